@@ -1,0 +1,99 @@
+"""One Python interface to every AI backend, hosted or local, where each backend is a plugin.
+
+    from ipfs_accel import Client
+
+    with Client() as client:
+        print(client.chat("openai/gpt-5.4-mini", "Why is the sky blue?").text)
+
+Names are loaded when they are first used, so that importing this package costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._call import UnsupportedParameterWarning as UnsupportedParameterWarning
+    from ._client import AsyncClient as AsyncClient
+    from ._client import Client as Client
+    from ._config import (
+        Config as Config,
+    )
+    from ._config import (
+        EndpointConfig as EndpointConfig,
+    )
+    from ._config import (
+        ModelOverride as ModelOverride,
+    )
+    from ._config import (
+        PluginPolicy as PluginPolicy,
+    )
+    from ._config import (
+        load_config as load_config,
+    )
+    from ._registry import PluginRecord as PluginRecord
+    from ._secret import Secret as Secret
+    from ._streams import AsyncStream as AsyncStream
+    from ._streams import Stream as Stream
+    from .capabilities import Capabilities as Capabilities
+    from .capabilities import Found as Found
+    from .capabilities import Match as Match
+    from .capabilities import Support as Support
+    from .errors import AccelError as AccelError
+    from .errors import APIError as APIError
+    from .hookspecs import BackendInfo as BackendInfo
+    from .hookspecs import KeyHeader as KeyHeader
+    from .hookspecs import hookimpl as hookimpl
+    from .types import (
+        Audio as Audio,
+    )
+    from .types import (
+        Document as Document,
+    )
+    from .types import (
+        Image as Image,
+    )
+    from .types import (
+        JsonSchema as JsonSchema,
+    )
+    from .types import (
+        Message as Message,
+    )
+    from .types import (
+        Timeout as Timeout,
+    )
+    from .types import (
+        Tool as Tool,
+    )
+
+_HOMES: dict[str, tuple[str, ...]] = {
+    "._call": ("UnsupportedParameterWarning",),
+    "._client": ("AsyncClient", "Client"),
+    "._config": ("Config", "EndpointConfig", "ModelOverride", "PluginPolicy", "load_config"),
+    "._registry": ("PluginRecord",),
+    "._secret": ("Secret",),
+    "._streams": ("AsyncStream", "Stream"),
+    ".capabilities": ("Capabilities", "Found", "Match", "Support"),
+    ".errors": ("APIError", "AccelError"),
+    ".hookspecs": ("BackendInfo", "KeyHeader", "hookimpl"),
+    ".types": ("Audio", "Document", "Image", "JsonSchema", "Message", "Timeout", "Tool"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)  # noqa: PLE0605 - the table above is the list
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415 - reading metadata takes a moment
+
+        return version("ipfs-accel")
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(home, __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,299 @@
+"""One call: from a plan to a typed answer or a typed error. Knows neither world; see `_perform`."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+import attrs
+
+from . import _log
+from ._endpoints import Target, origin_of
+from ._hints import retry_after
+from ._perform import Open, Outgoing, ReadAll, Run, Send, Steps, Whole
+from .errors import (
+    AccelError,
+    APIError,
+    APIStatusError,
+    InternalServerError,
+    InvalidResponseError,
+    PluginError,
+    UnsupportedParameterError,
+    class_for_status,
+)
+from .plans import (
+    ErrorDetail,
+    Flow,
+    Http,
+    HttpRequest,
+    HttpResponse,
+    HttpStream,
+    Local,
+    LocalStream,
+    Ready,
+    StreamFlow,
+)
+from .types import Answer, CallInfo, Timeout, Timing
+
+if TYPE_CHECKING:
+    from ._http import Timeouts
+    from .types._requests import OnUnsupported
+
+__all__ = ["Call", "UnsupportedParameterWarning", "complete", "open_stream"]
+
+T = TypeVar("T")
+
+MAX_BODY_BYTES = 64 * 1024 * 1024
+MAX_ERROR_BYTES = 1024 * 1024
+
+
+class UnsupportedParameterWarning(UserWarning):
+    """An option was left out because the backend cannot honour it."""
+
+
+@attrs.define(eq=False)
+class Call:
+    """What is known of a call while it runs."""
+
+    operation: str
+    target: Target
+    model: str
+    timeout: Timeout
+    on_unsupported: OnUnsupported
+    timeouts_of: Callable[..., Timeouts]
+    user_agent: str
+    started: float = attrs.field(factory=time.perf_counter)
+    head_at: float | None = None
+    request_id: str | None = None
+
+    def outgoing(self, send: HttpRequest, read_limit: float | None) -> Outgoing:
+        """Return a planned request with everything that is the core's to add, the key included."""
+        endpoint = self.target.endpoint
+        base_url = send.base_url if send.base_url is not None else endpoint.base_url
+        if not base_url:
+            raise PluginError(f"endpoint {endpoint.name!r} has no base URL to send a request to")
+        if not send.path.startswith("/"):
+            raise PluginError(f"the plugin {endpoint.backend!r} planned a request to {send.path!r}, which is no path")
+        url = base_url + send.path
+        if send.query:
+            url += "?" + urlencode(send.query)
+        origin = self.target.origin if send.base_url is None else origin_of(base_url)
+        headers = [
+            ("user-agent", self.user_agent),
+            *send.headers,
+            *self.target.headers,
+            *self.target.key_headers(origin),
+        ]
+        limits = self.timeouts_of(connect=self.timeout.connect, read=read_limit, write=read_limit)
+        return Outgoing(send.method, url, headers, send.content, limits)
+
+    @property
+    def deadline(self) -> float | None:
+        """When the whole call has to be over, on the clock of `time.perf_counter`."""
+        return None if self.timeout.total is None else self.started + self.timeout.total
+
+    def check(self, unsupported: tuple[str, ...]) -> None:
+        """Raise or warn if the backend left out options that the caller gave."""
+        if not unsupported:
+            return
+        names = ", ".join(unsupported)
+        message = f"the backend {self.target.backend.name!r} cannot honour: {names}"
+        if self.on_unsupported == "raise":
+            raise UnsupportedParameterError(
+                message, hint="leave it out, or pass on_unsupported='warn' to go on without it"
+            )
+        warnings.warn(message, UnsupportedParameterWarning, stacklevel=2)
+
+    def received(self, headers: Any, head_at: float) -> None:
+        """Note a response's head."""
+        self.head_at = head_at
+        for name in self.target.backend.info.request_id_headers:
+            value = headers.get(name)
+            if value is not None:
+                self.request_id = value
+                break
+
+    def describe(self, error: AccelError) -> None:
+        """Fill in what the place that raised did not know."""
+        endpoint = self.target.endpoint
+        error.about(endpoint=endpoint.name, backend=endpoint.backend, model=self.model or None)
+        if isinstance(error, APIError):
+            error.about(request_id=self.request_id)
+
+    def info(self) -> CallInfo:
+        """Return how the answer came about."""
+        endpoint = self.target.endpoint
+        first = None if self.head_at is None else self.head_at - self.started
+        timing = Timing(first_event=first, total=time.perf_counter() - self.started)
+        return CallInfo(endpoint=endpoint.name, backend=endpoint.backend, request_id=self.request_id, timing=timing)
+
+    def finish(self, answer: T) -> T:
+        """Put the call's own data on an answer."""
+        info = self.info()
+        _log.finished(self, info, answer)
+        return attrs.evolve(answer, call=info) if isinstance(answer, Answer) else answer
+
+    def fail(self, error: AccelError) -> None:
+        """Complete and log an error."""
+        self.describe(error)
+        _log.failed(self, error)
+
+    def status_error(self, response: HttpResponse) -> APIError:
+        """Read a response that is not a success."""
+        status = response.status
+        if 300 <= status < 400:  # noqa: PLR2004
+            host = urlsplit(response.headers.get("location", "")).netloc or "the same host"
+            return APIStatusError(
+                f"the server answered with a redirect ({status}) to {host}, which is not followed",
+                status=status,
+                hint="set the base URL to where the API really is",
+            )
+        detail = self.error_detail(response)
+        kind = detail.kind or class_for_status(status)
+        error = kind(
+            detail.message,
+            status=status,
+            code=detail.code,
+            body=_body(response),
+            hint=detail.hint,
+            retry_after=detail.retry_after or retry_after(response.headers),
+        )
+        if detail.retryable is not None:
+            error.retryable = detail.retryable
+        elif status == 408:  # noqa: PLR2004
+            error.retryable = True
+        return error
+
+    def error_detail(self, response: HttpResponse) -> ErrorDetail:
+        """Let the plugin read an error body; where it cannot, the status and the text are what is known."""
+        read = self.target.backend.info.read_error
+        if read is not None:
+            try:
+                return read(response)
+            except Exception:  # noqa: BLE001, S110 - an error body can be anything; the status still counts
+                pass
+        text = response.text().strip()[:512]
+        return ErrorDetail(message=text or f"the server answered with status {response.status} and no body")
+
+    def unreadable(self, error: Exception, response: HttpResponse) -> InvalidResponseError:
+        """Turn whatever a plugin's parser raised into one kind of error."""
+        backend = self.target.backend.name
+        return InvalidResponseError(
+            f"the answer does not have the form that the backend {backend!r} expects ({type(error).__name__}: {error})",
+            status=response.status,
+            body=response.text()[:512],
+        )
+
+
+def _body(response: HttpResponse) -> Any:
+    try:
+        return response.json()
+    except InvalidResponseError:
+        return response.text()[:512] or None
+
+
+def complete(plan: Callable[[], Any], call: Call) -> Steps[Any]:
+    """Plan and perform a call that has one whole answer."""
+    try:
+        answer = yield from _perform_plan(plan(), call)
+    except AccelError as error:
+        call.fail(error)
+        raise
+    return call.finish(answer)
+
+
+def _perform_plan(plan: Any, call: Call) -> Steps[Any]:
+    if isinstance(plan, Flow):
+        plan = yield from _steps(plan.steps(), call)
+        return (yield from _perform_plan(plan, call))
+    if isinstance(plan, Http):
+        call.check(plan.unsupported)
+        whole = yield Send(call.outgoing(plan.send, call.timeout.total), MAX_BODY_BYTES, call.deadline)
+        return _parse(plan, whole, call)
+    if isinstance(plan, Local):
+        call.check(plan.unsupported)
+        return (yield Run(plan.run))
+    if isinstance(plan, Ready):
+        return plan.value
+    raise PluginError(
+        f"a hook for {call.operation!r} returned {type(plan).__name__}, which is no plan for a whole answer"
+    )
+
+
+def _parse(plan: Http[T], whole: Whole, call: Call) -> T:
+    response = HttpResponse(status=whole.status, headers=whole.headers, body=whole.body)
+    call.received(whole.headers, whole.head_at)
+    if not 200 <= whole.status < 300:  # noqa: PLR2004
+        raise call.status_error(response)
+    try:
+        return plan.parse(response)
+    except InvalidResponseError as error:
+        error.about(status=response.status, body=response.text()[:512])
+        raise
+    except AccelError:
+        raise
+    except Exception as error:
+        raise call.unreadable(error, response) from error
+
+
+def _steps(steps: Generator[Any, Any, Any], call: Call) -> Steps[Any]:
+    """Run a flow: perform each plan that it yields and send back the answer or the error."""
+    try:
+        step = next(steps)
+        while True:
+            try:
+                answer = yield from _perform_plan(step, call)
+            except AccelError as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(answer)
+    except StopIteration as end:
+        return end.value
+    finally:
+        steps.close()
+
+
+def open_stream(plan: Callable[[], Any], call: Call) -> Steps[tuple[Call, Any, Any]]:
+    """Plan a stream and open it; returns the call, the plan and the exchange (None for a `LocalStream`)."""
+    try:
+        stream = plan()
+        while isinstance(stream, StreamFlow):
+            stream = yield from _steps(stream.steps(), call)
+        if not isinstance(stream, HttpStream | LocalStream):
+            raise PluginError(
+                f"a hook for {call.operation!r} returned {type(stream).__name__}, which is no plan for a stream"
+            )
+        call.check(stream.unsupported)
+        if isinstance(stream, LocalStream):
+            return call, stream, None
+        limit = max(call.timeout.first_event or 0, call.timeout.idle or 0) or None
+        exchange = yield Open(call.outgoing(stream.send, limit))
+        call.received(exchange.headers, time.perf_counter())
+        kind = exchange.headers.get("content-type", "")
+        if 200 <= exchange.status < 300 and not kind.startswith(("application/json", "text/html")):  # noqa: PLR2004
+            return call, stream, exchange
+        body = yield ReadAll(exchange, MAX_ERROR_BYTES)
+        raise _no_stream(call, HttpResponse(status=exchange.status, headers=exchange.headers, body=body))
+    except AccelError as error:
+        call.fail(error)
+        raise
+
+
+def _no_stream(call: Call, response: HttpResponse) -> APIError:
+    """Explain a response to a streaming request that is an error or a whole document."""
+    if not 200 <= response.status < 300:  # noqa: PLR2004
+        return call.status_error(response)
+    try:
+        value = response.json()
+    except InvalidResponseError as error:
+        return error
+    if isinstance(value, dict) and value.get("error"):
+        detail = call.error_detail(response)
+        kind = detail.kind or InternalServerError
+        return kind(detail.message, status=response.status, code=detail.code, body=value, hint=detail.hint)
+    return InvalidResponseError(
+        "the server answered a streaming request with one whole JSON document", status=response.status, body=value
+    )

@@ -1,0 +1,413 @@
+"""`Client` and `AsyncClient`: two thin faces of one core, with the same names."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from . import _find
+from . import _operations as ops
+from ._core import Core
+from ._perform import AsyncWorld, Steps, World, aperform, perform
+from ._streams import AsyncStream, Stream
+from .errors import ClientClosedError
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from ._config import Config, EndpointConfig
+    from ._convert import Messages
+    from ._registry import PluginRecord
+    from .capabilities import Capabilities, Found, Support
+    from .types import (
+        CallOptions,
+        ChatOptions,
+        ChatResponse,
+        CompleteOptions,
+        CompletionResponse,
+        DetokenizeResponse,
+        EmbedOptions,
+        EmbedResponse,
+        Health,
+        ModelInfo,
+        RerankResponse,
+        Timeout,
+        TokenCount,
+        TokenizeResponse,
+    )
+    from .types._requests import TokenInput
+
+__all__ = ["AsyncClient", "Client"]
+
+T = TypeVar("T")
+
+MAX_THREADS = 32
+
+
+class _Base:
+    """What both clients have that waits for nothing."""
+
+    def __init__(
+        self,
+        config: Config | str | Path | None = None,
+        *,
+        endpoints: Mapping[str, EndpointConfig] | None = None,
+        plugins: Iterable[Any] = (),
+        timeout: float | Timeout | None = None,
+    ) -> None:
+        """Read the configuration; no plugin is imported and nothing is sent.
+
+        Args:
+            config: A `Config` or the path of a file; None means the user's file and the environment.
+            endpoints: Name to `EndpointConfig`; wins over file and environment.
+            plugins: Plugin objects to use besides the installed ones.
+            timeout: Seconds for a whole call, or a `Timeout`; for endpoints that have none of their own.
+        """
+        self._core = Core(config, endpoints, plugins, timeout)
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {', '.join(self._core.endpoint_names()) or 'no endpoints'}>"
+
+    @property
+    def config(self) -> Config:
+        """The configuration that holds."""
+        return self._core.config
+
+    def endpoints(self) -> list[str]:
+        """Return the names of all endpoints: the configured ones, and one for each installed backend."""
+        return self._core.endpoint_names()
+
+    def plugins(self) -> list[PluginRecord]:
+        """Return all backend plugins that were found, with their states; imports none."""
+        return self._core.plugin_records()
+
+    def _transport_options(self) -> Any:
+        from ._http import TransportOptions  # noqa: PLC0415 - the HTTP library is loaded when it is first needed
+
+        if self._core.is_closed:
+            raise ClientClosedError("this client is closed")
+        config = self._core.config
+        return TransportOptions(verify=config.ca_file or True, proxy=config.proxy)
+
+
+class Client(_Base):
+    """Calls backends and waits for their answers. Safe to share between threads; use it in a `with` block.
+
+    Models are named `endpoint/model`; only the first slash counts. Every call takes the options `timeout`,
+    `on_unsupported` and `extra` beside its own (see `ipfs_accel.types`) and raises subclasses of `AccelError`.
+    """
+
+    _open_world: World | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections; later calls raise `ClientClosedError`."""
+        self._core.is_closed = True
+        if self._open_world is not None:
+            self._open_world.transport.close()
+
+    @property
+    def _world(self) -> World:
+        if self._open_world is None:
+            with self._lock:
+                if self._open_world is None:
+                    options = self._transport_options()
+                    from ._http import Transport  # noqa: PLC0415 - as above
+
+                    self._open_world = World(Transport(options))
+        return self._open_world
+
+    def _run(self, steps: Steps[T]) -> T:
+        return perform(steps, self._world)
+
+    def chat(self, model: str | None, messages: Messages, **options: Unpack[ChatOptions]) -> ChatResponse:
+        """Continue a conversation.
+
+        Args:
+            model: `endpoint/model` or an alias; None means the configured default.
+            messages: A string, or messages (typed or plain dicts), oldest first.
+            options: See `ChatOptions`; what is not given is left to the provider.
+        """
+        return self._run(self._core.whole(ops.CHAT, model, messages, dict(options)))
+
+    def stream(self, model: str | None, messages: Messages, **options: Unpack[ChatOptions]) -> Stream[ChatResponse]:
+        """Continue a conversation and read the answer while it comes; arguments as for `chat`."""
+        return Stream(self._core.opening(ops.STREAM, model, messages, dict(options)), self._world)
+
+    def complete(
+        self, model: str | None, prompt: TokenInput | Sequence[TokenInput], **options: Unpack[CompleteOptions]
+    ) -> CompletionResponse:
+        """Continue a text.
+
+        Args:
+            model: `endpoint/model` or an alias; None means the configured default.
+            prompt: A text or token ids, or several of them.
+            options: See `CompleteOptions`.
+        """
+        return self._run(self._core.whole(ops.COMPLETE, model, prompt, dict(options)))
+
+    def stream_complete(
+        self, model: str | None, prompt: TokenInput | Sequence[TokenInput], **options: Unpack[CompleteOptions]
+    ) -> Stream[CompletionResponse]:
+        """Continue a text and read it while it comes; arguments as for `complete`."""
+        steps = self._core.opening(ops.STREAM_COMPLETE, model, prompt, dict(options))
+        return Stream(steps, self._world)
+
+    def embed(
+        self, model: str | None, inputs: TokenInput | Sequence[TokenInput], **options: Unpack[EmbedOptions]
+    ) -> EmbedResponse:
+        """Turn texts into vectors.
+
+        Args:
+            model: `endpoint/model` or an alias; None means the configured default.
+            inputs: A text or token ids, or several of them; one vector each, in order.
+            options: See `EmbedOptions`.
+        """
+        return self._run(self._core.whole(ops.EMBED, model, inputs, dict(options)))
+
+    def rerank(
+        self,
+        model: str | None,
+        query: str,
+        documents: Sequence[str],
+        *,
+        top_n: int | None = None,
+        **options: Unpack[CallOptions],
+    ) -> RerankResponse:
+        """Order documents by their relevance to a query.
+
+        Args:
+            model: `endpoint/model` or an alias; None means the configured default.
+            query: What is looked for.
+            documents: The candidates.
+            top_n: How many to return; None means all.
+            options: See `CallOptions`.
+        """
+        value = (query, documents, top_n)
+        return self._run(self._core.whole(ops.RERANK, model, value, dict(options)))
+
+    def tokenize(
+        self, model: str | None, text: str, *, add_special: bool = False, **options: Unpack[CallOptions]
+    ) -> TokenizeResponse:
+        """Split a text into the model's token ids, with its begin and end tokens if `add_special`."""
+        value = (text, add_special)
+        return self._run(self._core.whole(ops.TOKENIZE, model, value, dict(options)))
+
+    def detokenize(
+        self, model: str | None, tokens: Sequence[int], **options: Unpack[CallOptions]
+    ) -> DetokenizeResponse:
+        """Turn token ids into text."""
+        return self._run(self._core.whole(ops.DETOKENIZE, model, tokens, dict(options)))
+
+    def count_tokens(self, model: str | None, messages: Messages, **options: Unpack[ChatOptions]) -> TokenCount:
+        """Count the input tokens that a `chat` with the same arguments would have."""
+        return self._run(self._core.whole(ops.COUNT_TOKENS, model, messages, dict(options)))
+
+    def list_models(self, endpoint: str) -> tuple[ModelInfo, ...]:
+        """List the models that an endpoint serves."""
+        return self._run(self._core.list_models(endpoint))
+
+    def show_model(self, model: str) -> ModelInfo:
+        """Tell all that the server and the catalogue know of one model."""
+        return self._run(self._core.show_model(*self._core.split(model)))
+
+    def healthcheck(self, endpoint: str) -> Health:
+        """Check whether an endpoint can serve; what is wrong with it is the answer, not an error."""
+        return self._run(_find.healthcheck(self._core, endpoint))
+
+    def healthcheck_all(self, endpoints: Iterable[str] | None = None) -> dict[str, Health]:
+        """Check several endpoints side by side; None means all."""
+        return self._run(_find.healthcheck_all(self._core, endpoints))
+
+    def capabilities(self, name: str) -> Capabilities:
+        """Tell what an endpoint can do, or `endpoint/model`; only the latter may ask the server."""
+        return self._run(_find.capabilities(self._core, name))
+
+    def supports(self, name: str, what: str) -> Support:
+        """Tell whether an endpoint or `endpoint/model` has an operation or feature: yes, no or unknown."""
+        return self.capabilities(name).supports(what)
+
+    def find(
+        self,
+        *,
+        operation: str | None = None,
+        features: Iterable[str] = (),
+        min_context: int | None = None,
+        max_input_price: float | None = None,
+        max_output_price: float | None = None,
+        endpoints: Iterable[str] | None = None,
+    ) -> Found:
+        """Find models over all endpoints, those that certainly fit first.
+
+        Args:
+            operation: An operation that the model has to serve.
+            features: Features that it has to have, such as tools or vision.
+            min_context: Tokens that its context window has to hold.
+            max_input_price: Most US dollars per million input tokens.
+            max_output_price: Most US dollars per million output tokens.
+            endpoints: Where to look; None means everywhere.
+        """
+        query = _find.Query(
+            operation=operation,
+            features=frozenset(features),
+            min_context=min_context,
+            max_input_price=max_input_price,
+            max_output_price=max_output_price,
+        )
+        return self._run(_find.find(self._core, query, endpoints))
+
+    def call(self, endpoint: str, name: str, **arguments: Any) -> Any:
+        """Perform one of the backend's own calls; `capabilities(endpoint).calls` has their names."""
+        return self._run(self._core.own_call(endpoint, name, arguments))
+
+
+class AsyncClient(_Base):
+    """The same as `Client`, awaited; on asyncio and trio. Belongs to the event loop of its first call."""
+
+    _open_world: AsyncWorld | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections; later calls raise `ClientClosedError`."""
+        self._core.is_closed = True
+        if self._open_world is not None:
+            await self._open_world.transport.close()
+
+    @property
+    def _world(self) -> AsyncWorld:
+        if self._open_world is None:
+            options = self._transport_options()
+            from anyio import CapacityLimiter  # noqa: PLC0415 - the synchronous world does not need it
+
+            from ._http import AsyncTransport  # noqa: PLC0415 - as above
+
+            self._open_world = AsyncWorld(AsyncTransport(options), CapacityLimiter(MAX_THREADS))
+        return self._open_world
+
+    async def _run(self, steps: Steps[T]) -> T:
+        return await aperform(steps, self._world)
+
+    async def chat(self, model: str | None, messages: Messages, **options: Unpack[ChatOptions]) -> ChatResponse:
+        """As `Client.chat`."""
+        return await self._run(self._core.whole(ops.CHAT, model, messages, dict(options)))
+
+    def stream(
+        self, model: str | None, messages: Messages, **options: Unpack[ChatOptions]
+    ) -> AsyncStream[ChatResponse]:
+        """As `Client.stream`; not awaited itself."""
+        return AsyncStream(self._core.opening(ops.STREAM, model, messages, dict(options)), self._world)
+
+    async def complete(
+        self, model: str | None, prompt: TokenInput | Sequence[TokenInput], **options: Unpack[CompleteOptions]
+    ) -> CompletionResponse:
+        """As `Client.complete`."""
+        return await self._run(self._core.whole(ops.COMPLETE, model, prompt, dict(options)))
+
+    def stream_complete(
+        self, model: str | None, prompt: TokenInput | Sequence[TokenInput], **options: Unpack[CompleteOptions]
+    ) -> AsyncStream[CompletionResponse]:
+        """As `Client.stream_complete`; not awaited itself."""
+        steps = self._core.opening(ops.STREAM_COMPLETE, model, prompt, dict(options))
+        return AsyncStream(steps, self._world)
+
+    async def embed(
+        self, model: str | None, inputs: TokenInput | Sequence[TokenInput], **options: Unpack[EmbedOptions]
+    ) -> EmbedResponse:
+        """As `Client.embed`."""
+        return await self._run(self._core.whole(ops.EMBED, model, inputs, dict(options)))
+
+    async def rerank(
+        self,
+        model: str | None,
+        query: str,
+        documents: Sequence[str],
+        *,
+        top_n: int | None = None,
+        **options: Unpack[CallOptions],
+    ) -> RerankResponse:
+        """As `Client.rerank`."""
+        value = (query, documents, top_n)
+        return await self._run(self._core.whole(ops.RERANK, model, value, dict(options)))
+
+    async def tokenize(
+        self, model: str | None, text: str, *, add_special: bool = False, **options: Unpack[CallOptions]
+    ) -> TokenizeResponse:
+        """As `Client.tokenize`."""
+        value = (text, add_special)
+        return await self._run(self._core.whole(ops.TOKENIZE, model, value, dict(options)))
+
+    async def detokenize(
+        self, model: str | None, tokens: Sequence[int], **options: Unpack[CallOptions]
+    ) -> DetokenizeResponse:
+        """As `Client.detokenize`."""
+        return await self._run(self._core.whole(ops.DETOKENIZE, model, tokens, dict(options)))
+
+    async def count_tokens(self, model: str | None, messages: Messages, **options: Unpack[ChatOptions]) -> TokenCount:
+        """As `Client.count_tokens`."""
+        return await self._run(self._core.whole(ops.COUNT_TOKENS, model, messages, dict(options)))
+
+    async def list_models(self, endpoint: str) -> tuple[ModelInfo, ...]:
+        """As `Client.list_models`."""
+        return await self._run(self._core.list_models(endpoint))
+
+    async def show_model(self, model: str) -> ModelInfo:
+        """As `Client.show_model`."""
+        return await self._run(self._core.show_model(*self._core.split(model)))
+
+    async def healthcheck(self, endpoint: str) -> Health:
+        """As `Client.healthcheck`."""
+        return await self._run(_find.healthcheck(self._core, endpoint))
+
+    async def healthcheck_all(self, endpoints: Iterable[str] | None = None) -> dict[str, Health]:
+        """As `Client.healthcheck_all`."""
+        return await self._run(_find.healthcheck_all(self._core, endpoints))
+
+    async def capabilities(self, name: str) -> Capabilities:
+        """As `Client.capabilities`."""
+        return await self._run(_find.capabilities(self._core, name))
+
+    async def supports(self, name: str, what: str) -> Support:
+        """As `Client.supports`."""
+        return (await self.capabilities(name)).supports(what)
+
+    async def find(
+        self,
+        *,
+        operation: str | None = None,
+        features: Iterable[str] = (),
+        min_context: int | None = None,
+        max_input_price: float | None = None,
+        max_output_price: float | None = None,
+        endpoints: Iterable[str] | None = None,
+    ) -> Found:
+        """As `Client.find`."""
+        query = _find.Query(
+            operation=operation,
+            features=frozenset(features),
+            min_context=min_context,
+            max_input_price=max_input_price,
+            max_output_price=max_output_price,
+        )
+        return await self._run(_find.find(self._core, query, endpoints))
+
+    async def call(self, endpoint: str, name: str, **arguments: Any) -> Any:
+        """As `Client.call`."""
+        return await self._run(self._core.own_call(endpoint, name, arguments))

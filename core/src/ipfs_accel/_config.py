@@ -1,0 +1,217 @@
+"""Configuration: a TOML file, the environment and arguments, the later ones winning.
+
+This module reads and checks; `_endpoints` decides what holds for one endpoint.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import attrs
+
+from ._paths import config_dir
+from ._secret import Secret
+from .errors import ConfigError
+from .types import Timeout
+from .types._requests import OnUnsupported
+
+__all__ = ["Config", "EndpointConfig", "KeySource", "ModelOverride", "PluginPolicy", "load_config", "structure"]
+
+KeySource: TypeAlias = Secret | Callable[[], str]
+
+
+def _as_key(value: str | KeySource | None) -> KeySource | None:
+    return Secret(value) if isinstance(value, str) and value else value  # type: ignore[return-value]
+
+
+@attrs.frozen(kw_only=True)
+class ModelOverride:
+    """The user's word on a model; it wins over what servers and catalogues say."""
+
+    context_window: int | None = None
+    max_output_tokens: int | None = None
+    input_price: float | None = None
+    output_price: float | None = None
+    features: Mapping[str, Literal["yes", "no", "unknown"]] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class EndpointConfig:
+    """A use of a backend, from code or from the file's `[endpoints.NAME]`.
+
+    Attributes:
+        backend: Name of the plugin; None means the endpoint's own name.
+        base_url: Where it is; None means the backend's usual place.
+        key: The key or a function that gives it for each call, only from code; "" means that no key is sent.
+        key_env: The environment variable with the key; "" means that no key is sent.
+        headers: Further headers of every request.
+        options: The backend's own settings.
+        timeout: Seconds for a whole call, or a `Timeout`.
+        models: Model id to what the user says of it.
+    """
+
+    backend: str | None = None
+    base_url: str | None = None
+    key: KeySource | str | None = attrs.field(default=None, converter=_as_key, repr=False)
+    key_env: str | None = None
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=lambda headers: repr(sorted(headers)))
+    options: Mapping[str, Any] = attrs.field(factory=dict)
+    timeout: float | Timeout | None = None
+    models: Mapping[str, ModelOverride] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class PluginPolicy:
+    """Which plugins may load.
+
+    Attributes:
+        allow: Distributions or backend names; None means all that are installed.
+        deny: Likewise, and stronger.
+        middleware: Names of middleware plugins to load, outermost first.
+    """
+
+    allow: tuple[str, ...] | None = None
+    deny: tuple[str, ...] = ()
+    middleware: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Config:
+    """Everything that is configured.
+
+    Attributes:
+        path: The file that was read, if there was one.
+        default_model: What is used where no model is named.
+        on_unsupported: raise or warn, for options that a backend cannot honour.
+        timeout: For all endpoints.
+        proxy: URL of a proxy for all requests.
+        ca_file: PEM file of certificate authorities to trust instead of the usual ones.
+        aliases: Short name to `endpoint/model`.
+        plugins: Which plugins may load.
+        endpoints: Name to endpoint.
+        environ: The environment; a test or a server may give its own.
+        sources: Dotted setting name to where its value is from.
+    """
+
+    path: Path | None = None
+    default_model: str | None = None
+    on_unsupported: OnUnsupported = "raise"
+    timeout: float | Timeout | None = None
+    proxy: str | None = attrs.field(default=None, repr=False)
+    ca_file: str | None = None
+    aliases: Mapping[str, str] = attrs.field(factory=dict)
+    plugins: PluginPolicy = PluginPolicy()
+    endpoints: Mapping[str, EndpointConfig] = attrs.field(factory=dict)
+    environ: Mapping[str, str] = attrs.field(factory=lambda: os.environ, repr=False)
+    sources: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+
+
+_NOT_IN_FILE = {"path", "environ", "sources", "key"}
+
+
+def load_config(path: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
+    """Read the file and the environment.
+
+    Args:
+        path: The file; None means `IPFS_ACCEL_CONFIG`, or config.toml in the user's configuration folder.
+        environ: The environment; None means the process's own.
+
+    Raises:
+        ConfigError: A file that was named is missing, or a file is wrong; says line, key and what to do.
+    """
+    environ = os.environ if environ is None else environ
+    named = path or environ.get("IPFS_ACCEL_CONFIG")
+    file = Path(named).expanduser() if named else config_dir() / "config.toml"
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if named:
+            raise ConfigError(f"the configuration file {file} does not exist") from None
+        config = Config(environ=environ)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the configuration file {file}: {error}") from None
+    else:
+        config = _parse(text, file, environ)
+    return _with_environment(config, environ)
+
+
+def _parse(text: str, file: Path, environ: Mapping[str, str]) -> Config:
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: not valid TOML: {error}") from None
+    config: Config = structure(values, Config, str(file), text)
+    lines = {".".join(name): f"{file}:{_line(text, name)}" for name in _leaves(values)}
+    return attrs.evolve(config, path=file, environ=environ, sources=lines)
+
+
+def _with_environment(config: Config, environ: Mapping[str, str]) -> Config:
+    values: dict[str, Any] = {}
+    sources = dict(config.sources)
+    for field in ("default_model", "on_unsupported", "timeout", "proxy", "ca_file"):
+        variable = f"IPFS_ACCEL_{field.upper()}"
+        if environ.get(variable):
+            values[field] = structure({field: environ[variable]}, Config, f"environment variable {variable}")
+            values[field] = getattr(values[field], field)
+            sources[field] = variable
+    policy = config.plugins
+    if "IPFS_ACCEL_PLUGINS" in environ:
+        policy = attrs.evolve(policy, allow=_names(environ["IPFS_ACCEL_PLUGINS"]))
+        sources["plugins.allow"] = "IPFS_ACCEL_PLUGINS"
+    if environ.get("IPFS_ACCEL_DISABLE_PLUGINS"):
+        policy = attrs.evolve(policy, deny=policy.deny + _names(environ["IPFS_ACCEL_DISABLE_PLUGINS"]))
+        sources["plugins.deny"] = "IPFS_ACCEL_DISABLE_PLUGINS"
+    if not values and policy is config.plugins:
+        return config
+    return attrs.evolve(config, plugins=policy, sources=sources, **values)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple([name.strip() for name in text.split(",") if name.strip()])
+
+
+def structure(values: Mapping[str, Any], kind: type[Any], where: str, text: str = "") -> Any:
+    """Make an instance of an attrs class from plain values.
+
+    Raises:
+        ConfigError: An unknown or wrong value; names it, its line in `text`, and near names.
+    """
+    # Costs tens of milliseconds; a process without a file and options never needs it.
+    from . import _structure  # noqa: PLC0415
+
+    try:
+        return _structure.structure(values, kind, _NOT_IN_FILE)
+    except Exception as error:  # noqa: BLE001 - cattrs wraps whatever a converter raises
+        path, message, known = _structure.problems(error)[0]
+        name = ".".join(path) or "the file"
+        line = f":{_line(text, path)}" if text else ""
+        near = difflib.get_close_matches(path[-1], known, 1) if path else []
+        hint = f"did you mean {near[0]!r}?" if near else (f"known names: {', '.join(known)}" if known else None)
+        raise ConfigError(f"{where}{line}: {name}: {message}", hint=hint) from None
+
+
+def _leaves(values: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, (*prefix, name))
+        else:
+            yield (*prefix, name)
+
+
+def _line(text: str, path: tuple[str, ...]) -> int:
+    """Find the line of a setting: the last line that names its end below the tables that lead to it."""
+    position = 0
+    for name in path:
+        word = re.escape(name)
+        pattern = rf"(?m)^[^#\n]*(?<![\w-])[\"']?{word}[\"']?(?![\w-])"
+        found = re.compile(pattern).search(text, position)
+        if found is not None:
+            line_start = text.rfind("\n", 0, found.end()) + 1
+            position = max(position, line_start)
+    return text.count("\n", 0, position) + 1

@@ -1,0 +1,260 @@
+"""What both clients share: names, endpoints, and each operation as the steps of a call. Knows neither world."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import attrs
+
+from ._call import Call, complete, open_stream
+from ._config import Config, EndpointConfig, load_config
+from ._convert import split_call_options
+from ._endpoints import Target, resolve
+from ._find import merge_override
+from ._keys import KeyFile
+from ._operations import Operation
+from ._perform import Run, Steps
+from ._registry import PluginRecord, Registry
+from ._suggest import did_you_mean
+from .errors import (
+    AccelError,
+    ClientClosedError,
+    InvalidRequestError,
+    PluginError,
+    UnsupportedOperationError,
+)
+from .hookspecs import OPERATIONS
+from .types import Health, ModelInfo, Request, Timeout
+
+if TYPE_CHECKING:
+    from ._streams import Opening
+
+__all__ = ["Core"]
+
+A = TypeVar("A")
+
+
+CHECK_SECONDS = 10.0
+"""How long a health check may take."""
+
+
+class Core:
+    """One client's configuration, plugins and endpoints."""
+
+    def __init__(
+        self,
+        config: Config | str | Path | None,
+        endpoints: Mapping[str, EndpointConfig] | None,
+        plugins: Iterable[Any],
+        timeout: float | Timeout | None,
+    ) -> None:
+        loaded = config if isinstance(config, Config) else load_config(config)
+        self.config = _with_code(loaded, endpoints or {}, timeout)
+        self.key_file = KeyFile.default()
+        self.is_closed = False
+        self._plugins = tuple(plugins)
+        self._registry: Registry | None = None
+        self._targets: dict[str, Target] = {}
+        self._timeouts: Any = None
+        self._user_agent = ""
+
+    # names
+
+    @property
+    def registry(self) -> Registry:
+        """The plugins; looked up in the installed distributions when first needed."""
+        if self._registry is None:
+            self._registry = Registry(self.config.plugins, self._plugins)
+        return self._registry
+
+    def endpoint_names(self) -> list[str]:
+        """Return the configured endpoints and one of the same name for each installed backend that may load."""
+        usable = {record.name for record in self.registry.records() if record.state in {"available", "loaded"}}
+        return sorted(usable.union(self.config.endpoints))
+
+    def plugin_records(self) -> list[PluginRecord]:
+        """Return every plugin with its state."""
+        return self.registry.records()
+
+    def split(self, model: str | None) -> tuple[str, str]:
+        """Split `endpoint/model` at its first slash; aliases and the default model are looked up first."""
+        name = model if model is not None else self.config.default_model
+        if name is None:
+            raise InvalidRequestError("model: none is named and no default_model is configured")
+        name = self.config.aliases.get(name, name)
+        endpoint, slash, model_id = name.partition("/")
+        if not slash and not self._is_endpoint(endpoint):
+            known = [*self.config.aliases, *self.endpoint_names()]
+            hint = did_you_mean(name, known) or ""
+            raise InvalidRequestError(
+                f"model: {name!r} is no alias and no endpoint",
+                hint=f"models are named endpoint/model; {hint}".rstrip("; "),
+            )
+        return endpoint, model_id
+
+    def _is_endpoint(self, name: str) -> bool:
+        return name in self.config.endpoints or self.registry.record(name) is not None
+
+    # endpoints
+
+    def target(self, name: str, limit: float | None = None) -> Steps[Target]:
+        """Load what an endpoint needs, once."""
+        found = self._targets.get(name)
+        if found is not None:
+            return found
+        configured = self.config.endpoints.get(name)
+        backend_name = (configured.backend if configured else None) or name
+        if configured is None and not self._is_endpoint(name):
+            self._raise_unknown(name)
+        try:
+            backend = self.registry.loaded(backend_name)
+            if backend is None:
+                backend = yield Run(lambda: self.registry.load(backend_name, limit))
+            target = resolve(name, backend, self.config, self.key_file)
+        except AccelError as error:
+            error.about(endpoint=name, backend=backend_name)
+            raise
+        return self._targets.setdefault(name, target)
+
+    def _raise_unknown(self, name: str) -> NoReturn:
+        try:
+            self.registry.load(name)
+        except PluginError as error:
+            hint = error.hint or did_you_mean(name, self.endpoint_names())
+            raise PluginError(f"there is no endpoint {name!r}: {error.message}", endpoint=name, hint=hint) from None
+        raise AssertionError(name)  # only called for names that the registry does not have
+
+    def call(self, operation: str, target: Target, model: str, timeout: Any, policy: str | None) -> Call:
+        """Begin a call: its limits and what else it needs to know."""
+        if self.is_closed:
+            raise ClientClosedError("this client is closed")
+        if self._timeouts is None:
+            from ._http import Timeouts  # noqa: PLC0415 - the HTTP library is loaded when it is first needed
+
+            self._timeouts = Timeouts
+            self._user_agent = f"ipfs-accel/{metadata.version('ipfs-accel')}"
+        limits = target.timeout
+        if timeout is not None:
+            limits = timeout if isinstance(timeout, Timeout) else attrs.evolve(limits, total=float(timeout))
+        return Call(
+            operation=operation,
+            target=target,
+            model=model,
+            timeout=limits,
+            on_unsupported=policy or self.config.on_unsupported,  # type: ignore[arg-type]
+            timeouts_of=self._timeouts,
+            user_agent=self._user_agent,
+        )
+
+    # operations
+
+    def whole(self, operation: Operation[A], model: str | None, value: Any, options: dict[str, Any]) -> Steps[A]:
+        """Check the arguments and return the steps of an operation that has one whole answer."""
+        endpoint, request, timeout, policy = self._prepare(operation, model, value, options)
+        return self._whole(operation.name, endpoint, request, timeout, policy)
+
+    def opening(self, operation: Operation[Any], model: str | None, value: Any, options: dict[str, Any]) -> Opening:
+        """Check the arguments and return the steps that open a stream."""
+        endpoint, request, timeout, policy = self._prepare(operation, model, value, options)
+        return self._opening(operation.name, endpoint, request, timeout, policy)
+
+    def _prepare(
+        self, operation: Operation[Any], model: str | None, value: Any, options: dict[str, Any]
+    ) -> tuple[str, Request, Any, Any]:
+        endpoint, model_id = self.split(model)
+        try:
+            timeout, policy = split_call_options(options)
+            return endpoint, operation.build(model_id, value, options), timeout, policy
+        except AccelError as error:
+            error.about(endpoint=endpoint, model=model_id or None)
+            raise
+
+    def _whole(self, operation: str, endpoint: str, request: Request, timeout: Any, policy: Any) -> Steps[Any]:
+        target = self._targets.get(endpoint) or (yield from self.target(endpoint))
+        call = self.call(operation, target, request.model, timeout, policy)
+        return (yield from complete(lambda: _plan(target, operation, request=request), call))
+
+    def _opening(self, operation: str, endpoint: str, request: Request, timeout: Any, policy: Any) -> Opening:
+        target = self._targets.get(endpoint) or (yield from self.target(endpoint))
+        call = self.call(operation, target, request.model, timeout, policy)
+        return (yield from open_stream(lambda: _plan(target, operation, request=request), call))
+
+    def list_models(
+        self, endpoint: str, limit: float | None = None, timeout: Any = None
+    ) -> Steps[tuple[ModelInfo, ...]]:
+        """List an endpoint's models, the user's word on them included."""
+        target = yield from self.target(endpoint, limit)
+        call = self.call("list_models", target, "", timeout, None)
+        models = yield from complete(lambda: _plan(target, "list_models"), call)
+        return tuple([merge_override(model, target.models.get(model.id)) for model in models])
+
+    def show_model(self, endpoint: str, model: str) -> Steps[ModelInfo]:
+        """Tell all about one model, the user's word on it included."""
+        target = yield from self.target(endpoint)
+        call = self.call("show_model", target, model, None, None)
+        info = yield from complete(lambda: _plan(target, "show_model", model=model), call)
+        return merge_override(info, target.models.get(model))
+
+    def check(self, endpoint: str, limit: float | None) -> Steps[Health]:
+        """Perform a backend's own health check."""
+        target = yield from self.target(endpoint, limit)
+        call = self.call("healthcheck", target, "", CHECK_SECONDS, None)
+        health: Health = yield from complete(lambda: _plan(target, "healthcheck"), call)
+        return health
+
+    def own_call(self, endpoint: str, name: str, arguments: dict[str, Any]) -> Steps[Any]:
+        """Perform one of the backend's own calls."""
+        target = yield from self.target(endpoint)
+        function = target.backend.calls.get(name)
+        if function is None:
+            raise UnsupportedOperationError(
+                f"the backend {target.backend.name!r} has no call {name!r}",
+                endpoint=endpoint,
+                backend=target.backend.name,
+                hint=did_you_mean(name, target.backend.calls),
+            )
+        try:
+            inspect.signature(function).bind(target.endpoint, **arguments)
+        except TypeError as error:
+            raise InvalidRequestError(f"{name}: {error}", endpoint=endpoint, backend=target.backend.name) from None
+        call = self.call(name, target, str(arguments.get("model", "")), None, None)
+        return (yield from complete(lambda: function(target.endpoint, **arguments), call))
+
+
+def _plan(target: Target, operation: str, **arguments: Any) -> Any:
+    """Let the backend plan; says clearly if it does not have the operation."""
+    backend = target.backend
+    if operation not in backend.operations:
+        have = ", ".join([name for name in OPERATIONS if name in backend.operations])
+        raise UnsupportedOperationError(
+            f"the backend {backend.name!r} does not implement {operation!r}", hint=f"it has: {have}"
+        )
+    return backend.plan(operation, endpoint=target.endpoint, **arguments)
+
+
+def _with_code(config: Config, endpoints: Mapping[str, EndpointConfig], timeout: float | Timeout | None) -> Config:
+    """Put what code says over what file and environment say."""
+    if not endpoints and timeout is None:
+        return config
+    merged = dict(config.endpoints)
+    sources = dict(config.sources)
+    for name, given in endpoints.items():
+        below = merged.get(name, EndpointConfig())
+        changes = {
+            field.name: getattr(given, field.name)
+            for field in attrs.fields(EndpointConfig)
+            if getattr(given, field.name) not in (None, {})
+        }
+        merged[name] = attrs.evolve(below, **changes)
+        for field in changes:
+            for setting in [key for key in sources if key.startswith(f"endpoints.{name}.{field}")]:
+                del sources[setting]
+    if timeout is not None:
+        sources.pop("timeout", None)
+    return attrs.evolve(
+        config, endpoints=merged, sources=sources, timeout=timeout if timeout is not None else config.timeout
+    )

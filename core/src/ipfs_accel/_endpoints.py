@@ -1,0 +1,258 @@
+"""What holds for one endpoint: code, environment, file and the backend's defaults brought together.
+
+A key is bound to an origin. One from the provider's usual variable belongs to the provider's usual place (or to the
+place that its own base-URL variable names), one from the key file to the origin that it was stored for; only a key
+that was named for this very endpoint goes wherever the endpoint points.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+
+from ._config import Config, EndpointConfig, KeySource, ModelOverride, structure
+from ._keys import KeyFile
+from ._registry import Backend
+from ._secret import Secret
+from .errors import ConfigError, MissingKeyError
+from .plans import Endpoint
+from .types import Timeout
+
+__all__ = ["Target", "origin_of", "resolve"]
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Target:
+    """An endpoint as the core sees it.
+
+    Attributes:
+        backend: The loaded plugin.
+        endpoint: What its hooks see.
+        origin: Scheme, host and port that the key is bound to.
+        headers: Fixed headers of every request.
+        timeout: For calls that do not bring their own.
+        models: The user's word on models.
+        sources: Setting to (value as text, where it is from), for people; keys only as set or missing.
+    """
+
+    backend: Backend
+    endpoint: Endpoint
+    origin: str
+    headers: tuple[tuple[str, str], ...]
+    timeout: Timeout
+    models: Mapping[str, ModelOverride]
+    sources: Mapping[str, tuple[str, str]]
+    _key: KeySource | None = attrs.field(alias="key", default=None, repr=False)
+    _missing: MissingKeyError | None = attrs.field(alias="missing", default=None, repr=False)
+
+    def key_headers(self, origin: str) -> tuple[tuple[str, str], ...]:
+        """Return the header with the key, if there is one and the request goes to the origin that it is for.
+
+        Raises:
+            MissingKeyError: The provider needs one and none is set.
+        """
+        if origin != self.origin:
+            return ()
+        if self._missing is not None:
+            raise self._missing
+        if self._key is None:
+            return ()
+        secret = self._key if isinstance(self._key, Secret) else Secret(self._key())
+        header = self.backend.info.key_header
+        return ((header.name, header.prefix + secret.reveal()),)
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of a URL; empty for an empty one."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}".lower() if url else ""
+
+
+def resolve(name: str, backend: Backend, config: Config, key_file: KeyFile) -> Target:
+    """Bring together what holds for the endpoint `name`.
+
+    Raises:
+        ConfigError: A URL, header, option or key is wrong; says which and where it is from.
+    """
+    return _Resolver(name, backend, config, key_file).target()
+
+
+class _Resolver:
+    def __init__(self, name: str, backend: Backend, config: Config, key_file: KeyFile) -> None:
+        self.name = name
+        self.info = backend.info
+        self.backend = backend
+        self.config = config
+        self.given = config.endpoints.get(name, EndpointConfig())
+        self.environ = config.environ
+        self.key_file = key_file
+        self.prefix = "IPFS_ACCEL_" + re.sub(r"\W", "_", name).upper()
+        self.sources: dict[str, tuple[str, str]] = {"backend": (backend.name, self._file_source("backend", "its name"))}
+
+    def target(self) -> Target:
+        base_url = self._base_url()
+        key, missing = self._key(origin_of(base_url))
+        options = self._options()
+        timeout = self._timeout()
+        endpoint = Endpoint(
+            name=self.name,
+            backend=self.backend.name,
+            base_url=base_url,
+            options=options,
+            has_key=key is not None,
+        )
+        return Target(
+            backend=self.backend,
+            endpoint=endpoint,
+            origin=origin_of(base_url),
+            headers=self._headers(options),
+            timeout=timeout,
+            models=self.given.models,
+            sources=self.sources,
+            key=key,
+            missing=missing,
+        )
+
+    def _file_source(self, setting: str, otherwise: str) -> str:
+        known = self.config.sources
+        dotted = f"endpoints.{self.name}.{setting}"
+        if dotted in known:
+            return known[dotted]
+        return "code" if getattr(self.given, setting, None) not in (None, {}) else otherwise
+
+    def _variable(self, *names: str) -> tuple[str, str] | None:
+        return next(((self.environ[name], name) for name in names if self.environ.get(name)), None)
+
+    def _own_variables(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The provider's usual variables speak of the endpoint that has the backend's own name."""
+        return names if self.name == self.backend.name else ()
+
+    def _base_url(self) -> str:
+        from_file = self._file_source("base_url", "")
+        found = self._variable(f"{self.prefix}_BASE_URL", *self._own_variables(self.info.base_url_env))
+        if self.given.base_url is not None and (from_file == "code" or found is None):
+            value, source = self.given.base_url, from_file
+        elif found is not None:
+            value, source = found
+        else:
+            value, source = self.info.base_url, "default"
+        self.sources["base_url"] = (value, source)
+        return _checked_url(value, f"endpoint {self.name!r}: base_url (from {source})")
+
+    def _key(self, origin: str) -> tuple[KeySource | None, MissingKeyError | None]:
+        given = self.given
+        if given.key == "" or given.key_env == "":
+            return self._use(None, "none", "configuration")
+        if given.key is not None:
+            return self._use(given.key, "set", "code")  # type: ignore[arg-type]
+        own = self._variable(f"{self.prefix}_API_KEY", *([given.key_env] if given.key_env else []))
+        if own is not None:
+            return self._use(Secret(own[0]), "set", own[1])
+        if given.key_env:
+            return self._none((given.key_env,))
+        return self._shared_key(origin)
+
+    def _shared_key(self, origin: str) -> tuple[KeySource | None, MissingKeyError | None]:
+        """Find a key that was not named for this endpoint, or was stored for one origin."""
+        stored = self.key_file.get(self.name)
+        usual = self._variable(*self.info.key_env)
+        if usual is not None:
+            self._bind(usual[1], origin_of(self._usual_url()), origin)
+            return self._use(Secret(usual[0]), "set", usual[1])
+        if stored is not None:
+            self._bind(str(self.key_file.path), stored.origin, origin)
+            return self._use(stored.key, "set", str(self.key_file.path))
+        if self.info.needs_key and origin == origin_of(self.info.base_url):
+            return self._none(self.info.key_env)
+        return self._use(None, "none", "default")
+
+    def _usual_url(self) -> str:
+        found = self._variable(*self.info.base_url_env)
+        return found[0] if found else self.info.base_url
+
+    def _bind(self, source: str, belongs_to: str, origin: str) -> None:
+        if belongs_to != origin:
+            raise ConfigError(
+                f"endpoint {self.name!r} points to {origin}, but the key in {source} belongs to {belongs_to}",
+                endpoint=self.name,
+                hint=f'give the endpoint its own key (key_env = "…", or: ipfs-accel keys set {self.name}), '
+                'or key_env = "" to send none',
+            )
+
+    def _use(self, key: KeySource | None, state: str, source: str) -> tuple[KeySource | None, None]:
+        self.sources["key"] = (state, source)
+        return key, None
+
+    def _none(self, variables: tuple[str, ...]) -> tuple[None, MissingKeyError]:
+        wanted = " or ".join(variables) or f"{self.prefix}_API_KEY"
+        self.sources["key"] = ("missing", wanted)
+        return None, MissingKeyError(
+            f"endpoint {self.name!r} needs a key and none is set",
+            endpoint=self.name,
+            backend=self.backend.name,
+            hint=f"set the environment variable {wanted}, or run: ipfs-accel keys set {self.name}",
+        )
+
+    def _options(self) -> Any:
+        kind = self.info.options
+        if kind is None:
+            if self.given.options:
+                names = ", ".join(sorted(self.given.options))
+                raise ConfigError(f"endpoint {self.name!r}: the backend {self.backend.name!r} has no options ({names})")
+            return None
+        values = dict(self.given.options)
+        for field, variable in self.info.options_env.items():
+            from_code = field in values and self._file_source(f"options.{field}", "code") == "code"
+            if self.environ.get(variable) and not from_code:
+                values[field] = self.environ[variable]
+                self.sources[f"options.{field}"] = (str(values[field]), variable)
+        for field in self.given.options:
+            self.sources.setdefault(
+                f"options.{field}", (str(values[field]), self._file_source(f"options.{field}", "code"))
+            )
+        return structure(values, kind, f"endpoint {self.name!r}, options") if values else kind()
+
+    def _headers(self, options: Any) -> tuple[tuple[str, str], ...]:
+        headers = dict(self.info.headers(options)) if self.info.headers else {}
+        headers.update(self.given.headers)
+        for header, value in headers.items():
+            if not _HEADER_NAME.fullmatch(header) or not value.isascii() or not value.isprintable():
+                raise ConfigError(
+                    f"endpoint {self.name!r}: the header {header!r} has a name or value that HTTP does not allow",
+                    endpoint=self.name,
+                    hint="line breaks, control characters and non-ASCII are not allowed",
+                )
+        return tuple(headers.items())
+
+    def _timeout(self) -> Timeout:
+        for value, source in (
+            (self.given.timeout, self._file_source("timeout", "code")),
+            (self.config.timeout, self.config.sources.get("timeout", "code")),
+        ):
+            if value is not None:
+                self.sources["timeout"] = (str(value), source)
+                return value if isinstance(value, Timeout) else Timeout(total=value)
+        return Timeout()
+
+
+def _checked_url(url: str, what: str) -> str:
+    if not url:
+        return ""
+    parts = urlsplit(url)
+    try:
+        port_is_valid = parts.port is None or parts.port > 0
+    except ValueError:
+        port_is_valid = False
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not port_is_valid or not url.isprintable():
+        raise ConfigError(f"{what}: {url!r} is not an http:// or https:// URL")
+    if parts.username or parts.password:
+        raise ConfigError(f"{what}: credentials do not belong into a URL", hint="use key_env or: ipfs-accel keys set")
+    if parts.query or parts.fragment:
+        raise ConfigError(f"{what}: a base URL has no query and no fragment")
+    return url.rstrip("/")

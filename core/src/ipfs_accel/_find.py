@@ -1,0 +1,186 @@
+"""Questions about what endpoints and models can do, answered over everything that is configured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ._config import ModelOverride
+from ._perform import Gather, Steps
+from .capabilities import Capabilities, Found, Match, Support
+from .errors import (
+    AccelError,
+    APIConnectionError,
+    AuthenticationError,
+    ConfigError,
+    InvalidRequestError,
+    OverloadedError,
+    PermissionDeniedError,
+    PluginError,
+    UnsupportedOperationError,
+)
+from .hookspecs import OPERATIONS
+from .types import Health, ModelInfo
+
+if TYPE_CHECKING:
+    from ._core import Core
+
+__all__ = ["Query", "capabilities", "find", "healthcheck", "healthcheck_all", "merge_override"]
+
+LOAD_SECONDS = 5.0
+"""How long a question over all endpoints waits for the import of a plugin."""
+SURVEY_SECONDS = 10.0
+"""How long it waits for the answer of an endpoint."""
+
+
+@attrs.frozen(kw_only=True)
+class Query:
+    """What a model has to have; None and empty mean that it does not matter."""
+
+    operation: str | None = None
+    features: frozenset[str] = frozenset()
+    min_context: int | None = None
+    max_input_price: float | None = None
+    max_output_price: float | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.operation is not None and self.operation not in OPERATIONS:
+            raise InvalidRequestError(f"operation: {self.operation!r} is not one of {', '.join(OPERATIONS)}")
+
+
+def merge_override(model: ModelInfo, said: ModelOverride | None) -> ModelInfo:
+    """Put the user's word on a model over what others say."""
+    if said is None:
+        return model
+    names = ("context_window", "max_output_tokens", "input_price", "output_price")
+    changes: dict[str, Any] = {name: getattr(said, name) for name in names if getattr(said, name) is not None}
+    features = {name: Support(value, "configuration") for name, value in said.features.items()}
+    return attrs.evolve(model, features={**model.features, **features}, **changes)
+
+
+def capabilities(core: Core, name: str) -> Steps[Capabilities]:
+    """Tell what an endpoint, or a model behind it, can do; asks the server only for a model."""
+    endpoint, model_id = core.split(name)
+    target = yield from core.target(endpoint)
+    backend = target.backend
+    operations = {name: Support("yes" if name in backend.operations else "no", "hook") for name in OPERATIONS}
+    model = None
+    if model_id:
+        model = yield from _model(core, endpoint, model_id)
+        model = merge_override(model, target.models.get(model_id))
+    return Capabilities(
+        endpoint=endpoint,
+        backend=backend.name,
+        model=model,
+        operations=operations,
+        calls=tuple(sorted(backend.calls)),
+    )
+
+
+def _model(core: Core, endpoint: str, model_id: str) -> Steps[ModelInfo]:
+    target = yield from core.target(endpoint)
+    if "show_model" in target.backend.operations:
+        return (yield from core.show_model(endpoint, model_id))
+    models = yield from core.list_models(endpoint)
+    return next((model for model in models if model.id == model_id), ModelInfo(id=model_id))
+
+
+def find(core: Core, query: Query, endpoints: Iterable[str] | None = None) -> Steps[Found]:
+    """Ask every endpoint for its models, side by side, and rank those that fit."""
+    names = list(endpoints) if endpoints is not None else core.endpoint_names()
+    answers = yield Gather([_matches(core, name, query) for name in names])
+    matches: list[Match] = []
+    skipped: dict[str, str] = {}
+    for name, answer in zip(names, answers, strict=True):
+        if isinstance(answer, AccelError):
+            skipped[name] = answer.message
+        else:
+            matches += answer
+    return Found(matches=tuple(sorted(matches, key=_rank)), skipped=skipped)
+
+
+def _matches(core: Core, endpoint: str, query: Query) -> Steps[list[Match]]:
+    target = yield from core.target(endpoint, LOAD_SECONDS)
+    operations = target.backend.operations
+    if query.operation is not None and query.operation not in operations:
+        raise UnsupportedOperationError(f"the backend {target.backend.name!r} does not implement {query.operation!r}")
+    if "list_models" not in operations:
+        raise UnsupportedOperationError(f"the backend {target.backend.name!r} cannot list its models")
+    models = yield from core.list_models(endpoint, LOAD_SECONDS, SURVEY_SECONDS)
+    found = []
+    for model in models:
+        unknown = _unknown_criteria(model, query)
+        if unknown is not None:
+            found.append(Match(endpoint=endpoint, model=model, unknown=tuple(unknown)))
+    return found
+
+
+def _unknown_criteria(model: ModelInfo, query: Query) -> list[str] | None:
+    """Return what cannot be confirmed, or None if the model is known not to fit."""
+    unknown: list[str] = []
+    for name in sorted({*query.features, *([query.operation] if query.operation else [])}):
+        support = model.features.get(name)
+        if support is not None and support.value == "no":
+            return None
+        if support is None or support.value == "unknown":
+            unknown.append(name)
+    limits: Collection[tuple[str, float | None, float | None, int]] = (
+        ("min_context", query.min_context, model.context_window, 1),
+        ("max_input_price", query.max_input_price, model.input_price, -1),
+        ("max_output_price", query.max_output_price, model.output_price, -1),
+    )
+    for name, wanted, actual, sign in limits:
+        if wanted is None:
+            continue
+        if actual is None:
+            unknown.append(name)
+        elif (actual - wanted) * sign < 0:
+            return None
+    return unknown
+
+
+def _rank(match: Match) -> tuple[Any, ...]:
+    price = match.model.input_price
+    return (
+        len(match.unknown),
+        price is None,
+        price or 0.0,
+        -(match.model.context_window or 0),
+        match.endpoint,
+        match.model.id,
+    )
+
+
+def healthcheck(core: Core, endpoint: str, limit: float | None = None) -> Steps[Health]:
+    """Check one endpoint; what is wrong with it is the answer, not an error."""
+    started = time.perf_counter()
+    try:
+        health: Health = yield from core.check(endpoint, limit)
+    except UnsupportedOperationError:
+        raise
+    except (ConfigError, PluginError, AuthenticationError, PermissionDeniedError) as error:
+        health = Health(status="misconfigured", detail=_sentence(error))
+    except OverloadedError as error:
+        health = Health(status="loading", detail=_sentence(error))
+    except APIConnectionError as error:
+        health = Health(status="unreachable", detail=_sentence(error))
+    except AccelError as error:
+        health = Health(status="unhealthy", detail=_sentence(error))
+    return attrs.evolve(health, latency=time.perf_counter() - started)
+
+
+def _sentence(error: AccelError) -> str:
+    return f"{error.message} ({error.hint})" if error.hint else error.message
+
+
+def healthcheck_all(core: Core, endpoints: Iterable[str] | None = None) -> Steps[dict[str, Health]]:
+    """Check endpoints side by side."""
+    names = list(endpoints) if endpoints is not None else core.endpoint_names()
+    answers = yield Gather([healthcheck(core, name, LOAD_SECONDS) for name in names])
+    return {
+        name: Health(status="misconfigured", detail=_sentence(answer)) if isinstance(answer, AccelError) else answer
+        for name, answer in zip(names, answers, strict=True)
+    }

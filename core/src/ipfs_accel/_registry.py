@@ -1,0 +1,290 @@
+"""Which plugins there are, and loading them one at a time, each in its own guard.
+
+Names come from the metadata of installed distributions, so looking imports nothing. A plugin is imported when its
+backend is first used. Whatever goes wrong with one is a state with a reason and touches no other.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from typing import Any, Literal, TypeAlias
+
+import attrs
+import pluggy
+
+from . import hookspecs
+from ._config import PluginPolicy
+from ._suggest import did_you_mean
+from .errors import AccelError, PluginError
+from .hookspecs import API_VERSION, OPERATIONS, PROJECT, BackendInfo
+
+__all__ = ["Backend", "PluginRecord", "Registry"]
+
+BACKENDS = "ipfs_accel.backends"
+MIDDLEWARE = "ipfs_accel.middleware"
+
+# Names that only our own distributions may register: a key for `openai` must not reach a stranger's code by its name.
+RESERVED: dict[str, str] = {
+    "openai": "ipfs-accel-openai",
+    "claude": "ipfs-accel-claude",
+    "groq": "ipfs-accel-groq",
+    "ollama": "ipfs-accel-ollama",
+    "tgi": "ipfs-accel-hf",
+    "tei": "ipfs-accel-hf",
+    "hf": "ipfs-accel-hf",
+    "gemini": "ipfs-accel-gemini",
+    "llvm": "ipfs-accel-llvm",
+    "vllm": "ipfs-accel-llvm",
+    "ovms": "ipfs-accel-ovms",
+    "s3": "ipfs-accel-s3",
+    "opea": "ipfs-accel-opea",
+}
+
+State: TypeAlias = Literal["available", "loaded", "broken", "blocked", "duplicate", "incompatible"]
+
+
+@attrs.frozen(kw_only=True)
+class PluginRecord:
+    """A plugin as it was found, and what became of it.
+
+    Attributes:
+        name: Of the backend.
+        state: available (not loaded yet), loaded, broken, blocked, duplicate or incompatible.
+        reason: Why, for the last four.
+        distribution: Which installed distribution registers it; empty for one that was given as an object.
+        version: Of that distribution.
+        entry_point: What it names, as `module:attribute`.
+    """
+
+    name: str
+    state: State
+    reason: str | None = None
+    distribution: str = ""
+    version: str = ""
+    entry_point: str = ""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Backend:
+    """A loaded plugin.
+
+    Attributes:
+        info: What `describe` said.
+        operations: The operations whose hooks it implements.
+        calls: Its own calls beyond them.
+    """
+
+    name: str
+    info: BackendInfo
+    operations: frozenset[str]
+    calls: Mapping[str, Callable[..., Any]]
+    _manager: pluggy.PluginManager = attrs.field(alias="manager", repr=False)
+
+    def plan(self, operation: str, **arguments: Any) -> Any:
+        """Call one hook; returns its plan.
+
+        Raises:
+            PluginError: The hook raised something that is not an `AccelError`, or returned no plan.
+        """
+        try:
+            plan = getattr(self._manager.hook, operation)(**arguments)
+        except AccelError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"the backend {self.name!r} failed while planning {operation!r}: {type(error).__name__}: {error}",
+                backend=self.name,
+                hint="this is a defect of the plugin; please report it to its authors",
+            ) from error
+        if plan is None:
+            raise PluginError(f"the backend {self.name!r} returned no plan for {operation!r}", backend=self.name)
+        return plan
+
+
+@attrs.define(eq=False)
+class _Slot:
+    """What the registry knows of one name."""
+
+    record: PluginRecord
+    target: Any = None
+    backend: Backend | None = None
+    lock: threading.Lock = attrs.field(factory=threading.Lock)
+
+
+class Registry:
+    """The plugins that one client sees."""
+
+    def __init__(self, policy: PluginPolicy, plugins: tuple[Any, ...] = ()) -> None:
+        """Look at the installed distributions' metadata.
+
+        Args:
+            policy: Which may load.
+            plugins: Plugin objects to use besides, without a distribution.
+        """
+        self._policy = policy
+        self._slots: dict[str, _Slot] = {}
+        self._middleware: list[Any] | None = None
+        for plugin in plugins:
+            self._add_object(plugin)
+        found: dict[str, list[metadata.EntryPoint]] = {}
+        for entry_point in metadata.entry_points(group=BACKENDS):
+            found.setdefault(entry_point.name, []).append(entry_point)
+        for name, entry_points in found.items():
+            self._slots.setdefault(name, self._judge(name, entry_points))
+
+    def records(self) -> list[PluginRecord]:
+        """Return all plugins by name, without loading any."""
+        return [self._slots[name].record for name in sorted(self._slots)]
+
+    def record(self, name: str) -> PluginRecord | None:
+        """Return what is known of one name."""
+        slot = self._slots.get(name)
+        return slot.record if slot else None
+
+    def loaded(self, name: str) -> Backend | None:
+        """Return a backend if it is loaded already."""
+        slot = self._slots.get(name)
+        return slot.backend if slot else None
+
+    def load(self, name: str, limit: float | None = None) -> Backend:
+        """Import a plugin unless it is imported already.
+
+        Args:
+            name: Of the backend.
+            limit: Seconds to wait for the import; it goes on in the background, so that a later call may find it done.
+
+        Raises:
+            PluginError: It is absent, or in one of the states that do not load; says which, why, and what to do.
+        """
+        slot = self._slots.get(name)
+        if slot is None:
+            raise self._absent(name)
+        if slot.backend is not None:
+            return slot.backend
+        if slot.record.state != "available":
+            raise self._refusal(slot.record)
+        if limit is None:
+            self._load(slot)
+        else:
+            worker = threading.Thread(target=self._load, args=(slot,), name=f"ipfs-accel-load-{name}", daemon=True)
+            worker.start()
+            worker.join(limit)
+            if worker.is_alive():
+                raise PluginError(f"the plugin {name!r} is still importing after {limit:g} s", backend=name)
+        backend = self.loaded(name)
+        if backend is None:
+            raise self._refusal(slot.record)
+        return backend
+
+    def _judge(self, name: str, entry_points: list[metadata.EntryPoint]) -> _Slot:
+        owner = RESERVED.get(name)
+        own = [entry_point for entry_point in entry_points if _distribution(entry_point)[0] == owner]
+        chosen = (own or entry_points)[0]
+        distribution, version = _distribution(chosen)
+        state, reason = self._policy_state(name, distribution)
+        if state == "available" and owner and not own:
+            state, reason = "blocked", f"the name {name!r} is reserved for the distribution {owner}"
+        elif state == "available" and not own and len(entry_points) > 1:
+            names = " and ".join(sorted(_distribution(entry_point)[0] for entry_point in entry_points))
+            state, reason = "duplicate", f"the distributions {names} both register {name!r}: uninstall one of them"
+        record = PluginRecord(
+            name=name,
+            state=state,
+            reason=reason,
+            distribution=distribution,
+            version=version,
+            entry_point=chosen.value,
+        )
+        return _Slot(record, chosen)
+
+    def _policy_state(self, name: str, distribution: str) -> tuple[State, str | None]:
+        names = {name, distribution}
+        if names & set(self._policy.deny):
+            return "blocked", "plugins.deny or IPFS_ACCEL_DISABLE_PLUGINS names it"
+        if self._policy.allow is not None and not names & set(self._policy.allow):
+            return "blocked", "plugins.allow or IPFS_ACCEL_PLUGINS does not name it"
+        return "available", None
+
+    def _add_object(self, plugin: Any) -> None:
+        record = PluginRecord(name="?", state="available", entry_point=type(plugin).__name__)
+        slot = _Slot(record, plugin)
+        self._load(slot)
+        if slot.backend is None:
+            raise self._refusal(slot.record)
+        self._slots[slot.backend.name] = slot
+
+    def _load(self, slot: _Slot) -> None:
+        with slot.lock:
+            if slot.record.state != "available":
+                return
+            try:
+                plugin = slot.target.load() if isinstance(slot.target, metadata.EntryPoint) else slot.target
+                stated = getattr(plugin, "api_version", None)
+                if stated != API_VERSION:
+                    slot.record = attrs.evolve(slot.record, state="incompatible", reason=_mismatch(stated))
+                    return
+                slot.backend = self._register(slot.record.name, plugin)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything, and only it is to suffer
+                reason = f"{type(error).__name__}: {error}"
+                slot.record = attrs.evolve(slot.record, state="broken", reason=reason)
+            else:
+                slot.record = attrs.evolve(slot.record, name=slot.backend.name, state="loaded")
+
+    def _register(self, name: str, plugin: Any) -> Backend:
+        # A manager of its own for each backend: the call of a hook then reaches this backend and no other.
+        manager = pluggy.PluginManager(PROJECT)
+        manager.add_hookspecs(hookspecs)
+        manager.register(plugin, name)
+        manager.check_pending()
+        implemented = {hook.name for hook in manager.get_hookcallers(plugin) or ()}
+        info = manager.hook.describe() if "describe" in implemented else None
+        if not isinstance(info, BackendInfo):
+            raise TypeError(
+                "the plugin's describe hook is missing or returned no BackendInfo (is it marked @hookimpl?)"
+            )
+        if name not in {info.name, "?"}:
+            raise ValueError(f"it describes itself as {info.name!r} but is registered as {name!r}")
+        for middleware in self._load_middleware():
+            manager.register(middleware)
+        own_calls = manager.hook.calls() if "calls" in implemented else {}
+        operations = frozenset(implemented.intersection(OPERATIONS))
+        return Backend(name=info.name, info=info, operations=operations, calls=own_calls, manager=manager)
+
+    def _load_middleware(self) -> list[Any]:
+        if self._middleware is None:
+            self._middleware = []
+            for name in reversed(self._policy.middleware):
+                found = [*metadata.entry_points(group=MIDDLEWARE, name=name)]
+                if not found:
+                    raise PluginError(f"the configuration names the middleware {name!r}, but it is not installed")
+                self._middleware.append(found[0].load())
+        return self._middleware
+
+    def _absent(self, name: str) -> PluginError:
+        owner = RESERVED.get(name)
+        if owner:
+            return PluginError(f"the backend {name!r} is not installed", hint=f'run: pip install "ipfs-accel[{name}]"')
+        return PluginError(f"no installed plugin provides a backend {name!r}", hint=did_you_mean(name, self._slots))
+
+    def _refusal(self, record: PluginRecord) -> PluginError:
+        origin = f" (from {record.distribution} {record.version})" if record.distribution else ""
+        return PluginError(
+            f"the plugin {record.name!r}{origin} is {record.state}: {record.reason}",
+            backend=record.name,
+            hint="run: ipfs-accel doctor",
+        )
+
+
+def _distribution(entry_point: metadata.EntryPoint) -> tuple[str, str]:
+    dist = entry_point.dist
+    return (dist.metadata["Name"], dist.version) if dist is not None else ("", "")
+
+
+def _mismatch(stated: object) -> str:
+    if stated is None:
+        return f"it does not say which plugin API it was written for; its authors add: api_version = {API_VERSION}"
+    if isinstance(stated, int) and stated > API_VERSION:
+        return f"it needs plugin API {stated}, this ipfs-accel has {API_VERSION}: upgrade ipfs-accel"
+    return f"it was written for plugin API {stated}, this ipfs-accel has {API_VERSION}: upgrade the plugin"

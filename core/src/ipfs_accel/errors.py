@@ -1,0 +1,318 @@
+"""Every error that ipfs-accel raises.
+
+    AccelError
+    ├── ConfigError
+    │   └── MissingKeyError
+    ├── InvalidRequestError (also a ValueError)
+    ├── PluginError
+    ├── UnsupportedOperationError
+    ├── UnsupportedParameterError
+    ├── ClientClosedError
+    └── APIError
+        ├── APIConnectionError
+        │   └── APITimeoutError
+        │       └── PoolTimeoutError
+        ├── APIStatusError
+        │   ├── BadRequestError                400
+        │   │   ├── ContextLengthExceededError
+        │   │   └── ContentFilterError
+        │   ├── AuthenticationError            401
+        │   ├── PermissionDeniedError          402, 403
+        │   ├── NotFoundError                  404
+        │   │   └── ModelNotFoundError
+        │   ├── ConflictError                  409
+        │   ├── UnprocessableEntityError       422
+        │   ├── RateLimitError                 429
+        │   │   └── QuotaExceededError
+        │   ├── NotSupportedByServerError      501
+        │   └── InternalServerError            500 and above
+        │       └── OverloadedError            503, 529
+        ├── InvalidResponseError
+        └── StreamError
+            ├── StreamInterrupted
+            └── StreamIncomplete
+
+All of them can be pickled, hold no live object and never a key.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from .types import ChatResponse, CompletionResponse
+
+__all__ = [
+    "APIConnectionError",
+    "APIError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AccelError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ClientClosedError",
+    "ConfigError",
+    "ConflictError",
+    "ContentFilterError",
+    "ContextLengthExceededError",
+    "InternalServerError",
+    "InvalidRequestError",
+    "InvalidResponseError",
+    "MissingKeyError",
+    "ModelNotFoundError",
+    "NotFoundError",
+    "NotSupportedByServerError",
+    "OverloadedError",
+    "PermissionDeniedError",
+    "PluginError",
+    "PoolTimeoutError",
+    "QuotaExceededError",
+    "RateLimitError",
+    "StreamError",
+    "StreamIncomplete",
+    "StreamInterrupted",
+    "UnprocessableEntityError",
+    "UnsupportedOperationError",
+    "UnsupportedParameterError",
+    "class_for_status",
+]
+
+
+class Context(TypedDict, total=False):
+    """What any error may know about the call that failed."""
+
+    endpoint: str | None
+    backend: str | None
+    model: str | None
+    hint: str | None
+
+
+class APIContext(Context, total=False):
+    """What an error of a performed call may know besides."""
+
+    status: int | None
+    code: str | None
+    request_id: str | None
+    retry_after: float | None
+    retryable: bool
+    attempts: int
+    body: Any
+    phase: str | None
+    sent: bool
+
+
+class AccelError(Exception):
+    """Base of all errors.
+
+    Attributes:
+        endpoint: Name of the configured endpoint, where one is involved.
+        backend: Name of the plugin behind it.
+        model: Model id as the caller gave it, without the endpoint.
+        hint: What to do about it, where that is known; shown as a note in tracebacks.
+    """
+
+    endpoint: str | None = None
+    backend: str | None = None
+    model: str | None = None
+    hint: str | None = None
+
+    def __init__(self, message: str, **context: Unpack[Context]) -> None:
+        super().__init__(message)
+        self.__dict__.update(context)
+        if self.hint:
+            self.add_note(f"hint: {self.hint}")
+
+    @property
+    def message(self) -> str:
+        """The sentence that says what went wrong."""
+        return str(self.args[0])
+
+    def about(self, **context: str | float | None) -> None:
+        """Fill in what the raiser did not know; what is already set stays."""
+        for name, value in context.items():
+            if value is not None and self.__dict__.get(name) is None:
+                self.__dict__[name] = value
+
+
+class ConfigError(AccelError):
+    """A setting, argument or file is wrong; nothing was sent."""
+
+
+class MissingKeyError(ConfigError):
+    """The endpoint needs a key and none is set; nothing was sent."""
+
+
+class InvalidRequestError(AccelError, ValueError):
+    """An argument of a call is wrong; nothing was sent."""
+
+
+class PluginError(AccelError):
+    """A plugin is absent, broken, blocked, ambiguous or of another plugin API version."""
+
+
+class UnsupportedOperationError(AccelError):
+    """The backend does not implement the operation; nothing was sent."""
+
+
+class UnsupportedParameterError(AccelError):
+    """The backend cannot honour an option of the request; nothing was sent."""
+
+
+class ClientClosedError(AccelError):
+    """The client was used after `close()`."""
+
+
+class APIError(AccelError):
+    """A call to a server failed.
+
+    Attributes:
+        status: HTTP status, where one was received.
+        code: The provider's own error code or type.
+        request_id: The provider's id of the request, for its support.
+        retry_after: Seconds after which the server asks to be tried again.
+        retryable: Whether the same call may succeed later.
+        attempts: How often the call was tried.
+        body: What the server said: parsed JSON, or at most 512 characters of text.
+        phase: For time-outs and lost connections, where it happened: connect, write, read, pool.
+        sent: False if the request certainly never left this machine.
+        partial: For streams, the answer as far as it had been assembled, or None if nothing had come.
+    """
+
+    status: int | None = None
+    code: str | None = None
+    request_id: str | None = None
+    retry_after: float | None = None
+    retryable: bool = False
+    attempts: int = 1
+    body: Any = None
+    phase: str | None = None
+    sent: bool = True
+    partial: ChatResponse | CompletionResponse | None = None
+
+    def __init__(self, message: str, **context: Unpack[APIContext]) -> None:
+        super().__init__(message, **context)  # type: ignore[misc]
+
+
+class APIConnectionError(APIError):
+    """No connection could be made, or it broke before the answer was complete."""
+
+    retryable = True
+
+
+class APITimeoutError(APIConnectionError):
+    """A time limit was reached."""
+
+
+class PoolTimeoutError(APITimeoutError):
+    """No connection of this client became free in time: a local limit, not the server's fault."""
+
+    retryable = False
+
+
+class APIStatusError(APIError):
+    """The server answered with an error."""
+
+
+class BadRequestError(APIStatusError):
+    """400: the server refuses the request as it is."""
+
+
+class ContextLengthExceededError(BadRequestError):
+    """The prompt, or prompt and answer together, are longer than the model's context."""
+
+
+class ContentFilterError(BadRequestError):
+    """A content policy stopped the request or the answer."""
+
+
+class AuthenticationError(APIStatusError):
+    """401: the key is missing or wrong."""
+
+
+class PermissionDeniedError(APIStatusError):
+    """402 or 403: the key is known but may not do this."""
+
+
+class NotFoundError(APIStatusError):
+    """404: no such route or object; often a wrong base URL."""
+
+
+class ModelNotFoundError(NotFoundError):
+    """The server does not know the model."""
+
+
+class ConflictError(APIStatusError):
+    """409: the object is locked or in another state."""
+
+
+class UnprocessableEntityError(APIStatusError):
+    """422: the request is well formed but its values are refused."""
+
+
+class RateLimitError(APIStatusError):
+    """429: too many requests or tokens for now."""
+
+    retryable = True
+
+
+class QuotaExceededError(RateLimitError):
+    """429 that means money or quota is used up: waiting does not help."""
+
+    retryable = False
+
+
+class NotSupportedByServerError(APIStatusError):
+    """501: this server or this model cannot do the operation."""
+
+
+class InternalServerError(APIStatusError):
+    """5xx: the server failed."""
+
+    retryable = True
+
+
+class OverloadedError(InternalServerError):
+    """503 or 529: the server is loading or has no capacity now."""
+
+
+class InvalidResponseError(APIError):
+    """The server answered, but not with what its protocol says."""
+
+
+class StreamError(APIError):
+    """A stream did not reach its proper end; `partial` has what came."""
+
+
+class StreamInterrupted(StreamError):  # noqa: N818 - reads as what happened, like StopIteration
+    """The connection or a time limit broke the stream after its first event."""
+
+
+class StreamIncomplete(StreamError):  # noqa: N818 - as above
+    """The stream ended cleanly but without its terminal signal, so the answer may be cut."""
+
+
+_BY_STATUS: dict[int, type[APIStatusError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    402: PermissionDeniedError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    422: UnprocessableEntityError,
+    429: RateLimitError,
+    501: NotSupportedByServerError,
+    503: OverloadedError,
+    529: OverloadedError,
+}
+
+
+def class_for_status(status: int) -> type[APIStatusError]:
+    """Return the error class for an HTTP status that is not a success."""
+    known = _BY_STATUS.get(status)
+    if known is not None:
+        return known
+    if status >= 500:  # noqa: PLR2004
+        return InternalServerError
+    return APIStatusError

@@ -1,0 +1,278 @@
+"""Plans: what a hook returns instead of doing I/O itself.
+
+A hook turns a typed request into a plan, a plain value that says what to send and how to read the answer. The core
+performs it, in the synchronous or the asynchronous world, and adds everything that is not the provider's business:
+the key, connections, time limits, cancellation, errors, logs. A plan therefore never holds a key.
+
+- `Http`: one request, one whole answer.
+- `HttpStream`: one request, an answer that comes as frames.
+- `Local`, `LocalStream`: a blocking function, for libraries that do their own I/O; runs in a bounded thread pool.
+- `Ready`: an answer that needs no I/O.
+- `Flow`, `StreamFlow`: a generator that yields plans and is sent their answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
+from urllib.parse import quote
+
+import attrs
+
+from . import _json
+from .errors import APIStatusError, InvalidRequestError, InvalidResponseError
+
+if TYPE_CHECKING:
+    from ._headers import Headers
+    from .wire.assembler import Assembler
+
+__all__ = [
+    "Endpoint",
+    "ErrorDetail",
+    "Flow",
+    "FrameDecoder",
+    "Http",
+    "HttpRequest",
+    "HttpResponse",
+    "HttpStream",
+    "Local",
+    "LocalStream",
+    "Plan",
+    "Ready",
+    "StreamFlow",
+    "StreamPlan",
+    "get",
+    "post_json",
+    "segment",
+]
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+Pairs: TypeAlias = tuple[tuple[str, str], ...]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Endpoint:
+    """A configured use of a backend, as its hooks see it.
+
+    Attributes:
+        name: As the user calls it.
+        backend: Name of the plugin.
+        base_url: Without a trailing slash; empty for backends without one.
+        options: The backend's own settings, an instance of `BackendInfo.options`, or None.
+        has_key: Whether a key is configured; the key itself is the core's business.
+        memo: Where a plugin may remember what it learnt of this endpoint; lives as long as the client.
+    """
+
+    name: str
+    backend: str
+    base_url: str = ""
+    options: Any = None
+    has_key: bool = False
+    memo: dict[str, Any] = attrs.field(factory=dict, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class HttpRequest:
+    """What to send.
+
+    Attributes:
+        method: GET, POST, ...
+        path: Below the endpoint's base URL, beginning with a slash; ids in it must come through `segment`.
+        query: Names and values, unquoted.
+        headers: Beside those that the core sets.
+        content: The body: bytes, so that it can be sent again.
+        base_url: Another server than the endpoint's; the endpoint's key is not sent to another origin.
+    """
+
+    method: str
+    path: str
+    query: Pairs = ()
+    headers: Pairs = ()
+    content: bytes | None = attrs.field(
+        default=None, repr=lambda body: "None" if body is None else f"<{len(body)} bytes>"
+    )
+    base_url: str | None = None
+
+
+_JSON_HEADERS: Pairs = (("content-type", "application/json"), ("accept", "application/json"))
+
+
+def get(path: str, *, query: Pairs = (), headers: Pairs = (), base_url: str | None = None) -> HttpRequest:
+    """Make a GET request for JSON."""
+    headers = (("accept", "application/json"), *headers)
+    return HttpRequest(method="GET", path=path, query=query, headers=headers, base_url=base_url)
+
+
+def post_json(path: str, body: Any, *, headers: Pairs = (), base_url: str | None = None) -> HttpRequest:
+    """Make a POST request that sends JSON and wants JSON (or events) back.
+
+    Raises:
+        InvalidRequestError: `body` holds something that JSON has no form for, such as NaN.
+    """
+    try:
+        content = _json.dumps(body)
+    except (TypeError, ValueError) as error:
+        raise InvalidRequestError(f"the request cannot be written as JSON: {error}") from None
+    headers = _JSON_HEADERS + headers
+    return HttpRequest(method="POST", path=path, headers=headers, content=content, base_url=base_url)
+
+
+def segment(value: str) -> str:
+    """Quote an id as exactly one segment of a path, so that no id can leave it."""
+    if value in {"", ".", ".."}:
+        raise InvalidRequestError(f"{value!r} cannot be part of a URL path")
+    return quote(value, safe="")
+
+
+@attrs.frozen(kw_only=True)
+class HttpResponse:
+    """A whole answer.
+
+    Attributes:
+        status: HTTP status.
+        headers: Case-insensitive.
+        body: The decoded body.
+    """
+
+    status: int
+    headers: Headers
+    body: bytes = attrs.field(repr=lambda body: f"<{len(body)} bytes>")
+
+    def text(self) -> str:
+        """Return the body as UTF-8 text; malformed bytes become replacement characters."""
+        return self.body.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """Return the body's JSON value.
+
+        Raises:
+            InvalidResponseError: The body is empty, HTML, not JSON, nested too deeply, or holds NaN or Infinity.
+        """
+        try:
+            return _json.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            kind = self.headers.get("content-type", "no content type")
+            start = self.body.lstrip()[:64].lower()
+            if not start:
+                message, hint = f"the answer (status {self.status}) has no body", None
+            elif start.startswith((b"<!doctype", b"<html", b"<?xml")):
+                message = f"the answer (status {self.status}) is an HTML page, not JSON"
+                hint = "it looks like a page of a proxy, a captive portal or a login: check the base URL and the proxy"
+            else:
+                reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+                message, hint = f"the answer (status {self.status}, {kind}) is not valid JSON: {reason}", None
+            raise InvalidResponseError(message, status=self.status, body=self.text()[:512], hint=hint) from None
+
+
+@attrs.frozen(kw_only=True)
+class ErrorDetail:
+    """What a provider's error body says, read by `BackendInfo.read_error`.
+
+    Attributes:
+        message: The provider's sentence.
+        code: Its error code or type.
+        kind: A more exact class than the HTTP status tells.
+        retryable: Overrides the class's own answer.
+        retry_after: Seconds, where the body tells.
+        hint: What to do about it.
+    """
+
+    message: str
+    code: str | None = None
+    kind: type[APIStatusError] | None = None
+    retryable: bool | None = None
+    retry_after: float | None = None
+    hint: str | None = None
+
+
+class FrameDecoder(Protocol[T_co]):
+    """Turns bytes, as they come, into frames; see `wire.sse` and `wire.ndjson`."""
+
+    def feed(self, chunk: bytes, /) -> Iterable[T_co]:
+        """Take bytes and return the frames that they complete."""
+        ...
+
+    def flush(self) -> Iterable[T_co]:
+        """Return what is left at the end of the stream."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Http(Generic[T]):
+    """Send one request and parse its whole answer.
+
+    Attributes:
+        send: The request.
+        parse: Reads an answer whose status is a success. Whatever it raises becomes an `InvalidResponseError`.
+        unsupported: Names of the caller's options that this backend cannot honour and `send` leaves out.
+    """
+
+    send: HttpRequest
+    parse: Callable[[HttpResponse], T]
+    unsupported: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class HttpStream(Generic[T]):
+    """Send one request and decode its answer while it comes.
+
+    Attributes:
+        send: The request.
+        frames: Makes the decoder that cuts bytes into frames.
+        decoder: Makes the function that tells the assembler what one frame means.
+        assembler: Makes the object that turns this into events and, at the end, into the answer.
+        unsupported: As for `Http`.
+    """
+
+    send: HttpRequest
+    frames: Callable[[], FrameDecoder[Any]]
+    decoder: Callable[[], Callable[[Any, Assembler[T]], None]]
+    assembler: Callable[[], Assembler[T]]
+    unsupported: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Local(Generic[T]):
+    """Run a blocking function: in the caller's thread, or in the thread pool of an async client."""
+
+    run: Callable[[], T]
+    unsupported: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class LocalStream(Generic[T]):
+    """Run a blocking generator that tells the assembler what happens and yields after each step."""
+
+    run: Callable[[Assembler[T]], Iterator[None]]
+    assembler: Callable[[], Assembler[T]]
+    unsupported: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Ready(Generic[T]):
+    """An answer that is known already."""
+
+    value: T
+
+
+@attrs.frozen(kw_only=True)
+class Flow(Generic[T]):
+    """Several steps: a generator that yields plans, is sent their answers (or errors), and returns the last plan.
+
+    The last plan's answer is the flow's; return `Ready(value=...)` for an answer that the generator made itself.
+    """
+
+    steps: Callable[[], Generator[Plan[Any], Any, Plan[T]]]
+
+
+@attrs.frozen(kw_only=True)
+class StreamFlow(Generic[T]):
+    """Several steps before a stream: as `Flow`, but the last plan is a stream."""
+
+    steps: Callable[[], Generator[Plan[Any], Any, StreamPlan[T]]]
+
+
+Plan: TypeAlias = Http[T] | Local[T] | Ready[T] | Flow[T]
+StreamPlan: TypeAlias = HttpStream[T] | LocalStream[T] | StreamFlow[T]

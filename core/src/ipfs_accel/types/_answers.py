@@ -1,0 +1,352 @@
+"""What a call gives back."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import attrs
+
+from ._messages import Message, ToolCall
+
+if TYPE_CHECKING:
+    from ipfs_accel.capabilities import Support
+
+    Vector: TypeAlias = array[float]
+else:
+    Vector = array
+
+HealthStatus: TypeAlias = Literal["ok", "loading", "unhealthy", "unreachable", "misconfigured"]
+
+
+@attrs.frozen(kw_only=True)
+class Usage:
+    """Tokens of a call; None where the provider does not tell.
+
+    Attributes:
+        input_tokens: All tokens of the prompt, cached ones included.
+        output_tokens: All generated tokens, reasoning included.
+        cached_input_tokens: Prompt tokens that came from the provider's cache.
+        cache_write_input_tokens: Prompt tokens that were written to it.
+        reasoning_tokens: Generated tokens that were reasoning.
+        audio_input_tokens: Prompt tokens that were sound.
+        audio_output_tokens: Generated tokens that were sound.
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    cache_write_input_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    audio_input_tokens: int | None = None
+    audio_output_tokens: int | None = None
+
+    @property
+    def total_tokens(self) -> int | None:
+        """Input and output together, or None if either is unknown."""
+        if self.input_tokens is None or self.output_tokens is None:
+            return None
+        return self.input_tokens + self.output_tokens
+
+
+@attrs.frozen(kw_only=True)
+class Timing:
+    """Where the time of a call went, in seconds from its start.
+
+    Attributes:
+        first_event: Until the response's head, or a stream's first event; None for local calls.
+        total: Until the answer was complete.
+    """
+
+    first_event: float | None = None
+    total: float
+
+
+@attrs.frozen(kw_only=True)
+class CallInfo:
+    """How an answer came about.
+
+    Attributes:
+        endpoint: Which endpoint served it.
+        backend: Which plugin that endpoint uses.
+        request_id: The provider's id of the request, for its support.
+        attempts: How often the call was tried.
+        timing: Where the time went.
+    """
+
+    endpoint: str
+    backend: str
+    request_id: str | None = None
+    attempts: int = 1
+    timing: Timing
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """What all answers have.
+
+    Attributes:
+        call: How the answer came about; set by the client.
+        raw: The provider's own JSON; None for an answer that was assembled from a stream.
+    """
+
+    call: CallInfo | None = attrs.field(default=None, eq=False, repr=False)
+    raw: Any = attrs.field(default=None, eq=False, repr=False)
+
+    @property
+    def endpoint(self) -> str | None:
+        """Which endpoint served it."""
+        return self.call.endpoint if self.call else None
+
+    @property
+    def request_id(self) -> str | None:
+        """The provider's id of the request."""
+        return self.call.request_id if self.call else None
+
+    @property
+    def timing(self) -> Timing | None:
+        """Where the time of the call went."""
+        return self.call.timing if self.call else None
+
+
+@attrs.frozen(kw_only=True)
+class TokenLogprob:
+    """The log probability of one token.
+
+    Attributes:
+        token: Its text; bytes that are not UTF-8 show as replacement characters.
+        logprob: Natural logarithm of its probability.
+        bytes: Its bytes, where the provider gives them.
+        top: The likeliest alternatives, best first.
+    """
+
+    token: str
+    logprob: float
+    bytes: bytes | None = None
+    top: tuple[TokenLogprob, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Choice:
+    """One of the answers to a chat.
+
+    Attributes:
+        message: The model's turn, ready to be put into the next request.
+        finish_reason: stop, length, tool_calls, content_filter, or the provider's own word; None if it gave none.
+        logprobs: One entry a token, if they were asked for.
+    """
+
+    index: int = 0
+    message: Message
+    finish_reason: str | None = None
+    logprobs: tuple[TokenLogprob, ...] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ChatResponse(Answer):
+    """The answer to a chat.
+
+    Attributes:
+        id: The provider's id of the answer.
+        model: The model that answered, as the provider names it.
+        choices: One per answer; usually one.
+        usage: Tokens used.
+        extra: The provider's further top-level fields.
+    """
+
+    id: str | None = None
+    model: str | None = None
+    choices: tuple[Choice, ...]
+    usage: Usage = Usage()
+    extra: Mapping[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
+
+    @property
+    def message(self) -> Message:
+        """The first choice's message."""
+        return self.choices[0].message
+
+    @property
+    def text(self) -> str:
+        """The first choice's text."""
+        return self.choices[0].message.text
+
+    @property
+    def reasoning(self) -> str | None:
+        """The first choice's visible reasoning."""
+        return self.choices[0].message.reasoning
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The first choice's tool calls."""
+        return self.choices[0].message.tool_calls
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the first choice ended."""
+        return self.choices[0].finish_reason
+
+
+@attrs.frozen(kw_only=True)
+class CompletionChoice:
+    """One of the continuations of a prompt.
+
+    Attributes:
+        logprobs: One entry a token, if they were asked for; the first token of an echoed prompt has logprob 0.
+    """
+
+    index: int = 0
+    text: str
+    finish_reason: str | None = None
+    logprobs: tuple[TokenLogprob, ...] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class CompletionResponse(Answer):
+    """The answer to a text completion; several prompts give their choices one after the other."""
+
+    id: str | None = None
+    model: str | None = None
+    choices: tuple[CompletionChoice, ...]
+    usage: Usage = Usage()
+    extra: Mapping[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
+
+    @property
+    def text(self) -> str:
+        """The first choice's text."""
+        return self.choices[0].text
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the first choice ended."""
+        return self.choices[0].finish_reason
+
+
+@attrs.frozen(kw_only=True)
+class EmbedResponse(Answer):
+    """Vectors, one per input and in the inputs' order.
+
+    Attributes:
+        vectors: Each an `array('f')` (32-bit floats), which supports the buffer protocol.
+        model: The model that answered, as the provider names it.
+        usage: Tokens used.
+    """
+
+    vectors: tuple[Vector, ...] = attrs.field(repr=lambda vectors: f"<{len(vectors)} vectors>")
+    model: str | None = None
+    usage: Usage = Usage()
+
+    def numpy(self) -> Any:
+        """Return a float32 array of shape (inputs, dimensions); needs numpy."""
+        import numpy as np  # noqa: PLC0415 - an optional library, imported only by who asks for it
+
+        return np.array([np.frombuffer(vector, dtype=np.float32) for vector in self.vectors], dtype=np.float32)
+
+
+@attrs.frozen(kw_only=True)
+class RankedDocument:
+    """One document's place.
+
+    Attributes:
+        index: Its position in the request.
+        score: Relevance, higher is better; the scale is the model's.
+        document: Its text.
+    """
+
+    index: int
+    score: float
+    document: str
+
+
+@attrs.frozen(kw_only=True)
+class RerankResponse(Answer):
+    """Documents by falling relevance."""
+
+    results: tuple[RankedDocument, ...]
+    model: str | None = None
+    usage: Usage = Usage()
+
+
+@attrs.frozen(kw_only=True)
+class TokenizeResponse(Answer):
+    """Token ids of a text."""
+
+    tokens: tuple[int, ...]
+
+
+@attrs.frozen(kw_only=True)
+class DetokenizeResponse(Answer):
+    """The text of token ids."""
+
+    text: str
+
+
+@attrs.frozen(kw_only=True)
+class TokenCount(Answer):
+    """How many input tokens a chat has.
+
+    Attributes:
+        exact: Whether the serving model's own tokenizer counted.
+    """
+
+    input_tokens: int
+    exact: bool
+
+
+@attrs.frozen(kw_only=True)
+class ModelInfo:
+    """What is known of a model; None and absent features mean that nobody told.
+
+    Attributes:
+        id: As the endpoint knows it.
+        description: In the provider's words.
+        owned_by: Who made or serves it, as the provider says.
+        created: Seconds since 1970.
+        context_window: Most tokens of prompt and answer together.
+        max_output_tokens: Most tokens of an answer.
+        input_modalities: Among text, image, audio, document, video.
+        output_modalities: Likewise.
+        features: Operation or feature name to whether the model has it.
+        input_price: US dollars per million input tokens.
+        output_price: US dollars per million output tokens.
+        cached_input_price: US dollars per million input tokens that come from the cache.
+        retired: Date (ISO) on which the provider ends it, if that is set.
+        raw: The provider's own JSON.
+    """
+
+    id: str
+    description: str | None = None
+    owned_by: str | None = None
+    created: int | None = None
+    context_window: int | None = None
+    max_output_tokens: int | None = None
+    input_modalities: frozenset[str] | None = None
+    output_modalities: frozenset[str] | None = None
+    features: Mapping[str, Support] = attrs.field(factory=dict)
+    input_price: float | None = None
+    output_price: float | None = None
+    cached_input_price: float | None = None
+    retired: str | None = None
+    raw: Any = attrs.field(default=None, eq=False, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Health(Answer):
+    """Whether an endpoint can serve.
+
+    Attributes:
+        status: ok, loading, unhealthy (it answers, but not well), unreachable, or misconfigured (such as no key).
+        server: Which server answers, with its version where it tells.
+        detail: One sentence for people.
+        latency: Seconds that the check took; None if nothing was sent.
+    """
+
+    status: HealthStatus
+    server: str | None = None
+    detail: str | None = None
+    latency: float | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the endpoint serves now."""
+        return self.status == "ok"

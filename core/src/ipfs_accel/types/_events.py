@@ -1,0 +1,104 @@
+"""What a stream yields.
+
+A stream is a sequence of blocks (text, reasoning, refusal, tool call). Each begins with one `BlockStart`, goes on
+with deltas of its type and closes with one `BlockEnd` that holds the finished part. After the last block come exactly
+one `UsageEvent` and one `FinishEvent`. Blocks are numbered from 0 within their choice.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import attrs
+
+from ._answers import Usage
+from ._messages import Part
+
+BlockType: TypeAlias = Literal["text", "reasoning", "refusal", "tool_call"]
+
+
+@attrs.frozen(kw_only=True)
+class BlockStart:
+    """A block begins.
+
+    Attributes:
+        type: text, reasoning, refusal or tool_call.
+        id: Of a tool call.
+        name: Of the tool that is called.
+    """
+
+    choice: int = 0
+    block: int = 0
+    type: BlockType
+    id: str | None = None
+    name: str | None = None
+
+
+@attrs.frozen
+class TextDelta:
+    """A piece of the answer's text."""
+
+    text: str
+    choice: int = 0
+    block: int = 0
+
+
+@attrs.frozen
+class ReasoningDelta:
+    """A piece of visible reasoning."""
+
+    text: str
+    choice: int = 0
+    block: int = 0
+
+
+@attrs.frozen
+class RefusalDelta:
+    """A piece of a refusal."""
+
+    text: str
+    choice: int = 0
+    block: int = 0
+
+
+@attrs.frozen
+class ToolCallDelta:
+    """A piece of a tool call's arguments, a fragment of JSON text."""
+
+    arguments: str
+    choice: int = 0
+    block: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class BlockEnd:
+    """A block is complete; `part` is what it adds to the message."""
+
+    choice: int = 0
+    block: int = 0
+    part: Part
+
+
+@attrs.frozen(kw_only=True)
+class UsageEvent:
+    """The tokens that the call used; comes once, before the finish."""
+
+    usage: Usage
+
+
+@attrs.frozen(kw_only=True)
+class FinishEvent:
+    """The answer is complete; comes once, last.
+
+    Attributes:
+        finish_reason: Why the first choice ended.
+        finish_reasons: The same for every choice.
+    """
+
+    finish_reason: str | None
+    finish_reasons: tuple[str | None, ...]
+
+
+StreamEvent: TypeAlias = (
+    BlockStart | TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | BlockEnd | UsageEvent | FinishEvent
+)

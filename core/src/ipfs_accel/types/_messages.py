@@ -1,0 +1,288 @@
+"""Messages and their typed parts."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self, TypeAlias
+
+import attrs
+
+from ipfs_accel.errors import InvalidRequestError
+
+Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
+ROLES: tuple[Role, ...] = ("system", "developer", "user", "assistant", "tool")
+
+# First bytes by which a file tells its own media type; RIFF files say the rest at offset 8.
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF8", "image/gif"),
+    (b"%PDF-", "application/pdf"),
+    (b"fLaC", "audio/flac"),
+    (b"OggS", "audio/ogg"),
+    (b"ID3", "audio/mpeg"),
+    (b"\xff\xfb", "audio/mpeg"),
+    (b"\xff\xf3", "audio/mpeg"),
+)
+_RIFF: dict[bytes, str] = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}
+
+
+def sniff_media_type(data: bytes) -> str | None:
+    """Return the media type that the first bytes of `data` tell, or None."""
+    if data[:4] == b"RIFF":
+        return _RIFF.get(data[8:12])
+    return next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
+
+
+@attrs.frozen(kw_only=True)
+class Text:
+    """Plain text.
+
+    Attributes:
+        text: The text itself.
+        annotations: Citations and the like in the provider's own form; only in answers.
+    """
+
+    text: str
+    annotations: tuple[Mapping[str, Any], ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Reasoning:
+    """What a model thought before it answered.
+
+    Attributes:
+        text: The visible part; empty where the provider hides it.
+        signature: The provider's proof of origin, to be sent back unchanged with the message.
+    """
+
+    text: str
+    signature: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Refusal:
+    """A model's own words for declining, where the provider keeps them apart from the answer."""
+
+    text: str
+
+
+@attrs.frozen(kw_only=True)
+class ToolCall:
+    """A model's wish to have a tool called.
+
+    Attributes:
+        id: The provider's id of the call; the result names it.
+        name: The tool's name.
+        arguments: JSON text exactly as the model wrote it; it may be invalid or empty.
+    """
+
+    id: str
+    name: str
+    arguments: str = ""
+
+    def parse_arguments(self) -> dict[str, Any]:
+        """Return the arguments as a dict; empty text means no arguments.
+
+        Raises:
+            ValueError: The model wrote something that is not a JSON object.
+        """
+        import json  # noqa: PLC0415 - only callers of tools pay for it
+
+        value = json.loads(self.arguments) if self.arguments.strip() else {}
+        if not isinstance(value, dict):
+            raise ValueError(f"the arguments of tool call {self.name!r} are not a JSON object")  # noqa: TRY004
+        return value
+
+
+@attrs.frozen(kw_only=True)
+class _Media:
+    """Bytes in memory or a URL that the provider itself fetches; exactly one of the two."""
+
+    data: bytes | None = attrs.field(default=None, repr=lambda data: "None" if data is None else f"<{len(data)} bytes>")
+    url: str | None = None
+    media_type: str | None = None
+
+    kind: ClassVar[str] = "media"
+    family: ClassVar[tuple[str, ...]] = ()
+
+    def __attrs_post_init__(self) -> None:
+        if (self.data is None) == (self.url is None):
+            raise InvalidRequestError(f"{self.kind}: give exactly one of data= and url=")
+        if self.url is not None and self.url.startswith("data:"):
+            media_type, data = _parse_data_url(self.url, self.kind)
+            self._set(data=data, url=None, media_type=self.media_type or media_type)
+        if self.data is not None and self.media_type is None:
+            self._set(media_type=sniff_media_type(self.data))
+        if self.data is not None and (self.media_type is None or not self.media_type.startswith(self.family)):
+            found, wanted = self.media_type or "of an unknown type", " or ".join(self.family)
+            raise InvalidRequestError(
+                f"{self.kind}: the data is {found}, expected {wanted}",
+                hint="pass media_type= if the type cannot be told from the first bytes",
+            )
+
+    def _set(self, **values: object) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def from_path(cls, path: str | Path, **fields: Any) -> Self:
+        """Read a file now; its type is told by its content."""
+        try:
+            return cls(data=Path(path).read_bytes(), **fields)
+        except OSError as error:
+            raise InvalidRequestError(f"{cls.kind}: cannot read {path}: {error.strerror}") from None
+
+    def base64(self) -> str:
+        """Return the data as base64 text; only for media that carries data."""
+        return base64.b64encode(self.data or b"").decode("ascii")
+
+    def to_url(self) -> str:
+        """Return the URL, or the data as a `data:` URL."""
+        return self.url if self.url is not None else f"data:{self.media_type};base64,{self.base64()}"
+
+
+def _parse_data_url(url: str, kind: str) -> tuple[str | None, bytes]:
+    head, comma, payload = url.partition(",")
+    if not comma or not head.endswith(";base64"):
+        raise InvalidRequestError(f"{kind}: a data: URL has to be base64 encoded")
+    try:
+        return head[5:-7] or None, base64.b64decode(payload, validate=True)
+    except ValueError:
+        raise InvalidRequestError(f"{kind}: the data: URL does not hold valid base64") from None
+
+
+@attrs.frozen(kw_only=True)
+class Image(_Media):
+    """A picture: `Image(url=...)`, `Image(data=...)` or `Image.from_path(...)`.
+
+    Attributes:
+        detail: How closely to look: low, high, auto, where the provider knows the option.
+    """
+
+    detail: str | None = None
+
+    kind: ClassVar[str] = "image"
+    family: ClassVar[tuple[str, ...]] = ("image/",)
+
+
+@attrs.frozen(kw_only=True)
+class Audio(_Media):
+    """A sound, as input or as answer.
+
+    Attributes:
+        id: The provider's id of a sound that it made, to refer to it later.
+        transcript: What is said in it, where the provider tells.
+    """
+
+    id: str | None = None
+    transcript: str | None = None
+
+    kind: ClassVar[str] = "audio"
+    family: ClassVar[tuple[str, ...]] = ("audio/",)
+
+
+@attrs.frozen(kw_only=True)
+class Document(_Media):
+    """A PDF or text file.
+
+    Attributes:
+        name: The file name to tell the model.
+    """
+
+    name: str | None = None
+
+    kind: ClassVar[str] = "document"
+    family: ClassVar[tuple[str, ...]] = ("application/", "text/")
+
+
+def _as_parts(content: Any) -> tuple[Any, ...]:
+    """Turn a string, a part or a sequence of both into a tuple of parts."""
+    if isinstance(content, str):
+        return (Text(text=content),) if content else ()
+    if isinstance(content, PARTS):
+        return (content,)
+    if isinstance(content, Mapping) or not isinstance(content, Iterable):
+        raise InvalidRequestError(f"content: expected a string or message parts, got {type(content).__name__}")
+    parts = tuple(Text(text=item) if isinstance(item, str) else item for item in content)
+    for index, part in enumerate(parts):
+        if not isinstance(part, PARTS):
+            raise InvalidRequestError(f"content[{index}]: expected a message part, got {type(part).__name__}")
+    return parts
+
+
+@attrs.frozen(kw_only=True)
+class ToolResult:
+    """What a called tool gave back.
+
+    Attributes:
+        tool_call_id: The `ToolCall.id` that it answers.
+        content: The result, as text or as parts.
+        is_error: Whether the tool failed; told to providers that know the difference.
+    """
+
+    tool_call_id: str
+    content: tuple[Text | Image | Document, ...] = attrs.field(converter=_as_parts)
+    is_error: bool = False
+
+
+Part: TypeAlias = Text | Image | Audio | Document | ToolCall | ToolResult | Reasoning | Refusal
+PARTS = (Text, Image, Audio, Document, ToolCall, ToolResult, Reasoning, Refusal)
+
+
+@attrs.frozen(kw_only=True)
+class Message:
+    """One turn of a conversation.
+
+    Attributes:
+        role: system, developer, user, assistant or tool.
+        content: The parts; a string becomes one `Text`.
+        name: Name of the speaker, where the provider knows such a field.
+    """
+
+    role: Role = attrs.field()
+    content: tuple[Part, ...] = attrs.field(converter=_as_parts)
+    name: str | None = None
+
+    @role.validator
+    def _check_role(self, _attribute: object, value: str) -> None:
+        if value not in ROLES:
+            raise InvalidRequestError(f"role: {value!r} is not one of {', '.join(ROLES)}")
+
+    @classmethod
+    def system(cls, text: str) -> Self:
+        """Make an instruction that stands above the conversation."""
+        return cls(role="system", content=text)
+
+    @classmethod
+    def user(cls, *content: str | Part) -> Self:
+        """Make a user's turn from text and other parts."""
+        return cls(role="user", content=content)
+
+    @classmethod
+    def assistant(cls, *content: str | Part) -> Self:
+        """Make a model's turn, for examples and for histories that were stored."""
+        return cls(role="assistant", content=content)
+
+    @classmethod
+    def tool(cls, tool_call_id: str, content: str | Iterable[str | Part], *, is_error: bool = False) -> Self:
+        """Make the answer to a tool call."""
+        return cls(role="tool", content=(ToolResult(tool_call_id=tool_call_id, content=content, is_error=is_error),))
+
+    @property
+    def text(self) -> str:
+        """All text parts joined; tool results and reasoning are not among them."""
+        return "".join([part.text for part in self.content if isinstance(part, Text)])
+
+    @property
+    def reasoning(self) -> str | None:
+        """All visible reasoning joined, or None."""
+        found = [part.text for part in self.content if isinstance(part, Reasoning)]
+        return "".join(found) if found else None
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The tool calls among the parts."""
+        return tuple([part for part in self.content if isinstance(part, ToolCall)])

@@ -1,0 +1,260 @@
+"""What a caller asks for: one frozen class per operation, and the option dicts that the clients accept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias, TypedDict
+
+import attrs
+
+from ._messages import Message
+
+TokenInput: TypeAlias = str | Sequence[int]
+OnUnsupported: TypeAlias = Literal["raise", "warn"]
+
+
+@attrs.frozen(kw_only=True)
+class Tool:
+    """A function that the model may ask to have called.
+
+    Attributes:
+        name: 1 to 64 letters, digits, `_` or `-`.
+        description: When and how to use it, for the model.
+        parameters: JSON Schema of the arguments, an object schema.
+        strict: Whether the provider has to enforce the schema; None leaves its default.
+    """
+
+    name: str
+    description: str | None = None
+    parameters: Mapping[str, Any] = attrs.field(factory=lambda: {"type": "object", "properties": {}})
+    strict: bool | None = None
+
+
+@attrs.frozen(kw_only=True)
+class JsonSchema:
+    """A structured answer: JSON that follows `schema`.
+
+    Attributes:
+        schema: The JSON Schema.
+        name: A name for it, as some providers want one.
+        description: What it is for, for the model.
+        strict: Whether the provider has to enforce it; None leaves its default.
+    """
+
+    schema: Mapping[str, Any]
+    name: str = "response"
+    description: str | None = None
+    strict: bool | None = None
+
+
+ResponseFormat: TypeAlias = Literal["text", "json"] | JsonSchema
+
+
+@attrs.frozen(kw_only=True)
+class Timeout:
+    """The four time limits of a call, in seconds; None switches one off.
+
+    Attributes:
+        connect: Until the connection stands.
+        first_event: Until the first event of a stream.
+        idle: Between two meaningful events of a stream; heartbeats do not count.
+        total: For the whole call, all attempts together.
+    """
+
+    connect: float | None = 5.0
+    first_event: float | None = 60.0
+    idle: float | None = 60.0
+    total: float | None = 600.0
+
+
+class CallOptions(TypedDict, total=False):
+    """Options that every call takes.
+
+    Keys:
+        timeout: Seconds for the whole call, or a `Timeout`.
+        on_unsupported: What to do with an option that the backend cannot honour: raise (default) or warn.
+        extra: Fields of the provider's own, put into the request as they are.
+    """
+
+    timeout: float | Timeout | None
+    on_unsupported: OnUnsupported
+    extra: Mapping[str, Any]
+
+
+class SamplingOptions(CallOptions, total=False):
+    """Options of every operation that generates text."""
+
+    max_tokens: int
+    temperature: float
+    top_p: float
+    top_k: int
+    seed: int
+    stop: str | Sequence[str]
+    n: int
+    frequency_penalty: float
+    presence_penalty: float
+    logit_bias: Mapping[str, float]
+    user: str
+
+
+class ChatOptions(SamplingOptions, total=False):
+    """Options of `chat` and `stream`; `ChatRequest` says what each means."""
+
+    tools: Sequence[Tool | Mapping[str, Any]]
+    tool_choice: str
+    parallel_tool_calls: bool
+    response_format: ResponseFormat | Mapping[str, Any]
+    reasoning_effort: str
+    logprobs: bool
+    top_logprobs: int
+
+
+class CompleteOptions(SamplingOptions, total=False):
+    """Options of `complete` and `stream_complete`; `CompletionRequest` says what each means."""
+
+    suffix: str
+    echo: bool
+    logprobs: int
+
+
+class EmbedOptions(CallOptions, total=False):
+    """Options of `embed`."""
+
+    dimensions: int
+    user: str
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """What all requests have.
+
+    Attributes:
+        model: Model id as the endpoint knows it; empty where the endpoint serves just one.
+        extra: Fields of the provider's own, put into the request as they are.
+    """
+
+    model: str = ""
+    extra: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class SamplingRequest(Request):
+    """What all requests for generated text have; None leaves the provider's default.
+
+    Attributes:
+        max_tokens: Most tokens to generate, reasoning included where the provider counts it.
+        temperature: Randomness from 0.
+        top_p: Nucleus sampling, 0 to 1.
+        top_k: Sampling from the k likeliest tokens.
+        seed: Makes sampling repeatable where the provider can.
+        stop: Texts that end the answer; they are not part of it.
+        n: How many answers to generate.
+        frequency_penalty: Against repetition, by count; -2 to 2.
+        presence_penalty: Against repetition, by presence; -2 to 2.
+        logit_bias: Token id (as text) to bias.
+        user: An opaque id of the end user, for the provider's abuse checks.
+    """
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] | None = None
+    n: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    logit_bias: Mapping[str, float] | None = None
+    user: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ChatRequest(SamplingRequest):
+    """A conversation to continue.
+
+    Attributes:
+        messages: The conversation so far, oldest first.
+        tools: Functions that the model may ask for.
+        tool_choice: auto, none, required, or the name of one of `tools`.
+        parallel_tool_calls: Whether several calls may come at once.
+        response_format: text, json (any JSON object), or a `JsonSchema`.
+        reasoning_effort: The provider's word for how much to think, such as low or high.
+        logprobs: Whether to return log probabilities of the answer's tokens.
+        top_logprobs: How many alternatives per token to return with them.
+    """
+
+    messages: tuple[Message, ...]
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: ResponseFormat | None = None
+    reasoning_effort: str | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class CompletionRequest(SamplingRequest):
+    """A text to continue.
+
+    Attributes:
+        prompt: Text or token ids, or several of them (each gets its own choices, in order).
+        suffix: Text that comes after the gap to fill.
+        echo: Whether the answer repeats the prompt.
+        logprobs: How many alternatives per token to return.
+    """
+
+    prompt: tuple[str | tuple[int, ...], ...]
+    suffix: str | None = None
+    echo: bool | None = None
+    logprobs: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class EmbedRequest(Request):
+    """Inputs to turn into vectors.
+
+    Attributes:
+        inputs: Texts or lists of token ids, one vector each.
+        dimensions: Length of the vectors, for models that can shorten them.
+        user: An opaque id of the end user.
+    """
+
+    inputs: tuple[str | tuple[int, ...], ...]
+    dimensions: int | None = None
+    user: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class RerankRequest(Request):
+    """Documents to order by their relevance to a query.
+
+    Attributes:
+        query: What is looked for.
+        documents: The candidates.
+        top_n: How many to return; None means all.
+    """
+
+    query: str
+    documents: tuple[str, ...]
+    top_n: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class TokenizeRequest(Request):
+    """A text to split into tokens.
+
+    Attributes:
+        text: The text.
+        add_special: Whether to add the model's begin and end tokens.
+    """
+
+    text: str
+    add_special: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class DetokenizeRequest(Request):
+    """Token ids to turn into text."""
+
+    tokens: tuple[int, ...]

@@ -1,0 +1,327 @@
+"""From what a provider streams to what a caller reads, with the stream contract kept in one place.
+
+A provider's decoder tells an `Assembler` what a frame means (`text`, `tool_call`, `usage`, `finish`, `done` …). The
+assembler numbers the blocks, emits the events in their promised order, and builds the answer that the same call
+without streaming would have given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar
+
+from ipfs_accel.errors import StreamIncomplete
+from ipfs_accel.types import (
+    BlockEnd,
+    BlockStart,
+    ChatResponse,
+    Choice,
+    CompletionChoice,
+    CompletionResponse,
+    FinishEvent,
+    Message,
+    Part,
+    Reasoning,
+    ReasoningDelta,
+    Refusal,
+    RefusalDelta,
+    StreamEvent,
+    Text,
+    TextDelta,
+    TokenLogprob,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+    UsageEvent,
+)
+from ipfs_accel.types._events import BlockType
+
+__all__ = ["Assembler", "chat_assembler", "completion_assembler", "settle_finish_reason", "tool_call_id"]
+
+T = TypeVar("T")
+
+_DELTAS: dict[str, Callable[[str, int, int], StreamEvent]] = {
+    "text": TextDelta,
+    "reasoning": ReasoningDelta,
+    "refusal": RefusalDelta,
+    "tool_call": ToolCallDelta,
+}
+_ORDER: dict[type[Any], int] = {Reasoning: 0, Text: 1, Refusal: 2, ToolCall: 3}
+
+
+def tool_call_id(given: str | None, index: int) -> str:
+    """Return the provider's id of a tool call, or one made from its position where a server gives none."""
+    return given or f"call_{index}"
+
+
+def settle_finish_reason(reason: str | None, *, has_tool_calls: bool) -> str | None:
+    """Return `tool_calls` if there are any: servers say `stop` after a forced call, so the reason alone misleads."""
+    return "tool_calls" if has_tool_calls and reason in {"stop", "function_call", None} else reason
+
+
+class _Block:
+    """A block while it grows."""
+
+    __slots__ = ("id", "is_open", "name", "number", "pieces", "signature", "type")
+
+    def __init__(self, number: int, kind: BlockType) -> None:
+        self.number = number
+        self.type = kind
+        self.pieces: list[str] = []
+        self.id: str | None = None
+        self.name: str | None = None
+        self.signature: str | None = None
+        self.is_open = True
+
+    def part(self) -> Part:
+        text = "".join(self.pieces)
+        if self.type == "text":
+            return Text(text=text)
+        if self.type == "reasoning":
+            return Reasoning(text=text, signature=self.signature)
+        if self.type == "refusal":
+            return Refusal(text=text)
+        return ToolCall(id=self.id or "", name=self.name or "", arguments=text)
+
+
+class _Choice:
+    """One answer while it grows."""
+
+    __slots__ = ("blocks", "current", "finish_reason", "index", "logprobs", "tools")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.blocks: list[_Block] = []
+        self.current: _Block | None = None
+        self.tools: dict[int | str, _Block] = {}
+        self.finish_reason: str | None = None
+        self.logprobs: list[TokenLogprob] = []
+
+    def parts(self, *, merge: bool) -> tuple[Part, ...]:
+        """Return the finished parts; merged means one of each kind, in the order of a whole answer."""
+        parts = [block.part() for block in self.blocks]
+        if not merge or len(parts) <= 1:
+            return tuple(parts)
+        texts: dict[type[Any], list[str]] = {}
+        for part in parts:
+            if not isinstance(part, ToolCall):
+                texts.setdefault(type(part), []).append(part.text)  # type: ignore[union-attr]
+        merged: list[Part] = [kind(text="".join(pieces)) for kind, pieces in texts.items()]
+        merged += [part for part in parts if isinstance(part, ToolCall)]
+        return tuple(sorted(merged, key=lambda part: _ORDER[type(part)]))
+
+
+class Assembler(Generic[T]):
+    """Collects one stream; made anew for each attempt.
+
+    The methods up to `done` are for decoders, the others for the core.
+    """
+
+    def __init__(
+        self, build: Callable[[Assembler[T]], T], *, eof_after_finish: bool = True, merge: bool = False
+    ) -> None:
+        """Make an empty one.
+
+        Args:
+            build: Makes the answer from the collected choices.
+            eof_after_finish: Whether a stream that ends after every choice's finish reason, but without `done`,
+                counts as complete; otherwise only `done` completes it.
+            merge: Whether a whole answer of this provider has at most one text and one reasoning, before the calls.
+        """
+        self._build = build
+        self._eof_after_finish = eof_after_finish
+        self._events: list[StreamEvent] = []
+        self.merge = merge
+        self.choices: dict[int, _Choice] = {}
+        self.id: str | None = None
+        self.model: str | None = None
+        self.usage: Usage | None = None
+        self.extra: dict[str, Any] = {}
+        self.is_done = False
+
+    # for decoders
+
+    def start(self, id: str | None = None, model: str | None = None) -> None:  # noqa: A002 - the field's own name
+        """Note who answers; later calls do not overwrite what is known."""
+        self.id = self.id or id
+        self.model = self.model or model
+
+    def text(self, piece: str, choice: int = 0) -> None:
+        """Add to the answer's text."""
+        self._add("text", piece, choice)
+
+    def reasoning(self, piece: str, choice: int = 0, signature: str | None = None) -> None:
+        """Add to the visible reasoning, or set its signature."""
+        self._add("reasoning", piece, choice)
+        if signature is not None:
+            current = self._choice(choice).current
+            block = (
+                current if current and current.type == "reasoning" else self._begin(self._choice(choice), "reasoning")
+            )
+            block.signature = signature
+
+    def refusal(self, piece: str, choice: int = 0) -> None:
+        """Add to a refusal."""
+        self._add("refusal", piece, choice)
+
+    def tool_call(
+        self,
+        key: int | str,
+        choice: int = 0,
+        *,
+        id: str | None = None,  # noqa: A002 - the field's own name
+        name: str | None = None,
+        arguments: str = "",
+    ) -> None:
+        """Begin a tool call or add to its arguments.
+
+        Args:
+            key: What tells this call from the others of its choice, such as the provider's index.
+            choice: Which answer it belongs to.
+            id: The provider's id; counts the first time.
+            name: The tool's name; counts the first time.
+            arguments: The next piece of JSON text.
+        """
+        state = self._choice(choice)
+        block = state.tools.get(key)
+        if block is None:
+            block = _Block(len(state.blocks), "tool_call")
+            block.id, block.name = tool_call_id(id, len(state.tools)), name
+            self._end_current(state)
+            state.tools[key] = block
+            state.blocks.append(block)
+            self._events.append(BlockStart(choice=choice, block=block.number, type="tool_call", id=block.id, name=name))
+        elif name and not block.name:
+            block.name = name
+        if arguments:
+            block.pieces.append(arguments)
+            self._events.append(ToolCallDelta(arguments, choice, block.number))
+
+    def end_block(self, choice: int = 0, key: int | str | None = None) -> None:
+        """End the tool call of that key, or the current block, where the provider says so itself."""
+        state = self._choice(choice)
+        if key is not None and key in state.tools:
+            self._end(state, state.tools[key])
+        else:
+            self._end_current(state)
+
+    def logprobs(self, tokens: Iterable[TokenLogprob], choice: int = 0) -> None:
+        """Add log probabilities."""
+        self._choice(choice).logprobs.extend(tokens)
+
+    def finish(self, reason: str, choice: int = 0) -> None:
+        """Note why a choice ended and end its open blocks."""
+        state = self._choice(choice)
+        state.finish_reason = reason
+        self._end_all(state)
+
+    def done(self) -> None:
+        """Note the provider's terminal signal: nothing meaningful follows."""
+        self.is_done = True
+
+    # for the core
+
+    def take(self) -> list[StreamEvent]:
+        """Return the events since the last call."""
+        events = self._events
+        if events:
+            self._events = []
+        return events
+
+    def conclude(self) -> T:
+        """End the stream: emit what is due and return the answer.
+
+        Raises:
+            StreamIncomplete: The terminal signal is missing; `partial` has what came.
+        """
+        finished = bool(self.choices) and all(state.finish_reason for state in self.choices.values())
+        if not self.is_done and not (self._eof_after_finish and finished):
+            error = StreamIncomplete("the stream ended without its terminal signal, so the answer may be cut")
+            error.partial = self.partial()  # type: ignore[assignment]
+            raise error
+        for state in self.choices.values():
+            self._end_all(state)
+        answer = self._build(self)
+        reasons = tuple([choice.finish_reason for choice in answer.choices])  # type: ignore[attr-defined]
+        self._events.append(UsageEvent(usage=self.usage or Usage()))
+        self._events.append(FinishEvent(finish_reason=reasons[0] if reasons else None, finish_reasons=reasons))
+        return answer
+
+    def partial(self) -> T | None:
+        """Return the answer as far as it has come, or None if nothing has."""
+        return self._build(self) if self.choices else None
+
+    def _choice(self, index: int) -> _Choice:
+        state = self.choices.get(index)
+        if state is None:
+            state = self.choices[index] = _Choice(index)
+        return state
+
+    def _add(self, kind: BlockType, piece: str, choice: int) -> None:
+        if not piece:
+            return
+        state = self.choices.get(choice) or self._choice(choice)
+        block = state.current
+        if block is None or block.type != kind:
+            block = self._begin(state, kind)
+        block.pieces.append(piece)
+        self._events.append(_DELTAS[kind](piece, choice, block.number))
+
+    def _begin(self, state: _Choice, kind: BlockType) -> _Block:
+        self._end_current(state)
+        block = state.current = _Block(len(state.blocks), kind)
+        state.blocks.append(block)
+        self._events.append(BlockStart(choice=state.index, block=block.number, type=kind))
+        return block
+
+    def _end(self, state: _Choice, block: _Block) -> None:
+        if block.is_open:
+            block.is_open = False
+            self._events.append(BlockEnd(choice=state.index, block=block.number, part=block.part()))
+
+    def _end_current(self, state: _Choice) -> None:
+        if state.current is not None:
+            self._end(state, state.current)
+            state.current = None
+
+    def _end_all(self, state: _Choice) -> None:
+        state.current = None
+        for block in state.blocks:
+            self._end(state, block)
+
+
+def _in_order(out: Assembler[Any]) -> list[_Choice]:
+    return [out.choices[index] for index in sorted(out.choices)]
+
+
+def _build_chat(out: Assembler[ChatResponse]) -> ChatResponse:
+    choices = []
+    for state in _in_order(out):
+        reason = settle_finish_reason(state.finish_reason, has_tool_calls=bool(state.tools))
+        message = Message(role="assistant", content=state.parts(merge=out.merge))
+        logprobs = tuple(state.logprobs) or None
+        choices.append(Choice(index=state.index, message=message, finish_reason=reason, logprobs=logprobs))
+    usage = out.usage or Usage()
+    return ChatResponse(id=out.id, model=out.model, choices=tuple(choices), usage=usage, extra=out.extra)
+
+
+def _build_completion(out: Assembler[CompletionResponse]) -> CompletionResponse:
+    choices = []
+    for state in _in_order(out):
+        text = "".join([piece for block in state.blocks for piece in block.pieces])
+        logprobs = tuple(state.logprobs) or None
+        choices.append(
+            CompletionChoice(index=state.index, text=text, finish_reason=state.finish_reason, logprobs=logprobs)
+        )
+    usage = out.usage or Usage()
+    return CompletionResponse(id=out.id, model=out.model, choices=tuple(choices), usage=usage, extra=out.extra)
+
+
+def chat_assembler(*, eof_after_finish: bool = True, merge: bool = False) -> Assembler[ChatResponse]:
+    """Make an assembler whose answer is a `ChatResponse`."""
+    return Assembler(_build_chat, eof_after_finish=eof_after_finish, merge=merge)
+
+
+def completion_assembler(*, eof_after_finish: bool = True) -> Assembler[CompletionResponse]:
+    """Make an assembler whose answer is a `CompletionResponse`."""
+    return Assembler(_build_completion, eof_after_finish=eof_after_finish)
