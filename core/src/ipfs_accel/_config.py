@@ -5,7 +5,6 @@ This module reads and checks; `_endpoints` decides what holds for one endpoint.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -17,6 +16,7 @@ import attrs
 
 from ._paths import config_dir
 from ._secret import Secret
+from ._suggest import did_you_mean
 from .errors import ConfigError
 from .types import Timeout
 from .types._requests import OnUnsupported
@@ -189,11 +189,10 @@ def structure(values: Mapping[str, Any], kind: type[Any], where: str, text: str 
         return _structure.structure(values, kind, _NOT_IN_FILE)
     except Exception as error:  # noqa: BLE001 - cattrs wraps whatever a converter raises
         path, message, known = _structure.problems(error)[0]
+        known = [each for each in known if each not in _NOT_IN_FILE]
         name = ".".join(path) or "the file"
         line = f":{_line(text, path)}" if text else ""
-        near = difflib.get_close_matches(path[-1], known, 1) if path else []
-        hint = f"did you mean {near[0]!r}?" if near else (f"known names: {', '.join(known)}" if known else None)
-        raise ConfigError(f"{where}{line}: {name}: {message}", hint=hint) from None
+        raise ConfigError(f"{where}{line}: {name}: {message}", hint=did_you_mean(name.rpartition(".")[2], known)) from None
 
 
 def _leaves(values: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -22,7 +22,6 @@ from .errors import (
 )
 from .plans import FrameDecoder, HttpStream, LocalStream
 from .types import StreamEvent, TextDelta
-from .wire.ndjson import FramingError
 
 __all__ = ["AsyncStream", "Stream"]
 
@@ -122,6 +121,8 @@ class _Reader(Generic[T]):
             return StreamInterrupted(f"the stream broke off: {error.message}", phase=error.phase)
         if isinstance(error, AccelError):
             return error
+        from .wire.ndjson import FramingError  # noqa: PLC0415 - a stream's plugin has imported it, a local one's has not
+
         if isinstance(error, FramingError):
             return InvalidResponseError(f"the stream cannot be read: {error}")
         backend = self.call.target.backend.name

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import attrs
+import pytest
+
+from ipfs_accel import Audio, Document, Image, JsonSchema, Message, Tool
+from ipfs_accel._convert import (
+    chat_request,
+    completion_request,
+    detokenize_request,
+    embed_request,
+    rerank_request,
+    split_call_options,
+)
+from ipfs_accel.errors import AccelError, InvalidRequestError
+from ipfs_accel.types import (
+    ChatOptions,
+    ChatRequest,
+    CompleteOptions,
+    CompletionRequest,
+    EmbedOptions,
+    EmbedRequest,
+    Reasoning,
+    Text,
+    Timeout,
+    ToolCall,
+    ToolResult,
+)
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 8
+WAV = b"RIFF\x00\x00\x00\x00WAVEfmt "
+
+
+def messages(value: Any) -> tuple[Message, ...]:
+    return chat_request("m", value, {}).messages
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("hi", (Message.user("hi"),)),
+        (Message.user("hi"), (Message.user("hi"),)),
+        (["hi"], (Message.user("hi"),)),
+        ({"role": "user", "content": "hi"}, (Message.user("hi"),)),
+        ([{"role": "system", "content": "be brief"}, "hi"], (Message.system("be brief"), Message.user("hi"))),
+        ([{"role": "user", "content": [{"type": "text", "text": "a"}, "b"]}], (Message.user("a", "b"),)),
+        (
+            [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://x/y", "detail": "low"}}]}],
+            (Message.user(Image(url="https://x/y", detail="low")),),
+        ),
+        (
+            [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": base64.b64encode(WAV).decode(), "format": "wav"}}]}],
+            (Message.user(Audio(data=WAV, media_type="audio/wav")),),
+        ),
+        (
+            [{"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}],
+            (Message(role="assistant", content=(ToolCall(id="c1", name="f", arguments="{}"),)),),
+        ),
+        ([{"role": "tool", "tool_call_id": "c1", "content": "17"}], (Message.tool("c1", "17"),)),
+        (
+            [{"role": "assistant", "content": "a", "reasoning_content": "r"}],
+            (Message.assistant(Reasoning(text="r"), "a"),),
+        ),
+    ],
+)
+def test_messages_are_accepted_in_every_form(given: Any, expected: tuple[Message, ...]) -> None:
+    assert messages(given) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "messages: there is none"),
+        (3, "messages: expected"),
+        ([3], r"messages\[0\]: expected"),
+        ([{"role": "robot", "content": "x"}], r"messages\[0\]\.role: 'robot'"),
+        ([{"role": "user", "content": 3}], r"messages\[0\]\.content: expected"),
+        (["a", {"role": "user", "content": [{"type": "video"}]}], r"messages\[1\]\.content\[0\]\.type: 'video'"),
+        ([{"role": "user", "content": [{"type": "image_url"}]}], r"messages\[0\]\.content\[0\]\.image_url: missing"),
+        ([{"role": "tool", "content": "x"}], r"messages\[0\]\.tool_call_id"),
+        ([{"role": "user", "contents": "x"}], r"messages\[0\]\.contents: unknown key"),
+        ([{"role": "assistant", "tool_calls": [{}]}], r"messages\[0\]\.tool_calls\[0\]\.function\.name"),
+    ],
+)
+def test_bad_messages_are_named_by_their_place(given: Any, message: str) -> None:
+    with pytest.raises(InvalidRequestError, match=message):
+        messages(given)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"temprature": 1}, "temprature: unknown option"),
+        ({"max_tokens": "10"}, "max_tokens: expected int, got '10'"),
+        ({"max_tokens": 0}, "max_tokens: has to be at least 1"),
+        ({"max_tokens": True}, "max_tokens: expected int, got True"),
+        ({"temperature": float("nan")}, "temperature: nan"),
+        ({"stop": [1]}, r"stop\[0\]: expected a string"),
+        ({"tools": [{}]}, r"tools\[0\]\.function\.name: missing"),
+        ({"tools": [Tool(name="f")], "tool_choice": "g"}, "tool_choice: 'g' is none of the tools"),
+        ({"response_format": 3}, "response_format: expected"),
+        ({"extra": []}, "extra: expected"),
+    ],
+)
+def test_bad_options_are_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidRequestError, match=message):
+        chat_request("m", "hi", options)
+
+
+def test_a_misspelt_option_gets_a_suggestion_and_the_place_for_extras() -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        chat_request("m", "hi", {"temprature": 1})
+    assert caught.value.hint == "did you mean 'temperature'?; fields of the provider's own go into extra={…}"
+    assert isinstance(caught.value, ValueError)
+
+
+def test_options_reach_the_request() -> None:
+    schema = {"type": "object"}
+    request = chat_request("m", "hi", {"stop": "x", "tools": [{"type": "function", "function": {"name": "f"}}], "response_format": schema, "seed": None})
+    assert request.stop == ("x",)
+    assert request.tools == (Tool(name="f"),)
+    assert request.response_format == JsonSchema(schema=schema)
+    assert request.seed is None
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("json", "json"),
+        ({"type": "text"}, "text"),
+        ({"type": "json_object"}, "json"),
+        ({"type": "json_schema", "json_schema": {"name": "n", "schema": {}, "strict": True}}, JsonSchema(name="n", schema={}, strict=True)),
+        ({"type": "string"}, JsonSchema(schema={"type": "string"})),
+    ],
+)
+def test_response_formats(given: Any, expected: Any) -> None:
+    assert chat_request("m", "hi", {"response_format": given}).response_format == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("a", ("a",)), (["a", "b"], ("a", "b")), ([1, 2], ((1, 2),)), ([[1], [2, 3]], ((1,), (2, 3))), (["a", [1]], ("a", (1,)))],
+)
+def test_inputs_are_texts_or_token_ids(given: Any, expected: Any) -> None:
+    assert embed_request("m", given, {}).inputs == expected
+    assert completion_request("m", given, {}).prompt == expected
+
+
+@pytest.mark.parametrize("given", [[], b"bytes", 3, [3.5], [["a"]], [[True]]])
+def test_bad_inputs_are_refused(given: Any) -> None:
+    with pytest.raises(InvalidRequestError, match="inputs"):
+        embed_request("m", given, {})
+
+
+def test_the_other_requests() -> None:
+    assert rerank_request("m", ("q", ["a"], 1), {}).documents == ("a",)
+    assert detokenize_request("m", [1, 2], {}).tokens == (1, 2)
+    for bad in [("q", "abc", None), ("q", [], None), (3, ["a"], None), ("q", ["a"], "1")]:
+        with pytest.raises(InvalidRequestError):
+            rerank_request("m", bad, {})
+
+
+def test_call_options_are_split_off_and_checked() -> None:
+    options: dict[str, Any] = {"timeout": 3, "on_unsupported": "warn", "seed": 1}
+    assert split_call_options(options) == (3, "warn")
+    assert options == {"seed": 1}
+    assert split_call_options({"timeout": Timeout(idle=1)}) == (Timeout(idle=1), None)
+    for bad in ({"timeout": 0}, {"timeout": "3"}, {"on_unsupported": "maybe"}):
+        with pytest.raises(InvalidRequestError):
+            split_call_options(dict(bad))
+
+
+@pytest.mark.parametrize(
+    ("options", "request_type", "positional"),
+    [
+        (ChatOptions, ChatRequest, {"messages"}),
+        (CompleteOptions, CompletionRequest, {"prompt"}),
+        (EmbedOptions, EmbedRequest, {"inputs"}),
+    ],
+)
+def test_the_option_dicts_name_exactly_the_fields_of_the_requests(options: Any, request_type: type[Any], positional: set[str]) -> None:
+    fields = {field.name for field in attrs.fields(request_type)} - positional - {"model"}
+    assert set(options.__annotations__) - {"timeout", "on_unsupported"} == fields
+
+
+def test_media_tell_their_type_and_refuse_others(tmp_path: Any) -> None:
+    file = tmp_path / "a.bin"
+    file.write_bytes(PNG)
+    image = Image.from_path(file)
+    assert (image.media_type, image.data) == ("image/png", PNG)
+    assert image.to_url() == f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+    assert Image(url=image.to_url()) == image
+    assert "PNG" not in repr(image)
+    assert Document(data=b"%PDF-1.7").media_type == "application/pdf"
+    bad: list[Any] = [
+        lambda: Image(),
+        lambda: Image(data=PNG, url="x"),
+        lambda: Image(data=WAV),
+        lambda: Audio(data=PNG),
+        lambda: Image(data=b"???"),
+        lambda: Image.from_path(tmp_path / "no"),
+        lambda: Image(url="data:image/png,xx"),
+        lambda: Image(url="data:image/png;base64,?"),
+    ]
+    for make in bad:
+        with pytest.raises(InvalidRequestError):
+            make()
+
+
+def test_messages_give_their_parts() -> None:
+    message = Message.assistant(Reasoning(text="r"), "a", "b", ToolCall(id="1", name="f", arguments='{"x": 1}'))
+    assert (message.text, message.reasoning, [call.name for call in message.tool_calls]) == ("ab", "r", ["f"])
+    assert message.tool_calls[0].parse_arguments() == {"x": 1}
+    assert ToolCall(id="1", name="f").parse_arguments() == {}
+    for bad in ("[1]", "{"):
+        with pytest.raises(ValueError, match=r"."):
+            ToolCall(id="1", name="f", arguments=bad).parse_arguments()
+    assert Message.tool("1", ["a", Text(text="b")]).content == (ToolResult(tool_call_id="1", content=("a", "b")),)
+    with pytest.raises(AccelError):
+        Message(role="user", content=[object()])
