@@ -140,8 +140,8 @@ STEPS = st.lists(
 )
 
 
-@given(STEPS, st.booleans())
-def test_the_contract_holds_for_every_sequence(steps: list[tuple[str, int, str]], *, merge: bool) -> None:
+@given(steps=STEPS, merge=st.booleans())
+def test_the_contract_holds_for_every_sequence(*, steps: list[tuple[str, int, str]], merge: bool) -> None:
     out = chat_assembler(merge=merge)
     for kind, choice, piece in steps:
         if kind == "tool":
