@@ -16,7 +16,14 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     home = tmp_path_factory.mktemp("home")
     for variable in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "HOME"):
         monkeypatch.setenv(variable, str(home))
-    for variable in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "LLVM_BASE_URL", "LLVM_API_URL", "LLVM_API_KEY", "LLAMA_API_KEY"):
+    for variable in (
+        "OPENAI_API_KEY",
+        "OPENAI_BASE_URL",
+        "LLVM_BASE_URL",
+        "LLVM_API_URL",
+        "LLVM_API_KEY",
+        "LLAMA_API_KEY",
+    ):
         monkeypatch.delenv(variable, raising=False)
 
 
@@ -47,7 +54,9 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     monkeypatch.syspath_prepend(str(site))
     modules: list[str] = []
 
-    def add(name: str, source: str = GOOD_PLUGIN, *, distribution: str | None = None, module: str | None = None) -> Path:
+    def add(
+        name: str, source: str = GOOD_PLUGIN, *, distribution: str | None = None, module: str | None = None
+    ) -> Path:
         distribution = distribution or f"acme-{name}"
         module = module or f"plugin_{distribution.replace('-', '_')}"
         modules.append(module)

@@ -7,7 +7,6 @@ from typing import Any
 
 import attrs
 import pytest
-
 from ipfs_accel import BackendInfo, Client, EndpointConfig, Secret, hookimpl, load_config
 from ipfs_accel._endpoints import Target, resolve
 from ipfs_accel._keys import KeyFile
@@ -116,12 +115,16 @@ def test_options_come_from_the_environment_too(tmp_path: Path) -> None:
     found = target(environ={**KEYED, "ACME_REGION": "ap"}, tmp_path=tmp_path)
     assert found.endpoint.options.region == "ap"
     code = EndpointConfig(options={"region": "code"})
-    assert target(environ={**KEYED, "ACME_REGION": "ap"}, tmp_path=tmp_path, acme=code).endpoint.options.region == "code"
+    assert (
+        target(environ={**KEYED, "ACME_REGION": "ap"}, tmp_path=tmp_path, acme=code).endpoint.options.region == "code"
+    )
 
 
 def test_a_key_is_bound_to_its_origin(tmp_path: Path) -> None:
     code = EndpointConfig(base_url="https://evil.test/v1")
-    with pytest.raises(ConfigError, match=r"points to https://evil\.test, but the key in ACME_API_KEY belongs to") as caught:
+    with pytest.raises(
+        ConfigError, match=r"points to https://evil\.test, but the key in ACME_API_KEY belongs to"
+    ) as caught:
         target(environ=KEYED, tmp_path=tmp_path, acme=code)
     assert "key_env" in (caught.value.hint or "")
     assert "sk-env" not in str(caught.value)
@@ -179,7 +182,11 @@ def test_a_bad_file_names_line_key_and_fix(file: str, message: str, hint: str | 
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"regio": "x"}, "options: regio: unknown setting"), ({"retries": "many"}, "options: retries"), ({"tags": 3}, "tags")],
+    [
+        ({"regio": "x"}, "options: regio: unknown setting"),
+        ({"retries": "many"}, "options: retries"),
+        ({"tags": 3}, "tags"),
+    ],
 )
 def test_bad_options_are_named(options: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message):

@@ -5,7 +5,6 @@ from typing import Any
 
 import attrs
 import pytest
-
 from ipfs_accel import Audio, Document, Image, JsonSchema, Message, Tool
 from ipfs_accel._convert import (
     chat_request,
@@ -48,15 +47,36 @@ def messages(value: Any) -> tuple[Message, ...]:
         ([{"role": "system", "content": "be brief"}, "hi"], (Message.system("be brief"), Message.user("hi"))),
         ([{"role": "user", "content": [{"type": "text", "text": "a"}, "b"]}], (Message.user("a", "b"),)),
         (
-            [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://x/y", "detail": "low"}}]}],
+            [
+                {
+                    "role": "user",
+                    "content": [{"type": "image_url", "image_url": {"url": "https://x/y", "detail": "low"}}],
+                }
+            ],
             (Message.user(Image(url="https://x/y", detail="low")),),
         ),
         (
-            [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": base64.b64encode(WAV).decode(), "format": "wav"}}]}],
+            [
+                {
+                    "role": "user",
+                    "content": [
+                        {
+                            "type": "input_audio",
+                            "input_audio": {"data": base64.b64encode(WAV).decode(), "format": "wav"},
+                        }
+                    ],
+                }
+            ],
             (Message.user(Audio(data=WAV, media_type="audio/wav")),),
         ),
         (
-            [{"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}],
+            [
+                {
+                    "role": "assistant",
+                    "content": None,
+                    "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+                }
+            ],
             (Message(role="assistant", content=(ToolCall(id="c1", name="f", arguments="{}"),)),),
         ),
         ([{"role": "tool", "tool_call_id": "c1", "content": "17"}], (Message.tool("c1", "17"),)),
@@ -119,7 +139,16 @@ def test_a_misspelt_option_gets_a_suggestion_and_the_place_for_extras() -> None:
 
 def test_options_reach_the_request() -> None:
     schema = {"type": "object"}
-    request = chat_request("m", "hi", {"stop": "x", "tools": [{"type": "function", "function": {"name": "f"}}], "response_format": schema, "seed": None})
+    request = chat_request(
+        "m",
+        "hi",
+        {
+            "stop": "x",
+            "tools": [{"type": "function", "function": {"name": "f"}}],
+            "response_format": schema,
+            "seed": None,
+        },
+    )
     assert request.stop == ("x",)
     assert request.tools == (Tool(name="f"),)
     assert request.response_format == JsonSchema(schema=schema)
@@ -132,7 +161,10 @@ def test_options_reach_the_request() -> None:
         ("json", "json"),
         ({"type": "text"}, "text"),
         ({"type": "json_object"}, "json"),
-        ({"type": "json_schema", "json_schema": {"name": "n", "schema": {}, "strict": True}}, JsonSchema(name="n", schema={}, strict=True)),
+        (
+            {"type": "json_schema", "json_schema": {"name": "n", "schema": {}, "strict": True}},
+            JsonSchema(name="n", schema={}, strict=True),
+        ),
         ({"type": "string"}, JsonSchema(schema={"type": "string"})),
     ],
 )
@@ -142,7 +174,13 @@ def test_response_formats(given: Any, expected: Any) -> None:
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [("a", ("a",)), (["a", "b"], ("a", "b")), ([1, 2], ((1, 2),)), ([[1], [2, 3]], ((1,), (2, 3))), (["a", [1]], ("a", (1,)))],
+    [
+        ("a", ("a",)),
+        (["a", "b"], ("a", "b")),
+        ([1, 2], ((1, 2),)),
+        ([[1], [2, 3]], ((1,), (2, 3))),
+        (["a", [1]], ("a", (1,))),
+    ],
 )
 def test_inputs_are_texts_or_token_ids(given: Any, expected: Any) -> None:
     assert embed_request("m", given, {}).inputs == expected
@@ -181,7 +219,9 @@ def test_call_options_are_split_off_and_checked() -> None:
         (EmbedOptions, EmbedRequest, {"inputs"}),
     ],
 )
-def test_the_option_dicts_name_exactly_the_fields_of_the_requests(options: Any, request_type: type[Any], positional: set[str]) -> None:
+def test_the_option_dicts_name_exactly_the_fields_of_the_requests(
+    options: Any, request_type: type[Any], positional: set[str]
+) -> None:
     fields = {field.name for field in attrs.fields(request_type)} - positional - {"model"}
     assert set(options.__annotations__) - {"timeout", "on_unsupported"} == fields
 

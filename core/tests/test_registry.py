@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
 from ipfs_accel import Client, Config, PluginPolicy
 from ipfs_accel._registry import Registry
 from ipfs_accel.errors import PluginError

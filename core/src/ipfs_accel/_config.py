@@ -192,7 +192,9 @@ def structure(values: Mapping[str, Any], kind: type[Any], where: str, text: str 
         known = [each for each in known if each not in _NOT_IN_FILE]
         name = ".".join(path) or "the file"
         line = f":{_line(text, path)}" if text else ""
-        raise ConfigError(f"{where}{line}: {name}: {message}", hint=did_you_mean(name.rpartition(".")[2], known)) from None
+        raise ConfigError(
+            f"{where}{line}: {name}: {message}", hint=did_you_mean(name.rpartition(".")[2], known)
+        ) from None
 
 
 def _leaves(values: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -133,7 +132,10 @@ class _Reader(Generic[T]):
 
 
 class _Face(Generic[T]):
-    """What both streams are: a sequence of events, and the answer at its end."""
+    """What both streams are: a sequence of events, and the answer at its end.
+
+    One that is dropped unclosed drops its exchange, which warns and closes the connection.
+    """
 
     def __init__(self, opening: Opening) -> None:
         self._opening = opening
@@ -157,12 +159,6 @@ class _Face(Generic[T]):
             error.partial = reader.out.partial() if reader.out else None
             raise error
         return reader.answer
-
-    def __del__(self) -> None:
-        if self._is_open:
-            warnings.warn(
-                "a stream was dropped without being closed: use it in a with block", ResourceWarning, stacklevel=1
-            )
 
 
 class Stream(_Face[T]):

@@ -64,11 +64,10 @@ class Capabilities:
 
         An operation that the plugin implements is still "no" for a model that is known not to have it.
         """
-        operation = self.operations.get(name)
-        if operation is not None and operation.value == "no":
+        operation = self.operations.get(name, UNKNOWN)
+        if operation.value == "no" or self.model is None:
             return operation
-        feature = self.model.features.get(name) if self.model else None
-        return feature or operation or UNKNOWN
+        return self.model.features.get(name, operation)
 
 
 @attrs.frozen(kw_only=True)

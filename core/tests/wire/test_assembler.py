@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, strategies as st
-
+from hypothesis import given
+from hypothesis import strategies as st
 from ipfs_accel.errors import StreamIncomplete
 from ipfs_accel.types import (
     BlockEnd,
@@ -136,7 +136,8 @@ def test_completions_assemble_too() -> None:
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["text", "reasoning", "refusal", "tool"]), st.integers(0, 2), st.text(max_size=3)), max_size=30
+    st.tuples(st.sampled_from(["text", "reasoning", "refusal", "tool"]), st.integers(0, 2), st.text(max_size=3)),
+    max_size=30,
 )
 
 

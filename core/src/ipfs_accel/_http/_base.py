@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 import os
 import re
 import socket
 import ssl
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import attrs
 
-from ..errors import ConfigError, InvalidRequestError
+from ipfs_accel.errors import ConfigError, InvalidRequestError
 
 if not TYPE_CHECKING and os.environ.get("IPFS_ACCEL_HTTP", "httpx") == "httpx2":
     import httpcore2 as http
@@ -112,7 +113,7 @@ def make_ssl_context(verify: bool | str | ssl.SSLContext) -> ssl.SSLContext:
     if isinstance(verify, bool):
         return _usual_context() if verify else _trusting_context()
     try:
-        if os.path.isdir(verify):
+        if Path(verify).is_dir():
             return ssl.create_default_context(capath=verify)
         return ssl.create_default_context(cafile=verify)
     except OSError as error:
@@ -125,7 +126,7 @@ class Proxy:
     """Where requests go instead of to the server."""
 
     url: Any
-    name: str
+    is_secure: bool
     auth: tuple[bytes, bytes] | None = attrs.field(repr=False)
 
 
@@ -139,26 +140,25 @@ def parse_proxy(url: str) -> Proxy:
     scheme = parts.scheme
     if scheme not in {"http", "https", "socks5", "socks5h"} or not parts.hostname:
         raise ConfigError("a proxy's URL has to be http://host:port, https://host:port or socks5://host:port")
+    if scheme.startswith("socks5") and find_spec("socksio") is None:
+        raise ConfigError("a SOCKS proxy needs the package socksio", hint="pip install socksio")
     auth = None
     if parts.username is not None:
         auth = (unquote(parts.username).encode(), unquote(parts.password or "").encode())
     port = port or {"http": 80, "https": 443}.get(scheme, 1080)
     target = http.URL(scheme=scheme, host=_ascii_host(parts.hostname), port=port, target="/")
-    return Proxy(url=target, name=f"{parts.hostname}:{port}", auth=auth)
+    return Proxy(url=target, is_secure=scheme == "https", auth=auth)
 
 
-def connect(kinds: Any, target: Target, line: LineState, context: ssl.SSLContext | None, proxy: Proxy | None) -> Any:
+def connect(kinds: Any, target: Target, line: Any, context: ssl.SSLContext | None, proxy: Proxy | None) -> Any:
     """Return one connection of the library, of the sync or the async kind, that uses the line as its network."""
     common: dict[str, Any] = {"ssl_context": context, "keepalive_expiry": None, "network_backend": line}
     if proxy is None:
         return kinds.direct(target.origin, socket_options=SOCKET_OPTIONS, **common)
     common |= {"proxy_auth": proxy.auth, "max_connections": 1}
     if proxy.url.scheme.startswith(b"socks5"):
-        try:
-            return kinds.socks(proxy.url, **common)
-        except ImportError:
-            raise ConfigError("a SOCKS proxy needs the package socksio", hint="pip install socksio") from None
-    if proxy.url.scheme == b"https":
+        return kinds.socks(proxy.url, **common)
+    if proxy.is_secure:
         common["proxy_ssl_context"] = context
     return kinds.proxy(proxy.url, socket_options=SOCKET_OPTIONS, **common)
 
@@ -246,7 +246,7 @@ def build_request(
     for name, value in headers:
         lower = name.lower()
         if not _TOKEN.fullmatch(lower) or _BAD_VALUE.search(value):
-            raise ConfigError(f"the header {name!r} holds characters that HTTP does not allow (line breaks, NUL, non-Latin-1)")
+            raise ConfigError(f"the header {name!r} holds characters that HTTP does not allow, such as line breaks")
         if lower in _OURS:
             declared = _check_ours(lower, value.strip(" \t"), target, declared)
             continue

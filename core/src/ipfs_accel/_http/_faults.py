@@ -1,4 +1,4 @@
-"""What a connection is doing, and what its failures mean."""
+"""What the failures of a connection mean: the library's exceptions become ours."""
 
 from __future__ import annotations
 
@@ -6,96 +6,42 @@ import errno
 import os
 import socket
 import ssl
-import time
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from ..errors import AccelError, APIConnectionError, APIContext, APITimeoutError, ConfigError, InvalidResponseError, PoolTimeoutError
-from ._base import Target, Timeouts, http
+from ipfs_accel.errors import (
+    AccelError,
+    APIConnectionError,
+    APIContext,
+    APITimeoutError,
+    ConfigError,
+    InvalidResponseError,
+    PoolTimeoutError,
+)
 
-__all__ = ["LineState", "find_os_error", "pool_timeout", "too_long", "translate"]
+from ._base import http
+
+if TYPE_CHECKING:
+    from ._lines import LineState
+
+__all__ = ["find_os_error", "pool_timeout", "too_long", "translate", "unasked"]
 
 _CA_HINT = (
     "set `verify` to the file or directory of the authority that signed the server's certificate; "
     "behind a company's proxy that is the company's own"
 )
+_MAX_WRAPPINGS = 10
 _TLS_HINT = "check that the URL's scheme and port are right: this may be a server that speaks plain http"
-
-
-class LineState:
-    """What is known about a connection in the course of a request.
-
-    Attributes:
-        served: Requests that were answered on it before.
-        sent: Whether a byte of this request may have left.
-        received: Bytes of this answer so far.
-        eof: Whether the server has hung up.
-        has_head: Whether the head of this answer is complete.
-        is_open: Whether there is a network connection.
-        read_timeout: Limit of silence; may be changed between two reads.
-        deadline: When this exchange has to be over (`time.monotonic`).
-    """
-
-    def __init__(self, target: Target, generation: int) -> None:
-        self.target = target
-        self.key = target.key
-        self.generation = generation
-        self.idle_since = 0.0
-        self.served = 0
-        self.is_open = False
-        self.connection: Any = None
-        self.begin(Timeouts(), None)
-
-    def begin(self, timeouts: Timeouts, deadline: float | None) -> None:
-        """Forget the last exchange."""
-        self.sent = False
-        self.received = 0
-        self.eof = False
-        self.has_head = False
-        self.held = b""
-        self.timeouts = timeouts
-        self.read_timeout = timeouts.read
-        self.deadline = deadline
-
-    def left(self, limit: float | None, error: type[Exception]) -> float | None:
-        """Return how long the next step may take.
-
-        Raises:
-            Exception: The given one, if the exchange has no time left.
-        """
-        if self.deadline is None:
-            return limit
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise error
-        return left if limit is None else min(left, limit)
-
-    @property
-    def is_overdue(self) -> bool:
-        """Whether the time of the whole exchange is up."""
-        return self.deadline is not None and time.monotonic() >= self.deadline
-
-    def may_resend(self, error: BaseException) -> bool:
-        """Whether the request came too late: the server had closed the idle connection and never saw it."""
-        if not self.served or self.received or not self.is_open:
-            return False
-        if isinstance(error, http.RemoteProtocolError):
-            return self.eof
-        if not isinstance(error, (http.ReadError, http.WriteError)):
-            return False
-        cause = find_os_error(error)
-        return cause is None or isinstance(cause, ConnectionError)
 
 
 def find_os_error(error: BaseException | None) -> OSError | None:
     """Return what the operating system said, from under the library's wrappings."""
-    for _ in range(10):
-        if error is None:
-            return None
+    for _ in range(_MAX_WRAPPINGS):
         if isinstance(error, OSError) and (error.errno is not None or isinstance(error, ssl.SSLError)):
             return error
         if isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        else:
+            error = error.exceptions[0]  # one for each address of the host; the first is the preferred one
+        elif error is not None:
             error = error.__cause__ or error.__context__
     return None
 
@@ -103,92 +49,126 @@ def find_os_error(error: BaseException | None) -> OSError | None:
 def translate(error: BaseException, line: LineState) -> AccelError | None:
     """Return our error for one of the library; None for any other exception, which goes to the caller as it is.
 
-    The result is not chained to the original: its traceback would keep the request, and with it the key, alive.
+    The result is not to be chained to the original, whose traceback keeps the request, and with it the key, alive.
     """
-    name = line.target.name
-    if isinstance(error, http.TimeoutException):
-        return _timed_out(error, line)
-    if isinstance(error, http.ConnectError):
-        return _not_connected(find_os_error(error), name)
-    if isinstance(error, http.ProxyError):
-        status = str(error)[:3]
-        told = f"it answered {status}" if status.isdigit() else "it refused"
-        return APIConnectionError(f"the proxy gave no connection to {name}: {told}", phase="connect", sent=False, retryable=False)
-    if isinstance(error, http.NetworkError):
-        return APIConnectionError(f"the connection to {name} broke {_when(line)}: {_reason(error)}", phase=_phase(line), sent=line.sent)
-    if isinstance(error, http.RemoteProtocolError):
-        return _broken_protocol(line)
-    if isinstance(error, (http.ProtocolError, http.UnsupportedProtocol, http.ConnectionNotAvailable)):
-        return APIConnectionError(f"the request to {name} could not be sent over HTTP/1.1", phase=_phase(line), sent=line.sent, retryable=False)
-    if isinstance(error, UnicodeError) and not line.is_open:
-        return ConfigError(f"{name} is no valid host name")
+    for kind, explain in _EXPLANATIONS:
+        if isinstance(error, kind):
+            return explain(error, line)
     return None
 
 
-def _phase(line: LineState) -> str:
-    return "read" if line.sent else "write"
-
-
-def _when(line: LineState) -> str:
-    if line.has_head:
-        return "in the middle of the answer"
-    return "in the middle of the answer's head" if line.received else "before an answer came"
-
-
-def _reason(error: BaseException) -> str:
-    cause = find_os_error(error)
-    if cause is None:
-        return "it was closed"
-    if isinstance(cause, ssl.SSLError):
-        return f"TLS error {cause.reason or 'unknown'}"
-    return os.strerror(cause.errno).lower()
-
-
-def _broken_protocol(line: LineState) -> APIConnectionError:
-    name = line.target.name
-    context: APIContext = {"phase": "read", "sent": line.sent}
-    if line.eof:
-        if line.has_head:
-            return APIConnectionError(f"the answer of {name} is cut: the connection was closed before its end", **context)
-        what = "in the middle of the answer's head" if line.received else "without an answer"
-        return APIConnectionError(f"{name} closed the connection {what}", **context)
-    what = "sent a body that breaks the rules of HTTP" if line.has_head else "does not answer in HTTP/1.1"
-    return APIConnectionError(f"{name} {what}", retryable=False, **context)
-
-
-def _timed_out(error: Exception, line: LineState) -> APITimeoutError:
-    name, timeouts = line.target.name, line.timeouts
+def _timed_out(error: BaseException, line: LineState) -> APITimeoutError:
+    name, limits = line.target.name, line.timeouts
     if line.is_overdue:
-        return APITimeoutError(f"the answer of {name} took longer than {_seconds(timeouts.total)}", phase="total", sent=line.sent)
-    if isinstance(error, http.ConnectTimeout):
-        return APITimeoutError(f"could not connect to {name} within {_seconds(timeouts.connect)}", phase="connect", sent=False)
-    if isinstance(error, http.WriteTimeout):
-        return APITimeoutError(f"{name} took nothing of the request for {_seconds(timeouts.write)}", phase="write", sent=line.sent)
-    what = "no more of the answer" if line.has_head else "no answer"
-    return APITimeoutError(f"{what} from {name} for {_seconds(line.read_timeout)}", phase="read", sent=line.sent)
+        sentence, phase = f"the exchange with {name} was not over within {_seconds(limits.total)}", "total"
+    elif isinstance(error, http.ConnectTimeout):
+        sentence, phase = f"could not connect to {name} within {_seconds(limits.connect)}", "connect"
+    elif isinstance(error, http.WriteTimeout):
+        sentence, phase = f"{name} took nothing of the request for {_seconds(limits.write)}", "write"
+    else:
+        what = "no more of the answer" if line.has_head else "no answer"
+        sentence, phase = f"{what} from {name} for {_seconds(line.read_timeout)}", "read"
+    return APITimeoutError(sentence, phase=phase, sent=line.sent)
 
 
 def _seconds(limit: float | None) -> str:
     return "the limit" if limit is None else f"{limit:g} s"
 
 
-def _not_connected(cause: OSError | None, name: str) -> APIConnectionError:
+def _not_connected(error: BaseException, line: LineState) -> APIConnectionError:
+    cause = find_os_error(error)
     context: APIContext = {"phase": "connect", "sent": False}
-    start = f"could not connect to {name}"
     if isinstance(cause, ssl.SSLCertVerificationError):
         reason = f"its certificate is not trusted ({cause.verify_message})"
-        return APIConnectionError(f"{start}: {reason}", hint=_CA_HINT, retryable=False, **context)
-    if isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)) or cause is None:
-        return APIConnectionError(f"{start}: the connection was closed", **context)
-    if isinstance(cause, ssl.SSLError):
-        return APIConnectionError(f"{start}: TLS error {cause.reason or 'unknown'}", hint=_TLS_HINT, retryable=False, **context)
-    if isinstance(cause, socket.gaierror):
-        # A name that does not exist will not exist a second later; a resolver that has no answer may.
-        retryable = cause.errno == socket.EAI_AGAIN
-        return APIConnectionError(f"{start}: the host name cannot be resolved", retryable=retryable, **context)
-    if cause.errno in {errno.EMFILE, errno.ENFILE}:
-        context["hint"] = "raise the limit of open files (ulimit -n), or lower `max_connections`"
-    return APIConnectionError(f"{start}: {os.strerror(cause.errno).lower()}", **context)
+        context |= {"hint": _CA_HINT, "retryable": False}
+    elif cause is None or isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        reason = "the connection was closed"
+    elif isinstance(cause, ssl.SSLError):
+        reason = f"TLS error {cause.reason or 'unknown'}"
+        context |= {"hint": _TLS_HINT, "retryable": False}
+    elif isinstance(cause, socket.gaierror):
+        reason = "the host name cannot be resolved"
+        # A name that does not exist will not exist a second later; a resolver that has no answer now may have one.
+        context["retryable"] = cause.errno == socket.EAI_AGAIN
+    else:
+        reason = _system_says(cause)
+        if cause.errno in {errno.EMFILE, errno.ENFILE}:
+            context["hint"] = "raise the limit of open files (ulimit -n), or lower `max_connections`"
+    return APIConnectionError(f"could not connect to {line.target.name}: {reason}", **context)
+
+
+def _system_says(cause: OSError) -> str:
+    # Not `str(cause)`, which may hold more than the reason.
+    return "unknown reason" if cause.errno is None else os.strerror(cause.errno).lower()
+
+
+def _refused_by_proxy(error: BaseException, line: LineState) -> APIConnectionError:
+    status = str(error)[:3]
+    told = f"it answered {status}" if status.isdigit() else "it refused"
+    sentence = f"the proxy gave no connection to {line.target.name}: {told}"
+    # 407 stays 407; a gateway status may be another one the next time.
+    return APIConnectionError(sentence, phase="connect", sent=False, retryable=status in {"502", "503", "504"})
+
+
+def _broken(error: BaseException, line: LineState) -> APIConnectionError:
+    cause = find_os_error(error)
+    if cause is None:
+        reason = "it was closed"
+    elif isinstance(cause, ssl.SSLError):
+        reason = f"TLS error {cause.reason or 'unknown'}"
+    else:
+        reason = _system_says(cause)
+    if line.has_head:
+        when = "in the middle of the answer"
+    else:
+        when = "in the middle of the answer's head" if line.received else "before an answer came"
+    sentence = f"the connection to {line.target.name} broke {when}: {reason}"
+    return APIConnectionError(sentence, phase=_phase(line), sent=line.sent)
+
+
+def _phase(line: LineState) -> str:
+    return "read" if line.sent else "write"
+
+
+def _malformed(_error: BaseException, line: LineState) -> APIConnectionError:
+    # The library's own text is not used: it may quote what the server sent.
+    if line.eof and line.has_head:
+        sentence = f"the answer of {line.target.name} is cut: the connection was closed before its end"
+    elif line.eof:
+        what = "in the middle of the answer's head" if line.received else "without an answer"
+        sentence = f"{line.target.name} closed the connection {what}"
+    else:
+        what = "sent a body that breaks the rules of HTTP" if line.has_head else "does not answer in HTTP/1.1"
+        sentence = f"{line.target.name} {what}"
+    return APIConnectionError(sentence, phase="read", sent=line.sent, retryable=line.eof)
+
+
+def _unsendable(_error: BaseException, line: LineState) -> APIConnectionError:
+    sentence = f"the request to {line.target.name} could not be sent over HTTP/1.1"
+    return APIConnectionError(sentence, phase=_phase(line), sent=line.sent, retryable=False)
+
+
+def _bad_name(_error: BaseException, line: LineState) -> ConfigError | None:
+    # The resolver's encoding refuses some names; any other such error comes from the caller's own body.
+    return None if line.is_open else ConfigError(f"{line.target.name} is no valid host name")
+
+
+_EXPLANATIONS: list[tuple[type[BaseException], Callable[[BaseException, LineState], AccelError | None]]] = [
+    (http.TimeoutException, _timed_out),
+    (http.ConnectError, _not_connected),
+    (http.ProxyError, _refused_by_proxy),
+    (http.NetworkError, _broken),
+    (http.RemoteProtocolError, _malformed),
+    (http.ProtocolError, _unsendable),
+    (http.UnsupportedProtocol, _unsendable),
+    (http.ConnectionNotAvailable, _unsendable),
+    (UnicodeError, _bad_name),
+]
+
+
+def unasked(line: LineState) -> APIConnectionError:
+    """Return the error for a head that was there before its request: whatever it answers, it is not this."""
+    return APIConnectionError(f"{line.target.name} sent something that no request had asked for", phase="read")
 
 
 def pool_timeout(limit: int, active: int, seconds: float | None) -> PoolTimeoutError:
@@ -201,6 +181,6 @@ def pool_timeout(limit: int, active: int, seconds: float | None) -> PoolTimeoutE
     )
 
 
-def too_long(line_name: str, limit: int, status: int) -> InvalidResponseError:
+def too_long(line: LineState, limit: int, status: int) -> InvalidResponseError:
     """Return the error for a body that is larger than the caller allows."""
-    return InvalidResponseError(f"the answer of {line_name} is longer than {limit} bytes", status=status)
+    return InvalidResponseError(f"the answer of {line.target.name} is longer than {limit} bytes", status=status)

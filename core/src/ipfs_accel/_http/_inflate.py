@@ -5,10 +5,10 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
-from .._headers import Headers
-from ..errors import InvalidResponseError
+from ipfs_accel._headers import Headers
+from ipfs_accel.errors import InvalidResponseError
 
-__all__ = ["Inflater", "inflater_for"]
+__all__ = ["Decoder", "Inflater", "decoder_for"]
 
 _STEP = 64 * 1024
 _GZIP = 31
@@ -57,15 +57,48 @@ class Inflater:
             raise InvalidResponseError("the compressed body of the answer is cut")
 
 
-def inflater_for(headers: Headers) -> Inflater | None:
-    """Return what decompresses a response, or None if it is plain.
+class Decoder:
+    """Stands between the raw body of a response and its reader: `push` raw bytes, then `pull` until None."""
 
-    Raises:
-        InvalidResponseError: Any other encoding, or several on top of each other.
-    """
-    encoding = (headers.get("content-encoding") or "").strip().lower()
-    if not encoding or encoding == "identity":
-        return None
-    if encoding not in {"gzip", "x-gzip", "deflate"}:
-        raise InvalidResponseError(f"the answer is encoded as {encoding[:40]!r}, which was not asked for")
-    return Inflater(encoding)
+    __slots__ = ("_encoding", "_inflater", "_pieces", "_status")
+
+    def __init__(self, encoding: str, status: int) -> None:
+        self._encoding = encoding.strip().lower()
+        self._status = status
+        self._inflater: Inflater | None = None
+        self._pieces: Iterator[bytes] = iter(())
+
+    def push(self, data: bytes) -> None:
+        """Take raw bytes.
+
+        Raises:
+            InvalidResponseError: The encoding is neither gzip nor deflate, or there are several.
+        """
+        if self._inflater is None:
+            # Not before there is a body: an answer without one may name any encoding.
+            if self._encoding not in {"gzip", "x-gzip", "deflate"}:
+                shown = self._encoding[:40]
+                raise InvalidResponseError(
+                    f"the answer is encoded as {shown!r}, which was not asked for", status=self._status
+                )
+            self._inflater = Inflater(self._encoding)
+        self._pieces = self._inflater.feed(data)
+
+    def pull(self) -> bytes | None:
+        """Return the next piece, or None if more has to be pushed."""
+        try:
+            return next(self._pieces, None)
+        except InvalidResponseError as error:
+            error.about(status=self._status)
+            raise
+
+    def finish(self) -> None:
+        """Check at the end of the body that nothing is missing."""
+        if self._inflater is not None:
+            self._inflater.finish()
+
+
+def decoder_for(headers: Headers, status: int) -> Decoder | None:
+    """Return what decompresses a response, or None if it is plain."""
+    encoding = headers.get("content-encoding")
+    return None if encoding is None or encoding.strip().lower() in {"", "identity"} else Decoder(encoding, status)

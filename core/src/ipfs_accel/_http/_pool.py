@@ -13,11 +13,11 @@ import time
 import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import attrs
 
-from ..errors import ClientClosedError
+from ipfs_accel.errors import ClientClosedError
 
 __all__ = ["NEW", "Line", "New", "Pool", "PoolStats", "Waiter"]
 
@@ -97,7 +97,7 @@ class Pool(Generic[L]):
         _pools.add(self)
 
     def take(self, key: str, waiter: Waiter[L] | None = None) -> L | New | None:
-        """Return an idle line of the origin or the grant for a new one; at the limit queue the waiter and return None."""
+        """Return an idle line or the grant for a new one; at the limit queue the waiter and return None."""
         with self._lock:
             if self.closed:
                 raise ClientClosedError("this client is closed")
@@ -251,7 +251,7 @@ class Pool(Generic[L]):
                 waiter.wake()
 
 
-_pools: weakref.WeakSet[Pool[Line]] = weakref.WeakSet()
+_pools: weakref.WeakSet[Pool[Any]] = weakref.WeakSet()
 
 
 def _after_fork_in_child() -> None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
 import ssl
 import threading
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
-from .._headers import Headers
-from ..errors import APIConnectionError, ClientClosedError, InvalidResponseError
+from ipfs_accel._headers import Headers
+from ipfs_accel.errors import AccelError, ClientClosedError, InvalidResponseError
+
 from ._base import (
     Target,
     Timeouts,
@@ -26,107 +25,15 @@ from ._base import (
     parse_proxy,
     parse_url,
 )
-from ._faults import LineState, pool_timeout, too_long, translate
-from ._inflate import inflater_for
+from ._faults import pool_timeout, too_long, translate, unasked
+from ._inflate import decoder_for
+from ._lines import SyncLine
 from ._pool import New, Pool, PoolStats, Waiter
 
 __all__ = ["Exchange", "Transport"]
 
 _KINDS = SimpleNamespace(direct=http.HTTPConnection, proxy=http.HTTPProxy, socks=http.SOCKSProxy)
-_NETWORK = http.SyncBackend()
 _MAX_DISCARDED = 256 * 1024
-
-
-class _Line(LineState, http.NetworkBackend):
-    """One connection: it makes the network connection for the library and watches what goes over it."""
-
-    stream: _Tap
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> http.NetworkStream:
-        limit = self.left(timeout, http.ConnectTimeout)
-        stream = _NETWORK.connect_tcp(host, port, limit, local_address, socket_options)
-        self.stream = _Tap(stream, self)
-        self.is_open = True
-        return self.stream
-
-    def is_readable(self) -> bool:
-        return not self.is_open or bool(self.stream.get_extra_info("is_readable"))
-
-    def drop(self) -> None:
-        """Close it, whatever it is doing."""
-        if self.is_open:
-            # Wakes a thread that is reading from it, which closing alone does not.
-            with contextlib.suppress(OSError):
-                self.stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
-            with contextlib.suppress(Exception):
-                self.stream.close()
-
-    def forget(self) -> None:
-        """Let go of it in a forked child: neither FIN nor TLS alert, for the parent goes on using it."""
-        if self.is_open:
-            self.is_open = False
-            with contextlib.suppress(OSError):
-                os.close(self.stream.get_extra_info("socket").detach())
-
-
-class _Tap(http.NetworkStream):
-    """The network connection of a line, seen by the library."""
-
-    def __init__(self, inner: http.NetworkStream, line: _Line) -> None:
-        self._inner = inner
-        self._line = line
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        line = self._line
-        if line.held:
-            # As the library does: a server may refuse early and hang up, but its answer can still be read.
-            with contextlib.suppress(http.WriteError):
-                self.write(b"", line.timeouts.write)
-        data = self._inner.read(max_bytes, line.left(line.read_timeout, http.ReadTimeout))
-        if data:
-            line.received += len(data)
-        else:
-            line.eof = True
-        return data
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        line = self._line
-        if not line.sent and not line.held:
-            line.held = buffer  # the head waits for the body: one packet instead of two
-            return
-        if line.held:
-            buffer, line.held = b"".join((line.held, buffer)), b""
-        if not buffer:
-            return
-        line.sent = True
-        try:
-            self._inner.write(buffer, line.left(timeout, http.WriteTimeout))
-        except http.WriteTimeout:
-            if self._inner.get_extra_info("is_readable"):
-                raise http.WriteError from None  # it answered instead of reading on; so the library reads that answer
-            raise
-
-    def close(self) -> None:
-        self._line.is_open = False
-        self._inner.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> http.NetworkStream:
-        line = self._line
-        self._inner = self._inner.start_tls(ssl_context, server_hostname, line.left(timeout, http.ConnectTimeout))
-        line.sent, line.received = False, 0  # what was said to a proxy before is not part of the exchange
-        return self
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
 
 
 class Transport:
@@ -136,7 +43,7 @@ class Transport:
         self._options = options
         self._proxy = None if options.proxy is None else parse_proxy(options.proxy)
         self._context: ssl.SSLContext | None = None
-        self._pool: Pool[_Line] = Pool(options.max_connections, options.max_idle, options.keepalive_expiry)
+        self._pool: Pool[SyncLine] = Pool(options.max_connections, options.max_idle, options.keepalive_expiry)
 
     def send(
         self,
@@ -183,7 +90,7 @@ class Transport:
         """Return how many connections are active and idle, and how often one was opened or reused."""
         return self._pool.stats()
 
-    def _check_out(self, target: Target, timeouts: Timeouts, deadline: float | None) -> _Line:
+    def _check_out(self, target: Target, timeouts: Timeouts, deadline: float | None) -> SyncLine:
         if self._context is None and (target.is_secure or (self._proxy is not None and self._proxy.is_secure)):
             self._context = make_ssl_context(self._options.verify)
         grant = self._pool.take(target.key)
@@ -193,14 +100,14 @@ class Transport:
             self._bury()
         return self._open(target) if isinstance(grant, New) else grant
 
-    def _wait(self, target: Target, timeouts: Timeouts, deadline: float | None) -> _Line | New:
+    def _wait(self, target: Target, timeouts: Timeouts, deadline: float | None) -> SyncLine | New:
         event = threading.Event()
-        waiter: Waiter[_Line] = Waiter(target.key, event.set)
+        waiter: Waiter[SyncLine] = Waiter(target.key, event.set)
         limit = timeouts.pool
         if deadline is not None:
             left = max(0.0, deadline - time.monotonic())
             limit = left if limit is None else min(limit, left)
-        grant: _Line | New | None = None
+        grant: SyncLine | New | None = None
         try:
             grant = self._pool.take(target.key, waiter)
             if grant is None:
@@ -217,17 +124,17 @@ class Transport:
             raise pool_timeout(self._options.max_connections, self._pool.stats().active, limit)
         return grant
 
-    def _open(self, target: Target) -> _Line:
-        line = _Line(target, self._pool.generation)
+    def _open(self, target: Target) -> SyncLine:
+        line = SyncLine(target, self._pool.generation)
         line.connection = connect(_KINDS, target, line, self._context, self._proxy)
         return line
 
-    def _replace(self, line: _Line) -> _Line:
+    def _replace(self, line: SyncLine) -> SyncLine:
         self._pool.replace(line)
         line.drop()
         return self._open(line.target)
 
-    def _attempt(self, line: _Line, request: Any, *, resendable: bool) -> Any:
+    def _attempt(self, line: SyncLine, request: Any, *, resendable: bool) -> Any:
         """Return the response, or None if the connection was stale and the request should go out on a fresh one."""
         try:
             response = line.connection.handle_request(request)
@@ -253,7 +160,7 @@ class Transport:
                 self._pool.dead.popleft().drop()
 
 
-def give_back(pool: Pool[_Line], line: _Line, *, reusable: bool) -> None:
+def give_back(pool: Pool[SyncLine], line: SyncLine, *, reusable: bool) -> None:
     """End the use of a line and close it unless the pool keeps it."""
     line.served += 1
     if not pool.release(line, reusable=reusable and line.is_open):
@@ -266,26 +173,50 @@ def give_back(pool: Pool[_Line], line: _Line, *, reusable: bool) -> None:
 class Exchange:
     """The answer to a request: its head, and its body to be read. To be closed in any case, best by `with`.
 
+    Iterating gives the body as it comes, decompressed, never an empty piece.
+
     Attributes:
         status: The status code, whatever it is; redirects are not followed.
         headers: Of the answer.
         reused: Whether the connection had served a request before.
     """
 
-    __slots__ = ("_body", "_inflater", "_line", "_pool", "_stream", "headers", "reused", "status")
+    __slots__ = (
+        "_body",
+        "_decoder",
+        "_has_ended",
+        "_line",
+        "_lines",
+        "_pool",
+        "_stream",
+        "headers",
+        "reused",
+        "status",
+    )
 
-    def __init__(self, pool: Pool[_Line], line: _Line, response: Any, *, reused: bool) -> None:
+    def __init__(self, pool: Pool[SyncLine], line: SyncLine, response: Any, *, reused: bool) -> None:
         self.status: int = response.status
         self.headers = Headers(response.headers)
         self.reused = reused
         self._pool = pool
-        self._line: _Line | None = line
+        self._line = line
+        self._lines = [line]  # emptied by whoever ends the exchange: `pop` lets only one do it
         self._stream = response.stream
         self._body: Iterator[bytes] = iter(response.stream)
-        self._inflater: Inflater | None = None
+        self._decoder = decoder_for(self.headers, self.status)
+        self._has_ended = False
+
+    @property
+    def read_timeout(self) -> float | None:
+        """Limit of silence while waiting for more of the body, in seconds; may be set between two reads."""
+        return self._line.read_timeout
+
+    @read_timeout.setter
+    def read_timeout(self, seconds: float | None) -> None:
+        self._line.read_timeout = seconds
 
     def read(self, limit: int) -> bytes:
-        """Return the whole body.
+        """Return the whole body and give the connection back.
 
         Args:
             limit: In bytes, after decompression.
@@ -293,17 +224,102 @@ class Exchange:
         Raises:
             InvalidResponseError: The body is longer, or encoded in a way that was not asked for.
             APIConnectionError: It is cut or malformed.
+            APITimeoutError: A limit was reached.
         """
         pieces: list[bytes] = []
         size = 0
-        for piece in self.chunks():
+        for piece in self:
             size += len(piece)
             if size > limit:
-                self._give_up()
-                raise too_long(self._name, limit, self.status)
+                self._end(reusable=False)
+                raise too_long(self._line, limit, self.status)
             pieces.append(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the body as it comes, decompressed, never an empty piece."""
-        ...
+        """Return an iterator over the body as it comes."""
+        return self
+
+    def close(self, wait: float = 0.0) -> None:
+        """End the exchange; the connection is given back if the body's end is near, else closed.
+
+        Args:
+            wait: How many seconds to read on for the end; what is already here is always looked at.
+        """
+        if not self._lines:
+            return
+        line = self._line
+        until = time.monotonic() + wait
+        line.deadline = until if line.deadline is None else min(until, line.deadline)
+        size = 0
+        # ValueError: another thread is reading; it is woken by the end of the connection.
+        with contextlib.suppress(AccelError, ValueError):
+            while (data := self._receive()) is not None:
+                size += len(data)
+                if size > _MAX_DISCARDED:
+                    line.deadline = 0.0
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        decoder = self._decoder
+        if decoder is None:
+            while not (data := self._receive()):
+                if data is None:
+                    raise StopIteration
+            return data
+        try:
+            while (piece := decoder.pull()) is None:
+                data = self._receive()
+                if data is None:
+                    decoder.finish()
+                    raise StopIteration
+                decoder.push(data)
+        except InvalidResponseError:
+            self._end(reusable=False)
+            raise
+        return piece
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if not getattr(self, "_lines", None):
+            return
+        line = self._lines.pop()
+        if line.generation == self._pool.generation:
+            line.hang_up()
+            self._pool.orphan(line)
+            warnings.warn(
+                f"a response of {line.target.name} was not closed", ResourceWarning, stacklevel=2, source=self
+            )
+
+    def _receive(self) -> bytes | None:
+        """Return more of the raw body, None at its end."""
+        if not self._lines:
+            if self._has_ended:
+                return None
+            raise ClientClosedError("the response was closed before its end")
+        try:
+            return next(self._body)
+        except StopIteration:
+            fault = None
+        except BaseException as error:
+            self._end(reusable=False)
+            fault = translate(error, self._line)
+            if fault is None:
+                raise
+        if fault is not None:
+            raise fault
+        self._stream.close()
+        self._has_ended = True
+        self._end(reusable=True)
+        return None
+
+    def _end(self, *, reusable: bool) -> None:
+        with contextlib.suppress(IndexError):
+            give_back(self._pool, self._lines.pop(), reusable=reusable)
