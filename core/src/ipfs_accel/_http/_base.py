@@ -17,7 +17,10 @@ import attrs
 
 from ipfs_accel.errors import ConfigError, InvalidRequestError
 
-if not TYPE_CHECKING and os.environ.get("IPFS_ACCEL_HTTP", "httpx") == "httpx2":
+_library = os.environ.get("IPFS_ACCEL_HTTP") or "httpx"
+if _library not in {"httpx", "httpx2"}:
+    raise ConfigError(f"IPFS_ACCEL_HTTP is {_library!r}; it may be httpx (the default) or httpx2")
+if not TYPE_CHECKING and _library == "httpx2":
     import httpcore2 as http
 else:
     import httpcore as http  # noqa: TID251 - this package is the one that may
@@ -274,7 +277,7 @@ def _check_ours(name: str, value: str, target: Target, declared: int | None) -> 
 
 
 def _frame(method: str, headers: list[tuple[bytes, bytes]], body: Any, declared: int | None) -> tuple[Any, bool]:
-    """Add the header that says where the body ends; return the body as the library wants it, and if it can be resent."""
+    """Add the header that says where the body ends; return the body for the library and whether it can be resent."""
     if body is None or isinstance(body, (bytes, bytearray, memoryview)):
         content = b"" if body is None else bytes(body)
         if declared is not None and declared != len(content):
@@ -303,40 +306,47 @@ class Body:
         self._declared = declared
 
     def __iter__(self) -> Iterator[bytes]:
-        count = 0
+        length = 0
         for piece in self._source:
-            count += len(piece)
-            self._check(piece, count, at_end=False)
+            length = self.count(piece, length)
             yield piece
-        self._check(b"", count, at_end=True)
+        self.finish(length)
 
     def __aiter__(self) -> _AsyncPieces:
-        return _AsyncPieces(self)
+        return _AsyncPieces(self, self._source)
 
-    def _check(self, piece: bytes, count: int, *, at_end: bool) -> None:
+    def count(self, piece: bytes, so_far: int) -> int:
+        """Return the length including the next piece."""
         if not isinstance(piece, (bytes, bytearray, memoryview)):
             raise InvalidRequestError(f"a body has to be made of bytes, not {type(piece).__name__}")
-        wrong = self._declared is not None and (count < self._declared if at_end else count > self._declared)
-        if wrong:
-            raise InvalidRequestError(f"content-length says {self._declared}, but the body has {count} bytes")
+        so_far += len(piece)
+        if self._declared is not None and so_far > self._declared:
+            raise InvalidRequestError(f"content-length says {self._declared}, but the body is longer")
+        return so_far
+
+    def finish(self, length: int) -> None:
+        """Check that the body was as long as declared."""
+        if self._declared is not None and length < self._declared:
+            raise InvalidRequestError(f"content-length says {self._declared}, but the body has {length} bytes")
 
 
 class _AsyncPieces:
     """A class rather than a generator: one of those that is left half-way has to be closed by somebody."""
 
-    def __init__(self, body: Body) -> None:
+    def __init__(self, body: Body, source: Any) -> None:
         self._body = body
-        source = body._source  # noqa: SLF001 - they are one
         self._next_async = aiter(source).__anext__ if hasattr(source, "__aiter__") else None
         self._next = None if self._next_async else iter(source).__next__
-        self._count = 0
+        self._length = 0
+
+    def __aiter__(self) -> _AsyncPieces:
+        return self
 
     async def __anext__(self) -> bytes:
         try:
-            piece = await self._next_async() if self._next_async else self._next()  # type: ignore[misc]
+            piece: bytes = await self._next_async() if self._next_async else self._next()  # type: ignore[misc]
         except (StopIteration, StopAsyncIteration):
-            self._body._check(b"", self._count, at_end=True)  # noqa: SLF001
+            self._body.finish(self._length)
             raise StopAsyncIteration from None
-        self._count += len(piece)
-        self._body._check(piece, self._count, at_end=False)  # noqa: SLF001
+        self._length = self._body.count(piece, self._length)
         return piece

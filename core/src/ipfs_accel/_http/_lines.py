@@ -151,7 +151,7 @@ class _SyncTap(http.NetworkStream):
         self._inner = inner
         self._line = line
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - the line knows a newer one
         line = self._line
         if line.held:
             self.write(b"", line.timeouts.write)
@@ -256,7 +256,7 @@ class _AsyncTap(http.AsyncNetworkStream):
         self._inner = inner
         self._line = line
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002, ASYNC109 - as above
         line = self._line
         if line.held:
             await self.write(b"", line.timeouts.write)
