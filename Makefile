@@ -1,0 +1,61 @@
+# Everything that a developer or a curious user runs. Needs Python 3.11 or newer and make; all else goes into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PROJECTS := pyproject.toml core/pyproject.toml plugins/openai/pyproject.toml plugins/specialized/llvm/pyproject.toml
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+DISTRIBUTIONS := --editable core --editable plugins/openai --editable 'plugins/specialized/llvm[embedded]'
+MODEL := .cache/tiny.gguf
+
+.PHONY: help demo test lint format bench constraints clean
+
+help:  ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: $(VENV)/.demo $(MODEL)  ## show the main job on the embedded engine: no key, no server
+	$(BIN)/python examples/demo.py $(MODEL)
+
+test: lint  ## install what the checks need and run all of them
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/basedpyright
+
+format: $(VENV)/.test  ## format the code and apply safe fixes
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.bench $(MODEL)  ## measure speed against httpx and the installed peers, in ratios
+	$(BIN)/python benchmarks/run.py
+
+constraints: $(VENV)/.test  ## write down the versions that are installed now
+	{ sed -n '/^#/p' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable; } > constraints.new
+	mv constraints.new constraints.txt
+
+clean:  ## remove the environment, caches and builds
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+
+$(VENV)/.pip: constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) --upgrade pip
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.pip $(PROJECTS)
+	$(INSTALL) $(DISTRIBUTIONS) gguf numpy
+	touch $@
+
+$(VENV)/.test: $(VENV)/.demo
+	$(INSTALL) --group test --group lint
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
+	touch $@
+
+$(MODEL): scripts/make_tiny_gguf.py | $(VENV)/.demo
+	mkdir -p $(@D)
+	$(BIN)/python scripts/make_tiny_gguf.py $@
