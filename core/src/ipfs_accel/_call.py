@@ -215,12 +215,23 @@ def _perform_plan(plan: Any, call: Call) -> Steps[Any]:
         return _parse(plan, whole, call)
     if isinstance(plan, Local):
         call.check(plan.unsupported)
-        return (yield Run(plan.run))
+        return (yield from _run(plan, call))
     if isinstance(plan, Ready):
         return plan.value
     raise PluginError(
         f"a hook for {call.operation!r} returned {type(plan).__name__}, which is no plan for a whole answer"
     )
+
+
+def _run(plan: Local[T], call: Call) -> Steps[T]:
+    try:
+        return (yield Run(plan.run))  # type: ignore[no-any-return]
+    except AccelError:
+        raise
+    except Exception as error:
+        backend = call.target.backend.name
+        message = f"the backend {backend!r} failed in {call.operation!r}: {type(error).__name__}: {error}"
+        raise PluginError(message) from error
 
 
 def _parse(plan: Http[T], whole: Whole, call: Call) -> T:

@@ -14,8 +14,10 @@ from ._perform import AsyncWorld, Run, Steps, World, aperform, perform
 from .errors import (
     AccelError,
     APIConnectionError,
+    APIError,
     APITimeoutError,
     InvalidResponseError,
+    PluginError,
     StreamIncomplete,
     StreamInterrupted,
 )
@@ -77,8 +79,8 @@ class _Reader(Generic[T]):
         """Return what to raise for anything that went wrong, complete with what had come."""
         if self.error is None:
             self.error = self._translate(error)
-            if self.out is not None and self.error.partial is None:  # type: ignore[attr-defined]
-                self.error.partial = self.out.partial()  # type: ignore[attr-defined]
+            if isinstance(self.error, APIError) and self.error.partial is None:
+                self.error.partial = self.out.partial()
             self.call.fail(self.error)
         return self.error
 
@@ -120,11 +122,13 @@ class _Reader(Generic[T]):
             return StreamInterrupted(f"the stream broke off: {error.message}", phase=error.phase)
         if isinstance(error, AccelError):
             return error
+        backend = self.call.target.backend.name
+        if self._frames is None:
+            return PluginError(f"the backend {backend!r} failed while streaming: {type(error).__name__}: {error}")
         from .wire.ndjson import FramingError  # noqa: PLC0415 - a stream's plugin has imported it, a local one's has not
 
         if isinstance(error, FramingError):
             return InvalidResponseError(f"the stream cannot be read: {error}")
-        backend = self.call.target.backend.name
         return InvalidResponseError(
             f"a part of the stream does not have the form that the backend {backend!r} expects "
             f"({type(error).__name__}: {error})"
@@ -223,7 +227,7 @@ class Stream(_Face[T]):
         self._open()
         try:
             self._pending.extend(self._reader.take(next(self._chunks, b"")))
-        except AccelError as error:
+        except Exception as error:
             self._release()
             raise self._reader.failure(error) from None
         except BaseException:
@@ -303,7 +307,7 @@ class AsyncStream(_Face[T]):
         await self._open()
         try:
             self._pending.extend(self._reader.take(await anext(self._chunks, b"")))
-        except AccelError as error:
+        except Exception as error:
             await self._release()
             raise self._reader.failure(error) from None
         except BaseException:
