@@ -9,7 +9,7 @@ import anyio
 from anyio import to_thread
 from ipfs_accel._http import AsyncTransport, Exchange, PoolStats, Timeouts, Transport, TransportOptions
 
-__all__ = ["FAST", "Tasks", "Threads", "World"]
+__all__ = ["FAST", "Tasks", "Threads", "World", "settle"]
 
 FAST = Timeouts(connect=5, read=5, write=5, pool=5)
 
@@ -50,10 +50,13 @@ class Tasks(World):
 
 class _ThreadExchange:
     def __init__(self, exchange: Exchange) -> None:
-        self.exchange = exchange
+        self.__dict__["exchange"] = exchange
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.exchange, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.exchange, name, value)
 
     async def read(self, limit: int) -> bytes:
         return await to_thread.run_sync(self.exchange.read, limit)

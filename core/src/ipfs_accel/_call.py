@@ -87,13 +87,9 @@ class Call:
             *self.target.headers,
             *self.target.key_headers(origin),
         ]
-        limits = self.timeouts_of(connect=self.timeout.connect, read=read_limit, write=read_limit)
+        left = None if self.timeout.total is None else max(0.0, self.started + self.timeout.total - time.perf_counter())
+        limits = self.timeouts_of(connect=self.timeout.connect, read=read_limit, write=read_limit, total=left)
         return Outgoing(send.method, url, headers, send.content, limits)
-
-    @property
-    def deadline(self) -> float | None:
-        """When the whole call has to be over, on the clock of `time.perf_counter`."""
-        return None if self.timeout.total is None else self.started + self.timeout.total
 
     def check(self, unsupported: tuple[str, ...]) -> None:
         """Raise or warn if the backend left out options that the caller gave."""
@@ -211,7 +207,7 @@ def _perform_plan(plan: Any, call: Call) -> Steps[Any]:
         return (yield from _perform_plan(plan, call))
     if isinstance(plan, Http):
         call.check(plan.unsupported)
-        whole = yield Send(call.outgoing(plan.send, call.timeout.total), MAX_BODY_BYTES, call.deadline)
+        whole = yield Send(call.outgoing(plan.send, None), MAX_BODY_BYTES)
         return _parse(plan, whole, call)
     if isinstance(plan, Local):
         call.check(plan.unsupported)
@@ -280,8 +276,7 @@ def open_stream(plan: Callable[[], Any], call: Call) -> Steps[tuple[Call, Any, A
         call.check(stream.unsupported)
         if isinstance(stream, LocalStream):
             return call, stream, None
-        limit = max(call.timeout.first_event or 0, call.timeout.idle or 0) or None
-        exchange = yield Open(call.outgoing(stream.send, limit))
+        exchange = yield Open(call.outgoing(stream.send, call.timeout.first_event))
         call.received(exchange.headers, time.perf_counter())
         kind = exchange.headers.get("content-type", "")
         if 200 <= exchange.status < 300 and not kind.startswith(("application/json", "text/html")):  # noqa: PLR2004

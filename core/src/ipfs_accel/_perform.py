@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 import attrs
 
-from .errors import AccelError, APITimeoutError
+from .errors import AccelError
 
 if TYPE_CHECKING:
     import anyio
@@ -103,7 +103,6 @@ class Send:
 
     request: Outgoing
     limit: int
-    deadline: float | None
 
     def sync(self, world: World) -> Whole:
         exchange: Exchange = self.request.send(world.transport)
@@ -115,17 +114,6 @@ class Send:
         return Whole(status=exchange.status, headers=exchange.headers, body=body, head_at=head_at)
 
     async def asynchronous(self, world: AsyncWorld) -> Whole:
-        if self.deadline is None:
-            return await self._send(world)
-        from anyio import fail_after  # noqa: PLC0415 - the synchronous world does not need it
-
-        try:
-            with fail_after(max(0.0, self.deadline - time.perf_counter())):
-                return await self._send(world)
-        except TimeoutError:
-            raise APITimeoutError("the time limit of the whole call was reached", phase="total") from None
-
-    async def _send(self, world: AsyncWorld) -> Whole:
         exchange: AsyncExchange = await self.request.send(world.transport)
         head_at = time.perf_counter()
         try:

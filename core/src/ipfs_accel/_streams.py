@@ -32,6 +32,10 @@ Opening: TypeAlias = Steps[tuple[Call, Any, Any]]
 """What opens a stream: gives the call, the plan, and the exchange (None for a local stream)."""
 
 
+DRAIN_SECONDS = 0.1
+"""How long to wait after the terminal signal for the end of the body, so that the connection can be used again."""
+
+
 class _Reader(Generic[T]):
     """One stream from its opening to its answer: bytes in, events out, time limits watched."""
 
@@ -48,9 +52,10 @@ class _Reader(Generic[T]):
         """Whether there is nothing more to read."""
         return self.answer is not None or self.error is not None
 
-    def begin(self, call: Call, stream: HttpStream[T] | LocalStream[T]) -> None:
+    def begin(self, call: Call, stream: HttpStream[T] | LocalStream[T], exchange: Any) -> None:
         """Make what the plan says is needed to read it."""
         self.call = call
+        self._exchange = exchange
         self.out = stream.assembler()
         self._meaningful_at = time.perf_counter()
         if isinstance(stream, HttpStream):
@@ -97,6 +102,9 @@ class _Reader(Generic[T]):
         now = time.perf_counter()
         limits = self.call.timeout
         if events:
+            if not self._committed and self._exchange is not None:
+                # Until now the limit on silence was that of the first event.
+                self._exchange.read_timeout = limits.idle
             self._committed = True
             self._meaningful_at = now
         else:
@@ -218,7 +226,7 @@ class Stream(_Face[T]):
             return
         reader = self._reader
         call, stream, self._exchange = perform(self._opening, self._world)
-        reader.begin(call, stream)
+        reader.begin(call, stream, self._exchange)
         self._chunks = iter(self._exchange.chunks()) if self._exchange is not None else stream.run(reader.out)
         self._is_open = True
 
@@ -241,7 +249,7 @@ class Stream(_Face[T]):
         chunks, self._chunks = self._chunks, None
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
-            exchange.close()
+            exchange.close(DRAIN_SECONDS if self._reader.answer is not None else 0.0)
         elif chunks is not None:
             chunks.close()
 
@@ -295,7 +303,7 @@ class AsyncStream(_Face[T]):
             return
         reader = self._reader
         call, stream, self._exchange = await aperform(self._opening, self._world)
-        reader.begin(call, stream)
+        reader.begin(call, stream, self._exchange)
         exchange = self._exchange
         self._chunks = aiter(
             exchange.chunks() if exchange is not None else _Threaded(stream.run(reader.out), self._world)
@@ -321,7 +329,7 @@ class AsyncStream(_Face[T]):
         chunks, self._chunks = self._chunks, None
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
-            await exchange.close()
+            await exchange.close(DRAIN_SECONDS if self._reader.answer is not None else 0.0)
         elif chunks is not None:
             await chunks.close()
 

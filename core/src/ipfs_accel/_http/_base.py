@@ -335,18 +335,17 @@ class _AsyncPieces:
 
     def __init__(self, body: Body, source: Any) -> None:
         self._body = body
-        self._next_async = aiter(source).__anext__ if hasattr(source, "__aiter__") else None
-        self._next = None if self._next_async else iter(source).__next__
+        self._is_async = hasattr(source, "__aiter__")
+        self._pieces: Any = aiter(source) if self._is_async else iter(source)
         self._length = 0
 
     def __aiter__(self) -> _AsyncPieces:
         return self
 
     async def __anext__(self) -> bytes:
-        try:
-            piece: bytes = await self._next_async() if self._next_async else self._next()  # type: ignore[misc]
-        except (StopIteration, StopAsyncIteration):
+        piece = await anext(self._pieces, None) if self._is_async else next(self._pieces, None)
+        if piece is None:
             self._body.finish(self._length)
-            raise StopAsyncIteration from None
+            raise StopAsyncIteration
         self._length = self._body.count(piece, self._length)
-        return piece
+        return piece  # type: ignore[no-any-return]

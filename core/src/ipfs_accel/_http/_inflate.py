@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from typing import Any
 
 from ipfs_accel._headers import Headers
 from ipfs_accel.errors import InvalidResponseError
@@ -11,6 +12,7 @@ from ipfs_accel.errors import InvalidResponseError
 __all__ = ["Decoder", "Inflater", "decoder_for"]
 
 _STEP = 64 * 1024
+_HEAD = 2
 _GZIP = 31
 _ZLIB = 15
 _RAW = -15
@@ -21,40 +23,46 @@ class Inflater:
 
     def __init__(self, encoding: str) -> None:
         self._is_deflate = encoding == "deflate"
-        self._engine = zlib.decompressobj(_ZLIB if self._is_deflate else _GZIP)
-        self._is_fresh = True
+        self._engine: Any = None
+        self._head = b""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Return what more of the body decompresses to."""
+        """Yield what more of the body decompresses to."""
+        if self._engine is None:
+            data = self._head + data
+            if len(data) < _HEAD:
+                self._head = data
+                return
+            self._engine = zlib.decompressobj(self._format(data))
         while data:
             if self._engine.eof:
-                raise InvalidResponseError("the answer goes on after the end of its compressed body")
+                self._engine = zlib.decompressobj(_GZIP)  # gzip allows several members; anything else is corrupt
             piece = self._step(data)
             data = self._engine.unconsumed_tail or self._engine.unused_data
-            while piece:
+            if piece:
                 yield piece
-                # A full piece may have left more inside the engine than the unconsumed input tells.
-                piece = b"" if len(piece) < _STEP or data else self._step(b"")
-
-    def _step(self, data: bytes) -> bytes:
-        try:
-            try:
-                piece = self._engine.decompress(data, _STEP)
-            except zlib.error:
-                if not (self._is_deflate and self._is_fresh):
-                    raise
-                # "deflate" should mean zlib's format, but some servers send the bare one.
-                self._engine = zlib.decompressobj(_RAW)
-                piece = self._engine.decompress(data, _STEP)
-        except zlib.error:
-            raise InvalidResponseError("the compressed body of the answer is corrupt") from None
-        self._is_fresh = False
-        return piece
+            while len(piece) == _STEP and not data:  # a full piece may have left more inside of the engine
+                piece = self._step(b"")
+                if piece:
+                    yield piece
 
     def finish(self) -> None:
         """Check that nothing is missing."""
-        if not self._is_fresh and not self._engine.eof:
+        if self._head or (self._engine is not None and not self._engine.eof):
             raise InvalidResponseError("the compressed body of the answer is cut")
+
+    def _format(self, data: bytes) -> int:
+        if not self._is_deflate:
+            return _GZIP
+        # "deflate" means zlib's format, but some servers send the bare one. A zlib header can be told by its checksum.
+        return _ZLIB if data[0] & 15 == zlib.DEFLATED and int.from_bytes(data[:_HEAD], "big") % 31 == 0 else _RAW
+
+    def _step(self, data: bytes) -> bytes:
+        try:
+            piece: bytes = self._engine.decompress(data, _STEP)
+        except zlib.error:
+            raise InvalidResponseError("the compressed body of the answer is corrupt") from None
+        return piece
 
 
 class Decoder:
@@ -95,7 +103,11 @@ class Decoder:
     def finish(self) -> None:
         """Check at the end of the body that nothing is missing."""
         if self._inflater is not None:
-            self._inflater.finish()
+            try:
+                self._inflater.finish()
+            except InvalidResponseError as error:
+                error.about(status=self._status)
+                raise
 
 
 def decoder_for(headers: Headers, status: int) -> Decoder | None:

@@ -1,0 +1,950 @@
+"""One exchange: what goes over the wire, what comes back, and every way in which that can fail."""
+
+from __future__ import annotations
+
+import gc
+import gzip
+import hashlib
+import pickle
+import socket
+import ssl
+import time
+import tracemalloc
+import zlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from ipfs_accel._headers import Headers
+from ipfs_accel._http import Timeouts, TransportOptions
+from ipfs_accel.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    ClientClosedError,
+    ConfigError,
+    InvalidRequestError,
+    InvalidResponseError,
+)
+
+from .http_worlds import FAST, Tasks, Threads, World, settle
+from .raw_server import Connection, RawServer, answer, chunked, serve
+from .tls_files import CERTIFICATE_AND_KEY
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["threads", "asyncio", "trio"])
+def kind(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def anyio_backend(kind: str) -> str:
+    return "trio" if kind == "trio" else "asyncio"
+
+
+@pytest.fixture
+def make(kind: str) -> type[World]:
+    return Threads if kind == "threads" else Tasks
+
+
+@pytest.fixture
+async def world(make: type[Any]) -> AsyncIterator[World]:
+    world: World = make()
+    yield world
+    await world.close()
+    assert (world.stats.active, world.stats.idle) == (0, 0)
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def served(stack: ExitStack) -> Any:
+    def start(handler: Any, context: ssl.SSLContext | None = None) -> RawServer:
+        return stack.enter_context(serve(handler, context))
+
+    return start
+
+
+def always(*parts: bytes) -> Any:
+    """Answer every request of a connection alike."""
+
+    def handler(connection: Connection) -> None:
+        while connection.request() is not None:
+            for part in parts:
+                connection.send(part)
+
+    return handler
+
+
+def once(*parts: bytes, reset: bool = False) -> Any:
+    """Answer one request and hang up."""
+
+    def handler(connection: Connection) -> None:
+        connection.request()
+        for part in parts:
+            connection.send(part)
+            time.sleep(0.02)
+        if reset:
+            connection.reset()
+
+    return handler
+
+
+async def fails(world: World, kind: type[BaseException], url: str, body: Any = b"{}", **options: Any) -> Any:
+    """Fetch, and return the error."""
+    with pytest.raises(kind) as caught:
+        await world.fetch(url, body, **options)
+    error = caught.value
+    assert type(error) is kind
+    # Nothing of the library, whose exceptions and tracebacks hold the request with its key.
+    assert error.__cause__ is None
+    context = error.__context__
+    while context is not None:
+        assert type(context).__module__.partition(".")[0] not in {"httpcore", "httpcore2", "h11"}
+        context = context.__context__
+    assert repr(pickle.loads(pickle.dumps(error))) == repr(error)  # noqa: S301
+    assert world.stats.active == 0
+    return error
+
+
+# requests and answers
+
+
+async def test_a_post(world: World, served: Any) -> None:
+    server = served(always(answer(b'{"a":1}', content_type="application/json", X_Id="7")))
+    exchange = await world.send(server.url + "/v1/x?a=1#fragment", b'{"q":2}', headers=[("X-Key", " k ")])
+    assert (exchange.status, exchange.reused) == (200, False)
+    assert exchange.headers["Content-Type"] == "application/json"
+    assert exchange.headers.get("x-id") == "7"
+    assert world.stats.active == 1
+    assert await exchange.read(100) == b'{"a":1}'
+    assert await exchange.read(100) == b""
+    assert (world.stats.active, world.stats.idle) == (0, 1)
+    await exchange.close()
+    assert server.bodies == [b'{"q":2}']
+    assert server.heads[0].split("\r\n") == [
+        "POST /v1/x?a=1 HTTP/1.1",
+        f"host: {server.host}",
+        "X-Key: k",
+        "accept-encoding: identity",
+        "content-length: 7",
+    ]
+
+
+async def test_connections_are_reused(world: World, served: Any) -> None:
+    server = served(always(answer()))
+    for expected in (False, True, True):
+        exchange = await world.send(server.url)
+        assert exchange.reused is expected
+        await exchange.read(10)
+    assert server.connections == 1
+    assert (world.stats.opened, world.stats.reused) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "expected"),
+    [
+        ("GET", None, None),
+        ("DELETE", None, None),
+        ("GET", b"", "content-length: 0"),
+        ("POST", None, "content-length: 0"),
+        ("PUT", bytearray(b"abc"), "content-length: 3"),
+        ("POST", [b"a", b"", b"bc"], "transfer-encoding: chunked"),
+    ],
+)
+async def test_the_body_is_framed(world: World, served: Any, method: str, body: Any, expected: str | None) -> None:
+    server = served(always(answer()))
+    assert await world.fetch(server.url, body, method=method) == b"ok"
+    framing = [line for line in server.heads[0].split("\r\n") if line.startswith(("content-length", "transfer"))]
+    assert framing == ([expected] if expected else [])
+
+
+async def test_a_body_of_known_length_in_pieces(world: World, served: Any) -> None:
+    server = served(always(answer()))
+    await world.fetch(server.url, iter([b"ab", b"cd"]), headers=[("Content-Length", "4")])
+    assert server.bodies == [b"abcd"]
+    assert "transfer-encoding" not in server.heads[0]
+
+
+async def test_an_async_body(world: World, served: Any) -> None:
+    if not world.is_async:
+        pytest.skip("only the asynchronous world can iterate it")
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for piece in (b"ab", b"c"):
+            await anyio.sleep(0)
+            yield piece
+
+    server = served(always(answer()))
+    await world.fetch(server.url, pieces())
+    assert server.bodies == [b"2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"]
+
+
+@pytest.mark.parametrize("pieces", [[b"abc"], [b"abc", b"def"]])
+async def test_a_body_of_another_length_than_said(world: World, served: Any, pieces: list[bytes]) -> None:
+    server = served(lambda connection: connection.wait())
+    await fails(world, InvalidRequestError, server.url, iter(pieces), headers=[("content-length", "4")])
+
+
+async def test_an_error_of_the_callers_own_body_is_not_touched(world: World, served: Any) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b"a"
+        raise KeyError("mine")
+
+    server = served(lambda connection: connection.wait())
+    with pytest.raises(KeyError, match="mine"):
+        await world.fetch(server.url, pieces())
+    assert world.stats.active == 0
+
+
+async def test_a_large_body_both_ways(world: World, served: Any) -> None:
+    body = bytes(range(256)) * 20_000
+
+    def echo(connection: Connection) -> None:
+        head = connection.head()
+        while head is not None:
+            data = connection.body(head)
+            connection.send(answer(hashlib.sha256(data).digest() + data))
+            head = connection.head()
+
+    server = served(echo)
+    for _ in range(2):
+        data = await world.fetch(server.url, body, limit=1 << 24)
+        assert data == hashlib.sha256(body).digest() + body
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"])
+async def test_redirects_are_not_followed(world: World, served: Any, status: str) -> None:
+    server = served(always(answer(b"", status, location="http://127.0.0.1:9/evil")))
+    exchange = await world.send(server.url, headers=[("x-api-key", "secret")])
+    assert exchange.status == int(status[:3])
+    assert exchange.headers["location"] == "http://127.0.0.1:9/evil"
+    await exchange.close()
+    assert len(server.heads) == 1
+
+
+async def test_a_final_answer_after_informational_ones(world: World, served: Any) -> None:
+    server = served(always(b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n", answer(b"end")))
+    assert await world.fetch(server.url) == b"end"
+
+
+async def test_answers_without_a_body(world: World, served: Any) -> None:
+    server = served(always(b"HTTP/1.1 204 No Content\r\ncontent-encoding: br\r\n\r\n"))
+    for _ in range(2):
+        assert await world.fetch(server.url) == b""
+    server = served(always(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n"))
+    for _ in range(2):
+        assert await world.fetch(server.url, method="HEAD") == b""
+    assert world.stats.opened == 2
+
+
+async def test_a_body_that_ends_with_the_connection(world: World, served: Any) -> None:
+    server = served(once(b"HTTP/1.0 200 OK\r\n\r\nall ", b"of it"))
+    assert await world.fetch(server.url) == b"all of it"
+    assert world.stats.idle == 0
+
+
+async def test_connection_close_is_honoured(world: World, served: Any) -> None:
+    server = served(always(answer(connection="close")))
+    for _ in range(2):
+        assert await world.fetch(server.url) == b"ok"
+        assert world.stats.idle == 0
+    assert server.connections == 2
+
+
+async def test_chunks_come_as_they_are_sent(world: World, served: Any) -> None:
+    gate = [False]
+
+    def handler(connection: Connection) -> None:
+        connection.request()
+        connection.send(chunked(b"one", end=False))
+        while not gate[0]:
+            time.sleep(0.005)
+        connection.send(b"3\r\ntwo\r\n0\r\n\r\n")
+        connection.wait()
+
+    server = served(handler)
+    exchange = await world.send(server.url)
+    got = []
+    async for chunk in exchange.chunks():
+        got.append(chunk)
+        gate[0] = True
+    assert got == [b"one", b"two"]
+    assert (world.stats.active, world.stats.idle) == (0, 1)
+
+
+# what is refused before anything is sent
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("x-a", "secret\r\nx-b: 1"),
+        ("x-a", "secret\n"),
+        ("x-a", "secret\0"),
+        ("x-a", "secret\x7f"),
+        ("x-a", "secret – dash"),
+        ("x a", "secret"),
+        ("x-a:", "secret"),
+        ("x-ä", "secret"),
+        ("", "secret"),
+        ("host", "secret.example"),
+        ("content-length", "secret"),
+        ("content-length", "٣"),
+        ("transfer-encoding", "secret"),
+    ],
+)
+async def test_bad_headers(world: World, name: str, value: str) -> None:
+    error = await fails(world, ConfigError, "http://127.0.0.1:9/", headers=[(name, value)])
+    assert repr(name) in str(error)
+    assert "secret" not in str(error)
+
+
+async def test_a_second_content_length(world: World) -> None:
+    headers = [("content-length", "2"), ("Content-Length", "2")]
+    await fails(world, ConfigError, "http://127.0.0.1:9/", headers=headers)
+    await fails(world, InvalidRequestError, "http://127.0.0.1:9/", headers=[("content-length", "3")])
+
+
+async def test_the_right_host_may_be_given(world: World, served: Any) -> None:
+    server = served(always(answer()))
+    await world.fetch(server.url, headers=[("Host", server.host), ("Accept-Encoding", "gzip")])
+    assert server.heads[0].lower().count("host:") == 1
+    assert "Accept-Encoding: gzip" in server.heads[0]
+    assert "identity" not in server.heads[0]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://host/",
+        "/path",
+        "http://",
+        "http://user:secret@host/",
+        "http://host/a b",
+        "http://host/a\nb",
+        "http://host/ä",
+        "http://host:99999/",
+        "http://[::1/",
+        f"http://{'ä' * 70}.example/",
+    ],
+)
+async def test_bad_urls(world: World, url: str) -> None:
+    assert "secret" not in str(await fails(world, ConfigError, url))
+
+
+async def test_a_host_name_that_the_resolver_refuses(world: World) -> None:
+    error = await fails(world, ConfigError, f"http://{'a' * 70}.example/")
+    assert "no valid host name" in str(error)
+
+
+async def test_a_bad_method(world: World) -> None:
+    await fails(world, InvalidRequestError, "http://127.0.0.1:9/", method="GET /x")
+
+
+# decompression
+
+TEXT = b"some text " * 50
+
+
+def raw_deflate(data: bytes) -> bytes:
+    engine = zlib.compressobj(wbits=-15)
+    return engine.compress(data) + engine.flush()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("identity", TEXT),
+        ("gzip", gzip.compress(TEXT)),
+        ("X-GZip ", gzip.compress(TEXT)),
+        ("gzip", gzip.compress(TEXT[:100]) + gzip.compress(TEXT[100:])),
+        ("deflate", zlib.compress(TEXT)),
+        ("deflate", raw_deflate(TEXT)),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+async def test_decompression(world: World, served: Any, encoding: str, body: bytes, size: int) -> None:
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
+    server = served(always(chunked(*pieces, content_encoding=encoding)))
+    assert await world.fetch(server.url) == TEXT
+    assert world.stats.idle == 1
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "sentence"),
+    [
+        ("br", TEXT, "encoded as 'br'"),
+        ("gzip, gzip", gzip.compress(gzip.compress(TEXT)), "encoded as 'gzip, gzip'"),
+        ("gzip", TEXT, "corrupt"),
+        ("gzip", gzip.compress(TEXT)[:-3], "is cut"),
+        ("gzip", gzip.compress(TEXT) + b"junk", "corrupt"),
+        ("gzip", b"\x1f", "is cut"),
+        ("deflate", zlib.compress(TEXT)[:-1], "is cut"),
+        ("deflate", zlib.compress(TEXT)[:20] + b"junk" * 9, "corrupt"),
+    ],
+)
+async def test_bad_compression(world: World, served: Any, encoding: str, body: bytes, sentence: str) -> None:
+    server = served(always(answer(body, "503 Busy", content_encoding=encoding)))
+    error = await fails(world, InvalidResponseError, server.url)
+    assert sentence in str(error)
+    assert error.status == 503
+
+
+async def test_a_bomb_does_not_fill_the_memory(world: World, served: Any) -> None:
+    engine = zlib.compressobj(9, wbits=31)
+    bomb = b"".join([engine.compress(bytes(1 << 20)) for _ in range(200)]) + engine.flush()
+    server = served(always(answer(bomb, content_encoding="gzip")))
+    tracemalloc.start()
+    try:
+        error = await fails(world, InvalidResponseError, server.url, limit=1 << 20)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert "longer than 1048576 bytes" in str(error)
+    assert peak < 8 << 20
+
+    exchange = await world.send(server.url)
+    count = 0
+    async for chunk in exchange.chunks():
+        assert len(chunk) <= 1 << 16
+        count += 1
+        if count == 50:
+            break
+    await exchange.close()
+    assert world.stats.active == 0
+
+
+async def test_the_limit_of_a_plain_body(world: World, served: Any) -> None:
+    server = served(always(answer(b"12345")))
+    assert await world.fetch(server.url, limit=5) == b"12345"
+    assert "longer than 4 bytes" in str(await fails(world, InvalidResponseError, server.url, limit=4))
+
+
+# connections that fail
+
+
+async def test_connection_refused(world: World) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    error = await fails(world, APIConnectionError, f"http://127.0.0.1:{port}/v1?key=secret")
+    assert str(error) == f"could not connect to 127.0.0.1:{port}: connection refused"
+    assert (error.sent, error.retryable, error.phase) == (False, True, "connect")
+
+
+async def test_a_name_that_does_not_exist(world: World) -> None:
+    error = await fails(world, APIConnectionError, "http://nowhere.invalid/")
+    assert str(error) == "could not connect to nowhere.invalid:80: the host name cannot be resolved"
+    assert error.sent is False
+
+
+async def test_a_connection_that_never_comes(world: World) -> None:
+    with socket.socket() as listener, ExitStack() as stack:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):  # fills the queue, so that the next SYN is dropped
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        error = await fails(world, APITimeoutError, url, timeouts=Timeouts(connect=0.2))
+        assert (error.phase, error.sent) == ("connect", False)
+        assert "within 0.2 s" in str(error)
+        error = await fails(world, APITimeoutError, url, timeouts=Timeouts(total=0.2))
+        assert (error.phase, error.sent) == ("total", False)
+
+
+@pytest.mark.parametrize(
+    ("parts", "reset", "sentence", "retryable"),
+    [
+        ([], False, "closed the connection without an answer", True),
+        ([], True, "broke before an answer came: connection reset by peer", True),
+        ([b"HTTP/1.1 200 OK\r\nx: "], False, "closed the connection in the middle of the answer's head", True),
+        ([b"HTTP/1.1 200 OK\r\nx: "], True, "broke in the middle of the answer's head: connection reset", True),
+        ([answer(b"x" * 9)[:-1]], False, "is cut", True),
+        ([answer(b"x" * 9)[:-1]], True, "broke in the middle of the answer: connection reset", True),
+        ([chunked(b"abc", end=False)], False, "is cut", True),
+        ([chunked(b"abc", end=False)], True, "broke in the middle of the answer: connection reset", True),
+        ([chunked(end=False), b"5\r\nab"], False, "is cut", True),
+        ([chunked(end=False), b"zz\r\nab"], False, "sent a body that breaks the rules of HTTP", False),
+        ([chunked(end=False), b"5;" + b"x" * 200_000], False, "sent a body that breaks the rules of HTTP", False),
+        ([b"SSH-2.0-OpenSSH_9\r\n\r\n"], False, "does not answer in HTTP/1.1", False),
+        ([b"HTTP/1.1 200 OK\r\nx: " + b"y" * 300_000], False, "does not answer in HTTP/1.1", False),
+    ],
+)
+async def test_broken_answers(
+    world: World, served: Any, parts: list[bytes], reset: bool, sentence: str, retryable: bool
+) -> None:
+    server = served(once(*parts, reset=reset))
+    error = await fails(world, APIConnectionError, server.url + "/?key=secret", headers=[("x-key", "secret")])
+    assert sentence in str(error)
+    assert server.host in str(error)
+    assert "secret" not in str(error)
+    assert (error.retryable, error.sent, error.phase) == (retryable, True, "read")
+    assert len(server.heads) == 1
+    assert world.stats.idle == 0
+
+
+async def test_more_than_the_content_length(world: World, served: Any) -> None:
+    injected = answer(b"injected")
+
+    def handler(connection: Connection) -> None:
+        while connection.request() is not None:
+            connection.send(answer(b"first") + (injected if connection.number == 1 else b""))
+
+    server = served(handler)
+    assert await world.fetch(server.url) == b"first"
+    error = await fails(world, APIConnectionError, server.url)
+    assert "no request had asked for" in str(error)
+    assert await world.fetch(server.url) == b"first"
+
+
+async def test_bytes_that_come_after_the_answer(world: World, served: Any) -> None:
+    def handler(connection: Connection) -> None:
+        while connection.request() is not None:
+            connection.send(answer(b"first"))
+            if connection.number == 1:
+                time.sleep(0.05)
+                connection.send(answer(b"injected"))
+
+    server = served(handler)
+    assert await world.fetch(server.url) == b"first"
+    await anyio.sleep(0.15)
+    assert await world.fetch(server.url) == b"first"
+    assert server.connections == 2
+
+
+# time
+
+
+async def test_silence_before_the_head(world: World, served: Any) -> None:
+    server = served(lambda connection: connection.wait())
+    error = await fails(world, APITimeoutError, server.url, timeouts=Timeouts(read=0.1))
+    assert str(error) == f"no answer from {server.host} for 0.1 s"
+    assert (error.phase, error.sent) == ("read", True)
+
+
+async def test_silence_in_the_body(world: World, served: Any) -> None:
+    def handler(connection: Connection) -> None:
+        connection.request()
+        connection.send(chunked(b"abc", end=False))
+        connection.wait()
+
+    server = served(handler)
+    error = await fails(world, APITimeoutError, server.url, timeouts=Timeouts(read=0.1))
+    assert str(error) == f"no more of the answer from {server.host} for 0.1 s"
+
+    exchange = await world.send(server.url, timeouts=Timeouts(read=None))
+    exchange.read_timeout = 0.05
+    assert exchange.read_timeout == 0.05
+    with pytest.raises(APITimeoutError, match="for 0.05 s"):
+        await exchange.read(10)
+
+
+async def test_drops_of_an_answer(world: World, served: Any) -> None:
+    def handler(connection: Connection) -> None:
+        connection.request()
+        if connection.number == 1:
+            connection.send(chunked(end=False))
+        while True:
+            connection.send(b"1\r\nx\r\n" if connection.number == 1 else b"HTTP/1.1 200 OK"[:1])
+            time.sleep(0.02)
+
+    server = served(handler)
+    for _ in range(2):
+        error = await fails(world, APITimeoutError, server.url, timeouts=Timeouts(total=0.2))
+        assert error.phase == "total"
+        assert "was not over within 0.2 s" in str(error)
+
+
+async def test_a_server_that_does_not_read(world: World, served: Any) -> None:
+    def handler(connection: Connection) -> None:
+        connection.head()
+        time.sleep(1)
+
+    server = served(handler)
+    error = await fails(world, APITimeoutError, server.url, bytes(30_000_000), timeouts=Timeouts(write=0.2))
+    assert str(error) == f"{server.host} took nothing of the request for 0.2 s"
+    assert (error.phase, error.sent) == ("write", True)
+
+
+@pytest.mark.parametrize("ending", ["stays", "closes"])
+@pytest.mark.parametrize("body", [bytes(30_000_000), [bytes(100_000)] * 300])
+async def test_an_early_answer_is_the_answer(world: World, served: Any, ending: str, body: Any) -> None:
+    def handler(connection: Connection) -> None:
+        connection.head()
+        connection.send(answer(b"too large", "413 Content Too Large", connection="close"))
+        if ending == "stays":
+            time.sleep(1)
+
+    server = served(handler)
+    exchange = await world.send(server.url, body, timeouts=Timeouts(write=0.2))
+    assert exchange.status == 413
+    assert await exchange.read(100) == b"too large"
+    assert (world.stats.active, world.stats.idle) == (0, 0)
+
+
+# stale connections
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.1])
+async def test_the_server_closed_the_idle_connection(world: World, served: Any, pause: float) -> None:
+    server = served(once(answer()))
+    for _ in range(3):
+        assert await world.fetch(server.url) == b"ok"
+        await anyio.sleep(pause)
+    assert server.connections == 3
+    assert len(server.heads) == 3
+
+
+def closes_on_reuse(reset: bool) -> Any:
+    def handler(connection: Connection) -> None:
+        connection.request()
+        connection.send(answer())
+        connection.request()
+        if reset:
+            connection.reset()
+
+    return handler
+
+
+@pytest.mark.parametrize("reset", [False, True])
+async def test_a_stale_connection_is_replaced_once(world: World, served: Any, reset: bool) -> None:
+    server = served(closes_on_reuse(reset))
+    assert await world.fetch(server.url, b"1") == b"ok"
+    exchange = await world.send(server.url, b"2")
+    assert await exchange.read(10) == b"ok"
+    assert exchange.reused is False
+    assert server.bodies == [b"1", b"2", b"2"]
+    assert (world.stats.opened, world.stats.reused) == (2, 0)
+
+
+async def test_a_body_that_cannot_be_sent_twice(world: World, served: Any) -> None:
+    server = served(closes_on_reuse(reset=False))
+    assert await world.fetch(server.url, b"1") == b"ok"
+    error = await fails(world, APIConnectionError, server.url, iter([b"2"]))
+    assert "without an answer" in str(error)
+    assert server.connections == 1
+
+
+async def test_no_second_repetition(world: World, served: Any) -> None:
+    def handler(connection: Connection) -> None:
+        connection.request()
+        if connection.number == 1:
+            connection.send(answer())
+            connection.request()
+
+    server = served(handler)
+    assert await world.fetch(server.url, b"1") == b"ok"
+    await fails(world, APIConnectionError, server.url, b"2")
+    assert server.bodies == [b"1", b"2", b"2"]
+
+
+async def test_an_answer_that_began_is_not_repeated(world: World, served: Any) -> None:
+    def handler(connection: Connection) -> None:
+        connection.request()
+        connection.send(answer())
+        connection.request()
+        connection.send(b"HTTP/1.1 ")
+
+    server = served(handler)
+    assert await world.fetch(server.url, b"1") == b"ok"
+    await fails(world, APIConnectionError, server.url, b"2")
+    assert server.bodies == [b"1", b"2"]
+
+
+# ending an exchange
+
+
+async def test_closing_before_the_end_drops_the_connection(world: World, served: Any) -> None:
+    def handler(connection: Connection) -> None:
+        connection.request()
+        connection.send(chunked(b"one", end=False))
+        connection.wait()
+
+    server = served(handler)
+    exchange = await world.send(server.url)
+    async for chunk in exchange.chunks():
+        assert chunk == b"one"
+        break
+    await exchange.close()
+    await exchange.close()
+    assert (world.stats.active, world.stats.idle) == (0, 0)
+    await settle(lambda: server.closed == 1)
+    with pytest.raises(ClientClosedError):
+        await exchange.read(10)
+
+
+async def test_an_end_that_is_here_already_saves_the_connection(world: World, served: Any) -> None:
+    server = served(always(chunked(b"data: [DONE]\n\n")))
+    for _ in range(2):
+        exchange = await world.send(server.url)
+        async for chunk in exchange.chunks():
+            assert chunk == b"data: [DONE]\n\n"
+            break
+        await exchange.close()
+    assert server.connections == 1
+
+
+async def test_an_end_that_comes_soon_saves_the_connection(world: World, served: Any) -> None:
+    def handler(connection: Connection) -> None:
+        while connection.request() is not None:
+            connection.send(chunked(b"one", end=False))
+            time.sleep(0.05)
+            connection.send(b"0\r\n\r\n")
+
+    server = served(handler)
+    for _ in range(2):
+        exchange = await world.send(server.url)
+        await exchange.close(2.0)
+    assert server.connections == 1
+
+
+async def test_waiting_for_the_end_has_an_end(world: World, served: Any) -> None:
+    def handler(connection: Connection) -> None:
+        connection.request()
+        connection.send(chunked(b"one", end=False))
+        while connection.number == 2:
+            connection.send(b"400\r\n" + bytes(0x400) + b"\r\n")
+        connection.wait()
+
+    server = served(handler)
+    for _ in range(2):
+        exchange = await world.send(server.url)
+        begin = time.monotonic()
+        await exchange.close(0.1)
+        assert time.monotonic() - begin < 2
+        assert (world.stats.active, world.stats.idle) == (0, 0)
+    await settle(lambda: server.closed == 2)
+
+
+async def test_a_lost_exchange_warns_and_is_closed(world: World, served: Any) -> None:
+    server = served(always(chunked(b"one", end=False)))
+    exchange = await world.send(server.url)
+    with pytest.warns(ResourceWarning, match=f"a response of {server.host} was not closed"):
+        del exchange
+        gc.collect()
+    assert world.stats.active == 0
+    await settle(lambda: server.closed == 1)
+    with pytest.warns(ResourceWarning):
+        exchange = await world.send(server.url)
+        async for _ in exchange.chunks():
+            break
+        del exchange
+        gc.collect()
+    assert world.stats.active == 0
+
+
+# TLS
+
+
+@pytest.fixture
+def pem(tmp_path: Path) -> str:
+    path = tmp_path / "localhost.pem"
+    path.write_text(CERTIFICATE_AND_KEY)
+    return str(path)
+
+
+@pytest.fixture
+def context(pem: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
+
+
+@pytest.mark.parametrize("as_context", [False, True])
+async def test_tls(make: Any, served: Any, pem: str, context: ssl.SSLContext, as_context: bool) -> None:
+    server = served(always(answer(b"x" * 300_000)), context)
+    world = make(TransportOptions(verify=ssl.create_default_context(cafile=pem) if as_context else pem))
+    for _ in range(3):
+        assert await world.fetch(server.url, bytes(100_000)) == b"x" * 300_000
+    assert server.connections == 1
+    await world.close()
+
+
+async def test_tls_without_verification(make: Any, served: Any, context: ssl.SSLContext) -> None:
+    server = served(always(answer()), context)
+    world = make(TransportOptions(verify=False))
+    assert await world.fetch(server.url) == b"ok"
+    await world.close()
+
+
+async def test_an_unknown_authority(world: World, served: Any, context: ssl.SSLContext) -> None:
+    server = served(always(answer()), context)
+    error = await fails(world, APIConnectionError, server.url)
+    assert f"could not connect to {server.host}: its certificate is not trusted" in str(error)
+    assert "`verify`" in error.hint
+    assert (error.retryable, error.sent) == (False, False)
+
+
+async def test_a_certificate_for_another_host(make: Any, served: Any, pem: str, context: ssl.SSLContext) -> None:
+    server = served(always(answer()), context)
+    world = make(TransportOptions(verify=pem))
+    error = await fails(world, APIConnectionError, server.url.replace("127.0.0.1", "127.0.0.2"))
+    assert "not trusted" in str(error) or "refused" in str(error)
+    await world.close()
+
+
+async def test_https_to_a_server_without_tls(world: World, served: Any) -> None:
+    server = served(lambda connection: connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 10) or connection.wait())
+    error = await fails(world, APIConnectionError, server.url.replace("http", "https"))
+    assert "TLS error" in str(error)
+    assert (error.retryable, error.sent) == (False, False)
+
+
+async def test_a_handshake_that_is_cut(world: World, served: Any) -> None:
+    server = served(lambda connection: connection.sock.recv(10))
+    error = await fails(world, APIConnectionError, server.url.replace("http", "https"))
+    assert str(error).startswith(f"could not connect to {server.host}: ")
+    assert (error.retryable, error.sent) == (True, False)
+
+
+async def test_a_handshake_that_stalls(world: World, served: Any) -> None:
+    server = served(lambda connection: connection.wait())
+    url = server.url.replace("http", "https")
+    error = await fails(world, APITimeoutError, url, timeouts=Timeouts(connect=0.1))
+    assert (error.phase, error.sent) == ("connect", False)
+
+
+async def test_a_bad_certificate_file(make: Any, tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").write_text("")
+    for name in ("missing.pem", "empty.pem"):
+        world = make(TransportOptions(verify=str(tmp_path / name)))
+        error = await fails(world, ConfigError, "https://127.0.0.1:9/")
+        assert name in str(error)
+        await world.close()
+
+
+async def test_authorities_are_loaded_for_https_only(world: World, served: Any) -> None:
+    server = served(always(answer()))
+    await world.fetch(server.url)
+    assert world.transport._context is None
+
+
+# proxies
+
+
+async def test_a_proxy_for_plain_http(make: Any, served: Any) -> None:
+    server = served(always(answer(b"through")))
+    world = make(TransportOptions(proxy=f"http://me:p%40ss@{server.host}"))
+    for _ in range(2):
+        assert await world.fetch("http://nowhere.invalid/v1?a=1") == b"through"
+    assert server.heads[0].startswith("POST http://nowhere.invalid/v1?a=1 HTTP/1.1\r\n")
+    assert "Proxy-Authorization: Basic bWU6cEBzcw==" in server.heads[0]
+    assert "host: nowhere.invalid" in server.heads[0]
+    assert server.connections == 1
+    assert world.stats.idle == 1
+    await world.close()
+    await settle(lambda: server.closed == 1)
+
+
+async def test_a_tunnel(make: Any, served: Any, pem: str, context: ssl.SSLContext) -> None:
+    def handler(connection: Connection) -> None:
+        connection.head()
+        connection.send(b"HTTP/1.1 200 Connected\r\n\r\n")
+        connection.secure(context)
+        always(answer(b"secure"))(connection)
+
+    server = served(handler)
+    world = make(TransportOptions(proxy=server.url, verify=pem))
+    for _ in range(2):
+        assert await world.fetch("https://localhost:444/x", headers=[("x-key", "secret")]) == b"secure"
+    assert server.heads[0].startswith("CONNECT localhost:444 HTTP/1.1\r\n")
+    assert "secret" not in server.heads[0]
+    assert server.heads[1].startswith("POST /x HTTP/1.1\r\n")
+    assert server.connections == 1
+    await world.close()
+
+
+@pytest.mark.parametrize(("status", "retryable"), [("407 Proxy Authentication Required", False), ("503 Busy", True)])
+async def test_a_proxy_that_refuses(make: Any, served: Any, status: str, retryable: bool) -> None:
+    server = served(always(answer(b"no", status)))
+    world = make(TransportOptions(proxy=f"http://me:secret@{server.host}"))
+    error = await fails(world, APIConnectionError, "https://nowhere.invalid/")
+    assert str(error) == f"the proxy gave no connection to nowhere.invalid:443: it answered {status[:3]}"
+    assert (error.retryable, error.sent) == (retryable, False)
+    await world.close()
+
+
+@pytest.mark.parametrize("proxy", ["secret", "ftp://secret", "http://", "http://secret:70000", "http://[secret"])
+async def test_bad_proxies(make: Any, proxy: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make(TransportOptions(proxy=proxy))
+    assert "secret" not in str(caught.value)
+    assert "secret" not in repr(TransportOptions(proxy=proxy))
+
+
+async def test_the_environment_is_not_asked_for_proxies(
+    world: World, served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    server = served(always(answer()))
+    assert await world.fetch(server.url) == b"ok"
+
+
+# sockets
+
+
+async def test_socket_options(world: World, served: Any) -> None:
+    server = served(always(chunked(b"one", end=False)))
+    exchange = await world.send(server.url)
+    line = (exchange if world.is_async else exchange.exchange)._line
+    sock = line.stream.get_extra_info("socket")
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        values = [sock.getsockopt(socket.IPPROTO_TCP, option) for option in KEEPALIVE]
+        assert values == [60, 60, 5]
+    await exchange.close()
+
+
+KEEPALIVE = [getattr(socket, name, 0) for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")]
+
+
+async def test_head_and_body_leave_together(world: World, served: Any) -> None:
+    sizes = []
+
+    def handler(connection: Connection) -> None:
+        sizes.append(len(connection.sock.recv(65536)))
+        connection.send(answer(connection="close"))
+
+    server = served(handler)
+    await world.fetch(server.url, b"x" * 1000, timeouts=FAST)
+    assert sizes[0] > 1000
+
+
+# headers
+
+
+def test_headers() -> None:
+    headers = Headers([(b"Content-Type", b"a/b"), (b"Set-Cookie", b"x=1"), (b"set-cookie", b"y=\xe4")])
+    assert headers["content-type"] == headers.get("CONTENT-TYPE") == "a/b"
+    assert headers["set-cookie"] == "x=1, y=ä"
+    assert headers.get_all("Set-Cookie") == ["x=1", "y=ä"]
+    assert headers.get("no") is None
+    assert headers.get("no", 3) == 3
+    assert headers.get_all("no") == []
+    assert "Content-type" in headers
+    assert 3 not in headers
+    assert list(headers) == ["content-type", "set-cookie"]
+    assert len(headers) == 2
+    assert list(headers.items())[0] == ("content-type", "a/b")
+    assert headers == Headers([("content-type", "a/b"), ("set-cookie", "x=1"), ("Set-Cookie", "y=ä")])
+    assert hash(headers) == hash(Headers(list(headers.items())))
+    assert headers != Headers()
+    assert headers != 3
+    assert repr(headers) == "Headers(content-type, set-cookie)"
+    assert pickle.loads(pickle.dumps(headers)) == headers  # noqa: S301
+    with pytest.raises(KeyError, match="no"):
+        headers["no"]
