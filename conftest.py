@@ -13,9 +13,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import settings
 
 HERE = Path(__file__).parent
 pytest_plugins = ["anyio"] if importlib.util.find_spec("anyio") else []
+
+settings.register_profile("shared", deadline=None)  # the machine's speed is not what these tests are about
+settings.load_profile("shared")
 
 POOLED = {"embedding": True, "pooling_type": "LLAMA_POOLING_TYPE_MEAN"}
 

@@ -11,6 +11,7 @@ from ipfs_accel._http import AsyncTransport, Exchange, PoolStats, Timeouts, Tran
 
 __all__ = ["FAST", "Tasks", "Threads", "World", "settle"]
 
+DEFAULT = TransportOptions()
 FAST = Timeouts(connect=5, read=5, write=5, pool=5)
 
 
@@ -44,7 +45,7 @@ class World:
 
 
 class Tasks(World):
-    def __init__(self, options: TransportOptions = TransportOptions()) -> None:
+    def __init__(self, options: TransportOptions = DEFAULT) -> None:
         self.transport = AsyncTransport(options)
 
 
@@ -72,7 +73,7 @@ class _ThreadExchange:
 class Threads(World):
     is_async = False
 
-    def __init__(self, options: TransportOptions = TransportOptions()) -> None:
+    def __init__(self, options: TransportOptions = DEFAULT) -> None:
         self.transport = Transport(options)
 
     async def send(
@@ -88,5 +89,5 @@ class Threads(World):
 async def settle(condition: Any, seconds: float = 5.0) -> None:
     """Wait until something is so, which the server's threads may need a moment for."""
     with anyio.fail_after(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - threads have no event to wait for
             await anyio.sleep(0.005)

@@ -18,6 +18,7 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio import to_thread
 from ipfs_accel._headers import Headers
 from ipfs_accel._http import Timeouts, TransportOptions
 from ipfs_accel.errors import (
@@ -181,7 +182,7 @@ async def test_an_async_body(world: World, served: Any) -> None:
 
     async def pieces() -> AsyncIterator[bytes]:
         for piece in (b"ab", b"c"):
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
             yield piece
 
     server = served(always(answer()))
@@ -293,7 +294,7 @@ async def test_chunks_come_as_they_are_sent(world: World, served: Any) -> None:
         ("x-a", "secret\n"),
         ("x-a", "secret\0"),
         ("x-a", "secret\x7f"),
-        ("x-a", "secret – dash"),
+        ("x-a", "secret \u2013 dash"),
         ("x a", "secret"),
         ("x-a:", "secret"),
         ("x-ä", "secret"),
@@ -547,7 +548,7 @@ async def test_silence_in_the_body(world: World, served: Any) -> None:
     exchange = await world.send(server.url, timeouts=Timeouts(read=None))
     exchange.read_timeout = 0.05
     assert exchange.read_timeout == 0.05
-    with pytest.raises(APITimeoutError, match="for 0.05 s"):
+    with pytest.raises(APITimeoutError, match=r"for 0\.05 s"):
         await exchange.read(10)
 
 
@@ -732,17 +733,20 @@ async def test_a_lost_exchange_warns_and_is_closed(world: World, served: Any) ->
     server = served(always(chunked(b"one", end=False)))
     exchange = await world.send(server.url)
     with pytest.warns(ResourceWarning, match=f"a response of {server.host} was not closed"):
-        del exchange
-        gc.collect()
+        exchange = await forget(exchange)
     assert world.stats.active == 0
     await settle(lambda: server.closed == 1)
+    exchange = await world.send(server.url)
+    async for _ in exchange.chunks():
+        break
     with pytest.warns(ResourceWarning):
-        exchange = await world.send(server.url)
-        async for _ in exchange.chunks():
-            break
-        del exchange
-        gc.collect()
+        exchange = await forget(exchange)
     assert world.stats.active == 0
+
+
+async def forget(_exchange: Any) -> None:
+    del _exchange
+    await to_thread.run_sync(gc.collect)  # in a thread, to make that forget its last result
 
 
 # TLS
@@ -939,7 +943,7 @@ def test_headers() -> None:
     assert 3 not in headers
     assert list(headers) == ["content-type", "set-cookie"]
     assert len(headers) == 2
-    assert list(headers.items())[0] == ("content-type", "a/b")
+    assert next(headers.items()) == ("content-type", "a/b")
     assert headers == Headers([("content-type", "a/b"), ("set-cookie", "x=1"), ("Set-Cookie", "y=ä")])
     assert hash(headers) == hash(Headers(list(headers.items())))
     assert headers != Headers()

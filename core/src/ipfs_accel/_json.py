@@ -12,7 +12,9 @@ from typing import Any, NoReturn
 try:
     import orjson
 except ImportError:  # the extra is optional
-    orjson = None  # type: ignore[assignment,unused-ignore]
+    _has_orjson = False
+else:
+    _has_orjson = True
 
 __all__ = ["dumps", "loads"]
 
@@ -54,4 +56,4 @@ def _fast_loads(text: bytes | str) -> Any:
         return _std_loads(text)
 
 
-loads = _std_loads if orjson is None else _fast_loads
+loads = _fast_loads if _has_orjson else _std_loads

@@ -235,7 +235,7 @@ class Stream(_Face[T]):
         self._open()
         try:
             self._pending.extend(self._reader.take(next(self._chunks, b"")))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a local plan's steps may raise anything
             self._release()
             raise self._reader.failure(error) from None
         except BaseException:
@@ -315,7 +315,7 @@ class AsyncStream(_Face[T]):
         await self._open()
         try:
             self._pending.extend(self._reader.take(await anext(self._chunks, b"")))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - as in Stream
             await self._release()
             raise self._reader.failure(error) from None
         except BaseException:

@@ -17,6 +17,7 @@ import anyio
 from ipfs_accel._headers import Headers
 from ipfs_accel.errors import AccelError, ClientClosedError, ConfigError, InvalidResponseError
 
+from ._aio import AsyncioBackend
 from ._base import (
     Target,
     Timeouts,
@@ -49,7 +50,7 @@ class _Home:
         self.loop = current_loop()
         if isinstance(self.loop, asyncio.AbstractEventLoop):
             self.call_soon = self.loop.call_soon_threadsafe
-            self.network = http.AnyIOBackend()
+            self.network = AsyncioBackend()
         else:
             self.call_soon = self.loop.run_sync_soon
             self.network = http.TrioBackend()
@@ -193,8 +194,8 @@ class AsyncTransport:
         except BaseException as error:
             if resendable and line.may_resend(error):
                 return None
-            await give_back(self._pool, line, reusable=False)
             fault = translate(error, line)
+            await give_back(self._pool, line, reusable=False)
             if fault is None:
                 raise
         else:
@@ -355,8 +356,8 @@ class AsyncExchange:
         except StopAsyncIteration:
             fault = None
         except BaseException as error:
-            await self._end(reusable=False)
             fault = translate(error, self._line)
+            await self._end(reusable=False)
             if fault is None:
                 raise
         if fault is not None:

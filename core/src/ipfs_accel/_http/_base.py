@@ -41,6 +41,7 @@ __all__ = [
 
 PIECE = 64 * 1024
 _MAX_CACHED_URLS = 256
+_MAX_LABEL = 63
 _CA_HINT = "set `verify` to the file or directory of the certificate authority that signed the server's certificate"
 
 
@@ -215,22 +216,25 @@ def _parse_url(url: str) -> Target:
     raw_host = _ascii_host(host)
     shown = f"[{host}]" if ":" in host else raw_host.decode()
     port = port or default
-    origin = http.Origin(scheme.encode(), raw_host, port)
     return Target(
         key=f"{scheme}://{shown}:{port}",
         name=f"{shown}:{port}",
         host=(shown if port == default else f"{shown}:{port}").encode(),
         is_secure=scheme == "https",
-        origin=origin,
-        url=http.URL(scheme=scheme, host=raw_host, port=port, target=raw_path),
+        origin=http.Origin(scheme.encode(), raw_host, port),
+        url=http.URL(scheme=scheme, host=raw_host, port=None if port == default else port, target=raw_path),
     )
 
 
 def _ascii_host(host: str) -> bytes:
     try:
-        return host.encode("ascii") if host.isascii() else host.encode("idna")
+        raw = host.encode("ascii") if host.isascii() else host.encode("idna")
     except UnicodeError:
-        raise ConfigError(f"{host!r} is no valid host name") from None
+        raw = b""
+    labels = raw.removesuffix(b".").split(b".")
+    if b":" not in raw and not all(0 < len(label) <= _MAX_LABEL for label in labels):
+        raise ConfigError(f"{host!r} is no valid host name")
+    return raw
 
 
 def build_request(

@@ -14,7 +14,6 @@ from ipfs_accel.errors import (
     APIConnectionError,
     APIContext,
     APITimeoutError,
-    ConfigError,
     InvalidResponseError,
     PoolTimeoutError,
 )
@@ -148,12 +147,7 @@ def _unsendable(_error: BaseException, line: LineState) -> APIConnectionError:
     return APIConnectionError(sentence, phase=_phase(line), sent=line.sent, retryable=False)
 
 
-def _bad_name(_error: BaseException, line: LineState) -> ConfigError | None:
-    # The resolver's encoding refuses some names; any other such error comes from the caller's own body.
-    return None if line.is_open else ConfigError(f"{line.target.name} is no valid host name")
-
-
-_EXPLANATIONS: list[tuple[type[BaseException], Callable[[BaseException, LineState], AccelError | None]]] = [
+_EXPLANATIONS: list[tuple[type[BaseException], Callable[[BaseException, LineState], AccelError]]] = [
     (http.TimeoutException, _timed_out),
     (http.ConnectError, _not_connected),
     (http.ProxyError, _refused_by_proxy),
@@ -162,7 +156,6 @@ _EXPLANATIONS: list[tuple[type[BaseException], Callable[[BaseException, LineStat
     (http.ProtocolError, _unsendable),
     (http.UnsupportedProtocol, _unsendable),
     (http.ConnectionNotAvailable, _unsendable),
-    (UnicodeError, _bad_name),
 ]
 
 

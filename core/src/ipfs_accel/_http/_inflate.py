@@ -33,6 +33,7 @@ class Inflater:
             if len(data) < _HEAD:
                 self._head = data
                 return
+            self._head = b""
             self._engine = zlib.decompressobj(self._format(data))
         while data:
             if self._engine.eof:

@@ -88,7 +88,7 @@ class LineState:
 
     def may_resend(self, error: BaseException) -> bool:
         """Whether the request came too late: the server had closed the idle connection and never saw it."""
-        if not self.served or self.received or not self.is_open:
+        if not self.served or self.received:
             return False
         if isinstance(error, http.RemoteProtocolError):
             return self.eof

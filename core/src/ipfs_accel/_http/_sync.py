@@ -141,8 +141,8 @@ class Transport:
         except BaseException as error:
             if resendable and line.may_resend(error):
                 return None
-            give_back(self._pool, line, reusable=False)
             fault = translate(error, line)
+            give_back(self._pool, line, reusable=False)
             if fault is None:
                 raise
         else:
@@ -309,8 +309,8 @@ class Exchange:
         except StopIteration:
             fault = None
         except BaseException as error:
-            self._end(reusable=False)
             fault = translate(error, self._line)
+            self._end(reusable=False)
             if fault is None:
                 raise
         if fault is not None:

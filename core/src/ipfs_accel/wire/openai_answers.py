@@ -1,0 +1,334 @@
+"""OpenAI's dialect, inward: whole answers and stream chunks to typed values.
+
+Servers differ: fields are null, absent or of a neighbouring form. What a server may leave out is optional here; what no
+answer can do without raises an `InvalidResponseError` that names it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import sys
+from array import array
+from collections.abc import Iterator
+from typing import Any
+
+from ipfs_accel import _json
+from ipfs_accel.errors import InvalidResponseError
+from ipfs_accel.plans import HttpResponse
+from ipfs_accel.types import (
+    Audio,
+    ChatResponse,
+    Choice,
+    CompletionChoice,
+    CompletionResponse,
+    EmbedResponse,
+    Message,
+    ModelInfo,
+    Part,
+    Reasoning,
+    Refusal,
+    Text,
+    TokenLogprob,
+    ToolCall,
+    Usage,
+)
+
+from .assembler import Assembler, settle_finish_reason, tool_call_id
+from .openai_errors import checked, error_in_body, field
+from .sse import ServerSentEvent
+
+__all__ = [
+    "ChatDecoder",
+    "decode_completion",
+    "read_chat",
+    "read_completion",
+    "read_embeddings",
+    "read_model",
+    "read_models",
+]
+
+Json = dict[str, Any]
+
+# What has a place of its own in our types; everything else at the top of an answer goes into `extra`.
+_KNOWN = frozenset({"id", "object", "created", "model", "choices", "usage", "obfuscation", "error"})
+
+
+def read_chat(response: HttpResponse) -> ChatResponse:
+    """Read the answer of POST /chat/completions."""
+    body = checked(response.json())
+    choices = tuple([_chat_choice(choice, index) for index, choice in enumerate(field(body, "choices", list))])
+    if not choices:
+        raise InvalidResponseError("the answer has an empty list of choices")
+    return ChatResponse(
+        id=body.get("id"),
+        model=body.get("model"),
+        choices=choices,
+        usage=read_usage(body.get("usage")),
+        extra=_extra(body),
+        raw=body,
+    )
+
+
+def _chat_choice(choice: Any, position: int) -> Choice:
+    message = field(choice, "message", dict)
+    parts = tuple(_parts(message))
+    has_calls = any(isinstance(part, ToolCall) for part in parts)
+    reason = settle_finish_reason(choice.get("finish_reason") or None, has_tool_calls=has_calls)
+    index = choice.get("index")
+    return Choice(
+        index=position if index is None else index,
+        message=Message(role="assistant", content=parts),
+        finish_reason=reason,
+        logprobs=tuple(_logprobs(choice.get("logprobs"))) or None,
+    )
+
+
+def _parts(message: Json) -> Iterator[Part]:
+    reasoning = message.get("reasoning_content") or message.get("reasoning")
+    if isinstance(reasoning, str):
+        yield Reasoning(text=reasoning)
+    text = _plain(message.get("content"))
+    if text:
+        yield Text(text=text, annotations=tuple(message.get("annotations") or ()))
+    audio = message.get("audio")
+    if isinstance(audio, dict) and isinstance(audio.get("data"), str):
+        data = base64.b64decode(audio["data"])
+        yield Audio(data=data, media_type=_sound_type(data), id=audio.get("id"), transcript=audio.get("transcript"))
+    if message.get("refusal"):
+        yield Refusal(text=message["refusal"])
+    for index, call in enumerate(message.get("tool_calls") or ()):
+        name, arguments = _function(call)
+        yield ToolCall(id=tool_call_id(call.get("id"), index), name=name or "", arguments=arguments)
+    if isinstance(message.get("function_call"), dict):  # deprecated by OpenAI, still sent by old servers
+        name, arguments = _function({"function": message["function_call"]})
+        yield ToolCall(id=tool_call_id(None, 0), name=name or "", arguments=arguments)
+
+
+def _plain(content: Any) -> str:
+    if isinstance(content, list):
+        return "".join([part.get("text") or "" for part in content if isinstance(part, dict)])
+    return content or ""
+
+
+def _sound_type(data: bytes) -> str:
+    # Raw samples have no mark; OpenAI's pcm16 is what cannot be told.
+    from ipfs_accel.types._messages import sniff_media_type  # noqa: PLC0415 - sound is rare
+
+    return sniff_media_type(data) or "audio/pcm"
+
+
+def _function(call: Json) -> tuple[str | None, str]:
+    """Return name and arguments; MLC gives the arguments as an object, custom tools give free text."""
+    function = call.get("function") or call.get("custom") or {}
+    arguments = function.get("arguments", function.get("input"))
+    if arguments is not None and not isinstance(arguments, str):
+        arguments = _json.dumps(arguments).decode()
+    return function.get("name"), arguments or ""
+
+
+def read_usage(usage: Any) -> Usage:
+    """Read token counts; details are parts of the totals, so nothing is added up."""
+    if not isinstance(usage, dict):
+        return Usage()
+    inputs = usage.get("prompt_tokens_details") or {}
+    outputs = usage.get("completion_tokens_details") or {}
+    return Usage(
+        input_tokens=usage.get("prompt_tokens"),
+        output_tokens=usage.get("completion_tokens"),
+        cached_input_tokens=inputs.get("cached_tokens"),
+        cache_write_input_tokens=inputs.get("cache_write_tokens"),
+        reasoning_tokens=outputs.get("reasoning_tokens"),
+        audio_input_tokens=inputs.get("audio_tokens"),
+        audio_output_tokens=outputs.get("audio_tokens"),
+    )
+
+
+def _extra(body: Json) -> Json:
+    return {name: value for name, value in body.items() if name not in _KNOWN and value is not None}
+
+
+def _logprobs(logprobs: Any) -> Iterator[TokenLogprob]:
+    """Read both forms: a list of token objects, and the parallel lists of the old completions API."""
+    if not isinstance(logprobs, dict):
+        return
+    for token in [*(logprobs.get("content") or ()), *(logprobs.get("refusal") or ())]:
+        yield _token_logprob(token)
+    tops = logprobs.get("top_logprobs") or ()
+    for index, (token, value) in enumerate(
+        zip(logprobs.get("tokens") or (), logprobs.get("token_logprobs") or (), strict=False)
+    ):
+        top = tops[index] if index < len(tops) else None
+        alternatives = [TokenLogprob(token=name, logprob=each) for name, each in (top or {}).items()]
+        alternatives.sort(key=lambda each: -each.logprob)
+        yield TokenLogprob(token=token, logprob=value or 0.0, top=tuple(alternatives))
+
+
+def _token_logprob(token: Json) -> TokenLogprob:
+    raw = token.get("bytes")
+    return TokenLogprob(
+        token=token["token"],
+        logprob=token["logprob"],
+        bytes=None if raw is None else bytes(raw),
+        top=tuple([_token_logprob(each) for each in token.get("top_logprobs") or ()]),
+    )
+
+
+def read_completion(response: HttpResponse) -> CompletionResponse:
+    """Read the answer of POST /completions."""
+    body = checked(response.json())
+    choices = tuple([_completion_choice(choice, index) for index, choice in enumerate(field(body, "choices", list))])
+    if not choices:
+        raise InvalidResponseError("the answer has an empty list of choices")
+    return CompletionResponse(
+        id=body.get("id"),
+        model=body.get("model"),
+        choices=choices,
+        usage=read_usage(body.get("usage")),
+        extra=_extra(body),
+        raw=body,
+    )
+
+
+def _completion_choice(choice: Any, position: int) -> CompletionChoice:
+    index = choice.get("index") if isinstance(choice, dict) else None
+    return CompletionChoice(
+        index=position if index is None else index,
+        text=field(choice, "text", str),
+        finish_reason=choice.get("finish_reason") or None,
+        logprobs=tuple(_logprobs(choice.get("logprobs"))) or None,
+    )
+
+
+def read_embeddings(response: HttpResponse, count: int) -> EmbedResponse:
+    """Read the answer of POST /embeddings: `count` vectors, in base64 or as numbers, in any order."""
+    body = checked(response.json())
+    items = field(body, "data", list)
+    if len(items) != count:
+        raise InvalidResponseError(f"the answer has {len(items)} vectors for {count} inputs")
+    if any(item.get("index", position) != position for position, item in enumerate(items)):
+        items = sorted(items, key=lambda item: item["index"])
+    vectors = tuple([_vector(item.get("embedding")) for item in items])
+    return EmbedResponse(vectors=vectors, model=body.get("model"), usage=read_usage(body.get("usage")), raw=body)
+
+
+def _vector(value: Any) -> array[float]:
+    vector = array("f")
+    if isinstance(value, str):
+        try:
+            vector.frombytes(binascii.a2b_base64(value))
+        except ValueError as error:
+            raise InvalidResponseError(f"a vector is not base64 of 32-bit floats: {error}") from None
+        if sys.byteorder == "big":
+            vector.byteswap()
+    elif isinstance(value, list):
+        vector.extend(value)
+    else:
+        raise InvalidResponseError("a vector is neither base64 nor a list of numbers")
+    return vector
+
+
+def read_models(response: HttpResponse) -> tuple[ModelInfo, ...]:
+    """Read the answer of GET /models; some servers give a bare list."""
+    body = response.json()
+    items = body if isinstance(body, list) else field(checked(body), "data", list)
+    return tuple([_model(item) for item in items])
+
+
+def read_model(response: HttpResponse) -> ModelInfo:
+    """Read the answer of GET /models/{id}."""
+    return _model(checked(response.json()))
+
+
+def _model(item: Any) -> ModelInfo:
+    return ModelInfo(
+        id=field(item, "id", str),
+        owned_by=item.get("owned_by"),
+        created=item.get("created"),
+        retired=item.get("shutdown_date"),
+        raw=item,
+    )
+
+
+def _chunk(event: ServerSentEvent, out: Assembler[Any]) -> Json | None:
+    """Return the JSON object of a stream's event; None if there is nothing to read in it."""
+    data = event.data
+    if data.startswith("[DONE]"):
+        out.done()
+        return None
+    if not data:
+        return None
+    chunk = _json.loads(data)
+    if not isinstance(chunk, dict):
+        raise InvalidResponseError(f"a chunk of the stream is a JSON {type(chunk).__name__} instead of an object")
+    if chunk.get("error") or event.event == "error":
+        raise error_in_body(chunk)
+    if out.id is None:
+        out.start(chunk.get("id"), chunk.get("model"))
+    usage = chunk.get("usage")
+    if usage:
+        out.usage = read_usage(usage)
+    for name, value in chunk.items():
+        if name not in _KNOWN and value is not None:
+            out.extra[name] = value
+    return chunk
+
+
+class ChatDecoder:
+    """Tells an assembler what the chunks of a chat stream mean; made anew for each stream."""
+
+    def __init__(self) -> None:
+        self._last_call: dict[int, int | str] = {}
+
+    def __call__(self, event: ServerSentEvent, out: Assembler[ChatResponse]) -> None:
+        """Take one event."""
+        chunk = _chunk(event, out)
+        if chunk is None:
+            return
+        for choice in chunk.get("choices") or ():
+            index = choice.get("index") or 0
+            delta = choice.get("delta")
+            if delta:
+                content = delta.get("content")
+                if len(delta) > 1 or content is None:
+                    self._rest(delta, out, index)
+                if content:
+                    out.text(_plain(content), index)
+                for position, call in enumerate(delta.get("tool_calls") or ()):
+                    self._tool_call(call, out, index, position)
+            if choice.get("logprobs"):
+                out.logprobs(_logprobs(choice["logprobs"]), index)
+            reason = choice.get("finish_reason")
+            if reason:
+                out.finish(reason, index)
+
+    def _rest(self, delta: Json, out: Assembler[ChatResponse], index: int) -> None:
+        reasoning = delta.get("reasoning_content") or delta.get("reasoning")
+        if isinstance(reasoning, str):
+            out.reasoning(reasoning, index)
+        if delta.get("refusal"):
+            out.refusal(delta["refusal"], index)
+        if isinstance(delta.get("function_call"), dict):
+            name, arguments = _function({"function": delta["function_call"]})
+            out.tool_call("function_call", index, name=name, arguments=arguments)
+
+    def _tool_call(self, call: Json, out: Assembler[ChatResponse], index: int, position: int) -> None:
+        """Add to a tool call; servers that give no index are followed by id, then by position."""
+        key = call.get("index")
+        if key is None:
+            key = call.get("id") or self._last_call.get(index, position)
+        self._last_call[index] = key
+        name, arguments = _function(call)
+        out.tool_call(key, index, id=call.get("id"), name=name, arguments=arguments)
+
+
+def decode_completion(event: ServerSentEvent, out: Assembler[CompletionResponse]) -> None:
+    """Tell an assembler what a chunk of a text completion means."""
+    chunk = _chunk(event, out)
+    for choice in (chunk or {}).get("choices") or ():
+        index = choice.get("index") or 0
+        out.text(choice.get("text") or "", index)
+        if choice.get("logprobs"):
+            out.logprobs(_logprobs(choice["logprobs"]), index)
+        if choice.get("finish_reason"):
+            out.finish(choice["finish_reason"], index)

@@ -1,0 +1,164 @@
+"""OpenAI's dialect, errors: what the bodies of many servers say, and which class that is."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeVar
+
+from ipfs_accel import _json
+from ipfs_accel.errors import (
+    APIStatusError,
+    AuthenticationError,
+    BadRequestError,
+    ContentFilterError,
+    ContextLengthExceededError,
+    InternalServerError,
+    InvalidResponseError,
+    ModelNotFoundError,
+    NotSupportedByServerError,
+    OverloadedError,
+    QuotaExceededError,
+    RateLimitError,
+    class_for_status,
+)
+from ipfs_accel.plans import ErrorDetail, HttpResponse
+
+__all__ = ["checked", "error_in_body", "field", "read_error"]
+
+T = TypeVar("T")
+
+# By `error.code`, then by `error.type`; what is not here goes by the HTTP status.
+_CLASSES: dict[str, type[APIStatusError]] = {
+    "context_length_exceeded": ContextLengthExceededError,
+    "exceed_context_size_error": ContextLengthExceededError,
+    "content_filter": ContentFilterError,
+    "content_policy_violation": ContentFilterError,
+    "moderation_blocked": ContentFilterError,
+    "insufficient_quota": QuotaExceededError,
+    "credit_balance_exhausted": QuotaExceededError,
+    "billing_hard_limit_reached": QuotaExceededError,
+    "rate_limit_exceeded": RateLimitError,
+    "rate_limit_error": RateLimitError,
+    "slow_down": RateLimitError,
+    "invalid_api_key": AuthenticationError,
+    "authentication_error": AuthenticationError,
+    "model_not_found": ModelNotFoundError,
+    "server_is_overloaded": OverloadedError,
+    "service_unavailable_error": OverloadedError,
+    "overloaded_error": OverloadedError,
+    "unavailable_error": OverloadedError,
+    "not_supported_error": NotSupportedByServerError,
+    "internal_error": InternalServerError,
+}
+# Older servers say it only in words.
+_CONTEXT = re.compile(
+    r"maximum context length|context (?:window|size|length) (?:is )?exceed|exceeds the available context", re.IGNORECASE
+)
+# Providers repeat the wrong key in their message.
+_KEY = re.compile(r"\b(?:sk|gsk|hf|pk|rk|xai|AIza)[-_][\w*.-]{6,}|(?<=provided: )\S+")
+
+
+def field(value: Any, name: str, kind: type[T]) -> T:
+    """Return a member of a JSON object.
+
+    Raises:
+        InvalidResponseError: It is missing or of another type; the message names it.
+    """
+    found = value.get(name) if isinstance(value, dict) else None
+    if not isinstance(found, kind):
+        what = "missing" if found is None else f"{type(found).__name__} instead of {kind.__name__}"
+        raise InvalidResponseError(f"the answer does not have the form of this API: {name!r} is {what}")
+    return found
+
+
+def checked(value: Any) -> dict[str, Any]:
+    """Return the JSON object of a success, unless it is an error in disguise.
+
+    Raises:
+        APIStatusError: The server put an error object into an answer with status 200 or into a stream.
+        InvalidResponseError: It is no JSON object.
+    """
+    if not isinstance(value, dict):
+        raise InvalidResponseError(f"the answer is a JSON {type(value).__name__} instead of an object", body=value)
+    if value.get("error"):
+        raise error_in_body(value)
+    return value
+
+
+def error_in_body(body: dict[str, Any]) -> APIStatusError:
+    """Return the error that a body says although its status was a success."""
+    detail = _detail(body)
+    error = body.get("error")
+    code = error.get("code") if isinstance(error, dict) else None
+    status = code if isinstance(code, int) and 400 <= code < 600 else None  # noqa: PLR2004
+    if status is not None:
+        usual = class_for_status(status)
+    else:
+        usual = BadRequestError if detail.code == "invalid_request_error" else InternalServerError
+    return (detail.kind or usual)(detail.message, code=detail.code, body=body, hint=detail.hint, status=status)
+
+
+def read_error(response: HttpResponse) -> ErrorDetail:
+    """Read an error answer of any server with this dialect."""
+    try:
+        body = response.json()
+        if isinstance(body, str):  # MLC writes JSON into a JSON string
+            body = _json.loads(body)
+    except (InvalidResponseError, ValueError) as error:
+        return _not_json(response, error)
+    detail = _detail(body)
+    kind = detail.kind
+    if response.status == 429 and kind is not QuotaExceededError:  # noqa: PLR2004
+        kind = None
+    if response.status == 404 and _speaks_of_model(detail.message):  # noqa: PLR2004
+        kind = ModelNotFoundError
+    return ErrorDetail(message=detail.message, code=detail.code, kind=kind, hint=detail.hint)
+
+
+def _not_json(response: HttpResponse, error: Exception) -> ErrorDetail:
+    text = _masked(" ".join(response.text().split()))[:200]
+    if not text:
+        return ErrorDetail(message=f"the server answered with status {response.status} and no body")
+    if text.startswith("<"):
+        hint = getattr(error, "hint", None)
+        return ErrorDetail(message=f"the server answered with status {response.status} and an HTML page", hint=hint)
+    return ErrorDetail(message=text)
+
+
+def _detail(body: Any) -> ErrorDetail:
+    error = body.get("error", body) if isinstance(body, dict) else body
+    if not isinstance(error, dict):
+        return ErrorDetail(message=_masked(str(error)))
+    message = error.get("message") or error.get("detail") or error.get("error") or error
+    if isinstance(message, list):
+        message = "; ".join([_validation(item) for item in message])
+    text = _masked(message if isinstance(message, str) else str(message))
+    code, kind_name = error.get("code"), error.get("type")
+    names = [str(name).lower() for name in (code, kind_name) if name]
+    kind = next((_CLASSES[name] for name in names if name in _CLASSES), None)
+    if kind is None and _CONTEXT.search(text):
+        kind = ContextLengthExceededError
+    if isinstance(error.get("n_prompt_tokens"), int) and isinstance(error.get("n_ctx"), int):
+        text += f" ({error['n_prompt_tokens']} tokens in a context of {error['n_ctx']})"
+    param = error.get("param")
+    if isinstance(param, str) and param and param not in text:
+        text += f" (parameter {param})"
+    shown = code if isinstance(code, str) and code else kind_name or code
+    return ErrorDetail(message=text, code=None if shown is None else str(shown), kind=kind)
+
+
+def _validation(item: Any) -> str:
+    """Write one entry of FastAPI's list of validation errors."""
+    if not isinstance(item, dict):
+        return str(item)
+    where = ".".join([str(step) for step in item.get("loc", ())])
+    return f"{where}: {item.get('msg', item)}" if where else str(item.get("msg", item))
+
+
+def _masked(text: str) -> str:
+    return _KEY.sub("***", text)
+
+
+def _speaks_of_model(message: str) -> bool:
+    lower = message.lower()
+    return "model" in lower and ("not exist" in lower or "not found" in lower)

@@ -1,0 +1,224 @@
+"""OpenAI's dialect, outward: typed requests to JSON bodies. The facts are those of OpenAI's API reference, 2026."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+from ipfs_accel.errors import InvalidRequestError
+from ipfs_accel.types import (
+    Audio,
+    ChatRequest,
+    CompletionRequest,
+    Document,
+    EmbedRequest,
+    Image,
+    JsonSchema,
+    Message,
+    Part,
+    Reasoning,
+    Refusal,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
+
+__all__ = ["chat_body", "completion_body", "embed_body", "given", "wire_messages"]
+
+Body = dict[str, Any]
+
+_SAMPLING = (
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "top_k",
+    "seed",
+    "n",
+    "frequency_penalty",
+    "presence_penalty",
+    "logit_bias",
+    "user",
+)
+_CHAT = (*_SAMPLING, "parallel_tool_calls", "reasoning_effort", "logprobs", "top_logprobs")
+_COMPLETION = (*_SAMPLING, "suffix", "echo", "logprobs")
+_AUDIO_FORMATS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
+
+
+def given(request: Any, names: Collection[str]) -> tuple[str, ...]:
+    """Return which of these options the caller gave."""
+    return tuple([name for name in names if getattr(request, name, None) not in (None, ())])
+
+
+def chat_body(request: ChatRequest, *, stream: bool, leave_out: Collection[str] = ()) -> Body:
+    """Make the body of POST /chat/completions.
+
+    What was not given is absent, never null: some fields refuse null. A stream asks for its usage. `leave_out` names
+    options that the server would refuse.
+    """
+    body: Body = {"model": request.model} if request.model else {}
+    body["messages"] = wire_messages(request.messages)
+    _copy(request, _CHAT, body)
+    if request.stop is not None:
+        body["stop"] = list(request.stop)
+    if request.tools:
+        body["tools"] = [_tool(tool) for tool in request.tools]
+    if request.tool_choice is not None:
+        body["tool_choice"] = _tool_choice(request.tool_choice)
+    if request.response_format is not None:
+        body["response_format"] = _response_format(request.response_format)
+    return _finished(request, body, stream=stream, leave_out=leave_out)
+
+
+def completion_body(request: CompletionRequest, *, stream: bool, leave_out: Collection[str] = ()) -> Body:
+    """Make the body of POST /completions."""
+    body: Body = {"model": request.model} if request.model else {}
+    prompts = request.prompt
+    body["prompt"] = prompts[0] if len(prompts) == 1 else list(prompts)
+    _copy(request, _COMPLETION, body)
+    if request.stop is not None:
+        body["stop"] = list(request.stop)
+    return _finished(request, body, stream=stream, leave_out=leave_out)
+
+
+def embed_body(request: EmbedRequest) -> Body:
+    """Make the body of POST /embeddings; asks for base64, which is a quarter of the size and cheap to decode."""
+    body: Body = {"model": request.model} if request.model else {}
+    inputs = request.inputs
+    body["input"] = inputs[0] if len(inputs) == 1 else list(inputs)
+    body["encoding_format"] = "base64"
+    _copy(request, ("dimensions", "user"), body)
+    body.update(request.extra)
+    return body
+
+
+def _copy(request: Any, names: Iterable[str], body: Body) -> None:
+    for name in names:
+        value = getattr(request, name)
+        if value is not None:
+            body[name] = value
+
+
+def _finished(
+    request: ChatRequest | CompletionRequest, body: Body, *, stream: bool, leave_out: Collection[str]
+) -> Body:
+    for name in leave_out:
+        body.pop(name, None)
+    if stream:
+        body["stream"] = True
+        body["stream_options"] = {"include_usage": True}
+    body.update(request.extra)
+    return body
+
+
+def wire_messages(messages: Iterable[Message], *, reasoning_field: str | None = None) -> list[Body]:
+    """Write messages; `reasoning_field` is where a server takes back what it thought, if it does."""
+    found: list[Body] = []
+    for index, message in enumerate(messages):
+        content = message.content
+        if len(content) == 1 and type(content[0]) is Text and message.name is None:
+            found.append({"role": message.role, "content": content[0].text})
+            continue
+        results = [part for part in content if isinstance(part, ToolResult)]
+        found += [_tool_result(result) for result in results]
+        if len(results) < len(content) or not content:
+            try:
+                found.append(_message(message, reasoning_field))
+            except InvalidRequestError as error:
+                raise InvalidRequestError(f"messages[{index}]: {error.message}", hint=error.hint) from None
+    return found
+
+
+def _message(message: Message, reasoning_field: str | None) -> Body:
+    body: Body = {"role": message.role}
+    parts = [part for part in message.content if type(part) in _PARTS]
+    if len(parts) == 1 and isinstance(parts[0], Text):
+        body["content"] = parts[0].text
+    elif parts:
+        body["content"] = [_PARTS[type(part)](part) for part in parts]
+    else:
+        body["content"] = None if message.role == "assistant" else ""
+    if message.name is not None:
+        body["name"] = message.name
+    calls = [_tool_call(part) for part in message.content if isinstance(part, ToolCall)]
+    if calls:
+        body["tool_calls"] = calls
+    refusal = "".join([part.text for part in message.content if isinstance(part, Refusal)])
+    if refusal:
+        body["refusal"] = refusal
+    reasoning = "".join([part.text for part in message.content if isinstance(part, Reasoning)])
+    if reasoning and reasoning_field:
+        body[reasoning_field] = reasoning
+    return body
+
+
+def _text(part: Text) -> Body:
+    return {"type": "text", "text": part.text}
+
+
+def _image(part: Image) -> Body:
+    image = {"url": part.to_url()}
+    if part.detail is not None:
+        image["detail"] = part.detail
+    return {"type": "image_url", "image_url": image}
+
+
+def _audio(part: Audio) -> Body:
+    if part.data is None:
+        raise InvalidRequestError(
+            "audio: this provider takes sound as data, not as a URL", hint="use Audio.from_path(…)"
+        )
+    name = _AUDIO_FORMATS.get(part.media_type or "")
+    if name is None:
+        raise InvalidRequestError(f"audio: this provider takes wav and mp3, not {part.media_type}")
+    return {"type": "input_audio", "input_audio": {"data": part.base64(), "format": name}}
+
+
+def _document(part: Document) -> Body:
+    if part.data is None:
+        raise InvalidRequestError(
+            "document: this provider takes files as data, not as a URL", hint="use Document.from_path(…)"
+        )
+    return {"type": "file", "file": {"filename": part.name or "document.pdf", "file_data": part.to_url()}}
+
+
+_PARTS: dict[type[Any], Callable[[Any], Body]] = {Text: _text, Image: _image, Audio: _audio, Document: _document}
+
+
+def _tool_call(part: ToolCall) -> Body:
+    return {"id": part.id, "type": "function", "function": {"name": part.name, "arguments": part.arguments or "{}"}}
+
+
+def _tool_result(result: ToolResult) -> Body:
+    parts: tuple[Part, ...] = result.content
+    plain = all(isinstance(part, Text) for part in parts)
+    content: Any = (
+        "".join([part.text for part in parts if isinstance(part, Text)])
+        if plain
+        else [_PARTS[type(part)](part) for part in parts]
+    )
+    return {"role": "tool", "tool_call_id": result.tool_call_id, "content": content}
+
+
+def _tool(tool: Tool) -> Body:
+    function: Body = {"name": tool.name, "parameters": tool.parameters}
+    if tool.description is not None:
+        function["description"] = tool.description
+    if tool.strict is not None:
+        function["strict"] = tool.strict
+    return {"type": "function", "function": function}
+
+
+def _tool_choice(choice: str) -> Any:
+    return choice if choice in {"auto", "none", "required"} else {"type": "function", "function": {"name": choice}}
+
+
+def _response_format(value: str | JsonSchema) -> Body:
+    if not isinstance(value, JsonSchema):
+        return {"type": "text" if value == "text" else "json_object"}
+    schema: Body = {"name": value.name, "schema": value.schema}
+    if value.description is not None:
+        schema["description"] = value.description
+    if value.strict is not None:
+        schema["strict"] = value.strict
+    return {"type": "json_schema", "json_schema": schema}

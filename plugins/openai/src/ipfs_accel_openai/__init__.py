@@ -1,0 +1,86 @@
+"""The `openai` backend: OpenAI, and any server with its dialect as a further endpoint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import attrs
+from ipfs_accel import BackendInfo
+from ipfs_accel.plans import Endpoint
+from ipfs_accel.types import ChatRequest
+from ipfs_accel.wire.openai import OpenAICompatible
+
+__all__ = ["OpenAI", "Options", "backend"]
+
+BASE_URL = "https://api.openai.com/v1"
+
+# Models that reason refuse what would steer their sampling. The names are those of the o-series and of gpt-5 and later;
+# gpt-5-chat-latest and its like do not reason.
+_REASONING = re.compile(r"(?:o[1-9]|gpt-(?:[5-9]|\d\d))(?!.*-chat)(?:[-.]|$)")
+_REFUSED_WHEN_REASONING = (
+    "top_k",
+    "stop",
+    "frequency_penalty",
+    "presence_penalty",
+    "logit_bias",
+)
+
+
+@attrs.frozen(kw_only=True)
+class Options:
+    """Settings of an OpenAI endpoint.
+
+    Attributes:
+        organization: Id of the organisation to bill, where a key has several.
+        project: Id of the project to bill.
+    """
+
+    organization: str | None = None
+    project: str | None = None
+
+
+def _headers(options: Options) -> Mapping[str, str]:
+    named = {"OpenAI-Organization": options.organization, "OpenAI-Project": options.project}
+    return {name: value for name, value in named.items() if value}
+
+
+class OpenAI(OpenAICompatible):
+    """OpenAI's chat, completions, embeddings and models."""
+
+    api_version = 1
+    info = BackendInfo(
+        name="openai",
+        title="OpenAI",
+        base_url=BASE_URL,
+        base_url_env=("OPENAI_BASE_URL",),
+        key_env=("OPENAI_API_KEY",),
+        needs_key=True,
+        options=Options,
+        options_env={"organization": "OPENAI_ORG_ID", "project": "OPENAI_PROJECT_ID"},
+        headers=_headers,
+        documentation="https://platform.openai.com/docs/api-reference",
+    )
+
+    def refused(self, endpoint: Endpoint, request: Any) -> Collection[str]:
+        """Return what a reasoning model of OpenAI's refuses; other servers decide for themselves."""
+        if _is_hosted(endpoint) and _REASONING.match(request.model):
+            return _REFUSED_WHEN_REASONING
+        return ("top_k",)
+
+    def chat_body(self, endpoint: Endpoint, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
+        """Name the limit as OpenAI does now; servers with its dialect often know only the old name."""
+        body = super().chat_body(endpoint, request, stream=stream)
+        if "max_tokens" in body and "max_tokens" not in request.extra and _is_hosted(endpoint):
+            body["max_completion_tokens"] = body.pop("max_tokens")
+        return body
+
+
+def _is_hosted(endpoint: Endpoint) -> bool:
+    """Whether the endpoint is OpenAI's own, in any of its regions."""
+    host = endpoint.base_url.partition("://")[2].partition("/")[0]
+    return host == "api.openai.com" or host.endswith(".api.openai.com")
+
+
+backend = OpenAI()
