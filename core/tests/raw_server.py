@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["Connection", "RawServer", "answer", "chunked", "serve"]
+__all__ = ["Connection", "RawServer", "answer", "blackhole", "chunked", "serve"]
 
 
 def answer(body: bytes = b"ok", status: str = "200 OK", **headers: str) -> bytes:
@@ -145,6 +145,20 @@ class RawServer:
             thread.join(10)
         for sock in [self._listener, *self.sockets]:
             sock.close()
+
+
+@contextlib.contextmanager
+def blackhole() -> Iterator[tuple[str, int]]:
+    """An address at which connecting never ends: its queue is full, so that further attempts are dropped."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        yield listener.getsockname()
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import gzip
 import hashlib
@@ -13,6 +14,7 @@ import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ import pytest
 from anyio import to_thread
 from ipfs_accel._headers import Headers
 from ipfs_accel._http import Timeouts, TransportOptions
+from ipfs_accel._http._aio import _race
 from ipfs_accel.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -31,7 +34,7 @@ from ipfs_accel.errors import (
 )
 
 from .http_worlds import FAST, Tasks, Threads, World, settle
-from .raw_server import Connection, RawServer, answer, chunked, serve
+from .raw_server import Connection, RawServer, answer, blackhole, chunked, serve
 from .tls_files import CERTIFICATE_AND_KEY
 
 pytestmark = pytest.mark.anyio
@@ -443,6 +446,41 @@ async def test_connection_refused(world: World) -> None:
     assert (error.sent, error.retryable, error.phase) == (False, True, "connect")
 
 
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+async def test_every_address_of_a_host_is_tried(world: World, served: Any, host: str) -> None:
+    server = served(always(answer()))  # on IPv4 only
+    url = f"http://{host}:{server.port}"
+    if host == "[::1]":
+        error = await fails(world, APIConnectionError, url)
+        assert str(error).startswith(f"could not connect to [::1]:{server.port}: ")
+    else:
+        assert await world.fetch(url) == b"ok"
+        assert f"host: {host}:{server.port}" in server.heads[0]
+        server.stop()
+        await settle(lambda: server.closed == 1)
+        assert "connection refused" in str(await fails(world, APIConnectionError, url))
+
+
+async def test_a_slow_address_does_not_hold_up_the_others(served: Any, kind: str) -> None:
+    if kind != "asyncio":
+        pytest.skip("the other worlds leave this to their libraries")
+    server = served(always(answer()))
+    loop = asyncio.get_running_loop()
+    good = socket.getaddrinfo("127.0.0.1", server.port, type=socket.SOCK_STREAM)
+    with blackhole() as address:
+        slow = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+        begin = time.monotonic()
+        sock = await _race(loop, [*slow, *good, *slow])
+        assert sock.getpeername() == ("127.0.0.1", server.port)
+        sock.close()
+        assert 0.2 < time.monotonic() - begin < 1
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.4):
+                await _race(loop, [*slow, *slow])
+    with pytest.raises(ConnectionRefusedError):
+        await _race(loop, [*slow, *slow])
+
+
 async def test_a_name_that_does_not_exist(world: World) -> None:
     error = await fails(world, APIConnectionError, "http://nowhere.invalid/")
     assert str(error) == "could not connect to nowhere.invalid:80: the host name cannot be resolved"
@@ -450,14 +488,8 @@ async def test_a_name_that_does_not_exist(world: World) -> None:
 
 
 async def test_a_connection_that_never_comes(world: World) -> None:
-    with socket.socket() as listener, ExitStack() as stack:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(4):  # fills the queue, so that the next SYN is dropped
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(listener.getsockname())
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    with blackhole() as (host, port):
+        url = f"http://{host}:{port}/"
         error = await fails(world, APITimeoutError, url, timeouts=Timeouts(connect=0.2))
         assert (error.phase, error.sent) == ("connect", False)
         assert "within 0.2 s" in str(error)
@@ -878,6 +910,13 @@ async def test_a_proxy_that_refuses(make: Any, served: Any, status: str, retryab
     assert str(error) == f"the proxy gave no connection to nowhere.invalid:443: it answered {status[:3]}"
     assert (error.retryable, error.sent) == (retryable, False)
     await world.close()
+
+
+async def test_a_socks_proxy_needs_a_package(make: Any) -> None:
+    if find_spec("socksio") is not None:
+        pytest.skip("socksio is installed")
+    with pytest.raises(ConfigError, match="needs the package socksio"):
+        make(TransportOptions(proxy="socks5://127.0.0.1:9"))
 
 
 @pytest.mark.parametrize("proxy", ["secret", "ftp://secret", "http://", "http://secret:70000", "http://[secret"])

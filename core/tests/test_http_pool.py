@@ -20,7 +20,7 @@ from ipfs_accel._http._pool import NEW, Pool, Waiter
 from ipfs_accel.errors import ClientClosedError, ConfigError, PoolTimeoutError
 
 from .http_worlds import FAST, Tasks, Threads, World, settle
-from .raw_server import Connection, RawServer, answer, chunked, serve
+from .raw_server import Connection, RawServer, answer, blackhole, chunked, serve
 from .test_http import always
 
 
@@ -349,27 +349,12 @@ def stalls(*parts: bytes) -> Any:
     return handler
 
 
-class Blackhole:
-    """An address at which connecting never ends."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        import socket
-
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(4):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(listener.getsockname())
-        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
 @pytest.fixture
 def target(stack: ExitStack, served: Any, step: str) -> tuple[str, Callable[[], int]]:
     """The URL of a server that stalls at the step, and how many requests stand there."""
     if step == "connecting":
-        return Blackhole(stack).url, lambda: 8
+        host, port = stack.enter_context(blackhole())
+        return f"http://{host}:{port}", lambda: 8
     server = served(stalls(*STEPS[step]))
     return server.url, lambda: len(server.bodies)
 

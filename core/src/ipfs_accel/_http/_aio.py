@@ -67,13 +67,14 @@ class _Wire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.has_ended = self.is_lost = True
         self.error = exc
-        if exc is not None and not self.is_secure:
+        if exc is not None and not self.is_secure and isinstance(self.loop, asyncio.SelectorEventLoop):
             self._salvage()
         _wake(self._reader)
         _wake(self._writer)
 
     def _salvage(self) -> None:
-        # A failed write ends the transport although an answer may have come before the reset. The socket still has it.
+        # A failed write ends the transport although an answer may have come before the reset. The socket still has it,
+        # and is still open: asyncio's own loops close it after this call (others may have done so before).
         sock = self.transport.get_extra_info("socket")
         with suppress(OSError):
             while self.unread < _MAX_UNREAD and (data := os.read(sock.fileno(), _MAX_UNSENT)):

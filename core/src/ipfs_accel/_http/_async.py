@@ -119,7 +119,7 @@ class AsyncTransport:
         if self._home is not None:
             self._at_home()
         self._pool.close()
-        await self._bury()
+        await bury(self._pool)
 
     def stats(self) -> PoolStats:
         """Return how many connections are active and idle, and how often one was opened or reused."""
@@ -140,11 +140,15 @@ class AsyncTransport:
     async def _check_out(self, home: _Home, target: Target, timeouts: Timeouts, deadline: float | None) -> AsyncLine:
         if self._context is None and (target.is_secure or (self._proxy is not None and self._proxy.is_secure)):
             self._context = make_ssl_context(self._options.verify)
-        if self._pool.dead:
-            await self._bury()
         grant = self._pool.take(target.key)
         if grant is None:
             grant = await self._wait(home, target, timeouts, deadline)
+        if self._pool.dead:
+            try:
+                await bury(self._pool)
+            except BaseException:
+                await return_grant(self._pool, grant)
+                raise
         return self._open(home, target) if isinstance(grant, New) else grant
 
     async def _wait(self, home: _Home, target: Target, timeouts: Timeouts, deadline: float | None) -> AsyncLine | New:
@@ -161,9 +165,7 @@ class AsyncTransport:
             with anyio.move_on_after(limit):
                 await event.wait()
         except BaseException:
-            late = self._pool.give_up(waiter)
-            if late is not None and not self._pool.release(late, reusable=True) and not isinstance(late, New):
-                await late.drop()
+            await return_grant(self._pool, self._pool.give_up(waiter))
             raise
         grant = self._pool.give_up(waiter)
         if grant is None:
@@ -207,10 +209,6 @@ class AsyncTransport:
             fault = unasked(line)
         raise fault
 
-    async def _bury(self) -> None:
-        while self._pool.dead:
-            await self._pool.dead.popleft().drop()
-
 
 async def give_back(pool: Pool[AsyncLine], line: AsyncLine, *, reusable: bool) -> None:
     """End the use of a line and close it unless the pool keeps it; the books are right before anything is awaited."""
@@ -220,6 +218,20 @@ async def give_back(pool: Pool[AsyncLine], line: AsyncLine, *, reusable: bool) -
             await line.drop()
         else:
             line.forget()
+    if pool.dead:
+        await bury(pool)
+
+
+async def return_grant(pool: Pool[AsyncLine], grant: AsyncLine | New | None) -> None:
+    """Give back what was granted and then not used."""
+    if grant is not None and not pool.release(grant, reusable=True) and not isinstance(grant, New):
+        await grant.drop()
+
+
+async def bury(pool: Pool[AsyncLine]) -> None:
+    """Close what has left the books."""
+    while pool.dead:
+        await pool.dead.popleft().drop()
 
 
 class AsyncExchange:

@@ -34,6 +34,7 @@ class LineState:
         is_open: Whether there is a network connection.
         read_timeout: Limit of silence; may be changed between two reads.
         deadline: When this exchange has to be over (`time.monotonic`).
+        is_overdue: Whether a time-out means that this moment came, and not the limit of the step.
     """
 
     def __init__(self, target: Target, generation: int) -> None:
@@ -53,6 +54,7 @@ class LineState:
         self.eof = False
         self.has_head = False
         self.held = b""
+        self.is_overdue = False
         self.timeouts = timeouts
         self.read_timeout = timeouts.read
         self.deadline = deadline
@@ -77,14 +79,10 @@ class LineState:
         if self.deadline is None:
             return limit
         left = self.deadline - time.monotonic()
+        self.is_overdue = limit is None or left <= limit
         if left <= 0:
             raise error
-        return left if limit is None else min(left, limit)
-
-    @property
-    def is_overdue(self) -> bool:
-        """Whether the time of the whole exchange is up."""
-        return self.deadline is not None and time.monotonic() >= self.deadline
+        return min(left, limit) if limit is not None else left
 
     def may_resend(self, error: BaseException) -> bool:
         """Whether the request came too late: the server had closed the idle connection and never saw it."""
@@ -226,10 +224,11 @@ class AsyncLine(LineState, http.AsyncNetworkBackend):
                         await self.stream.aclose()
 
     def hang_up(self) -> None:
-        """End the conversation at once, without awaiting anything."""
-        if self.is_open:
-            with contextlib.suppress(OSError):
-                self.stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        """End the conversation at once, without awaiting anything and from any thread."""
+        sock = self.stream.get_extra_info("socket") if self.is_open else None
+        if sock is not None:
+            with contextlib.suppress(OSError, TypeError):  # TypeError: uvloop's sockets cannot; closing does it there
+                sock.shutdown(socket.SHUT_RDWR)
 
     def forget(self) -> None:
         """Let go of it in a forked child, without a word to the server: the parent goes on using it."""

@@ -84,7 +84,7 @@ class Transport:
     def close(self) -> None:
         """Close the idle connections and take no more requests; open exchanges may still be read to their end."""
         self._pool.close()
-        self._bury()
+        bury(self._pool)
 
     def stats(self) -> PoolStats:
         """Return how many connections are active and idle, and how often one was opened or reused."""
@@ -97,7 +97,7 @@ class Transport:
         if grant is None:
             grant = self._wait(target, timeouts, deadline)
         if self._pool.dead:
-            self._bury()
+            bury(self._pool)
         return self._open(target) if isinstance(grant, New) else grant
 
     def _wait(self, target: Target, timeouts: Timeouts, deadline: float | None) -> SyncLine | New:
@@ -154,11 +154,6 @@ class Transport:
             fault = unasked(line)
         raise fault
 
-    def _bury(self) -> None:
-        while self._pool.dead:
-            with contextlib.suppress(IndexError):  # another thread may be as quick
-                self._pool.dead.popleft().drop()
-
 
 def give_back(pool: Pool[SyncLine], line: SyncLine, *, reusable: bool) -> None:
     """End the use of a line and close it unless the pool keeps it."""
@@ -168,6 +163,15 @@ def give_back(pool: Pool[SyncLine], line: SyncLine, *, reusable: bool) -> None:
             line.drop()
         else:
             line.forget()
+    if pool.dead:
+        bury(pool)
+
+
+def bury(pool: Pool[SyncLine]) -> None:
+    """Close what has left the books."""
+    while pool.dead:
+        with contextlib.suppress(IndexError):  # another thread may be as quick
+            pool.dead.popleft().drop()
 
 
 class Exchange:

@@ -1,0 +1,40 @@
+"""`ipfs-accel call`."""
+
+from __future__ import annotations
+
+import click
+
+from ipfs_accel.errors import InvalidRequestError
+
+from . import _arguments as arguments
+from ._command import Command, State, pass_state
+from ._output import emit, write_json, write_line
+from ._values import plain
+
+__all__ = ["call"]
+
+
+@click.command(
+    cls=Command,
+    short_help="Perform a backend's own call.",
+    help="Perform a call that only this endpoint's backend has; its result is JSON. Without NAME: list those calls.",
+    examples=("ipfs-accel call llvm", "ipfs-accel call llvm slots", "ipfs-accel call llvm infill -a input_prefix=def"),
+)
+@click.argument("endpoint", shell_complete=arguments.complete_endpoints)
+@click.argument("name", required=False)
+@click.option(
+    "-a", "--argument", "values", multiple=True, metavar="NAME=VALUE", help="An argument; JSON or text. Repeatable."
+)
+@click.option("--raw", is_flag=True, help="Add what the provider itself answered.")
+@pass_state
+def call(state: State, endpoint: str, name: str | None, values: tuple[str, ...], raw: bool) -> None:
+    """Perform a backend's own call, or list them."""
+    given = arguments.parse_pairs(values, "-a")
+    with state.client() as client:
+        if name is None:
+            if given:
+                raise InvalidRequestError("arguments are given, but no call is named")
+            calls = client.capabilities(endpoint).calls
+            emit(state, {"calls": list(calls)}, lambda: [write_line(state, each) for each in calls] and None)
+            return
+        write_json(state, plain(client.call(endpoint, name, **given), raw=raw))

@@ -1,0 +1,144 @@
+"""`ipfs-accel complete` and `ipfs-accel embed`."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from ipfs_accel._client import Client
+from ipfs_accel.errors import InvalidRequestError, UnsupportedOperationError
+from ipfs_accel.types import CompleteOptions, CompletionResponse, EmbedOptions, EmbedResponse
+
+from . import _arguments as arguments
+from ._command import Command, State, pass_state
+from ._live import Printer, show_usage
+from ._output import emit, is_terminal, table, write, write_json, write_line
+from ._values import plain
+
+__all__ = ["complete", "embed"]
+
+_SHOWN_NUMBERS = 4
+_SHOWN_TEXT = 40
+
+
+@click.command(
+    cls=Command,
+    short_help="Let a model continue a text.",
+    help="Let a model continue a text; what is piped in stands before PROMPT.",
+    examples=(
+        'ipfs-accel complete -m llvm/ "Once upon a time" -o max_tokens=50',
+        "head -20 module.py | ipfs-accel complete -o stop='[\"\\n\\n\"]'",
+    ),
+)
+@click.argument("prompt", nargs=-1)
+@arguments.model_option
+@arguments.settings_option
+@arguments.extra_option
+@click.option("--no-stream", is_flag=True, help="Wait for the whole answer.")
+@click.option("--usage", is_flag=True, help="Write tokens and times to stderr afterwards.")
+@click.option("--raw", is_flag=True, help="With --json: add what the provider itself answered.")
+@pass_state
+def complete(
+    state: State,
+    prompt: tuple[str, ...],
+    model: str | None,
+    settings: tuple[str, ...],
+    extra: tuple[str, ...],
+    no_stream: bool,
+    usage: bool,
+    raw: bool,
+) -> None:
+    """Let a model continue a text."""
+    options = arguments.parse_options(CompleteOptions, settings, extra)
+    with state.client() as client:
+        arguments.check_model(model, client.config.default_model, "complete")
+        text = arguments.read_stdin() + " ".join(prompt)
+        if not text:
+            raise InvalidRequestError("there is no text to continue", hint='give it as an argument ("…") or pipe it in')
+        if state.json:
+            answer = client.complete(model, text, **options)
+            write_json(state, {"text": answer.text, "finish_reason": answer.finish_reason} | plain(answer, raw=raw))
+            return
+        wants_stream = not no_stream and options.get("n", 1) == 1
+        streamed = _streamed(client, model, text, options, state) if wants_stream else None
+        answer = streamed or _whole(client, model, text, options, state)
+        if usage:
+            show_usage(state, answer)
+
+
+def _streamed(
+    client: Client, model: str | None, text: str, options: dict[str, Any], state: State
+) -> CompletionResponse | None:
+    stream = client.stream_complete(model, text, **options)
+    try:
+        stream.__enter__()
+    except UnsupportedOperationError:
+        return None
+    with stream:
+        Printer(state).show(stream)
+        return stream.response
+
+
+def _whole(client: Client, model: str | None, text: str, options: dict[str, Any], state: State) -> CompletionResponse:
+    answer = client.complete(model, text, **options)
+    for index, choice in enumerate(answer.choices):
+        if index:
+            write_line(state, "")
+        write(state, choice.text if choice.text.endswith("\n") else f"{choice.text}\n")
+    return answer
+
+
+@click.command(
+    cls=Command,
+    short_help="Turn texts into vectors.",
+    help="Turn texts into vectors: each TEXT, or else each line that is piped in. Piped on, each vector is a line of JSON.",
+    examples=(
+        'ipfs-accel embed -m openai/text-embedding-3-small "one text" "another"',
+        "ipfs-accel embed -m llvm/ < lines.txt > vectors.jsonl",
+        "ipfs-accel embed -m llvm/ hello --json | jq '.vectors[0] | length'",
+    ),
+)
+@click.argument("texts", nargs=-1, metavar="[TEXT]...")
+@arguments.model_option
+@arguments.settings_option
+@arguments.extra_option
+@click.option("--usage", is_flag=True, help="Write tokens and times to stderr afterwards.")
+@click.option("--raw", is_flag=True, help="With --json: add what the provider itself answered.")
+@pass_state
+def embed(
+    state: State,
+    texts: tuple[str, ...],
+    model: str | None,
+    settings: tuple[str, ...],
+    extra: tuple[str, ...],
+    usage: bool,
+    raw: bool,
+) -> None:
+    """Turn texts into vectors."""
+    options = arguments.parse_options(EmbedOptions, settings, extra)
+    with state.client() as client:
+        arguments.check_model(model, client.config.default_model, "embed")
+        inputs = list(texts) or [line for line in arguments.read_stdin().splitlines() if line.strip()]
+        if not inputs:
+            raise InvalidRequestError("there are no texts", hint='give them as arguments ("…") or pipe lines in')
+        answer = client.embed(model, inputs, **options)
+        emit(state, plain(answer, raw=raw), lambda: _show_vectors(state, inputs, answer))
+        if usage and not state.json:
+            show_usage(state, answer)
+
+
+def _show_vectors(state: State, inputs: Sequence[str], answer: EmbedResponse) -> None:
+    if not is_terminal():
+        for vector in answer.vectors:
+            write_line(state, json.dumps(plain(vector)))
+        return
+    rows = []
+    for text, vector in zip(inputs, answer.vectors, strict=False):
+        numbers = " ".join([f"{number:.4f}" for number in vector[:_SHOWN_NUMBERS]])
+        shown = text if len(text) <= _SHOWN_TEXT else f"{text[: _SHOWN_TEXT - 1]}…"
+        rows.append((shown, len(vector), f"{math.hypot(*vector):.4f}", f"{numbers} …"))
+    table(state, ("text", "numbers", "length", "begins with"), rows)

@@ -1,0 +1,105 @@
+"""Writing: text, JSON and tables, plain when piped and pleasant on a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ._command import State
+
+__all__ = ["clean", "emit", "is_terminal", "note", "table", "use_color", "write", "write_json", "write_line"]
+
+# Control characters of a server or model must not steer the terminal; line breaks and tabs may stay.
+_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if code not in {9, 10}}
+
+
+def is_terminal(*, err: bool = False) -> bool:
+    """Return whether stdout, or stderr, is a terminal."""
+    stream = sys.stderr if err else sys.stdout
+    return stream is not None and stream.isatty()
+
+
+def use_color(state: State, *, err: bool = False) -> bool:
+    """Return whether to colour stdout, or stderr: as `--color` says, else as the environment and the terminal do."""
+    if state.color != "auto":
+        return state.color == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR", "0") not in {"", "0"}:
+        return True
+    return is_terminal(err=err) and os.environ.get("TERM") != "dumb"
+
+
+def clean(text: str) -> str:
+    """Return the text without characters that could steer a terminal."""
+    return text.translate(_CONTROLS)
+
+
+def write(state: State, text: str, *, err: bool = False) -> None:
+    """Write to stdout, or stderr, at once; styles are kept only where colour is wanted."""
+    click.echo(text, nl=False, err=err, color=use_color(state, err=err))
+
+
+def write_line(state: State, text: str) -> None:
+    """Write one line to stdout."""
+    write(state, f"{text}\n")
+
+
+def write_json(state: State, document: Any) -> None:
+    """Write one JSON document to stdout, indented on a terminal."""
+    indent = 2 if is_terminal() else None
+    write_line(state, json.dumps(document, ensure_ascii=False, allow_nan=False, indent=indent))
+
+
+def note(state: State, text: str) -> None:
+    """Write a line to stderr that is neither answer nor error."""
+    if not state.quiet and not state.json:
+        write(state, f"{clean(text)}\n", err=True)
+
+
+def emit(state: State, document: Any, show: Callable[[], None]) -> None:
+    """Write the document if JSON is asked for, and show it to people otherwise."""
+    if state.json:
+        write_json(state, document)
+    else:
+        show()
+
+
+def table(state: State, titles: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table: aligned, with titles, on a terminal; otherwise rows of tab-separated cells and nothing else."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    if not is_terminal():
+        write(state, "".join(["\t".join(row) + "\n" for row in cells]))
+    elif not cells:
+        return
+    elif find_spec("rich") is not None:
+        _rich_table(state, titles, cells)
+    else:
+        widths = [max(len(row[column]) for row in [titles, *cells]) for column in range(len(titles))]
+        for row in [[title.upper() for title in titles], *cells]:
+            padded = [text.ljust(width) for text, width in zip(row, widths, strict=True)]
+            write_line(state, "  ".join(padded).rstrip())
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else " ".join(clean(str(value)).split())
+
+
+def _rich_table(state: State, titles: Sequence[str], rows: list[list[str]]) -> None:
+    from rich.console import Console  # noqa: PLC0415 - optional, and only for terminals
+    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for index, title in enumerate(titles):
+        grid.add_column(title.upper(), overflow="fold", no_wrap=index == 0)
+    for row in rows:
+        grid.add_row(*[Text(text) for text in row])
+    Console(no_color=not use_color(state), highlight=False).print(grid)
