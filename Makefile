@@ -4,7 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PROJECTS := pyproject.toml core/pyproject.toml plugins/openai/pyproject.toml plugins/specialized/llvm/pyproject.toml
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := -m pip install --quiet --disable-pip-version-check
+INSTALL := $(BIN)/python $(PIP) --constraint constraints.txt
+NEWEST := $(VENV)/newest
 DISTRIBUTIONS := --editable core --editable plugins/openai --editable 'plugins/specialized/llvm[embedded]'
 MODEL := .cache/tiny.gguf
 
@@ -32,14 +34,19 @@ format: $(VENV)/.test  ## format the code and apply safe fixes
 bench: $(VENV)/.bench $(MODEL)  ## measure speed against httpx and the installed peers, in ratios
 	$(BIN)/python benchmarks/run.py
 
-constraints: $(VENV)/.test  ## write down the versions that are installed now
-	{ sed -n '/^#/p' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable; } > constraints.new
-	mv constraints.new constraints.txt
+constraints:  ## pin the newest versions that the checks can have on PYTHON, the oldest supported one
+	$(PYTHON) -m venv --clear $(NEWEST)
+	$(NEWEST)/bin/python $(PIP) --upgrade pip
+	$(NEWEST)/bin/python $(PIP) $(DISTRIBUTIONS) --group test --group lint
+	{ sed -n '/^#/p' constraints.txt; $(NEWEST)/bin/python -m pip freeze --exclude-editable; } > $(NEWEST)/pins
+	mv $(NEWEST)/pins constraints.txt
+	rm -rf $(NEWEST)
 
 clean:  ## remove the environment, caches and builds
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
 
 $(VENV)/.pip: constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=…")'
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) --upgrade pip
 	touch $@
@@ -53,7 +60,7 @@ $(VENV)/.test: $(VENV)/.demo
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.test
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
+	$(INSTALL) --group bench
 	touch $@
 
 $(MODEL): scripts/make_tiny_gguf.py | $(VENV)/.demo

@@ -30,6 +30,7 @@ class LlamaServer(NamedTuple):
     url: str
     key: str | None
     log: Path
+    pid: int
 
 
 @contextmanager
@@ -49,7 +50,7 @@ def serve(model: Path, **settings: Any) -> Iterator[LlamaServer]:
             url = process.stdout.readline().strip()
             if not url:
                 pytest.fail(f"llama.cpp's server did not start: {Path(log.name).read_text()[-2000:]}")
-            yield LlamaServer(url, next(iter(settings.get("api_keys", ())), None), Path(log.name))
+            yield LlamaServer(url, next(iter(settings.get("api_keys", ())), None), Path(log.name), process.pid)
         finally:
             process.stdin.close()
             process.stdout.close()

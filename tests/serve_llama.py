@@ -26,7 +26,8 @@ def main() -> None:
     for name, value in settings.items():
         setattr(parameters, name, _value(name, value))
     server = xllamacpp.Server(parameters)
-    print(server.listening_address, flush=True)
+    sys.stdout.write(f"{server.listening_address}\n")
+    sys.stdout.flush()
     sys.stdin.read()
 
 

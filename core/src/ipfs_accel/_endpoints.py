@@ -104,6 +104,7 @@ class _Resolver:
             name=self.name,
             backend=self.backend.name,
             base_url=base_url,
+            at_default_url=self.sources["base_url"][1] == "default",
             options=options,
             has_key=key is not None,
         )

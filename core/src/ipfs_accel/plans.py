@@ -60,6 +60,7 @@ class Endpoint:
         name: As the user calls it.
         backend: Name of the plugin.
         base_url: Without a trailing slash; empty for backends without one.
+        at_default_url: Whether the base URL is the backend's usual one because nobody named another.
         options: The backend's own settings, an instance of `BackendInfo.options`, or None.
         has_key: Whether a key is configured; the key itself is the core's business.
         memo: Where a plugin may remember what it learnt of this endpoint; lives as long as the client.
@@ -68,9 +69,10 @@ class Endpoint:
     name: str
     backend: str
     base_url: str = ""
+    at_default_url: bool = False
     options: Any = None
     has_key: bool = False
-    memo: dict[str, Any] = attrs.field(factory=dict, repr=False)
+    memo: dict[Any, Any] = attrs.field(factory=dict, repr=False)
 
 
 @attrs.frozen(kw_only=True)

@@ -95,7 +95,7 @@ class App(Group):
         ]
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
-    def main(  # type: ignore[override]
+    def main(
         self,
         args: Sequence[str] | None = None,
         prog_name: str | None = None,
@@ -157,7 +157,7 @@ def _print_version(context: click.Context, _parameter: click.Parameter, value: b
 app = App(
     name="ipfs-accel",
     help="Talk to every AI backend, hosted or local, in one way.\n\n"
-    "Models are named endpoint/model, for example openai/gpt-5.4-mini. Answers go to stdout, everything else to stderr.",
+    "Models are named endpoint/model, such as openai/gpt-5.4-mini. Answers go to stdout, everything else to stderr.",
     context_settings={"help_option_names": ["-h", "--help"]},
     subcommand_metavar="COMMAND [ARGUMENTS]...",
     params=[

@@ -130,7 +130,8 @@ def parse_options(kind: Any, pairs: Iterable[str], extra: Iterable[str]) -> dict
         if name not in types:
             hint = did_you_mean(name, types) or "ipfs-accel --help"
             raise InvalidRequestError(
-                f"-o {name}: there is no such option", hint=f"{hint.rstrip('?')}; the provider's own fields: -O {name}=…"
+                f"-o {name}: there is no such option",
+                hint=f"{hint.rstrip('?')}; the provider's own fields: -O {name}=…",
             )
         # What has to be text stays text even if it looks like a number.
         if types[name].startswith("str") and not isinstance(values[name], str | list):
@@ -160,14 +161,8 @@ def parse_schema(text: str) -> JsonSchema:
 
 def attachment(where: str) -> Image | Audio | Document:
     """Make a message part of a file, whose content tells what it is, or of a URL, whose ending does."""
-    if urlsplit(where).scheme in {"http", "https"}:
-        path = urlsplit(where).path
-        guessed = mimetypes.guess_type(path)[0] or "image/"
-        if guessed.startswith("audio/"):
-            return Audio(url=where, media_type=guessed)
-        if guessed.startswith("image/"):
-            return Image(url=where)
-        return Document(url=where, name=PurePosixPath(path).name, media_type=guessed)
+    if where.startswith(("http://", "https://")):
+        return _remote(where)
     try:
         data = Path(where).read_bytes()
     except OSError as error:
@@ -178,6 +173,16 @@ def attachment(where: str) -> Image | Audio | Document:
     if media_type.startswith("audio/"):
         return Audio(data=data, media_type=media_type)
     return Document(data=data, media_type=media_type, name=Path(where).name)
+
+
+def _remote(url: str) -> Image | Audio | Document:
+    path = urlsplit(url).path
+    guessed = mimetypes.guess_type(path)[0]
+    if guessed is None or guessed.startswith("image/"):
+        return Image(url=url)
+    if guessed.startswith("audio/"):
+        return Audio(url=url, media_type=guessed)
+    return Document(url=url, name=PurePosixPath(path).name, media_type=guessed)
 
 
 def _text_type(where: str, data: bytes) -> str:
@@ -199,11 +204,9 @@ def read_stdin() -> str:
     if stdin_is_terminal():
         return ""
     try:
-        text = click.get_binary_stream("stdin").read().decode("utf-8-sig")
+        text = sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise InvalidRequestError(
-            "stdin is not UTF-8 text", hint="attach other files: -a FILE"
-        ) from None
+        raise InvalidRequestError("stdin is not UTF-8 text", hint="attach other files: -a FILE") from None
     return text.removesuffix("\n").removesuffix("\r")
 
 

@@ -8,7 +8,7 @@ from ipfs_accel.errors import InvalidRequestError
 
 from . import _arguments as arguments
 from ._command import Command, State, pass_state
-from ._output import emit, write_json, write_line
+from ._output import emit, write, write_json
 from ._values import plain
 
 __all__ = ["call"]
@@ -35,6 +35,6 @@ def call(state: State, endpoint: str, name: str | None, values: tuple[str, ...],
             if given:
                 raise InvalidRequestError("arguments are given, but no call is named")
             calls = client.capabilities(endpoint).calls
-            emit(state, {"calls": list(calls)}, lambda: [write_line(state, each) for each in calls] and None)
+            emit(state, {"calls": list(calls)}, lambda: write(state, "".join([f"{each}\n" for each in calls])))
             return
         write_json(state, plain(client.call(endpoint, name, **given), raw=raw))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -13,7 +12,6 @@ import click
 from ipfs_accel._client import Client
 from ipfs_accel._streams import Stream
 from ipfs_accel.errors import (
-    AccelError,
     ContentFilterError,
     InvalidRequestError,
     StreamIncomplete,
@@ -129,6 +127,7 @@ def _judge_finish(state: State, answer: ChatResponse) -> None:
 def chat(
     state: State,
     prompt: tuple[str, ...],
+    *,
     model: str | None,
     system: str | None,
     settings: tuple[str, ...],
@@ -144,7 +143,9 @@ def chat(
 ) -> None:
     """Ask a model once, or hand over to the conversation."""
     _refuse_contradictions(state, jsonl=jsonl, no_stream=no_stream, interactive=interactive)
-    ask = Ask(model=model, options=_options(settings, extra, schema), stream=not no_stream, usage=usage, reasoning=reasoning)
+    ask = Ask(
+        model=model, options=_options(settings, extra, schema), stream=not no_stream, usage=usage, reasoning=reasoning
+    )
     with state.client() as client:
         arguments.check_model(model, client.config.default_model, "chat")
         parts = [arguments.attachment(each) for each in attach]

@@ -15,7 +15,7 @@ __all__ = ["completion"]
 @click.command(
     cls=Command,
     short_help="Print a completion script for a shell.",
-    help="Print the script that completes commands, options, endpoints and aliases in SHELL; no server is asked for that.",
+    help="Print the script that completes commands, options, endpoints and aliases in SHELL, without asking a server.",
     examples=(
         'eval "$(ipfs-accel completion bash)"                  # in ~/.bashrc',
         'eval "$(ipfs-accel completion zsh)"                   # in ~/.zshrc',

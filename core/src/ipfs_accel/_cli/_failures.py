@@ -82,7 +82,11 @@ def show(error: Exception, state: State) -> None:
         write(state, redact(json.dumps({"error": describe(error)}, default=str), state) + "\n", err=True)
         return
     message, hint = _words(error)
-    lines = [("error", "red", message), ("hint", "cyan", hint), ("request id", None, getattr(error, "request_id", None))]
+    lines = [
+        ("error", "red", message),
+        ("hint", "cyan", hint),
+        ("request id", None, getattr(error, "request_id", None)),
+    ]
     for label, color, text in lines:
         if text:
             write(state, click.style(f"{label}:", fg=color, bold=True), err=True)
@@ -97,23 +101,24 @@ def _words(error: Exception) -> tuple[str, str | None]:
         if error.endpoint and error.endpoint not in message:
             message = f"{error.endpoint}: {message}"
         return (f"{message} (HTTP {status})" if status and str(status) not in message else message), error.hint
-    if isinstance(error, click.NoSuchOption):
-        near = error.possibilities
-        return f"there is no option {error.option_name!r}", (
-            f"did you mean {' or '.join(near)}?" if near else _help_of(error)
-        )
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        return "no command is named", _help_of(error)
-    if isinstance(error, click.UsageError):
-        message = " ".join(error.format_message().split()).rstrip(".")
-        return message[:1].lower() + message[1:], _help_of(error)
     if isinstance(error, click.ClickException):
-        return error.format_message(), None
+        return _click_words(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'system'}: {error.strerror}", None
     return f"unexpected {type(error).__name__}: {error}", (
         "this is a defect: please report it with what --debug and ipfs-accel doctor show"
     )
+
+
+def _click_words(error: click.ClickException) -> tuple[str, str | None]:
+    """Say in our own tone what click found wrong; the value of an argument is never repeated where it may be a key."""
+    if isinstance(error, click.NoSuchOption):
+        near = f"did you mean {' or '.join(error.possibilities)}?" if error.possibilities else _help_of(error)
+        return f"there is no option {error.option_name!r}", near
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return "no command is named", _help_of(error)
+    message = " ".join(error.format_message().split()).rstrip(".")
+    return message[:1].lower() + message[1:], _help_of(error) if isinstance(error, click.UsageError) else None
 
 
 def _help_of(error: click.UsageError) -> str | None:

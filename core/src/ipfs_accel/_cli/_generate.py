@@ -45,6 +45,7 @@ _SHOWN_TEXT = 40
 def complete(
     state: State,
     prompt: tuple[str, ...],
+    *,
     model: str | None,
     settings: tuple[str, ...],
     extra: tuple[str, ...],
@@ -56,7 +57,7 @@ def complete(
     options = arguments.parse_options(CompleteOptions, settings, extra)
     with state.client() as client:
         arguments.check_model(model, client.config.default_model, "complete")
-        text = arguments.read_stdin() + " ".join(prompt)
+        text = "\n".join([each for each in (arguments.read_stdin(), " ".join(prompt)) if each])
         if not text:
             raise InvalidRequestError("there is no text to continue", hint='give it as an argument ("…") or pipe it in')
         if state.json:
@@ -95,7 +96,7 @@ def _whole(client: Client, model: str | None, text: str, options: dict[str, Any]
 @click.command(
     cls=Command,
     short_help="Turn texts into vectors.",
-    help="Turn texts into vectors: each TEXT, or else each line that is piped in. Piped on, each vector is a line of JSON.",
+    help="Turn texts into vectors: each TEXT, or each line that is piped in. Piped on, each vector is a line of JSON.",
     examples=(
         'ipfs-accel embed -m openai/text-embedding-3-small "one text" "another"',
         "ipfs-accel embed -m llvm/ < lines.txt > vectors.jsonl",
@@ -112,6 +113,7 @@ def _whole(client: Client, model: str | None, text: str, options: dict[str, Any]
 def embed(
     state: State,
     texts: tuple[str, ...],
+    *,
     model: str | None,
     settings: tuple[str, ...],
     extra: tuple[str, ...],

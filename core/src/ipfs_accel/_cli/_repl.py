@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -57,7 +57,7 @@ class Repl:
             "help": lambda _text: self._say(HELP),
         }
 
-    def run(self, first: str, attachments: list[Part]) -> None:
+    def run(self, first: str, attachments: Sequence[Part]) -> None:
         """Talk until the input ends.
 
         Args:
@@ -78,7 +78,7 @@ class Repl:
                 self._guard(self._perform, command, argument.strip())
             elif text or attachments:
                 self._guard(self._turn, text, attachments)
-                attachments = []
+                attachments = ()
             text = self._read()
 
     def _guard(self, step: Callable[..., None], *arguments: object) -> None:
@@ -90,7 +90,7 @@ class Repl:
                 raise
             _failures.show(error, self._state)
 
-    def _turn(self, text: str, attachments: list[Part]) -> None:
+    def _turn(self, text: str, attachments: Sequence[Part]) -> None:
         question = Message.user(*attachments, text)
         system = [Message.system(self._system)] if self._system else []
         try:

@@ -7,17 +7,16 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from enum import Enum
-from functools import lru_cache
 from os import PathLike
 from typing import Any
 
-from ipfs_accel._secret import Secret
 from ipfs_accel.types import Part, StreamEvent
 
 __all__ = ["event_name", "plain"]
 
-_PARTS: tuple[type[Any], ...] = Part.__args__  # type: ignore[attr-defined]
-_EVENTS: tuple[type[Any], ...] = StreamEvent.__args__  # type: ignore[attr-defined]
+_PARTS: tuple[type[Any], ...] = Part.__args__
+_EVENTS: tuple[type[Any], ...] = StreamEvent.__args__
+_SINGLE = (str, bytes, bytearray, memoryview, PathLike, Enum)
 
 
 def plain(value: Any, *, raw: bool = False) -> Any:
@@ -30,29 +29,27 @@ def plain(value: Any, *, raw: bool = False) -> Any:
         value: An answer, or any part of one.
         raw: Whether to keep what the provider itself answered.
     """
-    if value is None or isinstance(value, bool | int | str) and not isinstance(value, Enum):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
     fields = getattr(type(value), "__attrs_attrs__", None)
     if fields is not None:
         names = [field.name for field in fields if raw or field.name != "raw"]
-        return _tag(value) | {name.lstrip("_"): plain(getattr(value, name), raw=raw) for name in names}
+        return _tag(value) | {name: plain(getattr(value, name), raw=raw) for name in names}
     if isinstance(value, Mapping):
         return {str(name): plain(item, raw=raw) for name, item in value.items()}
     if isinstance(value, set | frozenset):
         return sorted([plain(item, raw=raw) for item in value], key=str)
-    if isinstance(value, Iterable) and not isinstance(value, bytes | bytearray | memoryview | PathLike | Enum):
+    if isinstance(value, Iterable) and not isinstance(value, _SINGLE):
         return [plain(item, raw=raw) for item in value]
     return _scalar(value)
 
 
 def _scalar(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return _scalar(value.value)
     if isinstance(value, bytes | bytearray | memoryview):
         return base64.b64encode(value).decode("ascii")
-    if isinstance(value, Enum):
-        return plain(value.value)
-    return str(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
 def _tag(value: Any) -> dict[str, Any]:
@@ -63,7 +60,6 @@ def _tag(value: Any) -> dict[str, Any]:
     return {}
 
 
-@lru_cache
 def event_name(kind: type[Any]) -> str:
     """Return the name of a class as JSON has it, such as `text_delta`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_httpserver import HTTPServer
+
+from .conftest import Run, chat_answer
+
+Streams = Callable[..., None]
+PNG = b"\x89PNG\r\n\x1a\n0000"
+
+
+def _sent(server: HTTPServer, index: int = -1) -> Any:
+    return server.log[index][0].json
+
+
+def test_the_answer_is_streamed_to_stdout_and_ends_with_a_line_break(
+    run: Run, streams: Streams, httpserver: HTTPServer
+) -> None:
+    streams("bl", "ue")
+    result = run("chat", "-m", "studio/m", "Why is", "the sky blue?")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "blue\n", "")
+    assert _sent(httpserver)["stream"] is True
+    assert _sent(httpserver)["model"] == "m"
+    assert _sent(httpserver)["messages"] == [{"role": "user", "content": "Why is the sky blue?"}]
+
+
+def test_a_line_break_at_the_end_is_not_doubled(run: Run, streams: Streams) -> None:
+    streams("blue\n")
+    assert run("chat", "-m", "studio/m", "q").stdout == "blue\n"
+
+
+def test_what_is_piped_in_stands_before_the_prompt(run: Run, streams: Streams, httpserver: HTTPServer) -> None:
+    streams("ok")
+    assert run("chat", "-m", "studio/m", "-s", "Be brief.", "Sum up.", input="one\ntwo\n").exit_code == 0
+    assert _sent(httpserver)["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "one\ntwo\n\nSum up."},
+    ]
+    assert run("chat", "-m", "studio/m", input="only this\n").exit_code == 0
+    assert _sent(httpserver)["messages"] == [{"role": "user", "content": "only this"}]
+
+
+def test_options_are_json_or_text_and_extra_goes_to_the_wire(run: Run, streams: Streams, httpserver: HTTPServer) -> None:
+    streams("ok")
+    arguments = ("-o", "temperature=0.5", "-o", "max_tokens=7", "-o", "stop=END", "-o", "user=123", "-O", 'mood={"a":1}')
+    result = run("chat", "-m", "studio/m", "q", *arguments)
+    assert result.exit_code == 0, result.stderr
+    sent = _sent(httpserver)
+    assert (sent["temperature"], sent["stop"], sent["user"], sent["mood"]) == (0.5, ["END"], "123", {"a": 1})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-o", "temprature=1"), "error: -o temprature: there is no such option\nhint: did you mean 'temperature'; the"),
+        (("-o", "temperature"), "error: -o 'temperature': expected NAME=VALUE\nhint: for example: -o name=value"),
+        (("-o", "temperature=warm"), "error: studio: temperature: expected int or float, got 'warm'"),
+        (("--schema", "{"), "error: --schema: not valid JSON"),
+        (("--schema", "no-such-file"), "error: --schema no-such-file: cannot read the file: No such file or directory"),
+        (("--schema", "{}", "-o", "response_format=json"), "error: --schema and -o response_format exclude each other"),
+        (("-a", "no-such-file"), "error: --attach no-such-file: No such file or directory"),
+        (("--json", "--jsonl"), '{"error": {"type": "InvalidRequestError", "message": "--json and --jsonl exclude'),
+        (("--jsonl", "--no-stream"), "error: --jsonl and --no-stream exclude each other"),
+        (("--modle", "x"), "error: there is no option '--modle'\nhint: did you mean --model"),
+    ],
+)
+def test_wrong_usage_sends_nothing_and_exits_2(run: Run, arguments: tuple[str, ...], message: str) -> None:
+    result = run("chat", "-m", "studio/m", "q", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(message)
+
+
+def test_without_a_model_or_prompt_the_error_says_how_to_name_one(run: Run) -> None:
+    result = run("chat", "hello")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: no model is named\nhint: run: ipfs-accel chat -m ENDPOINT/MODEL")
+    result = run("chat", "-m", "studio/m")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: there is no prompt\nhint: give it as an argument")
+
+
+def test_the_configured_default_model_is_used(
+    run: Run, streams: Streams, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams("ok")
+    monkeypatch.setenv("IPFS_ACCEL_DEFAULT_MODEL", "studio/big")
+    assert run("chat", "q").exit_code == 0
+    assert _sent(httpserver)["model"] == "big"
+
+
+def test_json_is_one_document(run: Run, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/chat/completions").respond_with_json(chat_answer(), headers={"x-request-id": "r1"})
+    result = run("chat", "-m", "studio/m", "q", "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    document = json.loads(result.stdout)
+    assert (document["text"], document["finish_reason"], document["model"]) == ("blue", "stop", "m-1")
+    assert document["usage"]["input_tokens"] == 3
+    assert document["call"]["request_id"] == "r1"
+    assert "raw" not in document
+    assert "stream" not in _sent(httpserver)
+    assert json.loads(run("chat", "-m", "studio/m", "q", "--json", "--raw").stdout)["raw"] == chat_answer()
+
+
+def test_jsonl_is_the_stream_of_events(run: Run, streams: Streams) -> None:
+    streams("bl", "ue")
+    result = run("chat", "-m", "studio/m", "q", "--jsonl")
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [each["event"] for each in events] == [
+        "block_start",
+        "text_delta",
+        "text_delta",
+        "block_end",
+        "usage_event",
+        "finish_event",
+    ]
+    assert events[3]["part"] == {"type": "text", "text": "blue", "annotations": []}
+    assert result.stderr == ""
+
+
+def test_no_stream_waits_for_the_whole_answer(run: Run, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/chat/completions").respond_with_json(chat_answer())
+    assert run("chat", "-m", "studio/m", "q", "--no-stream").stdout == "blue\n"
+    assert "stream" not in _sent(httpserver)
+
+
+def test_several_answers_do_not_mix(run: Run, httpserver: HTTPServer) -> None:
+    answer = chat_answer("one")
+    answer["choices"].append({**chat_answer("two")["choices"][0], "index": 1})
+    httpserver.expect_request("/chat/completions").respond_with_json(answer)
+    assert run("chat", "-m", "studio/m", "q", "-o", "n=2").stdout == "one\n\ntwo\n"
+
+
+def test_usage_and_reasoning_go_to_stderr(run: Run, streams: Streams) -> None:
+    streams("blue", deltas=({"reasoning_content": "Hm."}, {"reasoning_content": " Yes."}))
+    result = run("chat", "-m", "studio/m", "q", "--usage", "--reasoning")
+    assert result.stdout == "blue\n"
+    thought, usage = result.stderr.splitlines()
+    assert thought == "Hm. Yes."
+    assert usage.startswith("usage: 3 tokens in, 2 tokens out, first event after ")
+    assert usage.endswith(", request r1")
+    assert run("chat", "-m", "studio/m", "q").stderr == ""
+
+
+def test_a_tool_call_is_a_line_of_json(run: Run, streams: Streams) -> None:
+    call = {"index": 0, "id": "t1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    streams("Wait.", deltas=({"tool_calls": [call]},), finish="tool_calls")
+    lines = run("chat", "-m", "studio/m", "q").stdout.splitlines()
+    assert json.loads(lines[-1] if lines[-1].startswith("{") else lines[0]) == {
+        "tool_call": {"type": "tool_call", "id": "t1", "name": "f", "arguments": "{}"}
+    }
+
+
+def test_attachments_are_told_by_their_content(
+    run: Run, streams: Streams, httpserver: HTTPServer, tmp_path: Path
+) -> None:
+    streams("ok")
+    (tmp_path / "photo.bin").write_bytes(PNG)
+    (tmp_path / "sound").write_bytes(b"RIFF0000WAVEfmt ")
+    (tmp_path / "paper").write_bytes(b"%PDF-1.7")
+    paths = [str(tmp_path / name) for name in ("photo.bin", "sound", "paper")]
+    flags = [flag for path in [*paths, "https://x.example/cat.jpg"] for flag in ("-a", path)]
+    result = run("chat", "-m", "studio/m", "What?", *flags)
+    assert result.exit_code == 0, result.stderr
+    content = _sent(httpserver)["messages"][0]["content"]
+    assert [part["type"] for part in content] == ["image_url", "input_audio", "file", "image_url", "text"]
+    assert content[0]["image_url"]["url"].startswith("data:image/png;base64,")
+    assert content[3]["image_url"]["url"] == "https://x.example/cat.jpg"
+
+
+def test_an_attachment_of_no_known_kind_is_refused(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "blob").write_bytes(b"\x00\xff\x00")
+    result = run("chat", "-m", "studio/m", "What?", "-a", str(tmp_path / "blob"))
+    assert result.exit_code == 2
+    assert "neither an image, nor sound, nor PDF, nor text" in result.stderr
+
+
+@pytest.mark.parametrize("from_file", [True, False])
+def test_a_schema_is_a_file_or_json(
+    run: Run, streams: Streams, httpserver: HTTPServer, tmp_path: Path, from_file: bool
+) -> None:
+    streams("{}")
+    schema = '{"type": "object"}'
+    (tmp_path / "s.json").write_text(schema)
+    result = run("chat", "-m", "studio/m", "q", "--schema", str(tmp_path / "s.json") if from_file else schema)
+    assert result.exit_code == 0, result.stderr
+    assert _sent(httpserver)["response_format"]["json_schema"]["schema"] == {"type": "object"}
+
+
+def test_a_content_filter_shows_what_came_and_exits_8(run: Run, streams: Streams) -> None:
+    streams("bl", finish="content_filter")
+    result = run("chat", "-m", "studio/m", "q")
+    assert (result.exit_code, result.stdout) == (8, "bl\n")
+    assert result.stderr == "error: studio: a content filter stopped the answer\n"
+
+
+def test_a_refusal_of_the_server(run: Run, httpserver: HTTPServer) -> None:
+    body = {"error": {"message": "no such key: sk-canary-key", "code": "invalid_api_key"}}
+    httpserver.expect_request("/chat/completions").respond_with_json(body, status=401, headers={"x-request-id": "r9"})
+    result = run("chat", "-m", "studio/m", "q")
+    assert (result.exit_code, result.stdout) == (4, "")
+    assert result.stderr.startswith("error: studio: no such key: sk-canary-key (HTTP 401)\n")
+    assert result.stderr.endswith("request id: r9\n")
+
+
+def test_a_stream_that_is_cut_shows_what_came_and_fails(run: Run, httpserver: HTTPServer) -> None:
+    body = 'data: {"choices": [{"index": 0, "delta": {"content": "blu"}}]}\n\n'
+    httpserver.expect_request("/chat/completions").respond_with_data(body, content_type="text/event-stream")
+    result = run("chat", "-m", "studio/m", "q")
+    assert (result.exit_code, result.stdout) == (1, "blu\n")
+    assert result.stderr.startswith("error: studio: ")
+
+
+def test_input_that_is_no_text_is_refused(run: Run) -> None:
+    result = run("chat", "-m", "studio/m", input=b"\xff\xfe\x00")
+    assert (result.exit_code, result.stderr) == (2, "error: stdin is not UTF-8 text\nhint: attach other files: -a FILE\n")

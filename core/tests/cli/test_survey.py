@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ipfs_accel import BackendInfo, hookimpl
+from ipfs_accel.plans import Ready
+from ipfs_accel.types import Health
+from pytest_httpserver import HTTPServer
+
+from .conftest import Run
+from .studio import Studio
+
+
+class Idle:
+    api_version = 1
+
+    @hookimpl
+    def describe(self) -> BackendInfo:
+        return BackendInfo(name="idle")
+
+    @hookimpl
+    def healthcheck(self, endpoint: object) -> Ready[Health]:
+        return Ready(value=Health(status="loading", server="idle 1", detail="reading\tweights"))
+
+
+@pytest.fixture
+def models(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/models").respond_with_json({"data": [{"id": "m2"}, {"id": "m1"}]})
+
+
+@pytest.mark.usefixtures("models")
+def test_models(run: Run, httpserver: HTTPServer) -> None:
+    result = run("models", "studio")
+    assert result.exit_code == 0
+    assert [line.split("\t")[0] for line in result.stdout.splitlines()] == ["studio/m1", "studio/m2"]
+    assert [line.count("\t") for line in result.stdout.splitlines()] == [4, 4]
+    document = json.loads(run("models", "studio", "--json").stdout)
+    assert [each["name"] for each in document["models"]] == ["studio/m1", "studio/m2"]
+    assert document["skipped"] == {}
+
+
+@pytest.mark.usefixtures("models")
+def test_models_of_all_endpoints_tell_which_are_missing(run: Run) -> None:
+    plugins = [Studio(), Idle()]
+    result = run("models", plugins=plugins)
+    assert (result.exit_code, result.stdout.count("\n")) == (0, 2)
+    assert result.stderr == "skipped idle: the backend 'idle' cannot list its models\n"
+    assert run("models", "--quiet", plugins=plugins).stderr == ""
+    named = run("models", "studio", "idle", plugins=plugins)
+    assert (named.exit_code, named.stdout.count("\n")) == (1, 2)
+
+
+def test_an_unknown_endpoint(run: Run) -> None:
+    result = run("models", "studoi")
+    assert result.exit_code == 3
+    assert result.stderr.startswith("error: there is no endpoint 'studoi'")
+    assert "hint: did you mean 'studio'?" in result.stderr
+    result = run("health", "studoi")
+    assert (result.exit_code, result.stdout) == (3, "")
+
+
+@pytest.mark.usefixtures("models")
+def test_find(run: Run) -> None:
+    result = run("find", "--operation", "chat", "--feature", "vision", "--min-context", "10")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0].split("\t")[:2] == ["studio/m1", "chat, vision, min_context"]
+    document = json.loads(run("find", "--json", "-e", "studio").stdout)
+    assert [each["model"]["id"] for each in document["matches"]] == ["m1", "m2"]
+    nothing = run("find", "--operation", "rerank")
+    assert (nothing.exit_code, nothing.stdout) == (0, "")
+    assert nothing.stderr.startswith("no model fits\n")
+    assert run("find", "--operation", "fly").exit_code == 2
+
+
+def test_capabilities(run: Run) -> None:
+    lines = run("capabilities", "studio").stdout.splitlines()
+    assert lines[0] == "studio\tchat\tyes\thook"
+    assert "studio\trerank\tno\thook" in lines
+    assert "studio\tcall add\tyes\thook" in lines
+    document = json.loads(run("capabilities", "--json", plugins=[Studio(), Idle()]).stdout)
+    assert list(document["capabilities"]) == ["idle", "studio"]
+    assert document["capabilities"]["studio"]["operations"]["chat"] == {"value": "yes", "source": "hook"}
+    assert run("capabilities", "nobody").exit_code == 2
+
+
+def test_capabilities_side_by_side_on_a_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("_survey", "_output"):
+        monkeypatch.setattr(f"ipfs_accel._cli.{module}.is_terminal", lambda **_: True)
+    lines = run("capabilities", plugins=[Studio(), Idle()]).stdout.splitlines()
+    assert lines[0].split() == ["IDLE", "STUDIO"]
+    assert lines[1].split() == ["chat", "no", "(hook)", "yes", "(hook)"]
+
+
+@pytest.mark.usefixtures("models")
+def test_health(run: Run) -> None:
+    result = run("health", "studio")
+    assert (result.exit_code, result.stdout.split("\t")[:2]) == (0, ["studio", "ok"])
+    plugins = [Studio(), Idle()]
+    everything = run("health", plugins=plugins)
+    assert (everything.exit_code, everything.stdout.count("\n")) == (0, 2)
+    named = run("health", "studio", "idle", "--json", plugins=plugins)
+    assert named.exit_code == 6
+    found = json.loads(named.stdout)["health"]
+    assert {name: each["ok"] for name, each in found.items()} == {"studio": True, "idle": False}
+    assert run("health", "idle", plugins=plugins).stdout.endswith("\treading weights\n")
+
+
+def test_an_endpoint_that_is_down(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUDIO_BASE_URL", "http://127.0.0.1:9")
+    result = run("health", "studio")
+    assert (result.exit_code, result.stdout.split("\t")[1]) == (6, "unreachable")
+    assert run("models", "studio").exit_code == 6
+    assert run("chat", "-m", "studio/m", "q").exit_code == 6
+
+
+def test_backends_imports_none(run: Run, install: Callable[..., Path]) -> None:
+    install("studio", "raise RuntimeError('imported')", distribution="acme-studio")
+    result = run("backends", plugins=[])
+    assert result.exit_code == 0
+    assert "studio\tavailable\tacme-studio\t1.2\t\n" in result.stdout
+    found = json.loads(run("backends", "--json", plugins=[]).stdout)["backends"]
+    assert {"name": "studio", "state": "available", "distribution": "acme-studio"}.items() <= found[-1].items()
+
+
+def test_own_calls(run: Run) -> None:
+    assert run("call", "studio").stdout == "add\ncolours\n"
+    assert json.loads(run("call", "studio", "--json").stdout) == {"calls": ["add", "colours"]}
+    assert json.loads(run("call", "studio", "add", "-a", "left=2").stdout) == {"endpoint": "studio", "sum": 3}
+    assert json.loads(run("call", "studio", "colours").stdout) == ["blue", "red"]
+    wrong = run("call", "studio", "add", "-a", "lft=2")
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
+    unknown = run("call", "studio", "ad")
+    assert (unknown.exit_code, "did you mean 'add'?" in unknown.stderr) == (2, True)
+    assert run("call", "studio", "-a", "left=2").exit_code == 2

@@ -1,0 +1,142 @@
+"""llvm's embedded engine: a GGUF file served in this process by llama.cpp, through the package xllamacpp.
+
+The engine is llama.cpp's own server on native threads. It listens on loopback with a random key, so that other users of
+the machine cannot use it, and is then spoken to like any other llama.cpp.
+"""
+
+from __future__ import annotations
+
+import atexit
+import http.client
+import os
+import secrets
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import attrs
+from ipfs_accel.errors import ConfigError, InvalidRequestError
+
+if TYPE_CHECKING:
+    from ._options import Options
+
+__all__ = ["Engine", "start", "stop_all"]
+
+# Bounds the memory of the caches where a file names a context of 100,000 tokens and more.
+_MAX_CONTEXT = 8192
+_ERRORS_ONLY = 1
+_READY_SECONDS = 60.0
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Engine:
+    """A running engine.
+
+    Attributes:
+        url: Where it listens, on loopback.
+        key: What it wants to be asked with; made for this engine alone.
+        pid: The process that it runs in: a forked child has the object, but not its threads.
+    """
+
+    url: str
+    key: str = attrs.field(repr=False)
+    pid: int
+    _server: Any = attrs.field(alias="server", repr=False)
+
+
+# Engines belong to the process, not to a client: the weights are in memory once, whoever asks.
+_engines: dict[tuple[Any, ...], Engine] = {}
+_lock = threading.Lock()
+
+
+def start(path: Path, options: Options) -> Engine:
+    """Return the engine of that file and these settings; starts it unless it runs already. Blocks while it loads.
+
+    Raises:
+        ConfigError: The package xllamacpp is not installed.
+        InvalidRequestError: There is no such file, or llama.cpp cannot load it.
+    """
+    path = path.expanduser().resolve()
+    identity = (str(path), options.context, options.parallel, options.threads, options.gpu_layers, options.pooling)
+    with _lock:
+        engine = _engines.get(identity)
+        if engine is None or engine.pid != os.getpid():
+            engine = _engines[identity] = _load(path, options)
+        return engine
+
+
+def stop_all() -> None:
+    """Stop every engine of this process."""
+    with _lock:
+        _engines.clear()
+
+
+def _load(path: Path, options: Options) -> Engine:
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise InvalidRequestError(f"model: cannot read {path}: {error.strerror}") from None
+    if magic != b"GGUF":
+        raise InvalidRequestError(
+            f"model: {path} is not a GGUF file", hint="convert it with llama.cpp's convert_hf_to_gguf.py"
+        )
+    try:
+        import xllamacpp  # noqa: PLC0415 - a hundred megabytes that only an embedded model needs
+    except ImportError:
+        raise ConfigError(
+            "running a model in this process needs the package xllamacpp",
+            hint='run: pip install "ipfs-accel-llvm[embedded]"',
+        ) from None
+    key = secrets.token_urlsafe(32)
+    try:
+        server = xllamacpp.Server(_parameters(xllamacpp, path, options, key))
+    except Exception as error:  # noqa: BLE001 - the native code raises bare RuntimeErrors
+        raise InvalidRequestError(f"model: llama.cpp cannot load {path}: {error}") from None
+    engine = Engine(url=server.listening_address, key=key, pid=os.getpid(), server=server)
+    _await_first_answer(engine)
+    atexit.unregister(stop_all)
+    atexit.register(stop_all)
+    return engine
+
+
+def _parameters(xllamacpp: Any, path: Path, options: Options, key: str) -> Any:
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(path)
+    parameters.port = 0
+    parameters.api_keys = [key]
+    parameters.verbosity = _ERRORS_ONLY
+    parameters.warmup = False
+    parameters.n_parallel = options.parallel
+    parameters.n_ctx = options.parallel * (options.context or min(_context_of(path) or _MAX_CONTEXT, _MAX_CONTEXT))
+    parameters.endpoint_slots = True
+    parameters.endpoint_metrics = True
+    # Chat works beside embeddings, so both are always on.
+    parameters.embedding = True
+    parameters.n_batch = parameters.n_ubatch
+    pooling = f"LLAMA_POOLING_TYPE_{options.pooling.upper()}"
+    parameters.pooling_type = getattr(xllamacpp.llama_pooling_type, pooling)
+    if options.threads is not None:
+        parameters.cpuparams.n_threads = options.threads
+        parameters.cpuparams_batch.n_threads = options.threads
+    if options.gpu_layers is not None:
+        parameters.n_gpu_layers = options.gpu_layers
+    return parameters
+
+
+def _context_of(path: Path) -> int | None:
+    from ._gguf import context_length  # noqa: PLC0415 - read only when an engine starts
+
+    return context_length(path)
+
+
+def _await_first_answer(engine: Engine) -> None:
+    # llama.cpp's server can hang for ever when it is stopped before its loop has begun. One answer shows that it has.
+    address = urlsplit(engine.url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=_READY_SECONDS)
+    try:
+        connection.request("GET", "/health")
+        connection.getresponse().read()
+    finally:
+        connection.close()

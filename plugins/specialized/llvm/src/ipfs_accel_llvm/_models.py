@@ -1,0 +1,131 @@
+"""What servers tell of themselves and their models."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import attrs
+from ipfs_accel.capabilities import Support
+from ipfs_accel.errors import APIConnectionError, APIError, ModelNotFoundError
+from ipfs_accel.plans import Endpoint, Http, HttpResponse, Local, Ready, get
+from ipfs_accel.types import Health, ModelInfo
+from ipfs_accel.wire import openai_answers as answers
+
+from ._reach import local_models, reach
+from ._servers import Answering, detect
+
+__all__ = ["health_steps", "list_steps", "show_steps"]
+
+YES = Support("yes", "server")
+NO = Support("no", "server")
+
+
+def list_steps(endpoint: Endpoint) -> Generator[Any, Any, Any]:
+    """List the server's models and those that can run in this process."""
+    local = [ModelInfo(id=name, owned_by="this process") for name in (yield Local(run=lambda: local_models(endpoint)))]
+    try:
+        served = yield from _served(endpoint, (yield from detect(endpoint)))
+    except APIConnectionError:
+        if not endpoint.at_default_url or not local:
+            raise
+        served = ()
+    return Ready(value=(*served, *local))
+
+
+def _served(endpoint: Endpoint, server: Answering) -> Generator[Any, Any, tuple[ModelInfo, ...]]:
+    models = yield Http(send=server.send(get("/v1/models")), parse=answers.read_models)
+    return tuple([_described(endpoint, model) for model in models])
+
+
+def _described(endpoint: Endpoint, model: ModelInfo) -> ModelInfo:
+    """Add what llama.cpp and vLLM say beyond OpenAI's fields, and what the endpoint was seen not to do."""
+    raw = model.raw
+    meta = raw.get("meta") or {}
+    modalities = raw.get("architecture") or {}
+    features = dict.fromkeys(endpoint.memo.get("absent", ()), NO)
+    return attrs.evolve(
+        model,
+        context_window=meta.get("n_ctx") or raw.get("max_model_len"),
+        input_modalities=_modalities(modalities.get("input_modalities")),
+        output_modalities=_modalities(modalities.get("output_modalities")),
+        features=features,
+    )
+
+
+def _modalities(names: Any) -> frozenset[str] | None:
+    return frozenset(names) if isinstance(names, list) else None
+
+
+def show_steps(endpoint: Endpoint, model: str) -> Generator[Any, Any, Any]:
+    """Tell all about one model."""
+    server = yield from reach(endpoint, model)
+    models = yield from _served(endpoint, server)
+    found = next((each for each in models if each.id == model), None)
+    if found is None and server.kind == "llama.cpp" and len(models) == 1:
+        found = attrs.evolve(models[0], id=model)  # it answers to any name
+    if found is None:
+        known = ", ".join([each.id for each in models])
+        raise ModelNotFoundError(f"the server has no model {model!r}", hint=f"it has: {known}" if known else None)
+    if server.kind == "llama.cpp":
+        props = yield Http(send=server.send(get("/props")), parse=HttpResponse.json)
+        found = attrs.evolve(found, features={**_features(props, is_embedded=bool(server.headers)), **found.features})
+    return Ready(value=found)
+
+
+def _features(props: dict[str, Any], *, is_embedded: bool) -> dict[str, Support]:
+    caps = props.get("chat_template_caps") or {}
+    modalities = props.get("modalities") or {}
+    said = {
+        "chat": True if props.get("chat_template") else None,
+        "tools": caps.get("supports_tools"),
+        "parallel_tool_calls": caps.get("supports_parallel_tool_calls"),
+        "vision": modalities.get("vision"),
+        "audio": modalities.get("audio"),
+        "video": modalities.get("video"),
+        "json_schema": True,  # llama.cpp enforces schemas by grammar, whatever the model
+        "embed": True if is_embedded else None,  # a server does not tell; the engine here is always started with it
+    }
+    return {name: YES if value else NO for name, value in said.items() if value is not None}
+
+
+def health_steps(endpoint: Endpoint) -> Generator[Any, Any, Any]:
+    """Check the server; without one, say whether files can run in this process."""
+    try:
+        server = yield from detect(endpoint)
+        return Ready(value=(yield from _health(server)))
+    except APIConnectionError as error:
+        engine = _engine_version()
+        if not endpoint.at_default_url or engine is None:
+            raise
+        detail = f"no server at {endpoint.base_url} ({error.message}); GGUF files run in this process"
+        return Ready(value=Health(status="ok", server=f"llama.cpp in process, xllamacpp {engine}", detail=detail))
+
+
+def _health(server: Answering) -> Generator[Any, Any, Health]:
+    if server.kind == "llama.cpp":
+        yield Http(send=server.send(get("/health")), parse=HttpResponse.json)
+        build = yield from _optional(server, "/props", "build_info")
+        return Health(status="ok", server=f"llama.cpp {build}".rstrip())
+    if server.kind == "vllm":
+        yield Http(send=server.send(get("/health")), parse=HttpResponse.text)
+        found = yield from _optional(server, "/version", "version")
+        return Health(status="ok", server=f"vLLM {found}".rstrip())
+    models = yield Http(send=server.send(get("/v1/models")), parse=answers.read_models)
+    return Health(status="ok", server=server.kind, detail=f"it lists {len(models)} models")
+
+
+def _optional(server: Answering, path: str, name: str) -> Generator[Any, Any, str]:
+    try:
+        body = yield Http(send=server.send(get(path)), parse=HttpResponse.json)
+    except APIError:
+        return ""
+    return str(body.get(name, "")) if isinstance(body, dict) else ""
+
+
+def _engine_version() -> str | None:
+    try:
+        return version("xllamacpp")
+    except PackageNotFoundError:
+        return None

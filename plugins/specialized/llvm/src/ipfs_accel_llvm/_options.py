@@ -1,0 +1,37 @@
+"""Settings of an llvm endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+import attrs
+
+__all__ = ["Options", "ServerKind"]
+
+ServerKind: TypeAlias = Literal["auto", "llama.cpp", "vllm", "mlc", "llama-cpp-python", "other"]
+
+
+@attrs.frozen(kw_only=True)
+class Options:
+    """Settings of an llvm endpoint; all but the first are for models that run in this process.
+
+    Attributes:
+        server: Which server answers; auto asks it.
+        models: Name to the path of a GGUF file.
+        models_dir: Folder of GGUF files that can be called by name; None means the user's data folder.
+        context: Tokens of a conversation; None means what the model was trained with, at most 8192.
+        parallel: How many calls a model serves at once.
+        threads: CPU threads; None lets llama.cpp choose.
+        gpu_layers: Layers to put on a GPU, where xllamacpp was built for one.
+        pooling: How the vectors of tokens become one: mean, cls, last or rank.
+    """
+
+    server: ServerKind = "auto"
+    models: Mapping[str, str] = attrs.field(factory=dict)
+    models_dir: str | None = None
+    context: int | None = None
+    parallel: int = 2
+    threads: int | None = None
+    gpu_layers: int | None = None
+    pooling: Literal["mean", "cls", "last", "rank"] = "mean"

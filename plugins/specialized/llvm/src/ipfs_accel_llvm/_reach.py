@@ -1,0 +1,74 @@
+"""Where a model id leads: to a server, or to a GGUF file that runs in this process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+from ipfs_accel.plans import Endpoint, Local
+
+from . import _engine
+from ._servers import Answering, detect
+
+__all__ = ["local_file", "local_models", "models_dir", "reach"]
+
+SUFFIX = ".gguf"
+
+
+def reach(endpoint: Endpoint, model: str) -> Generator[Any, Any, Answering]:
+    """Return what answers for a model id; starts the embedded engine if it names a file."""
+    known = endpoint.memo.get(("engine", model))
+    if known is not None and known[0] == os.getpid():
+        return known[1]  # type: ignore[no-any-return]
+    if model and may_be_local(endpoint, model):
+        options = endpoint.options
+
+        def start() -> _engine.Engine | None:
+            path = local_file(endpoint, model)
+            return None if path is None else _engine.start(path, options)
+
+        engine = yield Local(run=start)
+        if engine is not None:
+            key = (("authorization", f"Bearer {engine.key}"),)
+            answering = Answering(kind="llama.cpp", root=engine.url, headers=key)
+            endpoint.memo["engine", model] = (engine.pid, answering)
+            return answering
+    return (yield from detect(endpoint))
+
+
+def may_be_local(endpoint: Endpoint, model: str) -> bool:
+    """Whether a model id can be a file's; tells without looking at the disk.
+
+    Where the user said which server it is, a bare name is that server's business.
+    """
+    is_named = model.endswith(SUFFIX) or model in endpoint.options.models
+    return is_named or endpoint.at_default_url
+
+
+def local_file(endpoint: Endpoint, model: str) -> Path | None:
+    """Return the GGUF file that a model id names: by configuration, as a path, or as a file of the models folder."""
+    named = endpoint.options.models.get(model)
+    if named is not None:
+        return Path(named)
+    stored = models_dir(endpoint) / (model if model.endswith(SUFFIX) else model + SUFFIX)
+    if os.sep not in model and "/" not in model and stored.is_file():
+        return stored
+    return Path(model) if model.endswith(SUFFIX) else None
+
+
+def models_dir(endpoint: Endpoint) -> Path:
+    """Return the folder whose files can be called by name."""
+    if endpoint.options.models_dir is not None:
+        return Path(endpoint.options.models_dir).expanduser()
+    from platformdirs import user_data_dir  # noqa: PLC0415 - only local models need it
+
+    return Path(user_data_dir("ipfs-accel", appauthor=False)) / "models"
+
+
+def local_models(endpoint: Endpoint) -> list[str]:
+    """Return the names of the files that can be called by name."""
+    folder = models_dir(endpoint)
+    stored = {path.stem for path in folder.glob(f"*{SUFFIX}")} if folder.is_dir() else set()
+    return sorted(stored.union(endpoint.options.models))

@@ -1,0 +1,163 @@
+"""Which server answers, and where the dialects of servers differ.
+
+Everything is asked with GET requests, which are free and change nothing. What was learnt stays in the endpoint's memo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import Any, TypeVar
+
+import attrs
+from ipfs_accel import _json
+from ipfs_accel.errors import (
+    APIConnectionError,
+    APIError,
+    APIStatusError,
+    AuthenticationError,
+    InvalidResponseError,
+    OverloadedError,
+    PermissionDeniedError,
+    UnsupportedOperationError,
+)
+from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, HttpStream, get
+
+__all__ = ["Answering", "adapt", "detect", "refused", "root_of"]
+
+P = TypeVar("P", bound="Http[Any] | HttpStream[Any]")
+
+_OWNERS = {"llamacpp": "llama.cpp", "vllm": "vllm", "MLC-LLM": "mlc", "me": "llama-cpp-python"}
+_HOW_TO_START = (
+    "start one (for example: llama-server -m model.gguf), set its base_url, "
+    "or name a GGUF file to run in this process: llvm/path/to/model.gguf"
+)
+
+# What vLLM named so until 2025 and now ignores without a word, so that nothing would be enforced.
+_GUIDED = {
+    "guided_json": "json",
+    "guided_regex": "regex",
+    "guided_choice": "choice",
+    "guided_grammar": "grammar",
+    "guided_whitespace_pattern": "whitespace_pattern",
+}
+
+
+@attrs.frozen(kw_only=True)
+class Answering:
+    """A server that answers: what it is, where, and how it wants to be asked beside the endpoint's own key.
+
+    Attributes:
+        kind: llama.cpp, vllm, mlc, llama-cpp-python or other.
+        root: Its base URL without /v1.
+        headers: For the embedded engine, its own key.
+    """
+
+    kind: str
+    root: str
+    headers: tuple[tuple[str, str], ...] = attrs.field(default=(), repr=False)
+
+    def send(self, request: HttpRequest) -> HttpRequest:
+        """Return a request as it goes to this server."""
+        return attrs.evolve(request, base_url=self.root, headers=request.headers + self.headers)
+
+    def need(self, what: str, *kinds: str) -> None:
+        """Raise unless the server is one of these kinds."""
+        if self.kind not in kinds:
+            raise UnsupportedOperationError(
+                f"the server at {self.root} is {self.kind}, which has no {what}",
+                hint=f"{what} needs {' or '.join(kinds)}",
+            )
+
+
+def root_of(endpoint: Endpoint) -> str:
+    """Return the base URL without the /v1 that users often copy along."""
+    return endpoint.base_url.removesuffix("/v1")
+
+
+def detect(endpoint: Endpoint) -> Generator[Any, Any, Answering]:
+    """Find out which server answers.
+
+    Raises:
+        UnsupportedOperationError: It is one whose dialect this plugin does not speak.
+        APIConnectionError: None answers.
+    """
+    root = root_of(endpoint)
+    kind = endpoint.options.server
+    if kind == "auto":
+        kind = endpoint.memo.get("server")
+    if kind is None:
+        try:
+            kind = yield from _ask(endpoint, root)
+        except APIConnectionError as error:
+            error.about(hint=_HOW_TO_START)
+            raise
+    return Answering(kind=kind, root=root)
+
+
+def _ask(endpoint: Endpoint, root: str) -> Generator[Any, Any, str]:
+    try:
+        models = yield Http(send=get("/v1/models", base_url=root), parse=HttpResponse.json)
+    except (AuthenticationError, PermissionDeniedError):
+        return "other"  # the real call will say that the key is missing
+    except OverloadedError as error:
+        if error.code == "unavailable_error":
+            return _remember(endpoint, "llama.cpp")  # it says so while it loads
+        raise
+    except (APIStatusError, InvalidResponseError) as error:
+        kind = yield from _ask_further(root, error)
+        raise UnsupportedOperationError(f"the server at {root} {kind}") from None
+    items = models.get("data") if isinstance(models, dict) else models
+    first = items[0] if isinstance(items, list) and items and isinstance(items[0], dict) else {}
+    return _remember(endpoint, _OWNERS.get(first.get("owned_by", ""), "other"))
+
+
+def _ask_further(root: str, first: APIError) -> Generator[Any, Any, str]:
+    """Say what a server without /v1/models is."""
+    for path, test, answer in (
+        ("/openapi.json", _has_generate, "speaks the dialect of shortfin, which this plugin does not"),
+        ("/models", lambda _: True, "lists models at /models, but does not speak OpenAI's dialect"),
+    ):
+        try:
+            found = yield Http(send=get(path, base_url=root), parse=HttpResponse.json)
+        except APIError:
+            continue
+        if test(found):
+            return answer
+    return f"is no server of models that this plugin knows (GET /v1/models: {first.message})"
+
+
+def _has_generate(document: Any) -> bool:
+    return isinstance(document, dict) and "/generate" in document.get("paths", {})
+
+
+def _remember(endpoint: Endpoint, kind: str) -> str:
+    endpoint.memo["server"] = kind
+    return kind
+
+
+def refused(kind: str) -> tuple[str, ...]:
+    """Return the options that a server does not have.
+
+    MLC takes `user` for its internal request id, so that two calls of one user would collide.
+    """
+    return ("user", "top_k", "parallel_tool_calls", "reasoning_effort") if kind == "mlc" else ()
+
+
+def adapt(kind: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Write a body as the server wants it."""
+    if kind == "vllm":
+        return _without_guided(body)
+    if kind == "mlc" and isinstance(body.get("response_format"), Mapping):
+        schema = body["response_format"].get("json_schema")
+        if isinstance(schema, Mapping):
+            text = _json.dumps(schema.get("schema", {})).decode()
+            return {**body, "response_format": {"type": "json_object", "json_schema": text}}
+    return body
+
+
+def _without_guided(body: dict[str, Any]) -> dict[str, Any]:
+    found = {new: body[old] for old, new in _GUIDED.items() if old in body}
+    if not found:
+        return body
+    kept = {name: value for name, value in body.items() if name not in _GUIDED and name != "guided_decoding_backend"}
+    return {**kept, "structured_outputs": {**body.get("structured_outputs", {}), **found}}

@@ -1,0 +1,122 @@
+"""Reranking and token calls, whose routes and forms differ between the servers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ipfs_accel.errors import UnsupportedOperationError
+from ipfs_accel.plans import Http, HttpResponse, post_json
+from ipfs_accel.types import (
+    ChatRequest,
+    DetokenizeRequest,
+    DetokenizeResponse,
+    RankedDocument,
+    RerankRequest,
+    RerankResponse,
+    TokenCount,
+    TokenizeRequest,
+    TokenizeResponse,
+)
+from ipfs_accel.wire import openai_requests as requests
+from ipfs_accel.wire.openai_answers import read_usage
+from ipfs_accel.wire.openai_errors import checked, field
+
+from ._servers import Answering
+
+__all__ = ["count", "detokenize", "rerank", "tokenize"]
+
+
+def rerank(server: Answering, request: RerankRequest) -> Http[RerankResponse]:
+    """Plan POST /v1/rerank, the same at llama.cpp and vLLM."""
+    server.need("rerank", "llama.cpp", "vllm", "other")
+    body: dict[str, Any] = {"query": request.query, "documents": list(request.documents)}
+    if request.model:
+        body["model"] = request.model
+    if request.top_n is not None:
+        body["top_n"] = request.top_n
+    body.update(request.extra)
+
+    def read(response: HttpResponse) -> RerankResponse:
+        answer = checked(response.json())
+        ranked = [
+            RankedDocument(
+                index=item["index"],
+                score=item["relevance_score"],
+                document=request.documents[item["index"]],
+            )
+            for item in field(answer, "results", list)
+        ]
+        ranked.sort(key=lambda document: -document.score)
+        usage = read_usage(answer.get("usage"))
+        return RerankResponse(
+            results=tuple(ranked[: request.top_n]), model=answer.get("model"), usage=usage, raw=answer
+        )
+
+    return Http(send=server.send(post_json("/v1/rerank", body)), parse=read)
+
+
+def tokenize(server: Answering, request: TokenizeRequest) -> Http[TokenizeResponse]:
+    """Plan the server's own route."""
+    special = request.add_special
+    if server.kind == "llama.cpp":
+        path, body = "/tokenize", {"content": request.text, "add_special": special}
+    elif server.kind == "vllm":
+        path, body = "/tokenize", {"prompt": request.text, "add_special_tokens": special, **_model(request.model)}
+    elif server.kind == "llama-cpp-python":
+        path, body = "/extras/tokenize", {"input": request.text, **_model(request.model)}
+    else:
+        raise _absent(server, "tokenize")
+
+    def read(response: HttpResponse) -> TokenizeResponse:
+        answer = checked(response.json())
+        tokens = [item["id"] if isinstance(item, dict) else item for item in field(answer, "tokens", list)]
+        return TokenizeResponse(tokens=tuple(tokens), raw=answer)
+
+    return Http(send=server.send(post_json(path, {**body, **request.extra})), parse=read)
+
+
+def detokenize(server: Answering, request: DetokenizeRequest) -> Http[DetokenizeResponse]:
+    """Plan the server's own route."""
+    routes = {
+        "llama.cpp": ("/detokenize", "content"),
+        "vllm": ("/detokenize", "prompt"),
+        "llama-cpp-python": ("/extras/detokenize", "text"),
+    }
+    if server.kind not in routes:
+        raise _absent(server, "detokenize")
+    path, name = routes[server.kind]
+    body = {"tokens": list(request.tokens), **request.extra}
+    if server.kind == "vllm":
+        body = {**_model(request.model), **body}
+
+    def read(response: HttpResponse) -> DetokenizeResponse:
+        answer = checked(response.json())
+        return DetokenizeResponse(text=field(answer, name, str), raw=answer)
+
+    return Http(send=server.send(post_json(path, body)), parse=read)
+
+
+def count(server: Answering, request: ChatRequest) -> Http[TokenCount]:
+    """Plan the server's count of a whole chat."""
+    body = requests.chat_body(request, stream=False)
+    if server.kind == "llama.cpp":
+        path, name = "/v1/chat/completions/input_tokens", "input_tokens"
+    elif server.kind == "vllm":
+        path, name = "/tokenize", "count"
+        body = {key: body[key] for key in ("model", "messages", "tools") if key in body}
+    else:
+        raise _absent(server, "count_tokens")
+
+    def read(response: HttpResponse) -> TokenCount:
+        answer = checked(response.json())
+        return TokenCount(input_tokens=field(answer, name, int), exact=True, raw=answer)
+
+    return Http(send=server.send(post_json(path, body)), parse=read)
+
+
+def _model(model: str) -> dict[str, str]:
+    return {"model": model} if model else {}
+
+
+def _absent(server: Answering, operation: str) -> UnsupportedOperationError:
+    return UnsupportedOperationError(f"the server at {server.root} is {server.kind}, which has no {operation}")
