@@ -17,6 +17,7 @@ from ipfs_accel.types import TextDelta
 
 
 def title(text: str) -> None:
+    """Print a heading."""
     print(f"\n== {text}")
 
 

@@ -110,8 +110,8 @@ def test_errors_are_typed_whatever_the_server_says(
     assert "canary" not in repr(vars(error))
 
 
-def test_a_server_that_is_not_there(unused_tcp_port: int = 1) -> None:
-    with Client(plugins=[Acme(f"http://127.0.0.1:{unused_tcp_port}")]) as client:
+def test_a_server_that_is_not_there() -> None:
+    with Client(plugins=[Acme("http://127.0.0.1:1")]) as client:
         with pytest.raises(e.APIConnectionError, match=r"127\.0\.0\.1:1") as caught:
             client.chat("acme/m", "q")
         assert caught.value.retryable

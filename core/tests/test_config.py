@@ -138,7 +138,7 @@ def test_a_key_is_bound_to_its_origin(tmp_path: Path) -> None:
 def test_a_stored_key_is_bound_to_the_origin_that_it_was_stored_for(tmp_path: Path) -> None:
     KeyFile(tmp_path / "keys.json").set("acme", Secret("sk-stored"), "https://api.acme.test")
     assert key_of(target(tmp_path=tmp_path)) == "Bearer sk-stored"
-    with pytest.raises(ConfigError, match="belongs to https://api.acme.test"):
+    with pytest.raises(ConfigError, match=r"belongs to https://api\.acme\.test"):
         target(tmp_path=tmp_path, acme=EndpointConfig(base_url="https://other.test"))
 
 

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
-
+from hypothesis import given
+from hypothesis import strategies as st
 from ipfs_accel import _json
 
 LOADS = [_json._std_loads, _json._fast_loads]

@@ -85,7 +85,7 @@ def test_a_bad_plugin_is_a_state_with_a_reason_and_touches_no_other(case: str, i
     install("bad", source)
     install("good")
     registry = Registry(PluginPolicy())
-    with pytest.raises(PluginError, match="acme-bad 1.2") as caught:
+    with pytest.raises(PluginError, match=r"acme-bad 1\.2") as caught:
         registry.load("bad")
     record = registry.record("bad")
     assert record is not None

@@ -1,7 +1,8 @@
 """JSON as the wire has it: compact, UTF-8, and nothing that the standard does not know.
 
-Parsing uses orjson when it is installed (the extra `fast`); the standard library is the reference, and both are tested
-with the same table (only integers beyond 64 bits differ: orjson makes them floats). Writing always uses the standard library: orjson would turn NaN into null without a word.
+Parsing uses orjson when it is installed (the extra `fast`). The standard library is the reference, and both are held
+to one table; only integers beyond 64 bits differ, which orjson makes floats. Writing always uses the standard library:
+orjson would turn NaN into null without a word.
 """
 
 from __future__ import annotations

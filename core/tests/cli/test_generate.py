@@ -8,7 +8,11 @@ from pytest_httpserver import HTTPServer
 
 from .conftest import Run
 
-COMPLETION: dict[str, Any] = {"id": "x", "model": "m-1", "choices": [{"index": 0, "text": " a time", "finish_reason": "stop"}]}
+COMPLETION: dict[str, Any] = {
+    "id": "x",
+    "model": "m-1",
+    "choices": [{"index": 0, "text": " a time", "finish_reason": "stop"}],
+}
 
 
 def _vectors(*vectors: list[float]) -> dict[str, Any]:
@@ -53,9 +57,7 @@ def test_embed_as_json(run: Run, httpserver: HTTPServer) -> None:
     assert (document["vectors"], document["model"], document["usage"]["input_tokens"]) == ([[1.0, 0.5]], "m-1", 2)
 
 
-def test_embed_on_a_terminal_is_a_table(
-    run: Run, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_embed_on_a_terminal_is_a_table(run: Run, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
     httpserver.expect_request("/embeddings").respond_with_json(_vectors([3.0, 4.0]))
     for module in ("_generate", "_output"):
         monkeypatch.setattr(f"ipfs_accel._cli.{module}.is_terminal", lambda **_: True)

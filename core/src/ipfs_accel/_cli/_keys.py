@@ -79,7 +79,8 @@ def _origin_of_endpoint(state: State, name: str) -> str:
         backend = Registry(config.plugins, state.plugins).load(backend_of(config, name))
         target = resolve(name, backend, _without_key(config, name), KeyFile.default())
     except AccelError as error:
-        error.about(hint="name the place that the key is for: --origin URL")
+        known = f"{error.hint}; or " if error.hint else ""
+        error.hint = f"{known}name the place that the key is for: --origin URL"
         raise
     if not target.origin:
         raise ConfigError(

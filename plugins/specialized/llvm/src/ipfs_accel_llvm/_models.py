@@ -70,11 +70,12 @@ def show_steps(endpoint: Endpoint, model: str) -> Generator[Any, Any, Any]:
         raise ModelNotFoundError(f"the server has no model {model!r}", hint=f"it has: {known}" if known else None)
     if server.kind == "llama.cpp":
         props = yield Http(send=server.send(get("/props")), parse=HttpResponse.json)
-        found = attrs.evolve(found, features={**_features(props, is_embedded=bool(server.headers)), **found.features})
+        features = _features(props) | (_engine_features(endpoint) if server.headers else {})
+        found = attrs.evolve(found, features={**features, **found.features})
     return Ready(value=found)
 
 
-def _features(props: dict[str, Any], *, is_embedded: bool) -> dict[str, Support]:
+def _features(props: dict[str, Any]) -> dict[str, Support]:
     caps = props.get("chat_template_caps") or {}
     modalities = props.get("modalities") or {}
     said = {
@@ -85,9 +86,13 @@ def _features(props: dict[str, Any], *, is_embedded: bool) -> dict[str, Support]
         "audio": modalities.get("audio"),
         "video": modalities.get("video"),
         "json_schema": True,  # llama.cpp enforces schemas by grammar, whatever the model
-        "embed": True if is_embedded else None,  # a server does not tell; the engine here is always started with it
     }
     return {name: YES if value else NO for name, value in said.items() if value is not None}
+
+
+def _engine_features(endpoint: Endpoint) -> dict[str, Support]:
+    """Say what a server does not tell, but what the engine in this process was started with."""
+    return {"embed": YES, "rerank": YES if endpoint.options.pooling == "rank" else NO}
 
 
 def health_steps(endpoint: Endpoint) -> Generator[Any, Any, Any]:

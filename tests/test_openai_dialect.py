@@ -1,4 +1,4 @@
-"""The openai backend against llama.cpp's real server, which speaks the same dialect."""
+"""The backends that speak OpenAI's dialect against llama.cpp's real server, which nobody here wrote."""
 
 from __future__ import annotations
 
@@ -35,13 +35,21 @@ FORCED: dict[str, Any] = {
 }
 
 
+@pytest.fixture(params=["openai", "llvm"])
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def endpoints(llama: Any, llama_keyed: Any, llama_plain: Any) -> dict[str, EndpointConfig]:
+def endpoints(backend: str, llama: Any, llama_keyed: Any, llama_plain: Any) -> dict[str, EndpointConfig]:
+    def at(server: Any, key: str) -> EndpointConfig:
+        return EndpointConfig(backend=backend, base_url=f"{server.url}/v1", key=key)
+
     return {
-        "local": EndpointConfig(backend="openai", base_url=f"{llama.url}/v1", key=""),
-        "keyed": EndpointConfig(backend="openai", base_url=f"{llama_keyed.url}/v1", key=llama_keyed.key),
-        "wrong": EndpointConfig(backend="openai", base_url=f"{llama_keyed.url}/v1", key="sk-wrong-0123456789"),
-        "plain": EndpointConfig(backend="openai", base_url=f"{llama_plain.url}/v1", key=""),
+        "local": at(llama, ""),
+        "keyed": at(llama_keyed, llama_keyed.key),
+        "wrong": at(llama_keyed, "sk-wrong-0123456789"),
+        "plain": at(llama_plain, ""),
     }
 
 
@@ -150,7 +158,7 @@ def test_models_and_health(client: Client) -> None:
     assert client.healthcheck("wrong").status == "misconfigured"
 
 
-def test_errors(client: Client) -> None:
+def test_errors(client: Client, backend: str) -> None:
     with pytest.raises(e.AuthenticationError, match="Invalid API Key") as caught:
         client.chat("wrong/tiny", "hi")
     assert "sk-wrong" not in repr(caught.value.__dict__)
@@ -160,7 +168,7 @@ def test_errors(client: Client) -> None:
         client.chat("plain/tiny", "word " * 400)
     with pytest.raises(e.NotSupportedByServerError):
         client.embed("plain/tiny", "hi")
-    endpoint = EndpointConfig(backend="openai", base_url="http://127.0.0.1:1/v1", key="")
+    endpoint = EndpointConfig(backend=backend, base_url="http://127.0.0.1:1/v1", key="")
     with Client(endpoints={"down": endpoint}) as other, pytest.raises(e.APIConnectionError, match="refused"):
         other.chat("down/tiny", "hi")
 
@@ -173,10 +181,6 @@ def test_a_wrong_path_is_not_found(llama: Any) -> None:
 
 def test_a_key_that_is_right(client: Client) -> None:
     assert client.chat("keyed/tiny", "hi", **SEEDED).usage.output_tokens
-
-
-def busy_slots(client: Client) -> int:
-    return sum(slot["is_processing"] for slot in client.call("watch", "slots"))
 
 
 LONG: dict[str, Any] = {"max_tokens": 100_000, "extra": {"ignore_eos": True}}

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from ipfs_accel._cli._app import _COMMANDS, app
+from ipfs_accel._cli._command import Command, State
+from ipfs_accel._cli._output import use_color
+
+from .conftest import Run
+
+PATHS = [
+    *[(name,) for name in _COMMANDS],
+    *[("keys", name) for name in ("set", "list", "remove", "path")],
+    *[("config", name) for name in ("show", "path")],
+]
+
+
+@pytest.mark.parametrize("path", [(), *PATHS], ids=" ".join)
+def test_every_command_has_help_with_examples_and_the_shared_options(run: Run, path: tuple[str, ...]) -> None:
+    result = run(*path, "-h")
+    assert (result.exit_code, result.stderr) == (0, "")
+    for text in ("Examples:\n  ", "--json", "--color", "--debug", "--config", "--quiet", "--help"):
+        assert text in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 120
+    assert run(*path, "--help").stdout == result.stdout
+
+
+def test_the_list_of_commands_tells_what_they_are(run: Run) -> None:
+    text = run("--help").stdout
+    for name, (_module, summary) in _COMMANDS.items():
+        assert f"  {name:12}  {summary}\n" in text
+    for code in (0, 1, 2, 3, 4, 5, 6, 7, 8, 130):
+        assert f"\n  {code:3}  " in text
+
+
+def test_what_the_table_says_is_what_the_command_says() -> None:
+    for name, (_module, summary) in _COMMANDS.items():
+        command = app.get_command(None, name)  # type: ignore[arg-type]
+        assert command is not None
+        assert command.get_short_help_str(200) == summary
+        assert isinstance(command, Command) or name in {"keys", "config"}
+
+
+def test_without_a_command_the_help_is_shown(run: Run) -> None:
+    result = run()
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Usage: ipfs-accel" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("chta",), "error: there is no command 'chta'\nhint: did you mean chat?\n"),
+        (("xyzzy",), "error: there is no command 'xyzzy'\nhint: run: ipfs-accel --help\n"),
+        (("keys", "lst"), "error: there is no command 'lst'\nhint: did you mean list or set?\n"),
+        (("--jsno", "backends"), "error: there is no option '--jsno'\nhint: did you mean --json"),
+        (("completion", "tcsh"), "error: invalid value for '{bash|zsh|fish}': 'tcsh' is not one of"),
+        (("backends", "--color", "red"), "error: invalid value for '--color': 'red' is not one of"),
+        (("backends", "x"), "error: got unexpected extra argument"),
+    ],
+)
+def test_wrong_usage(run: Run, arguments: tuple[str, ...], message: str) -> None:
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(message)
+
+
+def test_shared_options_stand_before_or_after_the_command(run: Run) -> None:
+    assert json.loads(run("--json", "backends").stdout) == json.loads(run("backends", "--json").stdout)
+    error = json.loads(run("--json", "chat").stderr)["error"]
+    assert (error["type"], error["exit_code"]) == ("InvalidRequestError", 2)
+    assert json.loads(run("chat", "--json", "--nonsense").stderr)["error"]["exit_code"] == 2
+
+
+@pytest.mark.parametrize(
+    ("color", "environ", "expected"),
+    [
+        ("auto", {}, False),
+        ("always", {"NO_COLOR": "1"}, True),
+        ("never", {"FORCE_COLOR": "1"}, False),
+        ("auto", {"FORCE_COLOR": "1"}, True),
+        ("auto", {"FORCE_COLOR": "0"}, False),
+        ("auto", {"NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
+    ],
+)
+def test_when_to_colour(
+    color: str, environ: dict[str, str], expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    state = State()
+    state.color = color
+    assert use_color(state) is expected
+
+
+def test_colour_is_only_decoration(run: Run) -> None:
+    plain = run("chat", "-m", "studio/m")
+    coloured = run("chat", "-m", "studio/m", "--color", "always")
+    assert "\x1b[" not in plain.stderr
+    assert "\x1b[" in coloured.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(run: Run, shell: str) -> None:
+    result = run("completion", shell)
+    assert (result.exit_code, "_IPFS_ACCEL_COMPLETE" in result.stdout) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("ipfs-accel ch", {"chat"}),
+        ("ipfs-accel chat -m ", {"fast", "studio/", "lab/"}),
+        ("ipfs-accel chat -m st", {"studio/"}),
+        ("ipfs-accel models ", {"studio", "lab"}),
+        ("ipfs-accel chat --sch", {"--schema"}),
+        ("ipfs-accel keys ", {"set", "list", "remove", "path"}),
+    ],
+)
+def test_completion_asks_no_server(
+    run: Run,
+    words: str,
+    expected: set[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: pytest.TempPathFactory,
+    install: object,
+) -> None:
+    install("studio", "raise RuntimeError('imported')", distribution="acme-studio")  # type: ignore[operator]
+    config = tmp_path / "c.toml"  # type: ignore[operator]
+    config.write_text('[aliases]\nfast = "studio/m"\n[endpoints.lab]\nbackend = "studio"\n')
+    monkeypatch.setenv("IPFS_ACCEL_CONFIG", str(config))
+    monkeypatch.setenv("_IPFS_ACCEL_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+    result = run()
+    assert result.exit_code == 0
+    assert {line.split(",")[1] for line in result.stdout.splitlines()} == expected

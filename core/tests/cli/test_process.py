@@ -1,0 +1,313 @@
+"""The command as a process: streams, signals, pipes, start-up, and plugins that misbehave."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from .conftest import COMMAND, Spawn, Start, chat_stream, chunk
+
+Install = Callable[..., Path]
+KEY = "sk-canary-0123456789"
+
+
+@pytest.fixture
+def endless(httpserver: HTTPServer) -> Iterator[None]:
+    """A server that begins an answer and does not end it before the test is over."""
+    over = threading.Event()
+
+    def body() -> Iterator[str]:
+        yield chunk({"content": "so "})
+        yield chunk({"content": "far"})
+        over.wait(20)
+
+    httpserver.expect_request("/chat/completions").respond_with_handler(
+        lambda _request: Response(body(), content_type="text/event-stream")
+    )
+    yield
+    over.set()
+
+
+def test_python_m_is_the_command(spawn: Spawn) -> None:
+    result = spawn("--version")
+    assert (result.returncode, result.stdout.split()[0], result.stderr) == (0, "ipfs-accel", "")
+
+
+def test_the_answer_alone_is_on_stdout(spawn: Spawn, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/chat/completions").respond_with_data(
+        chat_stream("bl", "ue"), content_type="text/event-stream"
+    )
+    result = spawn("chat", "-m", "studio/m", "--usage", input="sky?")
+    assert (result.returncode, result.stdout) == (0, "blue\n")
+    assert result.stderr.startswith("usage: 3 tokens in")
+
+
+def test_text_arrives_while_the_answer_is_still_being_written(start: Start, endless: None) -> None:
+    process = start("chat", "-m", "studio/m", "q", stdin=subprocess.DEVNULL)
+    assert process.stdout is not None
+    assert process.stdout.read(6) == "so far"
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize("arguments", [("chat", "-m", "studio/m", "q"), ("chat", "-m", "studio/m", "-i", "q")])
+def test_ctrl_c_keeps_what_came_and_exits_130(start: Start, endless: None, arguments: tuple[str, ...]) -> None:
+    process = start(*arguments, stdin=subprocess.DEVNULL)
+    assert process.stdout is not None
+    assert process.stdout.read(6) == "so far"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (130, "\n", "")
+
+
+def test_a_reader_that_leaves_ends_it_quietly(start: Start, endless: None) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = start("chat", "-m", "studio/m", "q", stdin=subprocess.DEVNULL, stdout=writer)
+    os.close(writer)
+    _, err = process.communicate(timeout=10)
+    assert (process.returncode, err) == (0, "")
+
+
+def test_help_into_a_closed_pipe(start: Start) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = start("--help", stdout=writer)
+    os.close(writer)
+    assert (process.communicate(timeout=10)[1], process.returncode) == ("", 0)
+
+
+def test_no_prompt_and_nobody_to_ask(spawn: Spawn) -> None:
+    result = spawn("chat", "-m", "studio/m")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: there is no prompt\n")
+
+
+def test_no_key_shows_not_even_with_debug(spawn: Spawn, start: Start, httpserver: HTTPServer) -> None:
+    def repeat(request: Request) -> Response:
+        said = request.headers["Authorization"]
+        return Response(json.dumps({"error": {"message": f"wrong: {said}"}}), 401, content_type="application/json")
+
+    httpserver.expect_request("/chat/completions").respond_with_handler(repeat)
+    assert spawn("keys", "set", "studio", input=KEY).returncode == 0
+    for flags in ((), ("--debug",), ("--json",), ("--json", "--debug")):
+        result = spawn("chat", "-m", "studio/m", "q", *flags)
+        assert result.returncode == 4
+        assert "wrong: " in result.stderr
+        assert "canary" not in result.stdout + result.stderr
+        assert ("Traceback" in result.stderr) is ("--debug" in flags)
+    for arguments in (("doctor",), ("config", "show"), ("keys", "list"), ("backends",), ("doctor", "--json")):
+        assert "canary" not in spawn(*arguments, "--debug").stdout
+
+
+def test_what_a_terminal_cannot_show_breaks_nothing(spawn: Spawn, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/chat/completions").respond_with_data(
+        chat_stream("naïve ☂ \ud83d"), content_type="text/event-stream"
+    )
+    environ = {**os.environ, "PYTHONIOENCODING": "latin-1:strict", "STUDIO_BASE_URL": httpserver.url_for("")}
+    environ["PYTHONPATH"] = next(path for path in sys.path if (Path(path) / "plugin_acme_studio.py").exists())
+    pipe = subprocess.PIPE
+    process = subprocess.run(
+        [*COMMAND, "chat", "-m", "studio/m", "q"], env=environ, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, check=False
+    )
+    assert (process.returncode, process.stdout, process.stderr) == (0, b"na\xefve ? ?\n", b"")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
+def test_the_start_costs_little_more_than_click(arguments: list[str]) -> None:
+    def best(*command: str) -> float:
+        times = []
+        for _ in range(5):
+            started = time.perf_counter()
+            subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
+            times.append(time.perf_counter() - started)
+        return min(times)
+
+    assert best("-m", "ipfs_accel", *arguments) < 3 * best("-c", "import click, importlib.metadata")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from ipfs_accel._cli import main\n"
+        "try: main()\n"
+        "except SystemExit: print(*sys.modules, file=sys.stderr)"
+    )
+    result = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
+    loaded = set(result.stderr.split())
+    assert "ipfs_accel._cli._app" in loaded
+    assert not loaded & {"httpx", "attrs", "attr", "cattrs", "pluggy", "structlog", "rich", "ipfs_accel._client", "anyio"}
+
+
+@pytest.fixture
+def bad_plugins(install: Install, monkeypatch: pytest.MonkeyPatch) -> Path:
+    install("crash", "raise RuntimeError('bad day')")
+    install("sleepy", "import time\ntime.sleep(10)")
+    install("leave", "import sys\nsys.exit(3)")
+    install("twin", distribution="acme-twin-one")
+    install("twin", distribution="acme-twin-two")
+    old = "from ipfs_accel import BackendInfo, hookimpl\napi_version = 0\n"
+    site = install("old", old)
+    monkeypatch.delenv("IPFS_ACCEL_PLUGINS")
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    return site
+
+
+@pytest.mark.usefixtures("bad_plugins")
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--version",), 0),
+        (("backends",), 0),
+        (("doctor",), 1),
+        (("config", "show"), 0),
+        (("capabilities",), 0),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_bad_plugins_neither_break_nor_delay(start: Start, arguments: tuple[str, ...], code: int) -> None:
+    started = time.perf_counter()
+    process = start(*arguments)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == code, err
+    assert "Traceback" not in err
+    assert time.perf_counter() - started < 4
+
+
+@pytest.mark.usefixtures("bad_plugins")
+def test_doctor_tells_what_is_wrong_with_each(spawn: Spawn) -> None:
+    report = json.loads(spawn("doctor", "--json").stdout)
+    found = {each["name"]: (each["state"], each["reason"]) for each in report["plugins"]}
+    assert found["studio"] == ("loaded", None)
+    assert found["crash"] == ("broken", "RuntimeError: bad day")
+    assert found["leave"] == ("broken", "SystemExit: 3")
+    assert found["sleepy"] == ("slow", "the plugin 'sleepy' is still importing after 2 s")
+    assert found["twin"][0] == "duplicate"
+    assert found["old"] == (
+        "incompatible",
+        "it was written for plugin API 0, this ipfs-accel has 1: upgrade the plugin",
+    )
+    named = {problem.split(":")[0] for problem in report["problems"]}
+    assert {"plugin crash", "plugin leave", "plugin sleepy", "plugin twin", "plugin old"} <= named
+
+
+class Terminal:
+    """A process whose stdin and stdout are a terminal."""
+
+    def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
+        self.process = process
+        self.text = ""
+        self._descriptor = descriptor
+
+    def type(self, text: str) -> None:
+        os.write(self._descriptor, text.encode())
+
+    def expect(self, text: str, seconds: float = 10) -> None:
+        """Read until the text has come since the last call."""
+        end = time.monotonic() + seconds
+        seen = ""
+        while text not in seen:
+            ready = select.select([self._descriptor], [], [], max(0, end - time.monotonic()))[0]
+            assert ready, f"{text!r} did not come, but {seen!r}"
+            with suppress(OSError):
+                seen += os.read(self._descriptor, 65536).decode()
+        self.text += seen
+
+
+@contextmanager
+def terminal(*arguments: str, environ: dict[str, str]) -> Iterator[Terminal]:
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        env={**environ, "TERM": "xterm"},
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        start_new_session=True,
+        preexec_fn=lambda: _take_terminal(),
+    )
+    os.close(follower)
+    try:
+        yield Terminal(process, leader)
+        process.wait(10)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(leader)
+
+
+def _take_terminal() -> None:
+    import fcntl
+    import termios
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+@pytest.fixture
+def environ(install: Install, httpserver: HTTPServer) -> dict[str, str]:
+    site = install("studio", (Path(__file__).parent / "studio.py").read_text())
+    return {**os.environ, "PYTHONPATH": str(site), "STUDIO_BASE_URL": httpserver.url_for("").rstrip("/")}
+
+
+def test_a_conversation_on_a_terminal_survives_ctrl_c_and_errors(
+    environ: dict[str, str], endless: None, httpserver: HTTPServer
+) -> None:
+    with terminal("chat", "-m", "studio/m", "-i", environ=environ) as screen:
+        screen.expect("> ")
+        screen.type("first\n")
+        screen.expect("so far")
+        screen.type("\x03")
+        screen.expect("(stopped)")
+        screen.expect("> ")
+        screen.type(".nonsense\n")
+        screen.expect("there is no command .nonsense")
+        screen.type("second\n")
+        screen.expect("so far")
+        screen.type("\x03")
+        screen.expect("> ")
+        screen.type("\x04")
+    assert screen.process.returncode == 0
+    assert httpserver.log[-1][0].json["messages"] == [
+        {"role": "user", "content": "first"},
+        {"role": "assistant", "content": "so far"},
+        {"role": "user", "content": "second"},
+    ]
+
+
+def test_a_key_is_typed_without_echo(environ: dict[str, str]) -> None:
+    with terminal("keys", "set", "studio", environ=environ) as screen:
+        screen.expect("key of studio (not shown): ")
+        screen.type(f"{KEY}\n")
+        screen.expect("stored the key of studio for")
+    assert screen.process.returncode == 0
+    assert KEY not in screen.text
+
+
+def test_tables_are_aligned_on_a_terminal(environ: dict[str, str]) -> None:
+    with terminal("backends", environ=environ) as screen:
+        screen.expect("1.2")
+    lines = [line for line in screen.text.splitlines() if "BACKEND" in line or "studio" in line]
+    assert lines[0].index("STATE") == lines[1].index("available")
+    assert "\t" not in screen.text
+
+
+def test_a_model_cannot_steer_the_terminal(environ: dict[str, str], httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/chat/completions").respond_with_data(
+        chat_stream("a\x1b[2Jb"), content_type="text/event-stream"
+    )
+    with terminal("chat", "-m", "studio/m", "q", environ=environ) as screen:
+        screen.expect("a[2Jb")
+    assert screen.process.returncode == 0
