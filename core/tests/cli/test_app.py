@@ -84,9 +84,7 @@ def test_shared_options_stand_before_or_after_the_command(run: Run) -> None:
         ("auto", {"NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
     ],
 )
-def test_when_to_colour(
-    color: str, environ: dict[str, str], expected: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_when_to_colour(color: str, environ: dict[str, str], expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     state = State()

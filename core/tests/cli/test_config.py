@@ -46,9 +46,7 @@ def test_every_setting_has_its_source(run: Run, config: Path, monkeypatch: pytes
     monkeypatch.setenv("IPFS_ACCEL_TIMEOUT", "30")
     result = run("config", "show", "--json", "--config", str(config))
     assert result.exit_code == 0, result.stderr
-    found = {
-        name: (each["value"], each["source"]) for name, each in json.loads(result.stdout)["settings"].items()
-    }
+    found = {name: (each["value"], each["source"]) for name, each in json.loads(result.stdout)["settings"].items()}
     assert found["default_model"] == ("lab/", f"{config}:1")
     assert found["timeout"] == ("30.0", "IPFS_ACCEL_TIMEOUT")
     assert found["on_unsupported"] == ("raise", "default")

@@ -33,7 +33,8 @@ def endless(httpserver: HTTPServer) -> Iterator[None]:
     def body() -> Iterator[str]:
         yield chunk({"content": "so "})
         yield chunk({"content": "far"})
-        over.wait(20)
+        while not over.wait(0.05):
+            yield ": still here\n\n"  # fails when nobody listens any more
 
     httpserver.expect_request("/chat/completions").respond_with_handler(
         lambda _request: Response(body(), content_type="text/event-stream")
@@ -122,7 +123,12 @@ def test_what_a_terminal_cannot_show_breaks_nothing(spawn: Spawn, httpserver: HT
     environ["PYTHONPATH"] = next(path for path in sys.path if (Path(path) / "plugin_acme_studio.py").exists())
     pipe = subprocess.PIPE
     process = subprocess.run(
-        [*COMMAND, "chat", "-m", "studio/m", "q"], env=environ, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, check=False
+        [*COMMAND, "chat", "-m", "studio/m", "q"],
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=pipe,
+        stderr=pipe,
+        check=False,
     )
     assert (process.returncode, process.stdout, process.stderr) == (0, b"na\xefve ? ?\n", b"")
 
@@ -149,7 +155,17 @@ def test_help_imports_nothing_heavy() -> None:
     result = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
     loaded = set(result.stderr.split())
     assert "ipfs_accel._cli._app" in loaded
-    assert not loaded & {"httpx", "attrs", "attr", "cattrs", "pluggy", "structlog", "rich", "ipfs_accel._client", "anyio"}
+    assert not loaded & {
+        "httpx",
+        "attrs",
+        "attr",
+        "cattrs",
+        "pluggy",
+        "structlog",
+        "rich",
+        "ipfs_accel._client",
+        "anyio",
+    }
 
 
 @pytest.fixture
@@ -237,7 +253,7 @@ def terminal(*arguments: str, environ: dict[str, str]) -> Iterator[Terminal]:
         stdout=follower,
         stderr=follower,
         start_new_session=True,
-        preexec_fn=lambda: _take_terminal(),
+        preexec_fn=_take_terminal,
     )
     os.close(follower)
     try:
@@ -297,7 +313,7 @@ def test_a_key_is_typed_without_echo(environ: dict[str, str]) -> None:
 
 
 def test_tables_are_aligned_on_a_terminal(environ: dict[str, str]) -> None:
-    with terminal("backends", environ=environ) as screen:
+    with terminal("backends", "--color", "never", environ=environ) as screen:
         screen.expect("1.2")
     lines = [line for line in screen.text.splitlines() if "BACKEND" in line or "studio" in line]
     assert lines[0].index("STATE") == lines[1].index("available")

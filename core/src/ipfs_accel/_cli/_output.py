@@ -98,8 +98,10 @@ def _rich_table(state: State, titles: Sequence[str], rows: list[list[str]]) -> N
     from rich.text import Text  # noqa: PLC0415 - as above
 
     grid = Table(box=None, pad_edge=False, header_style="bold")
-    for index, title in enumerate(titles):
-        grid.add_column(title.upper(), overflow="fold", no_wrap=index == 0)
+    for title in titles:
+        grid.add_column(title.upper(), overflow="fold")
     for row in rows:
         grid.add_row(*[Text(text) for text in row])
-    Console(no_color=not use_color(state), highlight=False).print(grid)
+    colored = use_color(state)
+    console = Console(color_system="auto" if colored else None, no_color=not colored, highlight=False)
+    console.print(grid)

@@ -36,7 +36,7 @@ class Engine:
     Attributes:
         url: Where it listens, on loopback.
         key: What it wants to be asked with; made for this engine alone.
-        pid: The process that it runs in: a forked child has the object, but not its threads.
+        pid: The process that it runs in; a forked child has the object, but not its threads.
     """
 
     url: str
@@ -60,16 +60,23 @@ def start(path: Path, options: Options) -> Engine:
     path = path.expanduser().resolve()
     identity = (str(path), options.context, options.parallel, options.threads, options.gpu_layers, options.pooling)
     with _lock:
+        if any(engine.pid != os.getpid() for engine in _engines.values()):
+            # llama.cpp's threads and locks do not survive a fork: a new engine would hang in the child.
+            raise ConfigError(
+                "a model cannot run in a forked child of a process that runs one",
+                hint="start the child with the method 'spawn', or load models only in the children",
+            )
         engine = _engines.get(identity)
-        if engine is None or engine.pid != os.getpid():
+        if engine is None:
             engine = _engines[identity] = _load(path, options)
         return engine
 
 
 def stop_all() -> None:
-    """Stop every engine of this process."""
+    """Stop every engine of this process; in a forked child they are the parent's and stay."""
     with _lock:
-        _engines.clear()
+        if all(engine.pid == os.getpid() for engine in _engines.values()):
+            _engines.clear()
 
 
 def _load(path: Path, options: Options) -> Engine:

@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from ipfs_accel import Client, EndpointConfig
+from ipfs_accel import errors as e
+from ipfs_accel.types import Message, ToolCall
+from pytest_httpserver import HTTPServer
+
+Serve = Callable[..., HTTPServer]
+
+LLAMACPP = {
+    "object": "list",
+    "data": [
+        {
+            "id": "tiny",
+            "object": "model",
+            "owned_by": "llamacpp",
+            "architecture": {"input_modalities": ["text", "image"], "output_modalities": ["text"]},
+            "meta": {"n_ctx": 2048, "n_ctx_train": 4096},
+        }
+    ],
+}
+VLLM = {"object": "list", "data": [{"id": "big", "owned_by": "vllm", "max_model_len": 32768, "permission": []}]}
+MLC = {"object": "list", "data": [{"id": "small", "owned_by": "MLC-LLM"}]}
+LCP = {"object": "list", "data": [{"id": "small", "owned_by": "me", "permissions": []}]}
+OTHER = {"object": "list", "data": [{"id": "x", "owned_by": "organization_owner"}]}
+
+CHAT = {
+    "id": "c1",
+    "model": "m",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
+}
+
+
+@pytest.fixture
+def client(httpserver: HTTPServer) -> Iterator[Client]:
+    url = httpserver.url_for("").rstrip("/")
+    endpoints = {
+        "lab": EndpointConfig(backend="llvm", base_url=url),
+        "lab1": EndpointConfig(backend="llvm", base_url=f"{url}/v1"),
+        "set": EndpointConfig(backend="llvm", base_url=url, options={"server": "vllm"}),
+    }
+    with Client(endpoints=endpoints) as client:
+        yield client
+
+
+def paths(httpserver: HTTPServer) -> list[str]:
+    return [f"{request.method} {request.path}" for request, _ in httpserver.log]
+
+
+def sent(httpserver: HTTPServer) -> Any:
+    return json.loads(httpserver.log[-1][0].get_data())
+
+
+@pytest.mark.parametrize(
+    ("models", "kind"),
+    [
+        (LLAMACPP, "llama.cpp"),
+        (VLLM, "vllm"),
+        (MLC, "mlc"),
+        (LCP, "llama-cpp-python"),
+        (OTHER, "other"),
+        ({"data": []}, "other"),
+    ],
+)
+def test_the_owner_of_the_models_names_the_server(
+    models: Any, kind: str, client: Client, httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request("/v1/models").respond_with_json(models)
+    httpserver.expect_request("/v1/chat/completions").respond_with_json(CHAT)
+    for _ in range(2):
+        assert client.chat("lab/m", "hi").text == "hi"
+    assert paths(httpserver) == ["GET /v1/models", "POST /v1/chat/completions", "POST /v1/chat/completions"]
+    assert client._core._targets["lab"].endpoint.memo == {"server": kind}
+
+
+def test_a_server_that_is_configured_is_not_asked(client: Client, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/v1/chat/completions").respond_with_json(CHAT)
+    client.chat("set/m", "hi")
+    assert paths(httpserver) == ["POST /v1/chat/completions"]
+
+
+def test_a_base_url_may_end_with_v1(client: Client, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/v1/models").respond_with_json(VLLM)
+    httpserver.expect_request("/v1/chat/completions").respond_with_json(CHAT)
+    assert client.chat("lab1/m", "hi").text == "hi"
+
+
+@pytest.mark.parametrize(
+    ("routes", "message"),
+    [
+        ({"/openapi.json": {"paths": {"/health": {}, "/generate": {}}}}, "speaks the dialect of shortfin"),
+        ({"/models": [{"id": "a"}]}, "lists models at /models"),
+        ({"/openapi.json": {"paths": {}}}, "no server of models that this plugin knows"),
+        ({}, "no server of models that this plugin knows"),
+    ],
+)
+def test_other_servers_are_named(routes: dict[str, Any], message: str, client: Client, httpserver: HTTPServer) -> None:
+    for path, answer in routes.items():
+        httpserver.expect_request(path).respond_with_json(answer)
+    for path in {"/v1/models", "/openapi.json", "/models"} - routes.keys():
+        httpserver.expect_request(path).respond_with_data(status=404)
+    with pytest.raises(e.UnsupportedOperationError, match=message):
+        client.chat("lab/m", "hi")
+    assert all(path.startswith("GET") for path in paths(httpserver))
+
+
+def test_a_missing_key_is_the_real_calls_error(client: Client, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/v1/models").respond_with_data('{"error":"Unauthorized"}', status=401)
+    httpserver.expect_request("/v1/chat/completions").respond_with_data('{"error":"Unauthorized"}', status=401)
+    with pytest.raises(e.AuthenticationError, match="Unauthorized"):
+        client.chat("lab/m", "hi")
+
+
+def test_a_server_that_loads_says_so(client: Client, httpserver: HTTPServer) -> None:
+    loading = {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}}
+    httpserver.expect_request("/v1/models").respond_with_json(loading, status=503)
+    httpserver.expect_request("/v1/chat/completions").respond_with_json(loading, status=503)
+    httpserver.expect_request("/health").respond_with_json(loading, status=503)
+    with pytest.raises(e.OverloadedError, match="Loading model") as caught:
+        client.chat("lab/m", "hi")
+    assert caught.value.retryable
+    assert client.healthcheck("lab").status == "loading"
+
+
+def test_nobody_there_says_how_to_start_one() -> None:
+    with Client(endpoints={"lab": EndpointConfig(backend="llvm", base_url="http://127.0.0.1:1")}) as client:
+        with pytest.raises(e.APIConnectionError) as caught:
+            client.chat("lab/m", "hi")
+        assert "llama-server -m model.gguf" in (caught.value.hint or "")
+        assert client.healthcheck("lab").status == "unreachable"
+
+
+@pytest.mark.parametrize(
+    ("models", "extra", "expected"),
+    [
+        (
+            VLLM,
+            {"guided_regex": "a+", "guided_whitespace_pattern": " "},
+            {"structured_outputs": {"regex": "a+", "whitespace_pattern": " "}},
+        ),
+        (VLLM, {"guided_json": {}, "guided_decoding_backend": "x"}, {"structured_outputs": {"json": {}}}),
+        (LLAMACPP, {"guided_regex": "a+"}, {"guided_regex": "a+"}),
+        (LLAMACPP, {"min_p": 0.1}, {"min_p": 0.1}),
+    ],
+)
+def test_removed_fields_are_translated_where_they_would_be_ignored(
+    models: Any, extra: dict[str, Any], expected: dict[str, Any], client: Client, httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request("/v1/models").respond_with_json(models)
+    httpserver.expect_request("/v1/chat/completions").respond_with_json(CHAT)
+    client.chat("lab/m", "hi", extra=extra)
+    body = sent(httpserver)
+    del body["model"], body["messages"]
+    assert body == expected
+
+
+def test_mlc_gets_its_schema_as_text_and_never_a_user(client: Client, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/v1/models").respond_with_json(MLC)
+    httpserver.expect_request("/v1/chat/completions").respond_with_json(CHAT)
+    client.chat("lab/m", "hi", response_format={"type": "object"})
+    assert sent(httpserver)["response_format"] == {"type": "json_object", "json_schema": '{"type":"object"}'}
+    with pytest.raises(e.UnsupportedParameterError, match="user, top_k"):
+        client.chat("lab/m", "hi", user="u", top_k=3)
+    with pytest.warns(UserWarning, match="user"):
+        client.chat("lab/m", "hi", user="u", on_unsupported="warn")
+    assert "user" not in sent(httpserver)
+
+
+def test_mlc_gives_arguments_as_an_object_and_errors_as_text_in_text(client: Client, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/v1/models").respond_with_json(MLC)
+    message = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": {"x": 1}}}],
+    }
+    answer = {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
+    httpserver.expect_request("/v1/chat/completions").respond_with_json(answer)
+    assert client.chat("lab/m", "hi").message == Message.assistant(ToolCall(id="1", name="f", arguments='{"x":1}'))
+    httpserver.expect_request("/v1/completions").respond_with_data(
+        json.dumps('{"object":"error","message":"not served","code":400}'), status=400
+    )
+    with pytest.raises(e.BadRequestError, match=r"^not served$"):
+        client.complete("lab/m", "hi")
+
+
+def test_reasoning_has_two_names(client: Client, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/v1/models").respond_with_json(VLLM)
+    for name in ("reasoning", "reasoning_content"):
+        message = {"role": "assistant", "content": "a", name: "r"}
+        httpserver.clear()
+        httpserver.expect_request("/v1/models").respond_with_json(VLLM)
+        httpserver.expect_request("/v1/chat/completions").respond_with_json({"choices": [{"message": message}]})
+        assert client.chat("lab/m", "hi").reasoning == "r"
+
+
+def test_models_tell_their_context(client: Client, httpserver: HTTPServer) -> None:
+    httpserver.expect_ordered_request("/v1/models").respond_with_json(LLAMACPP)
+    httpserver.expect_ordered_request("/v1/models").respond_with_json(LLAMACPP)
+    (model,) = client.list_models("lab")
+    assert (model.id, model.context_window, model.input_modalities) == ("tiny", 2048, frozenset({"text", "image"}))
+    httpserver.clear()
+    httpserver.expect_request("/v1/models").respond_with_json(VLLM)
+    assert client.list_models("set")[0].context_window == 32768
+    with pytest.raises(e.ModelNotFoundError, match="'small'") as caught:
+        client.show_model("set/small")
+    assert caught.value.hint == "it has: big"
+
+
+def test_vllm_health_and_tokens(client: Client, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/health").respond_with_data("")
+    httpserver.expect_request("/version").respond_with_json({"version": "0.33.0"})
+    httpserver.expect_request(
+        "/tokenize", json={"prompt": "a b", "add_special_tokens": True, "model": "big"}
+    ).respond_with_json({"count": 2, "max_model_len": 9, "tokens": [1, 2], "token_strs": None})
+    httpserver.expect_request(
+        "/tokenize", json={"model": "big", "messages": [{"role": "user", "content": "hi"}]}
+    ).respond_with_json({"count": 7, "tokens": []})
+    httpserver.expect_request("/detokenize", json={"model": "big", "tokens": [1]}).respond_with_json({"prompt": "a"})
+    assert client.healthcheck("set").server == "vLLM 0.33.0"
+    assert client.tokenize("set/big", "a b", add_special=True).tokens == (1, 2)
+    assert client.count_tokens("set/big", "hi").input_tokens == 7
+    assert client.detokenize("set/big", [1]).text == "a"
+
+
+def test_rerank(client: Client, httpserver: HTTPServer) -> None:
+    answer = {
+        "model": "big",
+        "results": [{"index": 0, "relevance_score": 0.1}, {"index": 1, "relevance_score": 0.9}],
+        "usage": {"prompt_tokens": 5},
+    }
+    httpserver.expect_request(
+        "/v1/rerank", json={"query": "q", "documents": ["a", "b"], "model": "big", "top_n": 1}
+    ).respond_with_json(answer)
+    reply = client.rerank("set/big", "q", ["a", "b"], top_n=1)
+    assert [(each.index, each.document) for each in reply.results] == [(1, "b")]
+    assert reply.usage.input_tokens == 5
+
+
+def test_a_call_that_the_server_does_not_have(client: Client) -> None:
+    with pytest.raises(e.UnsupportedOperationError, match="is vllm, which has no /props") as caught:
+        client.call("set", "props")
+    assert caught.value.hint == "/props needs llama.cpp"
+
+
+def test_the_alias_has_its_own_place_and_key() -> None:
+    environ = {"VLLM_API_URL": "http://gpu:9", "VLLM_API_KEY": "sk-v"}
+    from ipfs_accel import load_config
+
+    with Client(load_config(None, environ)) as client:
+        from ipfs_accel._perform import perform
+
+        target = perform(client._core.target("vllm"), client._world)
+        assert (target.endpoint.base_url, target.endpoint.at_default_url) == ("http://gpu:9", False)
+        assert target.key_headers("http://gpu:9") == (("authorization", "Bearer sk-v"),)
