@@ -1,4 +1,4 @@
-"""A backend of OpenAI's dialect with two calls of its own; the tests' own process and the commands that they start use it."""
+"""A backend of OpenAI's dialect with two calls of its own, for this process and for those that the tests start."""
 
 from __future__ import annotations
 

@@ -220,40 +220,49 @@ def test_doctor_tells_what_is_wrong_with_each(spawn: Spawn) -> None:
     assert {"plugin crash", "plugin leave", "plugin sleepy", "plugin twin", "plugin old"} <= named
 
 
+# Makes stdin the terminal that Ctrl-C comes from, and becomes the command.
+TAKE_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
 class Terminal:
     """A process whose stdin and stdout are a terminal."""
 
     def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
         self.process = process
         self.text = ""
+        self._unread = ""
         self._descriptor = descriptor
 
     def type(self, text: str) -> None:
         os.write(self._descriptor, text.encode())
 
     def expect(self, text: str, seconds: float = 10) -> None:
-        """Read until the text has come since the last call."""
+        """Read until the text has come; what comes after it is for the next call."""
         end = time.monotonic() + seconds
-        seen = ""
-        while text not in seen:
+        while text not in self._unread:
             ready = select.select([self._descriptor], [], [], max(0, end - time.monotonic()))[0]
-            assert ready, f"{text!r} did not come, but {seen!r}"
+            assert ready, f"{text!r} did not come, but {self._unread!r}"
             with suppress(OSError):
-                seen += os.read(self._descriptor, 65536).decode()
-        self.text += seen
+                new = os.read(self._descriptor, 65536).decode()
+                self.text += new
+                self._unread += new
+        self._unread = self._unread.partition(text)[2]
 
 
 @contextmanager
 def terminal(*arguments: str, environ: dict[str, str]) -> Iterator[Terminal]:
     leader, follower = pty.openpty()
     process = subprocess.Popen(
-        [*COMMAND, *arguments],
+        [sys.executable, "-c", TAKE_TERMINAL, *COMMAND[1:], *arguments],
         env={**environ, "TERM": "xterm"},
         stdin=follower,
         stdout=follower,
         stderr=follower,
         start_new_session=True,
-        preexec_fn=_take_terminal,
     )
     os.close(follower)
     try:
@@ -263,13 +272,6 @@ def terminal(*arguments: str, environ: dict[str, str]) -> Iterator[Terminal]:
         process.kill()
         process.wait()
         os.close(leader)
-
-
-def _take_terminal() -> None:
-    import fcntl
-    import termios
-
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 @pytest.fixture
@@ -315,6 +317,7 @@ def test_a_key_is_typed_without_echo(environ: dict[str, str]) -> None:
 def test_tables_are_aligned_on_a_terminal(environ: dict[str, str]) -> None:
     with terminal("backends", "--color", "never", environ=environ) as screen:
         screen.expect("1.2")
+        screen.expect("\n")
     lines = [line for line in screen.text.splitlines() if "BACKEND" in line or "studio" in line]
     assert lines[0].index("STATE") == lines[1].index("available")
     assert "\t" not in screen.text

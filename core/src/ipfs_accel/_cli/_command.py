@@ -96,7 +96,8 @@ class _Help(click.Command):
         own: list[tuple[str, str]] = []
         shared: list[tuple[str, str]] = []
         for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
+            # Some versions of click list arguments too; the usage line shows them and the help text tells of them.
+            record = None if isinstance(parameter, click.Argument) else parameter.get_help_record(ctx)
             if record is not None:
                 (own if parameter.expose_value else shared).append(record)
         if own:

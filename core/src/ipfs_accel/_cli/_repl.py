@@ -143,7 +143,9 @@ class Repl:
     def _perform(self, command: str, argument: str) -> None:
         perform = self._commands.get(command)
         if perform is None:
-            raise InvalidRequestError(f"there is no command .{command}", hint=did_you_mean(command, self._commands))
+            raise InvalidRequestError(
+                f"there is no command .{command}", hint=did_you_mean(command, ["exit", *self._commands])
+            )
         perform(argument)
 
     def _clear(self, _text: str) -> None:

@@ -159,6 +159,7 @@ async def test_the_same_awaited(model: str) -> None:
 def test_a_forked_child_is_told_and_the_parent_goes_on(model: str) -> None:
     program = f"""
 import os
+import sys
 from ipfs_accel import Client
 from ipfs_accel.errors import ConfigError
 client = Client()
@@ -168,7 +169,7 @@ if child == 0:
     try:
         client.chat({model!r}, "Hello", max_tokens=2)
     except ConfigError as error:
-        os._exit(7 if "spawn" in error.hint else 1)
+        sys.exit(7 if "spawn" in error.hint else 1)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 client.chat({model!r}, "Hello", max_tokens=2)
 """

@@ -7,6 +7,7 @@ the machine cannot use it, and is then spoken to like any other llama.cpp.
 from __future__ import annotations
 
 import atexit
+import ctypes
 import http.client
 import os
 import secrets
@@ -73,10 +74,24 @@ def start(path: Path, options: Options) -> Engine:
 
 
 def stop_all() -> None:
-    """Stop every engine of this process; in a forked child they are the parent's and stay."""
-    with _lock:
-        if all(engine.pid == os.getpid() for engine in _engines.values()):
-            _engines.clear()
+    """Stop every engine of this process."""
+    if all(engine.pid == os.getpid() for engine in _engines.values()):
+        _engines.clear()
+
+
+def _leave_to_parent() -> None:
+    # In a forked child the engines' threads are missing, and stopping one would wait for them for ever, at the latest
+    # when the interpreter ends. A reference that nobody gives back keeps them from being stopped.
+    for engine in _engines.values():
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine._server))  # noqa: SLF001 - this module's own
+    # The library's own tidying at the very end waits for those threads too: leave before it, with the same status.
+    libc = ctypes.CDLL(None)
+    if _engines and hasattr(libc, "on_exit"):
+        libc.on_exit(libc._exit, None)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def _load(path: Path, options: Options) -> Engine:
