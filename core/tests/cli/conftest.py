@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +55,10 @@ def start(install: Callable[..., Path], request: pytest.FixtureRequest) -> Start
         server: HTTPServer = request.getfixturevalue("httpserver")
         environ["STUDIO_BASE_URL"] = server.url_for("").rstrip("/")
 
-    def start(*arguments: str, environ: dict[str, str] = environ, **settings: Any) -> subprocess.Popen[str]:
+    def start(*arguments: str, command: Sequence[str] = COMMAND, **settings: Any) -> subprocess.Popen[str]:
         pipe = subprocess.PIPE
         streams = {"stdin": pipe, "stdout": pipe, "stderr": pipe} | settings
-        return subprocess.Popen([*COMMAND, *arguments], env=environ, text=True, **streams)
+        return subprocess.Popen([*command, *arguments], env=environ, text=True, **streams)
 
     return start
 

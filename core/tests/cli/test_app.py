@@ -51,9 +51,9 @@ def test_without_a_command_the_help_is_shown(run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("chta",), "error: there is no command 'chta'\nhint: did you mean chat?\n"),
-        (("xyzzy",), "error: there is no command 'xyzzy'\nhint: run: ipfs-accel --help\n"),
-        (("keys", "lst"), "error: there is no command 'lst'\nhint: did you mean list or set?\n"),
+        (("chta",), "error: there is no command 'chta'\nhint: did you mean 'chat'?\n"),
+        (("xyzzy",), "error: there is no command 'xyzzy'\nhint: known: backends, call, "),
+        (("keys", "lst"), "error: there is no command 'lst'\nhint: did you mean 'list' or 'set'?\n"),
         (("--jsno", "backends"), "error: there is no option '--jsno'\nhint: did you mean --json"),
         (("completion", "tcsh"), "error: invalid value for '{bash|zsh|fish}': 'tcsh' is not one of"),
         (("backends", "--color", "red"), "error: invalid value for '--color': 'red' is not one of"),

@@ -9,6 +9,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from .conftest import Run, chat_answer
+from .studio import Studio
 
 Streams = Callable[..., None]
 PNG = b"\x89PNG\r\n\x1a\n0000"
@@ -72,7 +73,7 @@ def test_options_are_json_or_text_and_extra_goes_to_the_wire(
     [
         (
             ("-o", "temprature=1"),
-            "error: -o temprature: there is no such option\nhint: did you mean 'temperature'; the",
+            "error: -o temprature: there is no such option\nhint: did you mean 'temperature'? fields",
         ),
         (("-o", "temperature"), "error: -o 'temperature': expected NAME=VALUE\nhint: for example: -o name=value"),
         (("-o", "temperature=warm"), "error: studio: temperature: expected int or float, got 'warm'"),
@@ -237,3 +238,34 @@ def test_input_that_is_no_text_is_refused(run: Run) -> None:
         2,
         "error: stdin is not UTF-8 text\nhint: attach other files: -a FILE\n",
     )
+
+
+def test_in_a_pipe_the_text_is_left_as_it_is(run: Run, streams: Streams) -> None:
+    streams("a\x1b[2Jb\x07")
+    assert run("chat", "-m", "studio/m", "q").stdout == "a\x1b[2Jb\x07\n"
+
+
+def test_a_backend_that_cannot_stream_answers_at_once(run: Run, httpserver: HTTPServer) -> None:
+    class Slow(Studio):
+        stream = None  # type: ignore[assignment]
+        stream_complete = None  # type: ignore[assignment]
+
+    httpserver.expect_request("/chat/completions").respond_with_json(chat_answer())
+    httpserver.expect_request("/completions").respond_with_json({"choices": [{"text": "blue", "index": 0}]})
+    assert run("chat", "-m", "studio/m", "q", plugins=[Slow()]).stdout == "blue\n"
+    assert run("complete", "-m", "studio/m", "q", plugins=[Slow()]).stdout == "blue\n"
+    refused = run("chat", "-m", "studio/m", "q", "--jsonl", plugins=[Slow()])
+    assert (refused.exit_code, refused.stdout) == (2, "")
+
+
+def test_an_option_that_the_backend_cannot_honour(run: Run, streams: Streams) -> None:
+    streams("blue")
+    refused = run("chat", "-m", "studio/m", "q", "-o", "top_k=3")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    with pytest.warns(UserWarning, match="top_k"):
+        assert run("chat", "-m", "studio/m", "q", "-o", "top_k=3", "-o", "on_unsupported=warn").stdout == "blue\n"
+
+
+def test_the_help_names_every_option(run: Run) -> None:
+    text = " ".join(run("chat", "--help").stdout.split())
+    assert "frequency_penalty, logit_bias, logprobs, max_tokens, n, on_unsupported, parallel_tool_calls" in text

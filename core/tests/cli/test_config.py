@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from ipfs_accel import Secret
+from ipfs_accel._cli._inspect import masked_url
 from ipfs_accel._keys import KeyFile
 
 from .conftest import Run
@@ -70,6 +71,21 @@ def test_a_stored_key_shows_as_set(run: Run) -> None:
     result = run("config", "show")
     assert f"endpoints.studio.key\tset\t{KeyFile.default().path}\n" in result.stdout
     assert "canary" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        ("http://user:canary@proxy:3128", "http://***@proxy:3128"),
+        ("http://canary@proxy", "http://***@proxy"),
+        ("http://user:can@ry@proxy/p@th", "http://***@proxy/p@th"),
+        ("user:canary@proxy:3128", "***@proxy:3128"),
+        ("http://[::1", "http://[::1"),
+        ("studio/me@home:7b", "studio/me@home:7b"),
+    ],
+)
+def test_credentials_in_urls(url: str, masked: str) -> None:
+    assert masked_url(url) == masked
 
 
 def test_path(run: Run, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:

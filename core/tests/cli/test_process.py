@@ -115,6 +115,34 @@ def test_no_key_shows_not_even_with_debug(spawn: Spawn, start: Start, httpserver
         assert "canary" not in spawn(*arguments, "--debug").stdout
 
 
+def test_a_warning_is_a_line_on_stderr(spawn: Spawn, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/chat/completions").respond_with_data(
+        chat_stream("blue"), content_type="text/event-stream"
+    )
+    result = spawn("chat", "-m", "studio/m", "q", "-o", "top_k=3", "-o", "on_unsupported=warn")
+    assert (result.returncode, result.stdout) == (0, "blue\n")
+    assert result.stderr.startswith("warning: ")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("keys", "set", "studio"), "error: no key came from stdin\n"),
+        (("chat", "-m", "studio/m"), "error: there is no prompt\n"),
+        (("chat", "-m", "studio/m", "-i"), ""),
+    ],
+)
+def test_with_stdin_closed_nobody_is_asked(
+    spawn: Spawn, start: Start, arguments: tuple[str, ...], message: str
+) -> None:
+    code = "import os, sys; os.close(0); os.execv(sys.executable, [sys.executable, '-m', 'ipfs_accel', *sys.argv[1:]])"
+    process = start(*arguments, command=[sys.executable, "-c", code])
+    _, err = process.communicate(timeout=20)
+    assert err.startswith(message)
+    assert process.returncode == (2 if message else 0)
+
+
 def test_what_a_terminal_cannot_show_breaks_nothing(spawn: Spawn, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/chat/completions").respond_with_data(
         chat_stream("naïve ☂ \ud83d"), content_type="text/event-stream"

@@ -18,9 +18,9 @@ __all__ = ["main"]
 
 def main() -> NoReturn:
     """Run the command that the process was started with, and end the process."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A model's answer may hold what this terminal or locale cannot show.
+            # A model's answer may hold what this terminal or locale cannot show, and so may what is typed.
             stream.reconfigure(errors="replace")
     warnings.formatwarning = _format_warning
     app.main(prog_name="ipfs-accel")

@@ -111,8 +111,7 @@ class App(Group):
         instruction = os.environ.get(complete_var or COMPLETE_VARIABLE)
         if instruction:
             sys.exit(shell_complete(self, extra, name, complete_var or COMPLETE_VARIABLE, instruction))
-        state = extra.setdefault("obj", None) or State()
-        extra["obj"] = state
+        extra["obj"] = state = extra.get("obj") or State()
         sys.exit(self._run(name, arguments, state, extra))
 
     def _run(self, name: str, arguments: list[str], state: State, extra: dict[str, Any]) -> int:
@@ -125,7 +124,7 @@ class App(Group):
                 code = end.exit_code
             sys.stdout.flush()
         except BrokenPipeError:
-            _discard(sys.stdout)
+            _discard_stdout()
             return 0
         except (KeyboardInterrupt, click.Abort):
             return _failures.INTERRUPTED
@@ -134,16 +133,15 @@ class App(Group):
             state.json = state.json or "--json" in arguments or "--jsonl" in arguments
             state.debug = state.debug or "--debug" in arguments
             with suppress(BrokenPipeError):
-                sys.stdout.flush()
                 _failures.show(error, state)
             return _failures.exit_code(error)
         return code
 
 
-def _discard(stream: Any) -> None:
+def _discard_stdout() -> None:
     """Let what is still buffered go nowhere, so that the interpreter does not complain at its end."""
-    with suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print_version(context: click.Context, _parameter: click.Parameter, value: bool) -> None:

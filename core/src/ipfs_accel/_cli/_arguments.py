@@ -26,6 +26,7 @@ __all__ = [
     "complete_models",
     "extra_option",
     "model_option",
+    "option_names",
     "parse_options",
     "parse_pairs",
     "parse_schema",
@@ -113,6 +114,11 @@ def _json_or_text(text: str) -> Any:
         return text
 
 
+def option_names(kind: Any) -> list[str]:
+    """Return the names that `--option` knows for an option dict such as `ChatOptions`."""
+    return sorted(set(kind.__annotations__) - {"extra"})
+
+
 def parse_options(kind: Any, pairs: Iterable[str], extra: Iterable[str]) -> dict[str, Any]:
     """Read the options of a call, checked against the names that its option dict has.
 
@@ -122,17 +128,14 @@ def parse_options(kind: Any, pairs: Iterable[str], extra: Iterable[str]) -> dict
         extra: What `--extra` was given.
     """
     pairs = list(pairs)
-    types = {name: getattr(type_, "__forward_arg__", str(type_)) for name, type_ in kind.__annotations__.items()}
-    del types["extra"]
+    types = {name: getattr(kind.__annotations__[name], "__forward_arg__", "") for name in option_names(kind)}
     values = parse_pairs(pairs, "-o")
     for pair in pairs:
         name, _, text = pair.partition("=")
         if name not in types:
-            hint = did_you_mean(name, types) or "ipfs-accel --help"
-            raise InvalidRequestError(
-                f"-o {name}: there is no such option",
-                hint=f"{hint.rstrip('?')}; the provider's own fields: -O {name}=…",
-            )
+            near = did_you_mean(name, types)
+            other = f"fields of the provider's own are given as -O {name}=…"
+            raise InvalidRequestError(f"-o {name}: there is no such option", hint=f"{near} {other}" if near else other)
         # What has to be text stays text even if it looks like a number.
         if types[name].startswith("str") and not isinstance(values[name], str | list):
             values[name] = text
@@ -196,12 +199,12 @@ def _text_type(where: str, data: bytes) -> str:
 
 def stdin_is_terminal() -> bool:
     """Return whether there is somebody to ask, and therefore nothing to read."""
-    return sys.stdin is None or sys.stdin.closed or sys.stdin.isatty()
+    return sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
 
 
 def read_stdin() -> str:
     """Return what is piped in, without its last line break; empty if stdin is a terminal."""
-    if stdin_is_terminal():
+    if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
         return ""
     try:
         text = sys.stdin.buffer.read().decode("utf-8-sig")

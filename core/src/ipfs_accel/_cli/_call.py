@@ -35,6 +35,6 @@ def call(state: State, endpoint: str, name: str | None, values: tuple[str, ...],
             if given:
                 raise InvalidRequestError("arguments are given, but no call is named")
             calls = client.capabilities(endpoint).calls
-            emit(state, {"calls": list(calls)}, lambda: write(state, "".join([f"{each}\n" for each in calls])))
+            emit(state, {"calls": list(calls)}, lambda: write("".join([f"{each}\n" for each in calls])))
             return
-        write_json(state, plain(client.call(endpoint, name, **given), raw=raw))
+        write_json(plain(client.call(endpoint, name, **given), raw=raw))

@@ -61,10 +61,10 @@ class Ask:
             answer = client.chat(self.model, messages, **self.options)
             for index, choice in enumerate(answer.choices):
                 if index:
-                    write_line(state, "")
+                    write_line("")
                 Printer(state, reasoning=self.reasoning).message(choice.message)
         if self.usage:
-            show_usage(state, answer)
+            show_usage(answer)
         _judge_finish(state, answer)
         return answer
 
@@ -101,7 +101,8 @@ def _judge_finish(state: State, answer: ChatResponse) -> None:
 @click.command(
     cls=Command,
     short_help="Ask a model, or talk with it.",
-    help="Ask a model; the answer is written while it comes. What is piped in stands before PROMPT.",
+    help="Ask a model; the answer is written while it comes. What is piped in stands before PROMPT.\n\n"
+    f"The options for -o are {', '.join(arguments.option_names(ChatOptions))}.",
     examples=(
         'ipfs-accel chat -m openai/gpt-5.4-mini "Why is the sky blue?"',
         'git diff | ipfs-accel chat -s "You review code." "What could break?"',
@@ -194,14 +195,14 @@ def _as_json(client: Client, ask: Ask, messages: list[Message], state: State, *,
         "tool_calls": plain(answer.tool_calls),
         "finish_reason": answer.finish_reason,
     }
-    write_json(state, first | plain(answer, raw=raw))
+    write_json(first | plain(answer, raw=raw))
     _judge_finish(state, answer)
 
 
 def _as_lines(client: Client, ask: Ask, messages: list[Message], state: State) -> None:
     with client.stream(ask.model, messages, **ask.options) as stream:
         for event in stream:
-            write_line(state, json.dumps(plain(event), ensure_ascii=False, allow_nan=False))
+            write_line(json.dumps(plain(event), ensure_ascii=False, allow_nan=False))
     if ask.usage:
-        show_usage(state, stream.response)
+        show_usage(stream.response)
     _judge_finish(state, stream.response)

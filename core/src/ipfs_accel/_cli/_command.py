@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ipfs_accel._suggest import did_you_mean
+from ipfs_accel.errors import InvalidRequestError
+
 if TYPE_CHECKING:
     from ipfs_accel._client import Client
     from ipfs_accel._config import Config
 
-__all__ = ["Command", "Group", "State", "did_you_mean", "pass_state", "shared_options"]
+__all__ = ["Command", "Group", "State", "pass_state", "shared_options"]
 
 
 class State:
@@ -78,14 +81,6 @@ def shared_options() -> list[click.Option]:
     ]
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """Return a hint with the names that are near, or None; lighter than the library's own, for the start-up."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only errors pay for it
-
-    near = get_close_matches(name, list(known), 3, 0.6)
-    return f"did you mean {' or '.join(near)}?" if near else None
-
-
 class _Help(click.Command):
     """Help with examples, and with the shared options apart from a command's own."""
 
@@ -142,8 +137,5 @@ class Group(_Help, click.Group):
         """Find the command that is named, or say which is near."""
         names = self.list_commands(ctx)
         if args[0] not in names and not args[0].startswith("-") and not ctx.resilient_parsing:
-            from ipfs_accel.errors import InvalidRequestError  # noqa: PLC0415 - only errors pay for it
-
-            hint = did_you_mean(args[0], names) or f"run: {ctx.command_path} --help"
-            raise InvalidRequestError(f"there is no command {args[0]!r}", hint=hint)
+            raise InvalidRequestError(f"there is no command {args[0]!r}", hint=did_you_mean(args[0], names))
         return super().resolve_command(ctx, args)

@@ -30,4 +30,4 @@ def completion(state: State, shell: str) -> None:
     if kind is None:
         raise AssertionError(shell)
     script = kind(app, {}, "ipfs-accel", COMPLETE_VARIABLE).source()
-    emit(state, {"shell": shell, "script": script}, lambda: write_line(state, script))
+    emit(state, {"shell": shell, "script": script}, lambda: write_line(script))

@@ -53,7 +53,7 @@ def config() -> None:
 def path_of_config(state: State) -> None:
     """Tell the path of the configuration file."""
     path = config_path(state)
-    emit(state, {"path": str(path), "exists": path.exists()}, lambda: write_line(state, str(path)))
+    emit(state, {"path": str(path), "exists": path.exists()}, lambda: write_line(str(path)))
 
 
 def config_path(state: State) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from collections.abc import Mapping
 from importlib import metadata
@@ -43,6 +44,7 @@ _LIBRARIES = (
 )
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
 _BROKEN = {"broken", "duplicate", "incompatible", "slow"}
 
 
@@ -57,7 +59,7 @@ _BROKEN = {"broken", "duplicate", "incompatible", "slow"}
 def doctor(state: State) -> None:
     """Examine the installation."""
     report = _examine(state)
-    emit(state, report, lambda: _show(state, report))
+    emit(state, report, lambda: _show(report))
     if report["problems"]:
         raise click.exceptions.Exit(_failures.FAILURE)
 
@@ -148,7 +150,7 @@ def _environment(config: Config) -> dict[str, str]:
             if os.environ.get(variable):
                 found[variable] = masked_url(os.environ[variable])
     own = {name: value for name, value in os.environ.items() if name.startswith("IPFS_ACCEL_")}
-    found |= {name: "set" if "KEY" in name else masked_url(value) for name, value in own.items()}
+    found |= {name: "set" if _SECRET_NAME.search(name) else masked_url(value) for name, value in own.items()}
     if config.proxy:
         found["proxy (configured)"] = masked_url(config.proxy)
     return dict(sorted(found.items()))
@@ -160,10 +162,10 @@ def _short(path: str | Path) -> str:
     return f"~{text.removeprefix(home)}" if home != "/" and text.startswith(f"{home}{os.sep}") else text
 
 
-def _show(state: State, report: Mapping[str, Any]) -> None:
+def _show(report: Mapping[str, Any]) -> None:
     def line(label: str, *parts: object) -> None:
         text = " ".join([str(part) for part in parts if part not in (None, "")])
-        write_line(state, clean(f"{label:<14}{text}".rstrip()))
+        write_line(clean(f"{label:<14}{text}".rstrip()))
 
     line("ipfs-accel", report["ipfs_accel"])
     line("python", report["python"], f"({report['executable']})")

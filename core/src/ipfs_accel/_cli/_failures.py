@@ -14,7 +14,7 @@ import click
 
 from ipfs_accel import errors as e
 
-from ._output import clean, write
+from ._output import clean, styled, write
 
 if TYPE_CHECKING:
     from ._command import State
@@ -41,7 +41,7 @@ _GATEWAY_STATUSES = {502, 504}
 _LIMIT_PHASES = {"first_event", "idle", "total"}
 
 _CONTEXT = ("endpoint", "backend", "model", "status", "code", "request_id", "retry_after", "retryable")
-_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"(?:^|_)(?:KEY|TOKEN|SECRET|PASSWORD)S?(?:$|_)", re.IGNORECASE)
 _SHORTEST_KEY = 8
 
 
@@ -74,12 +74,13 @@ def show(error: Exception, state: State) -> None:
     """Write an error to stderr: one sentence, what to do, and the provider's id of the request; never a key."""
     if state.debug:
         trace = "".join(traceback.format_exception(error))
-        write(state, redact(trace, state), err=True)
+        write(redact(trace, state), err=True)
     if isinstance(error, click.exceptions.NoArgsIsHelpError) and not state.json:
         error.show()
         return
     if state.json:
-        write(state, redact(json.dumps({"error": describe(error)}, default=str), state) + "\n", err=True)
+        known = {name: redact(each, state) if isinstance(each, str) else each for name, each in describe(error).items()}
+        write(json.dumps({"error": known}, default=str) + "\n", err=True)
         return
     message, hint = _words(error)
     lines = [
@@ -89,8 +90,8 @@ def show(error: Exception, state: State) -> None:
     ]
     for label, color, text in lines:
         if text:
-            write(state, click.style(f"{label}:", fg=color, bold=True), err=True)
-            write(state, f" {redact(clean(' '.join(text.split())), state)}\n", err=True)
+            write(styled(state, f"{label}:", fg=color, bold=True), err=True)
+            write(f" {redact(clean(' '.join(text.split())), state)}\n", err=True)
 
 
 def _words(error: Exception) -> tuple[str, str | None]:
@@ -134,7 +135,8 @@ def redact(text: str, state: State) -> str:
 
 def _secrets(state: State) -> Iterator[str]:
     for name, value in os.environ.items():
-        if _SECRET_NAME.search(name) or name in state.key_variables:
+        is_path = value.startswith("/")
+        if name in state.key_variables or (_SECRET_NAME.search(name) and not is_path):
             yield value.strip()
     with suppress(Exception):  # an unreadable key file must not hide the error that is being shown
         from ipfs_accel._keys import KeyFile  # noqa: PLC0415 - only errors pay for it

@@ -11,12 +11,12 @@ import click
 
 from ipfs_accel._client import Client
 from ipfs_accel.errors import InvalidRequestError, UnsupportedOperationError
-from ipfs_accel.types import CompleteOptions, CompletionResponse, EmbedOptions, EmbedResponse
+from ipfs_accel.types import CompleteOptions, CompletionResponse, EmbedOptions, EmbedResponse, Message
 
 from . import _arguments as arguments
 from ._command import Command, State, pass_state
 from ._live import Printer, show_usage
-from ._output import emit, is_terminal, table, write, write_json, write_line
+from ._output import emit, is_terminal, table, write_json, write_line
 from ._values import plain
 
 __all__ = ["complete", "embed"]
@@ -28,7 +28,8 @@ _SHOWN_TEXT = 40
 @click.command(
     cls=Command,
     short_help="Let a model continue a text.",
-    help="Let a model continue a text; what is piped in stands before PROMPT.",
+    help="Let a model continue a text; what is piped in stands before PROMPT.\n\n"
+    f"The options for -o are {', '.join(arguments.option_names(CompleteOptions))}.",
     examples=(
         'ipfs-accel complete -m llvm/ "Once upon a time" -o max_tokens=50',
         "head -20 module.py | ipfs-accel complete -o stop='[\"\\n\\n\"]'",
@@ -62,13 +63,13 @@ def complete(
             raise InvalidRequestError("there is no text to continue", hint='give it as an argument ("…") or pipe it in')
         if state.json:
             answer = client.complete(model, text, **options)
-            write_json(state, {"text": answer.text, "finish_reason": answer.finish_reason} | plain(answer, raw=raw))
+            write_json({"text": answer.text, "finish_reason": answer.finish_reason} | plain(answer, raw=raw))
             return
         wants_stream = not no_stream and options.get("n", 1) == 1
         streamed = _streamed(client, model, text, options, state) if wants_stream else None
         answer = streamed or _whole(client, model, text, options, state)
         if usage:
-            show_usage(state, answer)
+            show_usage(answer)
 
 
 def _streamed(
@@ -88,8 +89,8 @@ def _whole(client: Client, model: str | None, text: str, options: dict[str, Any]
     answer = client.complete(model, text, **options)
     for index, choice in enumerate(answer.choices):
         if index:
-            write_line(state, "")
-        write(state, choice.text if choice.text.endswith("\n") else f"{choice.text}\n")
+            write_line("")
+        Printer(state).message(Message.assistant(choice.text))
     return answer
 
 
@@ -130,13 +131,13 @@ def embed(
         answer = client.embed(model, inputs, **options)
         emit(state, plain(answer, raw=raw), lambda: _show_vectors(state, inputs, answer))
         if usage and not state.json:
-            show_usage(state, answer)
+            show_usage(answer)
 
 
 def _show_vectors(state: State, inputs: Sequence[str], answer: EmbedResponse) -> None:
     if not is_terminal():
         for vector in answer.vectors:
-            write_line(state, json.dumps(plain(vector)))
+            write_line(json.dumps(plain(vector)))
         return
     rows = []
     for text, vector in zip(inputs, answer.vectors, strict=False):

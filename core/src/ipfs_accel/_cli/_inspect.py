@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlsplit, urlunsplit
 
 import attrs
 
@@ -20,6 +20,8 @@ __all__ = ["Inspection", "Loaded", "backend_of", "masked_url"]
 
 LOAD_SECONDS = 2.0
 MOST_THREADS = 64
+
+_CREDENTIALS = re.compile(r"(?<=//)[^/\s]+@|^[^/@:\s]+:[^/\s]+@")
 
 
 @attrs.frozen(kw_only=True)
@@ -89,8 +91,5 @@ def backend_of(config: Config, endpoint: str) -> str:
 
 
 def masked_url(url: str) -> str:
-    """Return a URL with `***` for the user name and password in it."""
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return url
-    return urlunsplit(parts._replace(netloc=f"***@{parts.netloc.rpartition('@')[2]}"))
+    """Return a URL, with or without a scheme, with `***` for the user name and password in it."""
+    return _CREDENTIALS.sub("***@", url)

@@ -152,4 +152,4 @@ def remove_key(state: State, name: str) -> None:
 def path_of_keys(state: State) -> None:
     """Tell the path of the key file."""
     path = str(KeyFile.default().path)
-    emit(state, {"path": path}, lambda: write_line(state, path))
+    emit(state, {"path": path}, lambda: write_line(path))

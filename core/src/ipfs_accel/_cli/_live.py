@@ -6,8 +6,6 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-import click
-
 from ipfs_accel.types import (
     Answer,
     BlockEnd,
@@ -24,7 +22,7 @@ from ipfs_accel.types import (
 )
 
 from ._command import State
-from ._output import clean, is_terminal, write, write_line
+from ._output import clean, is_terminal, styled, write, write_line
 from ._values import plain
 
 __all__ = ["Printer", "show_usage", "usage_line"]
@@ -65,20 +63,20 @@ class Printer:
         if not text:
             return
         self._end_reasoning()
-        write(self._state, clean(text) if is_terminal() else text)
+        write(clean(text) if is_terminal() else text)
         self._ends_line = text.endswith("\n")
 
     def reasoning(self, text: str) -> None:
         """Write a piece of visible reasoning to stderr, if it is wanted."""
         if self._reasoning and text:
-            write(self._state, click.style(clean(text), dim=True), err=True)
+            write(styled(self._state, clean(text), dim=True), err=True)
             self._thinks = True
 
     def tool_call(self, call: ToolCall) -> None:
         """Write a tool call as a line of JSON."""
         self._end_reasoning()
         self._end_line()
-        write_line(self._state, json.dumps({"tool_call": plain(call)}, ensure_ascii=False))
+        write_line(json.dumps({"tool_call": plain(call)}, ensure_ascii=False))
 
     def _event(self, event: StreamEvent) -> None:
         if isinstance(event, TextDelta | RefusalDelta):
@@ -92,12 +90,12 @@ class Printer:
 
     def _end_reasoning(self) -> None:
         if self._thinks:
-            write(self._state, "\n", err=True)
+            write("\n", err=True)
             self._thinks = False
 
     def _end_line(self) -> None:
         if not self._ends_line:
-            write(self._state, "\n")
+            write("\n")
             self._ends_line = True
 
 
@@ -123,6 +121,6 @@ def usage_line(answer: Answer, usage: Usage) -> str:
     return "usage: " + (", ".join(parts) or "the provider tells nothing")
 
 
-def show_usage(state: State, answer: Any) -> None:
+def show_usage(answer: Any) -> None:
     """Write the usage line to stderr."""
-    write(state, usage_line(answer, answer.usage) + "\n", err=True)
+    write(usage_line(answer, answer.usage) + "\n", err=True)

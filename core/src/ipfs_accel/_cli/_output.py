@@ -14,7 +14,7 @@ import click
 if TYPE_CHECKING:
     from ._command import State
 
-__all__ = ["clean", "emit", "is_terminal", "note", "table", "use_color", "write", "write_json", "write_line"]
+__all__ = ["clean", "emit", "is_terminal", "note", "styled", "table", "use_color", "write", "write_json", "write_line"]
 
 # Control characters of a server or model must not steer the terminal; line breaks and tabs may stay.
 _CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if code not in {9, 10}}
@@ -42,32 +42,37 @@ def clean(text: str) -> str:
     return text.translate(_CONTROLS)
 
 
-def write(state: State, text: str, *, err: bool = False) -> None:
-    """Write to stdout, or stderr, at once; styles are kept only where colour is wanted."""
-    click.echo(text, nl=False, err=err, color=use_color(state, err=err))
+def write(text: str, *, err: bool = False) -> None:
+    """Write to stdout, or stderr, at once and as it is."""
+    click.echo(text, nl=False, err=err, color=True)
 
 
-def write_line(state: State, text: str) -> None:
+def styled(state: State, text: str, **style: Any) -> str:
+    """Return the text in a style for stderr, if that is to be coloured."""
+    return click.style(text, **style) if use_color(state, err=True) else text
+
+
+def write_line(text: str) -> None:
     """Write one line to stdout."""
-    write(state, f"{text}\n")
+    write(f"{text}\n")
 
 
-def write_json(state: State, document: Any) -> None:
+def write_json(document: Any) -> None:
     """Write one JSON document to stdout, indented on a terminal."""
     indent = 2 if is_terminal() else None
-    write_line(state, json.dumps(document, ensure_ascii=False, allow_nan=False, indent=indent))
+    write_line(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=indent))
 
 
 def note(state: State, text: str) -> None:
     """Write a line to stderr that is neither answer nor error."""
     if not state.quiet and not state.json:
-        write(state, f"{clean(text)}\n", err=True)
+        write(f"{clean(text)}\n", err=True)
 
 
 def emit(state: State, document: Any, show: Callable[[], None]) -> None:
     """Write the document if JSON is asked for, and show it to people otherwise."""
     if state.json:
-        write_json(state, document)
+        write_json(document)
     else:
         show()
 
@@ -76,7 +81,7 @@ def table(state: State, titles: Sequence[str], rows: Iterable[Sequence[Any]]) ->
     """Write a table: aligned, with titles, on a terminal; otherwise rows of tab-separated cells and nothing else."""
     cells = [[_cell(value) for value in row] for row in rows]
     if not is_terminal():
-        write(state, "".join(["\t".join(row) + "\n" for row in cells]))
+        write("".join(["\t".join(row) + "\n" for row in cells]))
     elif not cells:
         return
     elif find_spec("rich") is not None:
@@ -85,7 +90,7 @@ def table(state: State, titles: Sequence[str], rows: Iterable[Sequence[Any]]) ->
         widths = [max(len(row[column]) for row in [titles, *cells]) for column in range(len(titles))]
         for row in [[title.upper() for title in titles], *cells]:
             padded = [text.ljust(width) for text, width in zip(row, widths, strict=True)]
-            write_line(state, "  ".join(padded).rstrip())
+            write_line("  ".join(padded).rstrip())
 
 
 def _cell(value: Any) -> str:

@@ -130,7 +130,7 @@ class Repl:
                     return input(prompt).strip()
                 if self._is_terminal:
                     self._say(prompt)
-                line = sys.stdin.readline()
+                line = sys.stdin.readline() if sys.stdin is not None else ""
                 return line.strip() if line else None
             except EOFError:
                 self._say("\n")
@@ -176,4 +176,4 @@ class Repl:
         self._say(f"saved to {name}\n")
 
     def _say(self, text: str) -> None:
-        write(self._state, text, err=True)
+        write(text, err=True)

@@ -87,7 +87,7 @@ def _leave_to_parent() -> None:
     # The library's own tidying at the very end waits for those threads too: leave before it, with the same status.
     libc = ctypes.CDLL(None)
     if _engines and hasattr(libc, "on_exit"):
-        libc.on_exit(libc._exit, None)
+        libc.on_exit(libc._exit, None)  # noqa: SLF001 - its name in C
 
 
 if hasattr(os, "register_at_fork"):
