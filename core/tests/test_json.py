@@ -3,12 +3,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ipfs_accel import _json
 
-LOADS = [_json._std_loads, _json._fast_loads]
+LOADS = [_json._std_loads, _json._with_reference(orjson.loads)]
 VALUES = st.recursive(
     st.none()
     | st.booleans()

@@ -79,7 +79,36 @@ _HOMES: dict[str, tuple[str, ...]] = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_HOME_OF)  # noqa: PLE0605 - the table above is the list
+__all__ = [
+    "APIError",
+    "AccelError",
+    "AsyncClient",
+    "AsyncStream",
+    "Audio",
+    "BackendInfo",
+    "Capabilities",
+    "Client",
+    "Config",
+    "Document",
+    "EndpointConfig",
+    "Found",
+    "Image",
+    "JsonSchema",
+    "KeyHeader",
+    "Match",
+    "Message",
+    "ModelOverride",
+    "PluginPolicy",
+    "PluginRecord",
+    "Secret",
+    "Stream",
+    "Support",
+    "Timeout",
+    "Tool",
+    "UnsupportedParameterWarning",
+    "hookimpl",
+    "load_config",
+]
 
 
 def __getattr__(name: str) -> Any:

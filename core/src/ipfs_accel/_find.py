@@ -121,7 +121,8 @@ def _matches(core: Core, endpoint: str, query: Query) -> Steps[list[Match]]:
 def _unknown_criteria(model: ModelInfo, query: Query) -> list[str] | None:
     """Return what cannot be confirmed, or None if the model is known not to fit."""
     unknown: list[str] = []
-    for name in sorted({*query.features, *([query.operation] if query.operation else [])}):
+    wanted = query.features | {query.operation} if query.operation else query.features
+    for name in sorted(wanted):
         support = model.features.get(name)
         if support is not None and support.value == "no":
             return None
@@ -132,12 +133,12 @@ def _unknown_criteria(model: ModelInfo, query: Query) -> list[str] | None:
         ("max_input_price", query.max_input_price, model.input_price, -1),
         ("max_output_price", query.max_output_price, model.output_price, -1),
     )
-    for name, wanted, actual, sign in limits:
-        if wanted is None:
+    for name, limit, actual, sign in limits:
+        if limit is None:
             continue
         if actual is None:
             unknown.append(name)
-        elif (actual - wanted) * sign < 0:
+        elif (actual - limit) * sign < 0:
             return None
     return unknown
 

@@ -8,14 +8,9 @@ orjson would turn NaN into null without a word.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NoReturn
-
-try:
-    import orjson
-except ImportError:  # the extra is optional
-    _has_orjson = False
-else:
-    _has_orjson = True
 
 __all__ = ["dumps", "loads"]
 
@@ -50,11 +45,20 @@ def _std_loads(text: bytes | str) -> Any:
     return _decode(text)
 
 
-def _fast_loads(text: bytes | str) -> Any:
-    try:
-        return orjson.loads(text)
-    except ValueError:
-        return _std_loads(text)
+def _with_reference(quick: Callable[[bytes | str], Any]) -> Callable[[bytes | str], Any]:
+    """Return a parser that asks `quick` first and lets the reference say what is wrong with the rest."""
+
+    def loads(text: bytes | str) -> Any:
+        try:
+            return quick(text)
+        except ValueError:
+            return _std_loads(text)
+
+    return loads
 
 
-loads = _fast_loads if _has_orjson else _std_loads
+loads = _std_loads
+with suppress(ImportError):  # the extra is optional
+    from orjson import loads as _orjson_loads
+
+    loads = _with_reference(_orjson_loads)

@@ -45,11 +45,11 @@ MAX_GATHERED = 16
 class Effect(Protocol):
     """Something that a call waits for."""
 
-    def sync(self, world: World) -> Any:
+    def sync(self, world: World, /) -> Any:
         """Do it and block."""
         ...
 
-    async def asynchronous(self, world: AsyncWorld) -> Any:
+    async def asynchronous(self, world: AsyncWorld, /) -> Any:
         """Do it and await."""
         ...
 

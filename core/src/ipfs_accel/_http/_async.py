@@ -46,7 +46,7 @@ class _Home:
     def __init__(self) -> None:
         self.thread = threading.get_ident()
         self.call_soon: Callable[..., object]
-        self.network: http.AsyncNetworkBackend
+        self.network: Any
         self.loop = current_loop()
         if isinstance(self.loop, asyncio.AbstractEventLoop):
             self.call_soon = self.loop.call_soon_threadsafe

@@ -13,7 +13,7 @@ from ._messages import Message, ToolCall
 if TYPE_CHECKING:
     from ipfs_accel.capabilities import Support
 
-    Vector: TypeAlias = array[float]
+    Vector: TypeAlias = "array[float]"
 else:
     Vector = array
 

@@ -232,6 +232,11 @@ Part: TypeAlias = Text | Image | Audio | Document | ToolCall | ToolResult | Reas
 PARTS = (Text, Image, Audio, Document, ToolCall, ToolResult, Reasoning, Refusal)
 
 
+def _check_role(_message: object, _attribute: object, value: str) -> None:
+    if value not in ROLES:
+        raise InvalidRequestError(f"role: {value!r} is not one of {', '.join(ROLES)}")
+
+
 @attrs.frozen(kw_only=True)
 class Message:
     """One turn of a conversation.
@@ -242,14 +247,9 @@ class Message:
         name: Name of the speaker, where the provider knows such a field.
     """
 
-    role: Role = attrs.field()
+    role: Role = attrs.field(validator=_check_role)
     content: tuple[Part, ...] = attrs.field(converter=_as_parts)
     name: str | None = None
-
-    @role.validator
-    def _check_role(self, _attribute: object, value: str) -> None:
-        if value not in ROLES:
-            raise InvalidRequestError(f"role: {value!r} is not one of {', '.join(ROLES)}")
 
     @classmethod
     def system(cls, text: str) -> Self:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import ctypes
 import http.client
+import importlib
 import os
 import secrets
 import threading
@@ -105,7 +106,8 @@ def _load(path: Path, options: Options) -> Engine:
             f"model: {path} is not a GGUF file", hint="convert it with llama.cpp's convert_hf_to_gguf.py"
         )
     try:
-        import xllamacpp  # noqa: PLC0415 - a hundred megabytes that only an embedded model needs
+        # A hundred megabytes that only an embedded model needs.
+        xllamacpp: Any = importlib.import_module("xllamacpp")
     except ImportError:
         raise ConfigError(
             "running a model in this process needs the package xllamacpp",
