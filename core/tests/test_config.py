@@ -142,6 +142,15 @@ def test_a_stored_key_is_bound_to_the_origin_that_it_was_stored_for(tmp_path: Pa
         target(tmp_path=tmp_path, acme=EndpointConfig(base_url="https://other.test"))
 
 
+def test_the_usual_key_does_not_stand_in_the_way_of_another_endpoints_own(tmp_path: Path) -> None:
+    lab = EndpointConfig(backend="acme", base_url="http://lab.test")
+    assert key_of(target("lab", environ=KEYED, tmp_path=tmp_path, lab=lab)) is None
+    KeyFile(tmp_path / "keys.json").set("lab", Secret("sk-lab"), "http://lab.test")
+    assert key_of(target("lab", environ=KEYED, tmp_path=tmp_path, lab=lab)) == "Bearer sk-lab"
+    twin = EndpointConfig(backend="acme")
+    assert key_of(target("twin", environ=KEYED, tmp_path=tmp_path, twin=twin)) == "Bearer sk-env"
+
+
 def test_a_missing_key_is_told_with_the_way_out_when_it_is_needed(tmp_path: Path) -> None:
     found = target(tmp_path=tmp_path)
     with pytest.raises(MissingKeyError, match="'acme' needs a key") as caught:

@@ -160,15 +160,21 @@ class _Resolver:
         return self._shared_key(origin)
 
     def _shared_key(self, origin: str) -> tuple[KeySource | None, MissingKeyError | None]:
-        """Find a key that was not named for this endpoint, or was stored for one origin."""
+        """Find a key that was not named for this endpoint in code or file.
+
+        The provider's usual variable speaks of the endpoint of the backend's own name; another endpoint gets that key
+        only if it points to the same place.
+        """
         stored = self.key_file.get(self.name)
         usual = self._variable(*self.info.key_env)
-        if usual is not None:
-            self._bind(usual[1], origin_of(self._usual_url()), origin)
+        usual_origin = origin_of(self._usual_url())
+        if usual is not None and usual_origin == origin:
             return self._use(Secret(usual[0]), "set", usual[1])
         if stored is not None:
             self._bind(str(self.key_file.path), stored.origin, origin)
             return self._use(stored.key, "set", str(self.key_file.path))
+        if usual is not None and self.name == self.backend.name:
+            self._bind(usual[1], usual_origin, origin)
         if self.info.needs_key and origin == origin_of(self.info.base_url):
             return self._none(self.info.key_env)
         return self._use(None, "none", "default")

@@ -57,7 +57,7 @@ def _with_reference(quick: Callable[[bytes | str], Any]) -> Callable[[bytes | st
     return loads
 
 
-loads = _std_loads
+loads: Callable[[bytes | str], Any] = _std_loads
 with suppress(ImportError):  # the extra is optional
     from orjson import loads as _orjson_loads
 
