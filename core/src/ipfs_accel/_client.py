@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ._config import Config, EndpointConfig
     from ._convert import Messages
+    from ._find import QueryOptions
     from ._registry import PluginRecord
     from .capabilities import Capabilities, Found, Support
     from .types import (
@@ -238,34 +239,14 @@ class Client(_Base):
         """Tell whether an endpoint or `endpoint/model` has an operation or feature: yes, no or unknown."""
         return self.capabilities(name).supports(what)
 
-    def find(
-        self,
-        *,
-        operation: str | None = None,
-        features: Iterable[str] = (),
-        min_context: int | None = None,
-        max_input_price: float | None = None,
-        max_output_price: float | None = None,
-        endpoints: Iterable[str] | None = None,
-    ) -> Found:
+    def find(self, endpoints: Iterable[str] | None = None, **query: Unpack[QueryOptions]) -> Found:
         """Find models over all endpoints, those that certainly fit first.
 
         Args:
-            operation: An operation that the model has to serve.
-            features: Features that it has to have, such as tools or vision.
-            min_context: Tokens that its context window has to hold.
-            max_input_price: Most US dollars per million input tokens.
-            max_output_price: Most US dollars per million output tokens.
             endpoints: Where to look; None means everywhere.
+            query: What the model has to have; see `QueryOptions`.
         """
-        query = _find.Query(
-            operation=operation,
-            features=frozenset(features),
-            min_context=min_context,
-            max_input_price=max_input_price,
-            max_output_price=max_output_price,
-        )
-        return self._run(_find.find(self._core, query, endpoints))
+        return self._run(_find.find(self._core, _find.query(query), endpoints))
 
     def call(self, endpoint: str, name: str, **arguments: Any) -> Any:
         """Perform one of the backend's own calls; `capabilities(endpoint).calls` has their names."""
@@ -388,25 +369,9 @@ class AsyncClient(_Base):
         """As `Client.supports`."""
         return (await self.capabilities(name)).supports(what)
 
-    async def find(
-        self,
-        *,
-        operation: str | None = None,
-        features: Iterable[str] = (),
-        min_context: int | None = None,
-        max_input_price: float | None = None,
-        max_output_price: float | None = None,
-        endpoints: Iterable[str] | None = None,
-    ) -> Found:
+    async def find(self, endpoints: Iterable[str] | None = None, **query: Unpack[QueryOptions]) -> Found:
         """As `Client.find`."""
-        query = _find.Query(
-            operation=operation,
-            features=frozenset(features),
-            min_context=min_context,
-            max_input_price=max_input_price,
-            max_output_price=max_output_price,
-        )
-        return await self._run(_find.find(self._core, query, endpoints))
+        return await self._run(_find.find(self._core, _find.query(query), endpoints))
 
     async def call(self, endpoint: str, name: str, **arguments: Any) -> Any:
         """As `Client.call`."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import attrs
 
 from ._config import ModelOverride
 from ._perform import Gather, Steps
+from ._suggest import did_you_mean
 from .capabilities import Capabilities, Found, Match, Support
 from .errors import (
     AccelError,
@@ -28,7 +29,7 @@ from .types import Health, ModelInfo
 if TYPE_CHECKING:
     from ._core import Core
 
-__all__ = ["Query", "capabilities", "find", "healthcheck", "healthcheck_all", "merge_override"]
+__all__ = ["Query", "QueryOptions", "capabilities", "find", "healthcheck", "healthcheck_all", "merge_override", "query"]
 
 LOAD_SECONDS = 5.0
 """How long a question over all endpoints waits for the import of a plugin."""
@@ -36,9 +37,27 @@ SURVEY_SECONDS = 10.0
 """How long it waits for the answer of an endpoint."""
 
 
+class QueryOptions(TypedDict, total=False):
+    """What a model has to have.
+
+    Keys:
+        operation: An operation that it has to serve.
+        features: Features such as tools or vision.
+        min_context: Tokens that its context window has to hold.
+        max_input_price: Most US dollars per million input tokens.
+        max_output_price: Most US dollars per million output tokens.
+    """
+
+    operation: str | None
+    features: Iterable[str]
+    min_context: int | None
+    max_input_price: float | None
+    max_output_price: float | None
+
+
 @attrs.frozen(kw_only=True)
 class Query:
-    """What a model has to have; None and empty mean that it does not matter."""
+    """The same, checked; None and empty mean that it does not matter."""
 
     operation: str | None = None
     features: frozenset[str] = frozenset()
@@ -46,9 +65,19 @@ class Query:
     max_input_price: float | None = None
     max_output_price: float | None = None
 
-    def __attrs_post_init__(self) -> None:
-        if self.operation is not None and self.operation not in OPERATIONS:
-            raise InvalidRequestError(f"operation: {self.operation!r} is not one of {', '.join(OPERATIONS)}")
+
+def query(options: QueryOptions) -> Query:
+    """Check what a caller asks for."""
+    known = [field.name for field in attrs.fields(Query)]
+    for name in options:
+        if name not in known:
+            raise InvalidRequestError(f"{name}: unknown criterion", hint=did_you_mean(name, known))
+    operation = options.get("operation")
+    if operation is not None and operation not in OPERATIONS:
+        hint = did_you_mean(operation, OPERATIONS)
+        raise InvalidRequestError(f"operation: {operation!r} is not one of {', '.join(OPERATIONS)}", hint=hint)
+    values: dict[str, Any] = {**options, "features": frozenset(options.get("features", ()))}
+    return Query(**values)
 
 
 def merge_override(model: ModelInfo, said: ModelOverride | None) -> ModelInfo:
@@ -88,10 +117,10 @@ def _model(core: Core, endpoint: str, model_id: str) -> Steps[ModelInfo]:
     return next((model for model in models if model.id == model_id), ModelInfo(id=model_id))
 
 
-def find(core: Core, query: Query, endpoints: Iterable[str] | None = None) -> Steps[Found]:
+def find(core: Core, wanted: Query, endpoints: Iterable[str] | None = None) -> Steps[Found]:
     """Ask every endpoint for its models, side by side, and rank those that fit."""
     names = list(endpoints) if endpoints is not None else core.endpoint_names()
-    answers = yield Gather([_matches(core, name, query) for name in names])
+    answers = yield Gather([_matches(core, name, wanted) for name in names])
     matches: list[Match] = []
     skipped: dict[str, str] = {}
     for name, answer in zip(names, answers, strict=True):
@@ -102,36 +131,36 @@ def find(core: Core, query: Query, endpoints: Iterable[str] | None = None) -> St
     return Found(matches=tuple(sorted(matches, key=_rank)), skipped=skipped)
 
 
-def _matches(core: Core, endpoint: str, query: Query) -> Steps[list[Match]]:
+def _matches(core: Core, endpoint: str, wanted: Query) -> Steps[list[Match]]:
     target = yield from core.target(endpoint, LOAD_SECONDS)
     operations = target.backend.operations
-    if query.operation is not None and query.operation not in operations:
-        raise UnsupportedOperationError(f"the backend {target.backend.name!r} does not implement {query.operation!r}")
+    if wanted.operation is not None and wanted.operation not in operations:
+        raise UnsupportedOperationError(f"the backend {target.backend.name!r} does not implement {wanted.operation!r}")
     if "list_models" not in operations:
         raise UnsupportedOperationError(f"the backend {target.backend.name!r} cannot list its models")
     models = yield from core.list_models(endpoint, LOAD_SECONDS, SURVEY_SECONDS)
     found = []
     for model in models:
-        unknown = _unknown_criteria(model, query)
+        unknown = _unknown_criteria(model, wanted)
         if unknown is not None:
             found.append(Match(endpoint=endpoint, model=model, unknown=tuple(unknown)))
     return found
 
 
-def _unknown_criteria(model: ModelInfo, query: Query) -> list[str] | None:
+def _unknown_criteria(model: ModelInfo, wanted: Query) -> list[str] | None:
     """Return what cannot be confirmed, or None if the model is known not to fit."""
     unknown: list[str] = []
-    wanted = query.features | {query.operation} if query.operation else query.features
-    for name in sorted(wanted):
+    names = wanted.features | {wanted.operation} if wanted.operation else wanted.features
+    for name in sorted(names):
         support = model.features.get(name)
         if support is not None and support.value == "no":
             return None
         if support is None or support.value == "unknown":
             unknown.append(name)
     limits: Collection[tuple[str, float | None, float | None, int]] = (
-        ("min_context", query.min_context, model.context_window, 1),
-        ("max_input_price", query.max_input_price, model.input_price, -1),
-        ("max_output_price", query.max_output_price, model.output_price, -1),
+        ("min_context", wanted.min_context, model.context_window, 1),
+        ("max_input_price", wanted.max_input_price, model.input_price, -1),
+        ("max_output_price", wanted.max_output_price, model.output_price, -1),
     )
     for name, limit, actual, sign in limits:
         if limit is None:
