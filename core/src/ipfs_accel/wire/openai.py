@@ -102,12 +102,20 @@ class OpenAICompatible:
     @hookimpl
     def list_models(self, endpoint: Endpoint) -> Plan[tuple[ModelInfo, ...]]:
         """Plan GET /models."""
-        return Http(send=get(self.path(endpoint, "/models")), parse=answers.read_models)
+
+        def read(response: HttpResponse) -> tuple[ModelInfo, ...]:
+            return tuple([self.described(endpoint, model) for model in answers.read_models(response)])
+
+        return Http(send=get(self.path(endpoint, "/models")), parse=read)
 
     @hookimpl
     def show_model(self, endpoint: Endpoint, model: str) -> Plan[ModelInfo]:
         """Plan GET /models/{id}."""
-        return Http(send=get(self.path(endpoint, f"/models/{segment(model)}")), parse=answers.read_model)
+
+        def read(response: HttpResponse) -> ModelInfo:
+            return self.described(endpoint, answers.read_model(response))
+
+        return Http(send=get(self.path(endpoint, f"/models/{segment(model)}")), parse=read)
 
     @hookimpl
     def healthcheck(self, endpoint: Endpoint) -> Plan[Health]:
@@ -123,6 +131,10 @@ class OpenAICompatible:
     def path(self, _endpoint: Endpoint, route: str) -> str:
         """Return where a route is, below the base URL."""
         return route
+
+    def described(self, _endpoint: Endpoint, model: ModelInfo) -> ModelInfo:
+        """Add to what the server told of a model, for example from a `Catalogue`."""
+        return model
 
     def refused(self, _endpoint: Endpoint, _request: Any) -> Collection[str]:
         """Return the options that the server would refuse or ignore; OpenAI's own API knows no `top_k`."""

@@ -216,7 +216,7 @@ def _vector(value: Any) -> array[float]:
     vector = array("f")
     if isinstance(value, str):
         try:
-            vector.frombytes(binascii.a2b_base64(value))
+            vector.frombytes(binascii.a2b_base64(value, strict_mode=True))
         except ValueError as error:
             raise InvalidResponseError(f"a vector is not base64 of 32-bit floats: {error}") from None
         if sys.byteorder == "big":

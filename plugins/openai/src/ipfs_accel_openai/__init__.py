@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from functools import cache
 from typing import Any
 
 import attrs
 from ipfs_accel import BackendInfo
+from ipfs_accel.catalogue import Catalogue
 from ipfs_accel.plans import Endpoint
-from ipfs_accel.types import ChatRequest
+from ipfs_accel.types import ChatRequest, ModelInfo
 from ipfs_accel.wire.openai import OpenAICompatible
 
 __all__ = ["OpenAI", "Options", "backend"]
@@ -63,6 +65,10 @@ class OpenAI(OpenAICompatible):
         documentation="https://platform.openai.com/docs/api-reference",
     )
 
+    def described(self, endpoint: Endpoint, model: ModelInfo) -> ModelInfo:
+        """Add what the catalogue knows, for OpenAI's own service."""
+        return _catalogue().describe(model) if _is_hosted(endpoint) else model
+
     def refused(self, endpoint: Endpoint, request: Any) -> Collection[str]:
         """Return what a reasoning model of OpenAI's refuses; other servers decide for themselves."""
         if _is_hosted(endpoint) and _REASONING.match(request.model):
@@ -75,6 +81,11 @@ class OpenAI(OpenAICompatible):
         if "max_tokens" in body and "max_tokens" not in request.extra and _is_hosted(endpoint):
             body["max_completion_tokens"] = body.pop("max_tokens")
         return body
+
+
+@cache
+def _catalogue() -> Catalogue:
+    return Catalogue.load(__name__)
 
 
 def _is_hosted(endpoint: Endpoint) -> bool:
