@@ -19,6 +19,7 @@ demo: $(VENV)/.demo $(MODEL)  ## show the main job on the embedded engine: no ke
 	$(BIN)/python examples/demo.py $(MODEL)
 
 test: lint  ## install what the checks need and run all of them
+	IPFS_ACCEL_HTTP=httpx2 $(BIN)/python -m pytest core plugins/openai --quiet
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.test

@@ -288,8 +288,9 @@ def _frame(method: str, headers: list[tuple[bytes, bytes]], body: Any, declared:
             raise InvalidRequestError(f"content-length says {declared}, but the body has {len(content)} bytes")
         if content or body is not None or method in _WITH_BODY:
             headers.append((b"content-length", b"%d" % len(content)))
-        # In pieces, so that the write limit is one on progress and not on the whole body.
-        return (content if len(content) <= 4 * PIECE else Body(_pieces(content), len(content))), True
+        # Never bare bytes: the library would wrap them in an asynchronous generator, and one that a cancellation leaves
+        # half-way makes the event loop complain.
+        return Body(_pieces(content), len(content)), True
     if declared is None:
         headers.append((b"transfer-encoding", b"chunked"))
     else:
@@ -298,6 +299,9 @@ def _frame(method: str, headers: list[tuple[bytes, bytes]], body: Any, declared:
 
 
 def _pieces(content: bytes) -> Iterable[bytes]:
+    """Cut a large body, so that the write limit is one on progress and not on the whole of it."""
+    if len(content) <= 4 * PIECE:
+        return [content] if content else []
     view = memoryview(content)
     return [view[start : start + 4 * PIECE] for start in range(0, len(content), 4 * PIECE)]  # type: ignore[misc]
 
