@@ -44,7 +44,8 @@ def _stream() -> bytes:
         }
         return b"data: " + json.dumps(body).encode() + b"\n\n"
 
-    events = [chunk({"role": "assistant", "content": ""}), *[chunk({"content": " word"})] * CHUNKS, chunk({}, "stop")]
+    words = [chunk({"content": f" word{number}"}) for number in range(CHUNKS)]  # litellm stops at repetitions
+    events = [chunk({"role": "assistant", "content": ""}), *words, chunk({}, "stop")]
     return _response(b"".join([*events, b"data: [DONE]\n\n"]), b"text/event-stream")
 
 

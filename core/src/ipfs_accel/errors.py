@@ -129,6 +129,12 @@ class AccelError(Exception):
         """The sentence that says what went wrong."""
         return str(self.args[0])
 
+    def __str__(self) -> str:
+        """Return the sentence, after the endpoint and model that it is about unless it names the endpoint itself."""
+        if not self.endpoint or repr(self.endpoint) in self.message:
+            return self.message
+        return f"{self.endpoint}{f'/{self.model}' if self.model else ''}: {self.message}"
+
     def about(self, **context: str | float | None) -> None:
         """Fill in what the raiser did not know; what is already set stays."""
         for name, value in context.items():

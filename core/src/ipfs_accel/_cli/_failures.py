@@ -97,10 +97,8 @@ def show(error: Exception, state: State) -> None:
 def _words(error: Exception) -> tuple[str, str | None]:
     """Return what went wrong, and what to do about it."""
     if isinstance(error, e.AccelError):
-        message = error.message
+        message = str(error)
         status = getattr(error, "status", None)
-        if error.endpoint and error.endpoint not in message:
-            message = f"{error.endpoint}: {message}"
         return (f"{message} (HTTP {status})" if status and str(status) not in message else message), error.hint
     if isinstance(error, click.ClickException):
         return _click_words(error)
