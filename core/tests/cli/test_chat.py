@@ -76,7 +76,7 @@ def test_options_are_json_or_text_and_extra_goes_to_the_wire(
             "error: -o temprature: there is no such option\nhint: did you mean 'temperature'? fields",
         ),
         (("-o", "temperature"), "error: -o 'temperature': expected NAME=VALUE\nhint: for example: -o name=value"),
-        (("-o", "temperature=warm"), "error: studio: temperature: expected int or float, got 'warm'"),
+        (("-o", "temperature=warm"), "error: studio/m: temperature: expected int or float, got 'warm'"),
         (("--schema", "{"), "error: --schema: not valid JSON"),
         (("--schema", "no-such-file"), "error: --schema no-such-file: cannot read the file: No such file or directory"),
         (("--schema", "{}", "-o", "response_format=json"), "error: --schema and -o response_format exclude each other"),
@@ -220,7 +220,7 @@ def test_a_refusal_of_the_server(run: Run, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/chat/completions").respond_with_json(body, status=401, headers={"x-request-id": "r9"})
     result = run("chat", "-m", "studio/m", "q")
     assert (result.exit_code, result.stdout) == (4, "")
-    assert result.stderr.startswith("error: studio: that key is wrong (HTTP 401)\n")
+    assert result.stderr.startswith("error: studio/m: that key is wrong (HTTP 401)\n")
     assert result.stderr.endswith("request id: r9\n")
 
 
@@ -229,7 +229,7 @@ def test_a_stream_that_is_cut_shows_what_came_and_fails(run: Run, httpserver: HT
     httpserver.expect_request("/chat/completions").respond_with_data(body, content_type="text/event-stream")
     result = run("chat", "-m", "studio/m", "q")
     assert (result.exit_code, result.stdout) == (1, "blu\n")
-    assert result.stderr.startswith("error: studio: ")
+    assert result.stderr.startswith("error: studio/m: ")
 
 
 def test_input_that_is_no_text_is_refused(run: Run) -> None:
