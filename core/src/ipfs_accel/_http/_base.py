@@ -21,7 +21,7 @@ _library = os.environ.get("IPFS_ACCEL_HTTP") or "httpx"
 if _library not in {"httpx", "httpx2"}:
     raise ConfigError(f"IPFS_ACCEL_HTTP is {_library!r}; it may be httpx (the default) or httpx2")
 if not TYPE_CHECKING and _library == "httpx2":
-    import httpcore2 as http
+    import httpcore2 as http  # noqa: TID251 - as below
 else:
     import httpcore as http  # noqa: TID251 - this package is the one that may
 

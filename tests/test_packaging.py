@@ -1,0 +1,64 @@
+"""What the distributions carry and say of themselves."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DISTRIBUTIONS = [
+    ROOT / "core",
+    *sorted((ROOT / "plugins").glob("*/")),
+    *sorted((ROOT / "plugins" / "specialized").glob("*/")),
+]
+FOLDERS = [folder for folder in DISTRIBUTIONS if (folder / "pyproject.toml").exists()]
+
+
+def project(folder: Path) -> dict[str, Any]:
+    return tomllib.loads((folder / "pyproject.toml").read_text())["project"]  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_each_distribution_is_complete(folder: Path) -> None:
+    settings = project(folder)
+    package = settings["name"].replace("-", "_")
+    assert (folder / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+    assert len((folder / "README.md").read_text()) > 500
+    assert (folder / "src" / package / "py.typed").exists()
+    assert settings["version"] == project(ROOT / "core")["version"] == metadata.version(settings["name"])
+    assert settings["license"] == "Apache-2.0"
+
+
+def test_the_index_shows_the_same_readme_as_the_repository() -> None:
+    assert (ROOT / "core" / "README.md").read_text() == (ROOT / "README.md").read_text()
+
+
+def test_every_backend_is_an_extra_of_the_core_and_a_reserved_name() -> None:
+    from ipfs_accel._registry import RESERVED
+
+    extras = project(ROOT / "core")["optional-dependencies"]
+    for folder in FOLDERS[1:]:
+        settings = project(folder)
+        wanted = f"{settings['name']}>=0.1,<0.2"
+        assert extras[folder.name] == [wanted]
+        assert wanted in extras["all"]
+        for name in settings["entry-points"]["ipfs_accel.backends"]:
+            assert RESERVED[name] == settings["name"]
+
+
+def test_no_plugin_imports_a_sibling() -> None:
+    packages = {folder: project(folder)["name"].replace("-", "_") for folder in FOLDERS[1:]}
+    for folder, own in packages.items():
+        for path in (folder / "src").rglob("*.py"):
+            text = path.read_text()
+            assert not [other for other in packages.values() if other != own and other in text], path
+
+
+def test_modules_stay_short() -> None:
+    for folder in FOLDERS:
+        for path in (folder / "src").rglob("*.py"):
+            assert len(path.read_text().splitlines()) <= 400, path
