@@ -14,7 +14,7 @@ import attrs
 from ._answers import Usage
 from ._messages import Part
 
-BlockType: TypeAlias = Literal["text", "reasoning", "refusal", "tool_call"]
+BlockType: TypeAlias = Literal["text", "reasoning", "refusal", "tool_call", "opaque"]
 
 
 @attrs.frozen(kw_only=True)
@@ -22,7 +22,7 @@ class BlockStart:
     """A block begins.
 
     Attributes:
-        type: text, reasoning, refusal or tool_call.
+        type: text, reasoning, refusal, tool_call, or opaque (which has no deltas).
         id: Of a tool call.
         name: Of the tool that is called.
     """

@@ -228,8 +228,21 @@ class ToolResult:
     is_error: bool = False
 
 
-Part: TypeAlias = Text | Image | Audio | Document | ToolCall | ToolResult | Reasoning | Refusal
-PARTS = (Text, Image, Audio, Document, ToolCall, ToolResult, Reasoning, Refusal)
+@attrs.frozen(kw_only=True)
+class Opaque:
+    """A part that only its provider understands, such as hidden reasoning; it is sent back there unchanged.
+
+    Attributes:
+        backend: Name of the plugin that made it; others leave it out.
+        data: The provider's own JSON.
+    """
+
+    backend: str
+    data: Mapping[str, Any]
+
+
+Part: TypeAlias = Text | Image | Audio | Document | ToolCall | ToolResult | Reasoning | Refusal | Opaque
+PARTS = (Text, Image, Audio, Document, ToolCall, ToolResult, Reasoning, Refusal, Opaque)
 
 
 def _check_role(_message: object, _attribute: object, value: str) -> None:

@@ -20,6 +20,7 @@ from ipfs_accel.types import (
     CompletionResponse,
     FinishEvent,
     Message,
+    Opaque,
     Part,
     Reasoning,
     ReasoningDelta,
@@ -46,7 +47,7 @@ _DELTAS: dict[str, Callable[[str, int, int], StreamEvent]] = {
     "refusal": RefusalDelta,
     "tool_call": ToolCallDelta,
 }
-_ORDER: dict[type[Any], int] = {Reasoning: 0, Text: 1, Refusal: 2, ToolCall: 3}
+_ORDER: dict[type[Any], int] = {Reasoning: 0, Text: 1, Refusal: 2, ToolCall: 3, Opaque: 4}
 
 
 def tool_call_id(given: str | None, index: int) -> str:
@@ -62,7 +63,7 @@ def settle_finish_reason(reason: str | None, *, has_tool_calls: bool) -> str | N
 class _Block:
     """A block while it grows."""
 
-    __slots__ = ("id", "is_open", "name", "number", "pieces", "signature", "type")
+    __slots__ = ("annotations", "id", "is_open", "name", "number", "opaque", "pieces", "signature", "type")
 
     def __init__(self, number: int, kind: BlockType) -> None:
         self.number = number
@@ -71,12 +72,16 @@ class _Block:
         self.id: str | None = None
         self.name: str | None = None
         self.signature: str | None = None
+        self.annotations: list[Any] = []
+        self.opaque: Opaque | None = None
         self.is_open = True
 
     def part(self) -> Part:
+        if self.opaque is not None:
+            return self.opaque
         text = "".join(self.pieces)
         if self.type == "text":
-            return Text(text=text)
+            return Text(text=text, annotations=tuple(self.annotations))
         if self.type == "reasoning":
             return Reasoning(text=text, signature=self.signature)
         if self.type == "refusal":
@@ -104,10 +109,10 @@ class _Choice:
             return tuple(parts)
         texts: dict[type[Any], list[str]] = {}
         for part in parts:
-            if not isinstance(part, ToolCall):
-                texts.setdefault(type(part), []).append(part.text)  # type: ignore[union-attr]
+            if isinstance(part, Text | Reasoning | Refusal):
+                texts.setdefault(type(part), []).append(part.text)
         merged: list[Part] = [kind(text="".join(pieces)) for kind, pieces in texts.items()]
-        merged += [part for part in parts if isinstance(part, ToolCall)]
+        merged += [part for part in parts if isinstance(part, ToolCall | Opaque)]
         return tuple(sorted(merged, key=lambda part: _ORDER[type(part)]))
 
 
@@ -147,7 +152,7 @@ class Assembler(Generic[T]):
         self.model = self.model or model
 
     def text(self, piece: str, choice: int = 0) -> None:
-        """Add to the answer's text."""
+        """Add to the answer's text; an empty piece only says that the choice exists."""
         self._add("text", piece, choice)
 
     def reasoning(self, piece: str, choice: int = 0, signature: str | None = None) -> None:
@@ -196,6 +201,20 @@ class Assembler(Generic[T]):
         if arguments:
             block.pieces.append(arguments)
             self._events.append(ToolCallDelta(arguments, choice, block.number))
+
+    def annotation(self, annotation: Any, choice: int = 0) -> None:
+        """Add a citation or the like, in the provider's form, to the text that is coming."""
+        state = self._choice(choice)
+        current = state.current
+        block = current if current and current.type == "text" else self._begin(state, "text")
+        block.annotations.append(annotation)
+
+    def opaque(self, backend: str, data: Any, choice: int = 0) -> None:
+        """Add a part that only its provider understands; it comes whole."""
+        state = self._choice(choice)
+        block = self._begin(state, "opaque")
+        block.opaque = Opaque(backend=backend, data=data)
+        self._end_current(state)
 
     def end_block(self, choice: int = 0, key: int | str | None = None) -> None:
         """End the tool call of that key, or the current block, where the provider says so itself."""
@@ -249,7 +268,8 @@ class Assembler(Generic[T]):
 
     def partial(self) -> T | None:
         """Return the answer as far as it has come, or None if nothing has."""
-        return self._build(self) if self.choices else None
+        has_come = any(state.blocks or state.finish_reason for state in self.choices.values())
+        return self._build(self) if has_come else None
 
     def _choice(self, index: int) -> _Choice:
         state = self.choices.get(index)
@@ -258,9 +278,9 @@ class Assembler(Generic[T]):
         return state
 
     def _add(self, kind: BlockType, piece: str, choice: int) -> None:
+        state = self.choices.get(choice) or self._choice(choice)
         if not piece:
             return
-        state = self.choices.get(choice) or self._choice(choice)
         block = state.current
         if block is None or block.type != kind:
             block = self._begin(state, kind)

@@ -6,8 +6,8 @@
 
     backend = Acme()
 
-A server that lacks an operation sets it to None (`embed = None`); one that differs overrides one of the small methods
-below the hooks.
+A server that lacks an operation sets it to None (`embed = None`). One that differs sets `stream_usage` or
+`reasoning_field`, or overrides one of the small methods below the hooks; they are all that the hooks are made of.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from ipfs_accel.types import (
     EmbedResponse,
     Health,
     ModelInfo,
+    Request,
 )
 
 from . import openai_answers as answers
@@ -43,6 +44,10 @@ class OpenAICompatible:
     """Chat, completions, embeddings and models as OpenAI has them. Subclasses state `api_version` and `info`."""
 
     info: ClassVar[BackendInfo]
+    stream_usage: ClassVar[bool] = True
+    """Whether the server knows `stream_options`; older ones refuse what they do not know."""
+    reasoning_field: ClassVar[str | None] = None
+    """Where the server takes back what it thought, such as `reasoning_content`; OpenAI's own API takes it nowhere."""
 
     # hooks
 
@@ -54,10 +59,10 @@ class OpenAICompatible:
     @hookimpl
     def chat(self, endpoint: Endpoint, request: ChatRequest) -> Plan[ChatResponse]:
         """Plan POST /chat/completions."""
-        body = self.chat_body(endpoint, request, stream=False)
-        refused = requests.given(request, self.refused(endpoint, request))
         return Http(
-            send=post_json(self.path(endpoint, "/chat/completions"), body), parse=answers.read_chat, unsupported=refused
+            send=post_json(self.path(endpoint, "/chat/completions"), self.chat_body(endpoint, request, stream=False)),
+            parse=answers.read_chat,
+            unsupported=requests.given(request, self.refused(endpoint, request)),
         )
 
     @hookimpl
@@ -74,30 +79,32 @@ class OpenAICompatible:
     @hookimpl
     def complete(self, endpoint: Endpoint, request: CompletionRequest) -> Plan[CompletionResponse]:
         """Plan POST /completions."""
-        refused = self.refused(endpoint, request)
-        body = requests.completion_body(request, stream=False, leave_out=refused)
-        send = post_json(self.path(endpoint, "/completions"), body)
-        return Http(send=send, parse=answers.read_completion, unsupported=requests.given(request, refused))
+        return Http(
+            send=post_json(self.path(endpoint, "/completions"), self.completion_body(endpoint, request, stream=False)),
+            parse=answers.read_completion,
+            unsupported=requests.given(request, self.refused(endpoint, request)),
+        )
 
     @hookimpl
     def stream_complete(self, endpoint: Endpoint, request: CompletionRequest) -> StreamPlan[CompletionResponse]:
         """Plan the same as a stream."""
-        refused = self.refused(endpoint, request)
-        body = requests.completion_body(request, stream=True, leave_out=refused)
         return HttpStream(
-            send=post_json(self.path(endpoint, "/completions"), body),
+            send=post_json(self.path(endpoint, "/completions"), self.completion_body(endpoint, request, stream=True)),
             frames=SSEDecoder,
             decoder=lambda: answers.decode_completion,
             assembler=completion_assembler,
-            unsupported=requests.given(request, refused),
+            unsupported=requests.given(request, self.refused(endpoint, request)),
         )
 
     @hookimpl
     def embed(self, endpoint: Endpoint, request: EmbedRequest) -> Plan[EmbedResponse]:
         """Plan POST /embeddings."""
         count = len(request.inputs)
-        send = post_json(self.path(endpoint, "/embeddings"), requests.embed_body(request))
-        return Http(send=send, parse=lambda response: answers.read_embeddings(response, count))
+        return Http(
+            send=post_json(self.path(endpoint, "/embeddings"), self.embed_body(endpoint, request)),
+            parse=lambda response: answers.read_embeddings(response, count),
+            unsupported=requests.given(request, self.refused(endpoint, request)),
+        )
 
     @hookimpl
     def list_models(self, endpoint: Endpoint) -> Plan[tuple[ModelInfo, ...]]:
@@ -122,7 +129,8 @@ class OpenAICompatible:
         """Plan GET /models, which is free and needs the key."""
 
         def read(response: HttpResponse) -> Health:
-            return Health(status="ok", detail=f"it lists {len(answers.read_models(response))} models")
+            count = len(answers.read_models(response))
+            return Health(status="ok", server=response.headers.get("server"), detail=f"it lists {count} models")
 
         return Http(send=get(self.path(endpoint, "/models")), parse=read)
 
@@ -137,12 +145,38 @@ class OpenAICompatible:
         return model
 
     def refused(self, _endpoint: Endpoint, _request: Any) -> Collection[str]:
-        """Return the options that the server would refuse or ignore; OpenAI's own API knows no `top_k`."""
+        """Return the options that the server would refuse or ignore; OpenAI's own API knows no `top_k`.
+
+        Bodies leave them out, and those that the caller gave are reported.
+        """
         return ("top_k",)
 
     def chat_body(self, endpoint: Endpoint, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
         """Return the JSON body of a chat."""
-        return requests.chat_body(request, stream=stream, leave_out=self.refused(endpoint, request))
+        refused = self.refused(endpoint, request)
+        body = requests.chat_body(request, stream=stream, leave_out=refused, reasoning_field=self.reasoning_field)
+        if "tools" not in body and "parallel_tool_calls" not in request.extra:
+            # It says nothing without tools, and OpenAI answers 400 to it.
+            body.pop("parallel_tool_calls", None)
+        return self._streamed(body, request)
+
+    def completion_body(self, endpoint: Endpoint, request: CompletionRequest, *, stream: bool) -> dict[str, Any]:
+        """Return the JSON body of a text completion."""
+        body = requests.completion_body(request, stream=stream, leave_out=self.refused(endpoint, request))
+        return self._streamed(body, request)
+
+    def embed_body(self, endpoint: Endpoint, request: EmbedRequest) -> dict[str, Any]:
+        """Return the JSON body of a request for vectors."""
+        body = requests.embed_body(request)
+        for name in self.refused(endpoint, request):
+            if name not in request.extra:
+                body.pop(name, None)
+        return body
+
+    def _streamed(self, body: dict[str, Any], request: Request) -> dict[str, Any]:
+        if not self.stream_usage and "stream_options" not in request.extra:
+            body.pop("stream_options", None)
+        return body
 
 
 def _merging_assembler() -> Assembler[ChatResponse]:

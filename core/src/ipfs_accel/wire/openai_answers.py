@@ -35,7 +35,7 @@ from ipfs_accel.types import (
 )
 
 from .assembler import Assembler, settle_finish_reason, tool_call_id
-from .openai_errors import checked, error_in_body, field
+from .openai_errors import checked, error_in_body, field, is_error
 from .sse import ServerSentEvent
 
 __all__ = [
@@ -86,7 +86,7 @@ def _chat_choice(choice: Any, position: int) -> Choice:
 
 def _parts(message: Json) -> Iterator[Part]:
     reasoning = message.get("reasoning_content") or message.get("reasoning")
-    if isinstance(reasoning, str):
+    if reasoning and isinstance(reasoning, str):
         yield Reasoning(text=reasoning)
     text = _plain(message.get("content"))
     if text:
@@ -254,16 +254,26 @@ def _chunk(event: ServerSentEvent, out: Assembler[Any]) -> Json | None:
     """Return the JSON object of a stream's event; None if there is nothing to read in it."""
     data = event.data
     if data.startswith("[DONE]"):
+        if not out.choices:
+            raise InvalidResponseError("the stream ended without any choice")
         out.done()
         return None
     if not data:
         return None
+    if event.event == "error":
+        raise error_in_body(_error_event(data))
     chunk = _json.loads(data)
     if not isinstance(chunk, dict):
         raise InvalidResponseError(f"a chunk of the stream is a JSON {type(chunk).__name__} instead of an object")
-    if chunk.get("error") or event.event == "error":
+    if is_error(chunk):
         raise error_in_body(chunk)
-    if out.id is None:
+    _note(chunk, out)
+    return chunk
+
+
+def _note(chunk: Json, out: Assembler[Any]) -> None:
+    """Keep what a chunk says beside its choices."""
+    if not (out.id and out.model):  # Azure's first chunk has empty ones
         out.start(chunk.get("id"), chunk.get("model"))
     usage = chunk.get("usage")
     if usage:
@@ -271,7 +281,15 @@ def _chunk(event: ServerSentEvent, out: Assembler[Any]) -> Json | None:
     for name, value in chunk.items():
         if name not in _KNOWN and value is not None:
             out.extra[name] = value
-    return chunk
+
+
+def _error_event(data: str) -> Json:
+    """Return the body of an event named error, which may also be plain text."""
+    try:
+        value = _json.loads(data)
+    except ValueError:
+        value = data
+    return value if isinstance(value, dict) else {"error": str(value)}
 
 
 class ChatDecoder:
@@ -287,6 +305,8 @@ class ChatDecoder:
             return
         for choice in chunk.get("choices") or ():
             index = choice.get("index") or 0
+            if index not in out.choices:
+                out.text("", index)
             delta = choice.get("delta")
             if delta:
                 content = delta.get("content")
@@ -313,13 +333,31 @@ class ChatDecoder:
             out.tool_call("function_call", index, name=name, arguments=arguments)
 
     def _tool_call(self, call: Json, out: Assembler[ChatResponse], index: int, position: int) -> None:
-        """Add to a tool call; servers that give no index are followed by id, then by position."""
+        """Add to a tool call; where the server gives no index, the id tells the calls apart, then what they hold."""
+        name, arguments = _function(call)
         key = call.get("index")
         if key is None:
-            key = call.get("id") or self._last_call.get(index, position)
+            key = call.get("id") or self._without_id(name, out, index, position)
         self._last_call[index] = key
-        name, arguments = _function(call)
         out.tool_call(key, index, id=call.get("id"), name=name, arguments=arguments)
+
+    def _without_id(self, name: str | None, out: Assembler[ChatResponse], index: int, position: int) -> int | str:
+        """Return the key of a piece with neither index nor id: a name begins a call unless it only repeats itself."""
+        last = self._last_call.get(index)
+        if last is None:
+            return position
+        tools = out.choices[index].tools
+        if not name or (name == tools[last].name and not _is_json("".join(tools[last].pieces))):
+            return last
+        return f"#{len(tools)}"
+
+
+def _is_json(text: str) -> bool:
+    try:
+        _json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def decode_completion(event: ServerSentEvent, out: Assembler[CompletionResponse]) -> None:

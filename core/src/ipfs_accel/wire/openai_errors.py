@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from ipfs_accel import _json
@@ -23,7 +24,7 @@ from ipfs_accel.errors import (
 )
 from ipfs_accel.plans import ErrorDetail, HttpResponse
 
-__all__ = ["checked", "error_in_body", "field", "read_error"]
+__all__ = ["checked", "error_in_body", "field", "is_error", "read_error"]
 
 T = TypeVar("T")
 
@@ -46,6 +47,7 @@ _CLASSES: dict[str, type[APIStatusError]] = {
     "server_is_overloaded": OverloadedError,
     "service_unavailable_error": OverloadedError,
     "overloaded_error": OverloadedError,
+    "overloaded": OverloadedError,
     "unavailable_error": OverloadedError,
     "not_supported_error": NotSupportedByServerError,
     "internal_error": InternalServerError,
@@ -54,8 +56,13 @@ _CLASSES: dict[str, type[APIStatusError]] = {
 _CONTEXT = re.compile(
     r"maximum context length|context (?:window|size|length) (?:is )?exceed|exceeds the available context", re.IGNORECASE
 )
-# Providers repeat the wrong key in their message.
-_KEY = re.compile(r"\b(?:sk|gsk|hf|pk|rk|xai|AIza)[-_][\w*.-]{6,}|(?<=provided: )\S+")
+# Providers repeat the wrong key in their message: by its prefix, by what stands before it, by its look.
+_KEY = re.compile(
+    r"\b(?:sk[-_]|[pr]k_|gsk_|hf_|xai-|AIza)[\w*.-]{6,}"
+    r"|(?<=key provided: )\S+|(?<=Bearer )[\w.~+/=-]{12,}"
+    r"|\b(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{32,}\b",
+    re.IGNORECASE,
+)
 
 
 def field(value: Any, name: str, kind: type[T]) -> T:
@@ -80,21 +87,26 @@ def checked(value: Any) -> dict[str, Any]:
     """
     if not isinstance(value, dict):
         raise InvalidResponseError(f"the answer is a JSON {type(value).__name__} instead of an object", body=value)
-    if value.get("error"):
+    if is_error(value):
         raise error_in_body(value)
     return value
+
+
+def is_error(body: dict[str, Any]) -> bool:
+    """Whether a JSON object is an error, in OpenAI's form or in the flat one of MLC and older vLLM."""
+    return bool(body.get("error")) or body.get("object") == "error"
 
 
 def error_in_body(body: dict[str, Any]) -> APIStatusError:
     """Return the error that a body says although its status was a success."""
     detail = _detail(body)
-    error = body.get("error")
-    code = error.get("code") if isinstance(error, dict) else None
-    status = code if isinstance(code, int) and 400 <= code < 600 else None  # noqa: PLR2004
+    error = body.get("error") or body
+    code, kind_name = (error.get("code"), error.get("type")) if isinstance(error, dict) else (None, None)
+    status = int(str(code)) if re.fullmatch(r"[45]\d\d", str(code), re.ASCII) else None
     if status is not None:
         usual = class_for_status(status)
     else:
-        usual = BadRequestError if detail.code == "invalid_request_error" else InternalServerError
+        usual = BadRequestError if kind_name == "invalid_request_error" else InternalServerError
     return (detail.kind or usual)(detail.message, code=detail.code, body=body, hint=detail.hint, status=status)
 
 
@@ -102,10 +114,13 @@ def read_error(response: HttpResponse) -> ErrorDetail:
     """Read an error answer of any server with this dialect."""
     try:
         body = response.json()
-        if isinstance(body, str):  # MLC writes JSON into a JSON string
-            body = _json.loads(body)
-    except (InvalidResponseError, ValueError) as error:
+    except InvalidResponseError as error:
         return _not_json(response, error)
+    if isinstance(body, str):  # MLC writes JSON into a JSON string
+        with suppress(ValueError, RecursionError):
+            body = _json.loads(body)
+    if body in (None, "", {}, []):
+        return ErrorDetail(message=f"the server answered with status {response.status} and does not say why")
     detail = _detail(body)
     kind = detail.kind
     if response.status == 429 and kind is not QuotaExceededError:  # noqa: PLR2004
@@ -126,10 +141,10 @@ def _not_json(response: HttpResponse, error: Exception) -> ErrorDetail:
 
 
 def _detail(body: Any) -> ErrorDetail:
-    error = body.get("error", body) if isinstance(body, dict) else body
+    error = (body.get("error") or body) if isinstance(body, dict) else body
     if not isinstance(error, dict):
         return ErrorDetail(message=_masked(str(error)))
-    message = error.get("message") or error.get("detail") or error.get("error") or error
+    message = error.get("message") or error.get("detail") or error.get("error") or error.get("type") or error
     if isinstance(message, list):
         message = "; ".join([_validation(item) for item in message])
     text = _masked(message if isinstance(message, str) else str(message))

@@ -50,14 +50,16 @@ def given(request: Any, names: Collection[str]) -> tuple[str, ...]:
     return tuple([name for name in names if getattr(request, name, None) not in (None, ())])
 
 
-def chat_body(request: ChatRequest, *, stream: bool, leave_out: Collection[str] = ()) -> Body:
+def chat_body(
+    request: ChatRequest, *, stream: bool, leave_out: Collection[str] = (), reasoning_field: str | None = None
+) -> Body:
     """Make the body of POST /chat/completions.
 
     What was not given is absent, never null: some fields refuse null. A stream asks for its usage. `leave_out` names
-    options that the server would refuse.
+    options that the server would refuse, `reasoning_field` is where it takes back what it thought.
     """
     body: Body = {"model": request.model} if request.model else {}
-    body["messages"] = wire_messages(request.messages)
+    body["messages"] = wire_messages(request.messages, reasoning_field=reasoning_field)
     _copy(request, _CHAT, body)
     if request.stop is not None:
         body["stop"] = list(request.stop)
@@ -116,28 +118,34 @@ def wire_messages(messages: Iterable[Message], *, reasoning_field: str | None = 
     found: list[Body] = []
     for index, message in enumerate(messages):
         content = message.content
-        if len(content) == 1 and type(content[0]) is Text and message.name is None:
+        if len(content) == 1 and type(content[0]) is Text and message.name is None and message.role != "tool":
             found.append({"role": message.role, "content": content[0].text})
             continue
         results = [part for part in content if isinstance(part, ToolResult)]
-        found += [_tool_result(result) for result in results]
-        if len(results) < len(content) or not content:
-            try:
+        try:
+            found += [_tool_result(result) for result in results]
+            if len(results) < len(content) or not content:
                 found.append(_message(message, reasoning_field))
-            except InvalidRequestError as error:
-                raise InvalidRequestError(f"messages[{index}]: {error.message}", hint=error.hint) from None
+        except InvalidRequestError as error:
+            raise InvalidRequestError(f"messages[{index}]: {error.message}", hint=error.hint) from None
     return found
 
 
 def _message(message: Message, reasoning_field: str | None) -> Body:
+    if message.role == "tool":
+        raise InvalidRequestError(
+            "a tool message holds results of tools and nothing else", hint="use Message.tool(tool_call_id, …)"
+        )
     body: Body = {"role": message.role}
     parts = [part for part in message.content if type(part) in _PARTS]
+    spoken = _spoken(message)
+    if spoken is not None:
+        body["audio"] = {"id": spoken}
+        parts = [part for part in parts if not isinstance(part, Audio)]
     if len(parts) == 1 and isinstance(parts[0], Text):
         body["content"] = parts[0].text
     elif parts:
         body["content"] = [_PARTS[type(part)](part) for part in parts]
-    else:
-        body["content"] = None if message.role == "assistant" else ""
     if message.name is not None:
         body["name"] = message.name
     calls = [_tool_call(part) for part in message.content if isinstance(part, ToolCall)]
@@ -146,10 +154,20 @@ def _message(message: Message, reasoning_field: str | None) -> Body:
     refusal = "".join([part.text for part in message.content if isinstance(part, Refusal)])
     if refusal:
         body["refusal"] = refusal
+    if "content" not in body:
+        # Null is for messages that say something elsewhere; servers refuse it in others, such as a cut-off answer.
+        body["content"] = None if calls or refusal or "audio" in body else ""
     reasoning = "".join([part.text for part in message.content if isinstance(part, Reasoning)])
     if reasoning and reasoning_field:
         body[reasoning_field] = reasoning
     return body
+
+
+def _spoken(message: Message) -> str | None:
+    """Return the id under which a sound that the model itself made goes back to it."""
+    if message.role != "assistant":
+        return None
+    return next((part.id for part in message.content if isinstance(part, Audio) and part.id), None)
 
 
 def _text(part: Text) -> Body:
@@ -195,9 +213,15 @@ def _tool_result(result: ToolResult) -> Body:
     content: Any = (
         "".join([part.text for part in parts if isinstance(part, Text)])
         if plain
-        else [_PARTS[type(part)](part) for part in parts]
+        else [_in_result(part) for part in parts]
     )
     return {"role": "tool", "tool_call_id": result.tool_call_id, "content": content}
+
+
+def _in_result(part: Part) -> Body:
+    if not isinstance(part, Text | Image | Document):
+        raise InvalidRequestError(f"a tool's result cannot hold a {type(part).__name__}")
+    return _PARTS[type(part)](part)
 
 
 def _tool(tool: Tool) -> Body:
