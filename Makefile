@@ -3,11 +3,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PROJECTS := pyproject.toml core/pyproject.toml plugins/openai/pyproject.toml plugins/specialized/llvm/pyproject.toml
+PROJECTS := pyproject.toml core/pyproject.toml plugins/openai/pyproject.toml plugins/claude/pyproject.toml plugins/specialized/llvm/pyproject.toml
 PIP := -m pip install --quiet --disable-pip-version-check
 INSTALL := $(BIN)/python $(PIP) --constraint constraints.txt
 NEWEST := $(VENV)/newest
-DISTRIBUTIONS := --editable core --editable plugins/openai --editable 'plugins/specialized/llvm[embedded]'
+DISTRIBUTIONS := --editable core --editable plugins/openai --editable plugins/claude --editable 'plugins/specialized/llvm[embedded]'
 MODEL := .cache/tiny.gguf
 
 .PHONY: help demo test lint format bench constraints clean
@@ -19,7 +19,7 @@ demo: $(VENV)/.demo $(MODEL)  ## show the main job on the embedded engine: no ke
 	$(BIN)/python examples/demo.py $(MODEL)
 
 test: lint  ## install what the checks need and run all of them
-	IPFS_ACCEL_HTTP=httpx2 $(BIN)/python -m pytest core plugins/openai --quiet
+	IPFS_ACCEL_HTTP=httpx2 $(BIN)/python -m pytest core plugins --quiet
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.test
