@@ -87,9 +87,12 @@ class Call:
             *self.target.headers,
             *self.target.key_headers(origin),
         ]
+        content = send.content
+        if content is not None and not isinstance(content, bytes):
+            headers.append(("content-length", str(content.size)))
         left = None if self.timeout.total is None else max(0.0, self.started + self.timeout.total - time.perf_counter())
         limits = self.timeouts_of(connect=self.timeout.connect, read=read_limit, write=read_limit, total=left)
-        return Outgoing(send.method, url, headers, send.content, limits)
+        return Outgoing(send.method, url, headers, content, limits)
 
     def check(self, unsupported: tuple[str, ...]) -> None:
         """Raise or warn if the backend left out options that the caller gave."""
@@ -207,15 +210,16 @@ def _perform_plan(plan: Any, call: Call) -> Steps[Any]:
         return (yield from _perform_plan(plan, call))
     if isinstance(plan, Http):
         call.check(plan.unsupported)
-        whole = yield Send(call.outgoing(plan.send, None), MAX_BODY_BYTES)
+        whole = yield Send(call.outgoing(plan.send, None), plan.max_bytes or MAX_BODY_BYTES)
         return _parse(plan, whole, call)
     if isinstance(plan, Local):
         call.check(plan.unsupported)
         return (yield from _run(plan, call))
     if isinstance(plan, Ready):
         return plan.value
+    hint = "use stream_call" if isinstance(plan, HttpStream | LocalStream | StreamFlow) else None
     raise PluginError(
-        f"a hook for {call.operation!r} returned {type(plan).__name__}, which is no plan for a whole answer"
+        f"a hook for {call.operation!r} returned {type(plan).__name__}, which is no plan for a whole answer", hint=hint
     )
 
 
@@ -270,8 +274,10 @@ def open_stream(plan: Callable[[], Any], call: Call) -> Steps[tuple[Call, Any, A
         while isinstance(stream, StreamFlow):
             stream = yield from _steps(stream.steps(), call)
         if not isinstance(stream, HttpStream | LocalStream):
+            hint = "use call" if isinstance(stream, Http | Local | Ready | Flow) else None
             raise PluginError(
-                f"a hook for {call.operation!r} returned {type(stream).__name__}, which is no plan for a stream"
+                f"a hook for {call.operation!r} returned {type(stream).__name__}, which is no plan for a stream",
+                hint=hint,
             )
         call.check(stream.unsupported)
         if isinstance(stream, LocalStream):
@@ -279,7 +285,8 @@ def open_stream(plan: Callable[[], Any], call: Call) -> Steps[tuple[Call, Any, A
         exchange = yield Open(call.outgoing(stream.send, call.timeout.first_event))
         call.received(exchange.headers, time.perf_counter())
         kind = exchange.headers.get("content-type", "")
-        if 200 <= exchange.status < 300 and not kind.startswith(("application/json", "text/html")):  # noqa: PLR2004
+        is_stream = stream.any_type or not kind.startswith(("application/json", "text/html"))
+        if 200 <= exchange.status < 300 and is_stream:  # noqa: PLR2004
             return call, stream, exchange
         body = yield ReadAll(exchange, MAX_ERROR_BYTES)
         raise _no_stream(call, HttpResponse(status=exchange.status, headers=exchange.headers, body=body))

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from . import _find
 from . import _operations as ops
-from ._core import Core
-from ._perform import AsyncWorld, Steps, World, aperform, perform
+from ._file_calls import AsyncFileCalls, FileCalls
+from ._media_calls import AsyncMediaCalls, MediaCalls
 from ._streams import AsyncStream, Stream
-from .errors import ClientClosedError
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from ._config import Config, EndpointConfig
     from ._convert import Messages
     from ._find import QueryOptions
-    from ._registry import PluginRecord
     from .capabilities import Capabilities, Found, Support
     from .types import (
         CallOptions,
@@ -35,7 +29,7 @@ if TYPE_CHECKING:
         Health,
         ModelInfo,
         RerankResponse,
-        Timeout,
+        StreamEvent,
         TokenCount,
         TokenizeResponse,
     )
@@ -43,94 +37,13 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncClient", "Client"]
 
-T = TypeVar("T")
 
-MAX_THREADS = 32
-
-
-class _Base:
-    """What both clients have that waits for nothing."""
-
-    def __init__(
-        self,
-        config: Config | str | Path | None = None,
-        *,
-        endpoints: Mapping[str, EndpointConfig] | None = None,
-        plugins: Iterable[Any] = (),
-        timeout: float | Timeout | None = None,
-    ) -> None:
-        """Read the configuration; no plugin is imported and nothing is sent.
-
-        Args:
-            config: A `Config` or the path of a file; None means the user's file and the environment.
-            endpoints: Name to `EndpointConfig`; wins over file and environment.
-            plugins: Plugin objects to use besides the installed ones.
-            timeout: Seconds for a whole call, or a `Timeout`; for endpoints that have none of their own.
-        """
-        self._core = Core(config, endpoints, plugins, timeout)
-        self._lock = threading.Lock()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {', '.join(self._core.endpoint_names()) or 'no endpoints'}>"
-
-    @property
-    def config(self) -> Config:
-        """The configuration that holds."""
-        return self._core.config
-
-    def endpoints(self) -> list[str]:
-        """Return the names of all endpoints: the configured ones, and one for each installed backend."""
-        return self._core.endpoint_names()
-
-    def plugins(self) -> list[PluginRecord]:
-        """Return all backend plugins that were found, with their states; imports none."""
-        return self._core.plugin_records()
-
-    def _transport_options(self) -> Any:
-        from ._http import TransportOptions  # noqa: PLC0415 - the HTTP library is loaded when it is first needed
-
-        if self._core.is_closed:
-            raise ClientClosedError("this client is closed")
-        config = self._core.config
-        return TransportOptions(verify=config.ca_file or True, proxy=config.proxy)
-
-
-class Client(_Base):
+class Client(MediaCalls, FileCalls):
     """Calls backends and waits for their answers. Safe to share between threads; use it in a `with` block.
 
     Models are named `endpoint/model`; only the first slash counts. Every call takes the options `timeout`,
     `on_unsupported` and `extra` beside its own (see `ipfs_accel.types`) and raises subclasses of `AccelError`.
     """
-
-    _open_world: World | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close all connections; later calls raise `ClientClosedError`."""
-        self._core.is_closed = True
-        if self._open_world is not None:
-            self._open_world.transport.close()
-
-    @property
-    def _world(self) -> World:
-        if self._open_world is None:
-            with self._lock:
-                if self._open_world is None:
-                    options = self._transport_options()
-                    from ._http import Transport  # noqa: PLC0415 - as above
-
-                    self._open_world = World(Transport(options))
-        return self._open_world
-
-    def _run(self, steps: Steps[T]) -> T:
-        return perform(steps, self._world)
 
     def chat(self, model: str | None, messages: Messages, **options: Unpack[ChatOptions]) -> ChatResponse:
         """Continue a conversation.
@@ -142,7 +55,9 @@ class Client(_Base):
         """
         return self._run(self._core.whole(ops.CHAT, model, messages, dict(options)))
 
-    def stream(self, model: str | None, messages: Messages, **options: Unpack[ChatOptions]) -> Stream[ChatResponse]:
+    def stream(
+        self, model: str | None, messages: Messages, **options: Unpack[ChatOptions]
+    ) -> Stream[StreamEvent, ChatResponse]:
         """Continue a conversation and read the answer while it comes; arguments as for `chat`."""
         return Stream(self._core.opening(ops.STREAM, model, messages, dict(options)), self._world)
 
@@ -160,7 +75,7 @@ class Client(_Base):
 
     def stream_complete(
         self, model: str | None, prompt: TokenInput | Sequence[TokenInput], **options: Unpack[CompleteOptions]
-    ) -> Stream[CompletionResponse]:
+    ) -> Stream[StreamEvent, CompletionResponse]:
         """Continue a text and read it while it comes; arguments as for `complete`."""
         steps = self._core.opening(ops.STREAM_COMPLETE, model, prompt, dict(options))
         return Stream(steps, self._world)
@@ -252,39 +167,13 @@ class Client(_Base):
         """Perform one of the backend's own calls; `capabilities(endpoint).calls` has their names."""
         return self._run(self._core.own_call(endpoint, name, arguments))
 
+    def stream_call(self, endpoint: str, name: str, **arguments: Any) -> Stream[Any, Any]:
+        """Perform one of the backend's own calls that come as a stream, such as a transfer with `Progress` events."""
+        return Stream(self._core.own_opening(endpoint, name, arguments), self._world)
 
-class AsyncClient(_Base):
+
+class AsyncClient(AsyncMediaCalls, AsyncFileCalls):
     """The same as `Client`, awaited; on asyncio and trio. Belongs to the event loop of its first call."""
-
-    _open_world: AsyncWorld | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close all connections; later calls raise `ClientClosedError`."""
-        self._core.is_closed = True
-        if self._open_world is not None:
-            await self._open_world.transport.close()
-
-    @property
-    def _world(self) -> AsyncWorld:
-        if self._open_world is None:
-            options = self._transport_options()
-            from anyio import CapacityLimiter  # noqa: PLC0415 - the synchronous world does not need it
-
-            from ._http import AsyncTransport  # noqa: PLC0415 - as above
-
-            self._open_world = AsyncWorld(AsyncTransport(options), CapacityLimiter(MAX_THREADS))
-        return self._open_world
-
-    async def _run(self, steps: Steps[T]) -> T:
-        return await aperform(steps, self._world)
 
     async def chat(self, model: str | None, messages: Messages, **options: Unpack[ChatOptions]) -> ChatResponse:
         """As `Client.chat`."""
@@ -292,7 +181,7 @@ class AsyncClient(_Base):
 
     def stream(
         self, model: str | None, messages: Messages, **options: Unpack[ChatOptions]
-    ) -> AsyncStream[ChatResponse]:
+    ) -> AsyncStream[StreamEvent, ChatResponse]:
         """As `Client.stream`; not awaited itself."""
         return AsyncStream(self._core.opening(ops.STREAM, model, messages, dict(options)), self._world)
 
@@ -304,7 +193,7 @@ class AsyncClient(_Base):
 
     def stream_complete(
         self, model: str | None, prompt: TokenInput | Sequence[TokenInput], **options: Unpack[CompleteOptions]
-    ) -> AsyncStream[CompletionResponse]:
+    ) -> AsyncStream[StreamEvent, CompletionResponse]:
         """As `Client.stream_complete`; not awaited itself."""
         steps = self._core.opening(ops.STREAM_COMPLETE, model, prompt, dict(options))
         return AsyncStream(steps, self._world)
@@ -376,3 +265,7 @@ class AsyncClient(_Base):
     async def call(self, endpoint: str, name: str, **arguments: Any) -> Any:
         """As `Client.call`."""
         return await self._run(self._core.own_call(endpoint, name, arguments))
+
+    def stream_call(self, endpoint: str, name: str, **arguments: Any) -> AsyncStream[Any, Any]:
+        """As `Client.stream_call`; not awaited itself."""
+        return AsyncStream(self._core.own_opening(endpoint, name, arguments), self._world)

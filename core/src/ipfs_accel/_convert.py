@@ -36,11 +36,15 @@ from .types import (
 __all__ = [
     "Messages",
     "chat_request",
+    "check",
+    "checked",
     "completion_request",
     "detokenize_request",
     "embed_request",
     "rerank_request",
+    "short",
     "split_call_options",
+    "strings",
     "tokenize_request",
 ]
 
@@ -69,8 +73,31 @@ _TYPES: dict[str, tuple[type[Any], ...]] = {
     "echo": (bool,),
     "dimensions": (int,),
     "extra": (Mapping,),
+    "size": (str,),
+    "quality": (str,),
+    "background": (str,),
+    "style": (str,),
+    "output_format": (str,),
+    "output_compression": (int,),
+    "negative_prompt": (str,),
+    "partial_images": (int,),
+    "language": (str,),
+    "voice": (str,),
+    "speed": _NUMBER,
+    "instructions": (str,),
+    "sample_rate": (int,),
+    "purpose": (str,),
+    "expires_after": (int,),
+    "completion_window": (str,),
+    "metadata": (Mapping,),
 }
-_AT_LEAST_ONE = {"max_tokens", "n", "dimensions", "top_n"}
+_AT_LEAST_ONE = {"max_tokens", "n", "dimensions", "top_n", "sample_rate", "expires_after"}
+# What callers give by position, and options that are lists of words.
+_ARGUMENTS = {
+    *("model", "messages", "inputs", "query", "documents", "text", "tokens", "audio", "images", "image"),
+    *("mask", "file", "items"),
+}
+_WORDS = {"stop", "timestamps"}
 
 
 def split_call_options(options: dict[str, Any]) -> tuple[float | Timeout | None, str | None]:
@@ -87,7 +114,7 @@ def split_call_options(options: dict[str, Any]) -> tuple[float | Timeout | None,
 
 def chat_request(model: str, messages: Messages, options: dict[str, Any]) -> ChatRequest:
     """Make the request of `chat`, `stream` and `count_tokens`."""
-    values = _checked(ChatRequest, options)
+    values = checked(ChatRequest, options)
     tools = values.get("tools")
     if tools is not None:
         values["tools"] = tuple([_tool(tool, index) for index, tool in enumerate(tools)])
@@ -104,39 +131,39 @@ def chat_request(model: str, messages: Messages, options: dict[str, Any]) -> Cha
 
 def completion_request(model: str, prompt: Any, options: dict[str, Any]) -> CompletionRequest:
     """Make the request of `complete` and `stream_complete`."""
-    return CompletionRequest(model=model, prompt=_texts(prompt, "prompt"), **_checked(CompletionRequest, options))
+    return CompletionRequest(model=model, prompt=_texts(prompt, "prompt"), **checked(CompletionRequest, options))
 
 
 def embed_request(model: str, inputs: Any, options: dict[str, Any]) -> EmbedRequest:
     """Make the request of `embed`."""
-    return EmbedRequest(model=model, inputs=_texts(inputs, "inputs"), **_checked(EmbedRequest, options))
+    return EmbedRequest(model=model, inputs=_texts(inputs, "inputs"), **checked(EmbedRequest, options))
 
 
 def rerank_request(model: str, value: Any, options: dict[str, Any]) -> RerankRequest:
     """Make the request of `rerank` from (query, documents, top_n)."""
     query, documents, top_n = value
-    _check("query", query, (str,))
+    check("query", query, (str,))
     if top_n is not None:
-        _check("top_n", top_n, (int,))
-    found = _strings(documents, "documents")
+        check("top_n", top_n, (int,))
+    found = strings(documents, "documents")
     if isinstance(documents, str) or not found:
         raise InvalidRequestError("documents: expected a list of at least one string")
-    return RerankRequest(model=model, query=query, documents=found, top_n=top_n, **_checked(Request, options))
+    return RerankRequest(model=model, query=query, documents=found, top_n=top_n, **checked(Request, options))
 
 
 def tokenize_request(model: str, value: Any, options: dict[str, Any]) -> TokenizeRequest:
     """Make the request of `tokenize` from (text, add_special)."""
     text, add_special = value
-    _check("text", text, (str,))
-    return TokenizeRequest(model=model, text=text, add_special=add_special, **_checked(Request, options))
+    check("text", text, (str,))
+    return TokenizeRequest(model=model, text=text, add_special=add_special, **checked(Request, options))
 
 
 def detokenize_request(model: str, tokens: Any, options: dict[str, Any]) -> DetokenizeRequest:
     """Make the request of `detokenize`."""
-    return DetokenizeRequest(model=model, tokens=_token_ids(tokens, "tokens"), **_checked(Request, options))
+    return DetokenizeRequest(model=model, tokens=_token_ids(tokens, "tokens"), **checked(Request, options))
 
 
-def _checked(kind: type[R], options: dict[str, Any]) -> dict[str, Any]:
+def checked(kind: type[R], options: dict[str, Any]) -> dict[str, Any]:
     """Check names and types of the options; None means not given."""
     values: dict[str, Any] = {}
     known = _fields(kind)
@@ -151,10 +178,10 @@ def _checked(kind: type[R], options: dict[str, Any]) -> dict[str, Any]:
             raise InvalidRequestError(f"{name}: unknown option of {kind.__name__}", hint=hint)
         if value is None:
             continue
-        if name == "stop":
-            value = _strings(value, "stop")  # noqa: PLW2901 - the checked form
+        if name in _WORDS:
+            value = strings(value, name)  # noqa: PLW2901 - the checked form
         elif name in _TYPES:
-            _check(name, value, _TYPES[name])
+            check(name, value, _TYPES[name])
         values[name] = value
     return values
 
@@ -165,12 +192,14 @@ _KNOWN: dict[type[Any], frozenset[str]] = {}
 def _fields(kind: type[Request]) -> frozenset[str]:
     known = _KNOWN.get(kind)
     if known is None:
-        required = {"model", "messages", "prompt", "inputs"}
-        known = _KNOWN[kind] = frozenset(field.name for field in attrs.fields(kind)) - required
+        fields = attrs.fields(kind)
+        given = {field.name for field in fields if field.name in _ARGUMENTS or field.default is attrs.NOTHING}
+        known = _KNOWN[kind] = frozenset(field.name for field in fields) - given
     return known
 
 
-def _check(name: str, value: Any, types: tuple[type[Any], ...]) -> None:
+def check(name: str, value: Any, types: tuple[type[Any], ...]) -> None:
+    """Raise unless a value is of one of these types, finite, and not below what makes sense."""
     if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
         expected = " or ".join([kind.__name__ for kind in types])
         raise InvalidRequestError(f"{name}: expected {expected}, got {value!r}")
@@ -180,7 +209,8 @@ def _check(name: str, value: Any, types: tuple[type[Any], ...]) -> None:
         raise InvalidRequestError(f"{name}: has to be at least 1, got {value}")
 
 
-def _strings(value: Any, name: str) -> tuple[str, ...]:
+def strings(value: Any, name: str) -> tuple[str, ...]:
+    """Accept a string or several."""
     items = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else (value,)
     for index, item in enumerate(items):
         if not isinstance(item, str):
@@ -193,7 +223,7 @@ def _texts(value: Any, name: str) -> tuple[str | tuple[int, ...], ...]:
     if isinstance(value, str):
         return (value,)
     if not isinstance(value, Sequence) or isinstance(value, bytes | bytearray) or not len(value):
-        raise InvalidRequestError(f"{name}: expected a string, token ids, or a list of them, got {_short(value)}")
+        raise InvalidRequestError(f"{name}: expected a string, token ids, or a list of them, got {short(value)}")
     if isinstance(value[0], int):
         return (_token_ids(value, name),)
     return tuple(
@@ -204,11 +234,12 @@ def _texts(value: Any, name: str) -> tuple[str | tuple[int, ...], ...]:
 def _token_ids(value: Any, name: str) -> tuple[int, ...]:
     is_sequence = isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
     if not is_sequence or not all(isinstance(token, int) and not isinstance(token, bool) for token in value):
-        raise InvalidRequestError(f"{name}: expected a string or token ids, got {_short(value)}")
+        raise InvalidRequestError(f"{name}: expected a string or token ids, got {short(value)}")
     return tuple(value)
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """Return a value's repr, cut to fit into a message."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - a line of a message
 
@@ -235,7 +266,7 @@ def _response_format(value: Any) -> Any:
     if isinstance(value, JsonSchema) or value in ("text", "json"):
         return value
     if not isinstance(value, Mapping):
-        raise InvalidRequestError(f"response_format: expected 'text', 'json' or a JsonSchema, got {_short(value)}")
+        raise InvalidRequestError(f"response_format: expected 'text', 'json' or a JsonSchema, got {short(value)}")
     kind = value.get("type")
     if kind == "text":
         return "text"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -206,23 +206,47 @@ class Core:
         health: Health = yield from complete(lambda: _plan(target, "healthcheck"), call)
         return health
 
+    def named(self, operation: str, endpoint: str, **arguments: Any) -> Steps[Any]:
+        """Perform an operation that is about something that the provider keeps, such as a file."""
+        target = yield from self.target(endpoint)
+        call = self.call(operation, target, "", None, None)
+        return (yield from complete(lambda: _plan(target, operation, **arguments), call))
+
+    def named_opening(self, operation: str, endpoint: str, **arguments: Any) -> Opening:
+        """Likewise for a stream."""
+        target = yield from self.target(endpoint)
+        call = self.call(operation, target, "", None, None)
+        return (yield from open_stream(lambda: _plan(target, operation, **arguments), call))
+
     def own_call(self, endpoint: str, name: str, arguments: dict[str, Any]) -> Steps[Any]:
         """Perform one of the backend's own calls."""
         target = yield from self.target(endpoint)
-        function = target.backend.calls.get(name)
-        if function is None:
-            raise UnsupportedOperationError(
-                f"the backend {target.backend.name!r} has no call {name!r}",
-                endpoint=endpoint,
-                backend=target.backend.name,
-                hint=did_you_mean(name, target.backend.calls),
-            )
-        try:
-            inspect.signature(function).bind(target.endpoint, **arguments)
-        except TypeError as error:
-            raise InvalidRequestError(f"{name}: {error}", endpoint=endpoint, backend=target.backend.name) from None
-        call = self.call(name, target, str(arguments.get("model", "")), None, None)
-        return (yield from complete(lambda: function(target.endpoint, **arguments), call))
+        plan = _own_plan(target, endpoint, name, arguments)
+        return (yield from complete(plan, self.call(name, target, str(arguments.get("model", "")), None, None)))
+
+    def own_opening(self, endpoint: str, name: str, arguments: dict[str, Any]) -> Opening:
+        """Open one of the backend's own calls that come as a stream."""
+        target = yield from self.target(endpoint)
+        plan = _own_plan(target, endpoint, name, arguments)
+        return (yield from open_stream(plan, self.call(name, target, str(arguments.get("model", "")), None, None)))
+
+
+def _own_plan(target: Target, endpoint: str, name: str, arguments: dict[str, Any]) -> Callable[[], Any]:
+    """Return what plans one of the backend's own calls; says clearly if there is none or the arguments do not fit."""
+    backend = target.backend.name
+    function = target.backend.calls.get(name)
+    if function is None:
+        raise UnsupportedOperationError(
+            f"the backend {backend!r} has no call {name!r}",
+            endpoint=endpoint,
+            backend=backend,
+            hint=did_you_mean(name, target.backend.calls),
+        )
+    try:
+        inspect.signature(function).bind(target.endpoint, **arguments)
+    except TypeError as error:
+        raise InvalidRequestError(f"{name}: {error}", endpoint=endpoint, backend=backend) from None
+    return lambda: function(target.endpoint, **arguments)
 
 
 def _plan(target: Target, operation: str, **arguments: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
@@ -18,6 +18,17 @@ from .types import (
     TokenCount,
     TokenizeResponse,
 )
+
+if TYPE_CHECKING:
+    from .types import (
+        Batch,
+        ClassifyResponse,
+        FileInfo,
+        ImageResponse,
+        ModerateResponse,
+        SpeakResponse,
+        TranscribeResponse,
+    )
 
 A = TypeVar("A")
 
@@ -35,6 +46,17 @@ class Operation(Generic[A]):
     build: Callable[[str, Any, dict[str, Any]], Request]
 
 
+def _late(name: str) -> Callable[[str, Any, dict[str, Any]], Request]:
+    """Return a maker of requests that is loaded when it is first used: chats need none of them."""
+
+    def build(model: str, value: Any, options: dict[str, Any]) -> Request:
+        from . import _convert_media  # noqa: PLC0415 - as said
+
+        return getattr(_convert_media, name)(model, value, options)  # type: ignore[no-any-return]
+
+    return build
+
+
 CHAT: Operation[ChatResponse] = Operation("chat", _convert.chat_request)
 STREAM: Operation[ChatResponse] = Operation("stream", _convert.chat_request)
 COMPLETE: Operation[CompletionResponse] = Operation("complete", _convert.completion_request)
@@ -44,3 +66,18 @@ RERANK: Operation[RerankResponse] = Operation("rerank", _convert.rerank_request)
 TOKENIZE: Operation[TokenizeResponse] = Operation("tokenize", _convert.tokenize_request)
 DETOKENIZE: Operation[DetokenizeResponse] = Operation("detokenize", _convert.detokenize_request)
 COUNT_TOKENS: Operation[TokenCount] = Operation("count_tokens", _convert.chat_request)
+
+CLASSIFY: Operation[ClassifyResponse] = Operation("classify", _late("classify_request"))
+MODERATE: Operation[ModerateResponse] = Operation("moderate", _late("moderate_request"))
+GENERATE_IMAGE: Operation[ImageResponse] = Operation("generate_image", _late("generate_image_request"))
+STREAM_IMAGE: Operation[ImageResponse] = Operation("stream_image", _late("generate_image_request"))
+EDIT_IMAGE: Operation[ImageResponse] = Operation("edit_image", _late("edit_image_request"))
+STREAM_IMAGE_EDIT: Operation[ImageResponse] = Operation("stream_image_edit", _late("edit_image_request"))
+VARY_IMAGE: Operation[ImageResponse] = Operation("vary_image", _late("vary_image_request"))
+TRANSCRIBE: Operation[TranscribeResponse] = Operation("transcribe", _late("transcribe_request"))
+STREAM_TRANSCRIBE: Operation[TranscribeResponse] = Operation("stream_transcribe", _late("transcribe_request"))
+TRANSLATE: Operation[TranscribeResponse] = Operation("translate", _late("transcribe_request"))
+SPEAK: Operation[SpeakResponse] = Operation("speak", _late("speak_request"))
+STREAM_SPEAK: Operation[SpeakResponse] = Operation("stream_speak", _late("speak_request"))
+UPLOAD_FILE: Operation[FileInfo] = Operation("upload_file", _late("upload_request"))
+CREATE_BATCH: Operation[Batch] = Operation("create_batch", _late("batch_request"))

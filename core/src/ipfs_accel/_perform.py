@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import anyio
 
     from ._http import AsyncExchange, AsyncTransport, Exchange, Timeouts, Transport
+    from .plans import Body
 
 __all__ = [
     "AsyncWorld",
@@ -89,7 +90,7 @@ class Outgoing:
     method: str
     url: str
     headers: Sequence[tuple[str, str]] = attrs.field(repr=False)
-    body: bytes | None = attrs.field(repr=False)
+    body: bytes | Body | None = attrs.field(repr=False)
     timeouts: Timeouts
 
     def send(self, transport: Any) -> Any:

@@ -22,10 +22,11 @@ from .errors import (
     StreamInterrupted,
 )
 from .plans import FrameDecoder, HttpStream, LocalStream
-from .types import StreamEvent, TextDelta
+from .types import TextDelta
 
 __all__ = ["AsyncStream", "Stream"]
 
+E = TypeVar("E")
 T = TypeVar("T")
 
 Opening: TypeAlias = Steps[tuple[Call, Any, Any]]
@@ -62,7 +63,7 @@ class _Reader(Generic[T]):
             self._frames = stream.frames()
             self._decode = stream.decoder()
 
-    def take(self, chunk: bytes | None) -> list[StreamEvent]:
+    def take(self, chunk: bytes | None) -> list[Any]:
         """Return the events that a piece of the stream completes.
 
         Args:
@@ -96,9 +97,9 @@ class _Reader(Generic[T]):
             if out.is_done:
                 break
 
-    def _progress(self) -> list[StreamEvent]:
+    def _progress(self) -> list[Any]:
         """Return the new events and watch the time limits."""
-        events: list[StreamEvent] = self.out.take()
+        events: list[Any] = self.out.take()
         now = time.perf_counter()
         limits = self.call.timeout
         if events:
@@ -115,7 +116,7 @@ class _Reader(Generic[T]):
             raise APITimeoutError(f"the call was not over within {limits.total:g} s", phase="total")
         return events
 
-    def _end(self, *, is_eof: bool) -> list[StreamEvent]:
+    def _end(self, *, is_eof: bool) -> list[Any]:
         if is_eof and self._frames is not None:
             # A frame that was cut in its middle is no frame: whether the answer is whole without it, the terminal
             # signal tells.
@@ -143,7 +144,7 @@ class _Reader(Generic[T]):
         )
 
 
-class _Face(Generic[T]):
+class _Face(Generic[E, T]):
     """What both streams are: a sequence of events, and the answer at its end.
 
     One that is dropped unclosed drops its exchange, which warns and closes the connection.
@@ -152,7 +153,7 @@ class _Face(Generic[T]):
     def __init__(self, opening: Opening) -> None:
         self._opening = opening
         self._reader: _Reader[T] = _Reader()
-        self._pending: deque[StreamEvent] = deque()
+        self._pending: deque[E] = deque()
         self._chunks: Any = None
         self._exchange: Any = None
         self._is_open = False
@@ -173,7 +174,7 @@ class _Face(Generic[T]):
         return reader.answer
 
 
-class Stream(_Face[T]):
+class Stream(_Face[E, T]):
     """The events of an answer while it comes.
 
     Use it in a `with` block; plain iteration works too and closes the stream at its end. Leaving early closes the
@@ -193,10 +194,10 @@ class Stream(_Face[T]):
     ) -> None:
         self.close()
 
-    def __iter__(self) -> Iterator[StreamEvent]:
+    def __iter__(self) -> Iterator[E]:
         return self
 
-    def __next__(self) -> StreamEvent:
+    def __next__(self) -> E:
         pending = self._pending
         while not pending:
             if self._closed or self._reader.is_over:
@@ -254,7 +255,7 @@ class Stream(_Face[T]):
             chunks.close()
 
 
-class AsyncStream(_Face[T]):
+class AsyncStream(_Face[E, T]):
     """The events of an answer while it comes; use it in an `async with` block. Otherwise as `Stream`."""
 
     def __init__(self, opening: Opening, world: AsyncWorld) -> None:
@@ -270,10 +271,10 @@ class AsyncStream(_Face[T]):
     ) -> None:
         await self.close()
 
-    def __aiter__(self) -> AsyncIterator[StreamEvent]:
+    def __aiter__(self) -> AsyncIterator[E]:
         return self
 
-    async def __anext__(self) -> StreamEvent:
+    async def __anext__(self) -> E:
         pending = self._pending
         while not pending:
             if self._closed or self._reader.is_over:

@@ -33,21 +33,39 @@ import pluggy
 if TYPE_CHECKING:
     from .plans import Endpoint, ErrorDetail, HttpResponse, Plan, StreamPlan
     from .types import (
+        Batch,
+        BatchRequest,
+        BatchSummary,
         ChatRequest,
         ChatResponse,
+        ClassifyRequest,
+        ClassifyResponse,
         CompletionRequest,
         CompletionResponse,
         DetokenizeRequest,
         DetokenizeResponse,
+        EditImageRequest,
         EmbedRequest,
         EmbedResponse,
+        FileInfo,
+        GenerateImageRequest,
         Health,
+        ImageResponse,
         ModelInfo,
+        ModerateRequest,
+        ModerateResponse,
         RerankRequest,
         RerankResponse,
+        SpeakRequest,
+        SpeakResponse,
         TokenCount,
         TokenizeRequest,
         TokenizeResponse,
+        TranscribeRequest,
+        TranscribeResponse,
+        Transfer,
+        UploadRequest,
+        VaryImageRequest,
     )
 
 __all__ = ["API_VERSION", "OPERATIONS", "BackendInfo", "KeyHeader", "hookimpl", "hookspec"]
@@ -154,6 +172,66 @@ def count_tokens(endpoint: Endpoint, request: ChatRequest) -> Plan[TokenCount]: 
 
 
 @hookspec(firstresult=True)
+def generate_image(endpoint: Endpoint, request: GenerateImageRequest) -> Plan[ImageResponse]:  # type: ignore[empty-body]
+    """Plan the making of pictures from words."""
+
+
+@hookspec(firstresult=True)
+def stream_image(endpoint: Endpoint, request: GenerateImageRequest) -> StreamPlan[ImageResponse]:  # type: ignore[empty-body]
+    """Plan the same, with `PartialImage` events."""
+
+
+@hookspec(firstresult=True)
+def edit_image(endpoint: Endpoint, request: EditImageRequest) -> Plan[ImageResponse]:  # type: ignore[empty-body]
+    """Plan the making of pictures from pictures."""
+
+
+@hookspec(firstresult=True)
+def stream_image_edit(endpoint: Endpoint, request: EditImageRequest) -> StreamPlan[ImageResponse]:  # type: ignore[empty-body]
+    """Plan the same, with `PartialImage` events."""
+
+
+@hookspec(firstresult=True)
+def vary_image(endpoint: Endpoint, request: VaryImageRequest) -> Plan[ImageResponse]:  # type: ignore[empty-body]
+    """Plan variations of a picture."""
+
+
+@hookspec(firstresult=True)
+def transcribe(endpoint: Endpoint, request: TranscribeRequest) -> Plan[TranscribeResponse]:  # type: ignore[empty-body]
+    """Plan the writing down of speech."""
+
+
+@hookspec(firstresult=True)
+def stream_transcribe(endpoint: Endpoint, request: TranscribeRequest) -> StreamPlan[TranscribeResponse]:  # type: ignore[empty-body]
+    """Plan the same, with `TextDelta` and `Segment` events."""
+
+
+@hookspec(firstresult=True)
+def translate(endpoint: Endpoint, request: TranscribeRequest) -> Plan[TranscribeResponse]:  # type: ignore[empty-body]
+    """Plan the writing down of speech in English."""
+
+
+@hookspec(firstresult=True)
+def speak(endpoint: Endpoint, request: SpeakRequest) -> Plan[SpeakResponse]:  # type: ignore[empty-body]
+    """Plan the reading aloud of a text."""
+
+
+@hookspec(firstresult=True)
+def stream_speak(endpoint: Endpoint, request: SpeakRequest) -> StreamPlan[SpeakResponse]:  # type: ignore[empty-body]
+    """Plan the same, with `DataDelta` events."""
+
+
+@hookspec(firstresult=True)
+def moderate(endpoint: Endpoint, request: ModerateRequest) -> Plan[ModerateResponse]:  # type: ignore[empty-body]
+    """Plan the judging of texts and pictures."""
+
+
+@hookspec(firstresult=True)
+def classify(endpoint: Endpoint, request: ClassifyRequest) -> Plan[ClassifyResponse]:  # type: ignore[empty-body]
+    """Plan the labelling of texts."""
+
+
+@hookspec(firstresult=True)
 def list_models(endpoint: Endpoint) -> Plan[tuple[ModelInfo, ...]]:  # type: ignore[empty-body]
     """Plan the list of models that the endpoint serves, with whatever the server and the catalogue tell of each."""
 
@@ -169,10 +247,66 @@ def healthcheck(endpoint: Endpoint) -> Plan[Health]:  # type: ignore[empty-body]
 
 
 @hookspec(firstresult=True)
-def calls() -> Mapping[str, Callable[..., Plan[Any]]]:  # type: ignore[empty-body]
+def upload_file(endpoint: Endpoint, request: UploadRequest) -> Plan[FileInfo]:  # type: ignore[empty-body]
+    """Plan the sending of a file for the provider to keep."""
+
+
+@hookspec(firstresult=True)
+def list_files(endpoint: Endpoint, limit: int | None) -> Plan[tuple[FileInfo, ...]]:  # type: ignore[empty-body]
+    """Plan the list of files that the provider keeps, at most `limit` of them."""
+
+
+@hookspec(firstresult=True)
+def get_file(endpoint: Endpoint, file: str) -> Plan[FileInfo]:  # type: ignore[empty-body]
+    """Plan what is known of a file."""
+
+
+@hookspec(firstresult=True)
+def download_file(endpoint: Endpoint, file: str) -> StreamPlan[Transfer]:  # type: ignore[empty-body]
+    """Plan its content, as `DataDelta` events."""
+
+
+@hookspec(firstresult=True)
+def delete_file(endpoint: Endpoint, file: str) -> Plan[None]:  # type: ignore[empty-body]
+    """Plan its end."""
+
+
+@hookspec(firstresult=True)
+def create_batch(endpoint: Endpoint, request: BatchRequest) -> Plan[Batch]:  # type: ignore[empty-body]
+    """Plan the handing in of requests to be worked off later."""
+
+
+@hookspec(firstresult=True)
+def list_batches(endpoint: Endpoint, limit: int | None) -> Plan[tuple[Batch, ...]]:  # type: ignore[empty-body]
+    """Plan the list of batches, at most `limit` of them."""
+
+
+@hookspec(firstresult=True)
+def get_batch(endpoint: Endpoint, batch: str) -> Plan[Batch]:  # type: ignore[empty-body]
+    """Plan the state of a batch."""
+
+
+@hookspec(firstresult=True)
+def batch_results(endpoint: Endpoint, batch: str) -> StreamPlan[BatchSummary]:  # type: ignore[empty-body]
+    """Plan its results, as `BatchResult` events in any order."""
+
+
+@hookspec(firstresult=True)
+def cancel_batch(endpoint: Endpoint, batch: str) -> Plan[Batch]:  # type: ignore[empty-body]
+    """Plan the end of its work."""
+
+
+@hookspec(firstresult=True)
+def delete_batch(endpoint: Endpoint, batch: str) -> Plan[None]:  # type: ignore[empty-body]
+    """Plan the deletion of a batch that is over."""
+
+
+@hookspec(firstresult=True)
+def calls() -> Mapping[str, Callable[..., Plan[Any] | StreamPlan[Any]]]:  # type: ignore[empty-body]
     """Name the backend's own calls beyond the operations.
 
-    Each is a function `(endpoint, **arguments) -> Plan`; a user reaches it with `client.call(endpoint, name, …)`.
+    Each is a function `(endpoint, **arguments) -> Plan`; a user reaches it with `client.call(endpoint, name, …)`, or
+    with `client.stream_call(endpoint, name, …)` if the plan is one for a stream.
     """
 
 
@@ -186,8 +320,31 @@ OPERATIONS: tuple[str, ...] = (
     "tokenize",
     "detokenize",
     "count_tokens",
+    "classify",
+    "moderate",
+    "generate_image",
+    "stream_image",
+    "edit_image",
+    "stream_image_edit",
+    "vary_image",
+    "transcribe",
+    "stream_transcribe",
+    "translate",
+    "speak",
+    "stream_speak",
     "list_models",
     "show_model",
     "healthcheck",
+    "upload_file",
+    "list_files",
+    "get_file",
+    "download_file",
+    "delete_file",
+    "create_batch",
+    "list_batches",
+    "get_batch",
+    "batch_results",
+    "cancel_batch",
+    "delete_batch",
 )
 """Hooks that are operations of an endpoint, in the order in which they are shown."""

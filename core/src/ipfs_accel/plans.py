@@ -24,9 +24,10 @@ from .errors import APIStatusError, InvalidRequestError, InvalidResponseError
 
 if TYPE_CHECKING:
     from ._headers import Headers
-    from .wire.assembler import Assembler
 
 __all__ = [
+    "Body",
+    "Collecting",
     "Endpoint",
     "ErrorDetail",
     "Flow",
@@ -37,6 +38,7 @@ __all__ = [
     "HttpStream",
     "Local",
     "LocalStream",
+    "Pairs",
     "Plan",
     "Ready",
     "StreamFlow",
@@ -75,6 +77,27 @@ class Endpoint:
     memo: dict[Any, Any] = attrs.field(factory=dict, repr=False)
 
 
+class Body(Protocol):
+    """A body that is made while it is sent, such as an upload; see `wire.multipart`.
+
+    Every iteration gives all of it, so that it can be sent again. It may block: the asynchronous world reads it in a
+    thread.
+    """
+
+    @property
+    def size(self) -> int:
+        """Its length in bytes."""
+        ...
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Return its pieces, from the beginning."""
+        ...
+
+
+def _size(body: bytes | Body | None) -> str:
+    return "None" if body is None else f"<{len(body) if isinstance(body, bytes) else body.size} bytes>"
+
+
 @attrs.frozen(kw_only=True)
 class HttpRequest:
     """What to send.
@@ -84,7 +107,7 @@ class HttpRequest:
         path: Below the endpoint's base URL, beginning with a slash; ids in it must come through `segment`.
         query: Names and values, unquoted.
         headers: Beside those that the core sets.
-        content: The body: bytes, so that it can be sent again.
+        content: The body: bytes, or a `Body` that is read while it is sent.
         base_url: Another server than the endpoint's; the endpoint's key is not sent to another origin.
     """
 
@@ -92,9 +115,7 @@ class HttpRequest:
     path: str
     query: Pairs = ()
     headers: Pairs = ()
-    content: bytes | None = attrs.field(
-        default=None, repr=lambda body: "None" if body is None else f"<{len(body)} bytes>"
-    )
+    content: bytes | Body | None = attrs.field(default=None, repr=_size)
     base_url: str | None = None
 
 
@@ -189,6 +210,24 @@ class ErrorDetail:
     hint: str | None = None
 
 
+class Collecting(Protocol[T_co]):
+    """Turns what a decoder tells it into events and, at the end, the answer; see `wire.assembler`, `wire.collector`."""
+
+    is_done: bool
+
+    def take(self) -> list[Any]:
+        """Return the events since the last call."""
+        ...
+
+    def conclude(self) -> T_co:
+        """Return the answer, or raise `StreamIncomplete`."""
+        ...
+
+    def partial(self) -> T_co | None:
+        """Return what has come so far, for errors."""
+        ...
+
+
 class FrameDecoder(Protocol[T_co]):
     """Turns bytes, as they come, into frames; see `wire.sse` and `wire.ndjson`."""
 
@@ -209,11 +248,13 @@ class Http(Generic[T]):
         send: The request.
         parse: Reads an answer whose status is a success. Whatever it raises becomes an `InvalidResponseError`.
         unsupported: Names of the caller's options that this backend cannot honour and `send` leaves out.
+        max_bytes: The longest answer that is read; None means 64 MiB.
     """
 
     send: HttpRequest
     parse: Callable[[HttpResponse], T]
     unsupported: tuple[str, ...] = ()
+    max_bytes: int | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -226,13 +267,15 @@ class HttpStream(Generic[T]):
         decoder: Makes the function that tells the assembler what one frame means.
         assembler: Makes the object that turns this into events and, at the end, into the answer.
         unsupported: As for `Http`.
+        any_type: Whether the answer may be JSON or HTML, as that of a download; such a one is otherwise an error.
     """
 
     send: HttpRequest
     frames: Callable[[], FrameDecoder[Any]]
-    decoder: Callable[[], Callable[[Any, Assembler[T]], None]]
-    assembler: Callable[[], Assembler[T]]
+    decoder: Callable[[], Callable[[Any, Any], None]]
+    assembler: Callable[[], Collecting[T]]
     unsupported: tuple[str, ...] = ()
+    any_type: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -247,8 +290,8 @@ class Local(Generic[T]):
 class LocalStream(Generic[T]):
     """Run a blocking generator that tells the assembler what happens and yields after each step."""
 
-    run: Callable[[Assembler[T]], Iterator[None]]
-    assembler: Callable[[], Assembler[T]]
+    run: Callable[[Any], Iterator[None]]
+    assembler: Callable[[], Collecting[T]]
     unsupported: tuple[str, ...] = ()
 
 

@@ -17,7 +17,7 @@ from ipfs_accel.errors import (
     StreamIncomplete,
     UnsupportedOperationError,
 )
-from ipfs_accel.types import ChatOptions, ChatResponse, Message
+from ipfs_accel.types import ChatOptions, ChatResponse, Message, StreamEvent
 
 from . import _arguments as arguments
 from ._command import Command, State, pass_state
@@ -84,7 +84,7 @@ class Ask:
             return stream.response
 
 
-def _partial(stream: Stream[ChatResponse]) -> ChatResponse | None:
+def _partial(stream: Stream[StreamEvent, ChatResponse]) -> ChatResponse | None:
     try:
         return stream.response
     except StreamIncomplete as error:

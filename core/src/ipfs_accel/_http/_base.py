@@ -295,7 +295,8 @@ def _frame(method: str, headers: list[tuple[bytes, bytes]], body: Any, declared:
         headers.append((b"transfer-encoding", b"chunked"))
     else:
         headers.append((b"content-length", b"%d" % declared))
-    return Body(body, declared), False
+    # What is its own iterator can be read once only.
+    return Body(body, declared), not hasattr(body, "__next__") and not hasattr(body, "__anext__")
 
 
 def _pieces(content: bytes) -> Iterable[bytes]:
@@ -344,6 +345,8 @@ class _AsyncPieces:
     def __init__(self, body: Body, source: Any) -> None:
         self._body = body
         self._is_async = hasattr(source, "__aiter__")
+        # Lists are at hand; anything else may wait for a disk.
+        self._is_blocking = not self._is_async and not isinstance(source, list)
         self._pieces: Any = aiter(source) if self._is_async else iter(source)
         self._length = 0
 
@@ -351,7 +354,14 @@ class _AsyncPieces:
         return self
 
     async def __anext__(self) -> bytes:
-        piece = await anext(self._pieces, None) if self._is_async else next(self._pieces, None)
+        if self._is_async:
+            piece = await anext(self._pieces, None)
+        elif self._is_blocking:
+            from anyio import to_thread  # noqa: PLC0415 - only who sends files in the asynchronous world needs it
+
+            piece = await to_thread.run_sync(next, self._pieces, None)
+        else:
+            piece = next(self._pieces, None)
         if piece is None:
             self._body.finish(self._length)
             raise StopAsyncIteration

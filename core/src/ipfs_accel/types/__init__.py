@@ -1,5 +1,8 @@
 """Requests, answers, messages and stream events: frozen values, the same in every world."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from ._answers import (
     Answer,
     CallInfo,
@@ -53,19 +56,85 @@ from ._requests import (
     DetokenizeRequest,
     EmbedOptions,
     EmbedRequest,
+    ImageOptions,
     JsonSchema,
     Request,
     RerankRequest,
     ResponseFormat,
     SamplingRequest,
+    SpeakOptions,
     Timeout,
     TokenizeRequest,
     Tool,
+    TranscribeOptions,
 )
+
+if TYPE_CHECKING:
+    from ._files import FileInfo as FileInfo
+    from ._files import Transfer as Transfer
+    from ._files import Upload as Upload
+    from ._files import UploadRequest as UploadRequest
+    from ._files import UploadSource as UploadSource
+    from ._jobs import Batch as Batch
+    from ._jobs import BatchItem as BatchItem
+    from ._jobs import BatchRequest as BatchRequest
+    from ._jobs import BatchResult as BatchResult
+    from ._jobs import BatchSummary as BatchSummary
+    from ._media import ClassifyRequest as ClassifyRequest
+    from ._media import ClassifyResponse as ClassifyResponse
+    from ._media import EditImageRequest as EditImageRequest
+    from ._media import GeneratedImage as GeneratedImage
+    from ._media import GenerateImageRequest as GenerateImageRequest
+    from ._media import ImageResponse as ImageResponse
+    from ._media import Label as Label
+    from ._media import ModerateRequest as ModerateRequest
+    from ._media import ModerateResponse as ModerateResponse
+    from ._media import Moderation as Moderation
+    from ._media import Segment as Segment
+    from ._media import SpeakRequest as SpeakRequest
+    from ._media import SpeakResponse as SpeakResponse
+    from ._media import TranscribeRequest as TranscribeRequest
+    from ._media import TranscribeResponse as TranscribeResponse
+    from ._media import VaryImageRequest as VaryImageRequest
+    from ._pieces import DataDelta as DataDelta
+    from ._pieces import PartialImage as PartialImage
+    from ._pieces import Progress as Progress
+    from ._pieces import StreamedEvent as StreamedEvent
+
+# Loaded when they are first used: chats need none of them.
+_HOMES: dict[str, tuple[str, ...]] = {
+    "._files": ("FileInfo", "Transfer", "Upload", "UploadRequest", "UploadSource"),
+    "._jobs": ("Batch", "BatchItem", "BatchRequest", "BatchResult", "BatchSummary"),
+    "._media": (
+        "ClassifyRequest",
+        "ClassifyResponse",
+        "EditImageRequest",
+        "GenerateImageRequest",
+        "GeneratedImage",
+        "ImageResponse",
+        "Label",
+        "ModerateRequest",
+        "ModerateResponse",
+        "Moderation",
+        "Segment",
+        "SpeakRequest",
+        "SpeakResponse",
+        "TranscribeRequest",
+        "TranscribeResponse",
+        "VaryImageRequest",
+    ),
+    "._pieces": ("DataDelta", "PartialImage", "Progress", "StreamedEvent"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Answer",
     "Audio",
+    "Batch",
+    "BatchItem",
+    "BatchRequest",
+    "BatchResult",
+    "BatchSummary",
     "BlockEnd",
     "BlockStart",
     "CallInfo",
@@ -74,24 +143,39 @@ __all__ = [
     "ChatRequest",
     "ChatResponse",
     "Choice",
+    "ClassifyRequest",
+    "ClassifyResponse",
     "CompleteOptions",
     "CompletionChoice",
     "CompletionRequest",
     "CompletionResponse",
+    "DataDelta",
     "DetokenizeRequest",
     "DetokenizeResponse",
     "Document",
+    "EditImageRequest",
     "EmbedOptions",
     "EmbedRequest",
     "EmbedResponse",
+    "FileInfo",
     "FinishEvent",
+    "GenerateImageRequest",
+    "GeneratedImage",
     "Health",
     "Image",
+    "ImageOptions",
+    "ImageResponse",
     "JsonSchema",
+    "Label",
     "Message",
     "ModelInfo",
+    "ModerateRequest",
+    "ModerateResponse",
+    "Moderation",
     "Opaque",
     "Part",
+    "PartialImage",
+    "Progress",
     "RankedDocument",
     "Reasoning",
     "ReasoningDelta",
@@ -103,7 +187,12 @@ __all__ = [
     "ResponseFormat",
     "Role",
     "SamplingRequest",
+    "Segment",
+    "SpeakOptions",
+    "SpeakRequest",
+    "SpeakResponse",
     "StreamEvent",
+    "StreamedEvent",
     "Text",
     "TextDelta",
     "Timeout",
@@ -116,6 +205,27 @@ __all__ = [
     "ToolCall",
     "ToolCallDelta",
     "ToolResult",
+    "TranscribeOptions",
+    "TranscribeRequest",
+    "TranscribeResponse",
+    "Transfer",
+    "Upload",
+    "UploadRequest",
+    "UploadSource",
     "Usage",
     "UsageEvent",
+    "VaryImageRequest",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(home, __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

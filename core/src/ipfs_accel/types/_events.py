@@ -1,8 +1,8 @@
 """What a stream yields.
 
-A stream is a sequence of blocks (text, reasoning, refusal, tool call). Each begins with one `BlockStart`, goes on
-with deltas of its type and closes with one `BlockEnd` that holds the finished part. After the last block come exactly
-one `UsageEvent` and one `FinishEvent`. Blocks are numbered from 0 within their choice.
+A chat or completion is a sequence of blocks (text, reasoning, refusal, tool call). Each begins with one `BlockStart`,
+goes on with deltas of its type and closes with one `BlockEnd` that holds the finished part. After the last block come
+exactly one `UsageEvent` and one `FinishEvent`. Blocks are numbered from 0 within their choice.
 """
 
 from __future__ import annotations
@@ -102,3 +102,4 @@ class FinishEvent:
 StreamEvent: TypeAlias = (
     BlockStart | TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | BlockEnd | UsageEvent | FinishEvent
 )
+"""What `stream` and `stream_complete` yield."""

@@ -99,18 +99,19 @@ class ToolCall:
 
 @attrs.frozen(kw_only=True)
 class _Media:
-    """Bytes in memory or a URL that the provider itself fetches; exactly one of the two."""
+    """Bytes in memory, a URL that the provider itself fetches, or a file that it keeps; exactly one of the three."""
 
     data: bytes | None = attrs.field(default=None, repr=lambda data: "None" if data is None else f"<{len(data)} bytes>")
     url: str | None = None
+    file_id: str | None = None
     media_type: str | None = None
 
     kind: ClassVar[str] = "media"
     family: ClassVar[tuple[str, ...]] = ()
 
     def __attrs_post_init__(self) -> None:
-        if (self.data is None) == (self.url is None):
-            raise InvalidRequestError(f"{self.kind}: give exactly one of data= and url=")
+        if [self.data, self.url, self.file_id].count(None) != 2:  # noqa: PLR2004 - all but one
+            raise InvalidRequestError(f"{self.kind}: give exactly one of data=, url= and file_id=")
         if self.url is not None and self.url.startswith("data:"):
             media_type, data = _parse_data_url(self.url, self.kind)
             self._set(data=data, url=None, media_type=self.media_type or media_type)
@@ -140,7 +141,7 @@ class _Media:
         return base64.b64encode(self.data or b"").decode("ascii")
 
     def to_url(self) -> str:
-        """Return the URL, or the data as a `data:` URL."""
+        """Return the URL, or the data as a `data:` URL; not for media that a provider keeps."""
         return self.url if self.url is not None else f"data:{self.media_type};base64,{self.base64()}"
 
 

@@ -124,6 +124,42 @@ class EmbedOptions(CallOptions, total=False):
     user: str
 
 
+class ImageOptions(CallOptions, total=False):
+    """Options of the operations that make pictures; `GenerateImageRequest` says what each means."""
+
+    n: int
+    size: str
+    quality: str
+    background: str
+    style: str
+    output_format: str
+    output_compression: int
+    seed: int
+    negative_prompt: str
+    partial_images: int
+    user: str
+
+
+class TranscribeOptions(CallOptions, total=False):
+    """Options of `transcribe` and `translate`; `TranscribeRequest` says what each means."""
+
+    language: str
+    prompt: str
+    temperature: float
+    timestamps: str | Sequence[str]
+    response_format: str
+
+
+class SpeakOptions(CallOptions, total=False):
+    """Options of `speak`; `SpeakRequest` says what each means."""
+
+    voice: str
+    output_format: str
+    speed: float
+    instructions: str
+    sample_rate: int
+
+
 @attrs.frozen(kw_only=True)
 class Request:
     """What all requests have.

@@ -1,0 +1,139 @@
+"""The ground of both clients: configuration, life and death, and how a call is run in each world."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from ._config import Config, EndpointConfig
+from ._core import Core
+from ._perform import AsyncWorld, Steps, World, aperform, perform
+from .errors import ClientClosedError
+
+if TYPE_CHECKING:
+    from ._registry import PluginRecord
+    from .types import Timeout
+
+__all__ = ["AsyncBase", "SyncBase"]
+
+T = TypeVar("T")
+
+MAX_THREADS = 32
+
+
+class _Base:
+    """What both clients have that waits for nothing."""
+
+    def __init__(
+        self,
+        config: Config | str | Path | None = None,
+        *,
+        endpoints: Mapping[str, EndpointConfig] | None = None,
+        plugins: Iterable[Any] = (),
+        timeout: float | Timeout | None = None,
+    ) -> None:
+        """Read the configuration; no plugin is imported and nothing is sent.
+
+        Args:
+            config: A `Config` or the path of a file; None means the user's file and the environment.
+            endpoints: Name to `EndpointConfig`; wins over file and environment.
+            plugins: Plugin objects to use besides the installed ones.
+            timeout: Seconds for a whole call, or a `Timeout`; for endpoints that have none of their own.
+        """
+        self._core = Core(config, endpoints, plugins, timeout)
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {', '.join(self._core.endpoint_names()) or 'no endpoints'}>"
+
+    @property
+    def config(self) -> Config:
+        """The configuration that holds."""
+        return self._core.config
+
+    def endpoints(self) -> list[str]:
+        """Return the names of all endpoints: the configured ones, and one for each installed backend."""
+        return self._core.endpoint_names()
+
+    def plugins(self) -> list[PluginRecord]:
+        """Return all backend plugins that were found, with their states; imports none."""
+        return self._core.plugin_records()
+
+    def _transport_options(self) -> Any:
+        from ._http import TransportOptions  # noqa: PLC0415 - the HTTP library is loaded when it is first needed
+
+        if self._core.is_closed:
+            raise ClientClosedError("this client is closed")
+        config = self._core.config
+        return TransportOptions(verify=config.ca_file or True, proxy=config.proxy)
+
+
+class SyncBase(_Base):
+    """A client that waits."""
+
+    _open_world: World | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections; later calls raise `ClientClosedError`."""
+        self._core.is_closed = True
+        if self._open_world is not None:
+            self._open_world.transport.close()
+
+    @property
+    def _world(self) -> World:
+        if self._open_world is None:
+            with self._lock:
+                if self._open_world is None:
+                    options = self._transport_options()
+                    from ._http import Transport  # noqa: PLC0415 - as above
+
+                    self._open_world = World(Transport(options))
+        return self._open_world
+
+    def _run(self, steps: Steps[T]) -> T:
+        return perform(steps, self._world)
+
+
+class AsyncBase(_Base):
+    """A client that is awaited."""
+
+    _open_world: AsyncWorld | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections; later calls raise `ClientClosedError`."""
+        self._core.is_closed = True
+        if self._open_world is not None:
+            await self._open_world.transport.close()
+
+    @property
+    def _world(self) -> AsyncWorld:
+        if self._open_world is None:
+            options = self._transport_options()
+            from anyio import CapacityLimiter  # noqa: PLC0415 - the synchronous world does not need it
+
+            from ._http import AsyncTransport  # noqa: PLC0415 - as above
+
+            self._open_world = AsyncWorld(AsyncTransport(options), CapacityLimiter(MAX_THREADS))
+        return self._open_world
+
+    async def _run(self, steps: Steps[T]) -> T:
+        return await aperform(steps, self._world)

@@ -1,0 +1,168 @@
+"""Files that are sent, and what a provider knows of files that it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import Any, Self, TypeAlias
+
+import attrs
+
+from ipfs_accel.errors import InvalidRequestError
+
+from ._answers import Answer
+from ._messages import Audio, Document, Image, sniff_media_type
+from ._requests import Request
+
+_MEDIA = (Image, Audio, Document)
+_SUFFIXES: dict[str, str] = {
+    ".flac": "audio/flac",
+    ".m4a": "audio/mp4",
+    ".mp3": "audio/mpeg",
+    ".mp4": "audio/mp4",
+    ".mpeg": "audio/mpeg",
+    ".mpga": "audio/mpeg",
+    ".oga": "audio/ogg",
+    ".ogg": "audio/ogg",
+    ".opus": "audio/ogg",
+    ".wav": "audio/wav",
+    ".webm": "audio/webm",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+    ".pdf": "application/pdf",
+    ".json": "application/json",
+    ".jsonl": "application/jsonl",
+    ".txt": "text/plain",
+    ".md": "text/markdown",
+    ".csv": "text/csv",
+}
+_EXTENSIONS: dict[str, str] = {kind: suffix for suffix, kind in reversed(_SUFFIXES.items())}
+_HEAD_BYTES = 16
+
+UploadSource: TypeAlias = "str | Path | bytes | Image | Audio | Document | Upload"
+
+
+@attrs.frozen(kw_only=True)
+class Upload:
+    """A file to send: bytes in memory, a path that is read while it is sent, or a URL that the provider fetches.
+
+    Attributes:
+        name: The file name to tell; providers derive the format from its extension.
+        media_type: As the content or the name tells; None if neither does.
+        size: In bytes; None for a URL.
+        data: The bytes, if they are in memory.
+        path: The file, if they are not.
+        url: Where the provider finds it.
+    """
+
+    name: str
+    media_type: str | None = None
+    size: int | None = None
+    data: bytes | None = attrs.field(default=None, repr=False)
+    path: Path | None = None
+    url: str | None = None
+
+    @classmethod
+    def of(cls, source: UploadSource, field: str = "file", name: str | None = None) -> Self:
+        """Accept a path, bytes or a media part; nothing but the first bytes of a file is read now.
+
+        Args:
+            source: What to send; a string is a path.
+            field: How errors call it.
+            name: Another file name.
+        """
+        if isinstance(source, Upload):
+            return source if name is None else attrs.evolve(source, name=name)  # type: ignore[return-value]
+        if isinstance(source, str | Path):
+            return cls._of_path(Path(source), field, name)
+        if isinstance(source, bytes | bytearray | memoryview):
+            return cls._of_data(bytes(source), None, name)
+        if isinstance(source, _MEDIA):
+            if source.data is not None:
+                return cls._of_data(source.data, source.media_type, name or getattr(source, "name", None))
+            if source.url is not None:
+                return cls(name=name or PurePath(source.url).name, media_type=source.media_type, url=source.url)
+        raise InvalidRequestError(f"{field}: expected a path, bytes or a media part, got {type(source).__name__}")
+
+    @classmethod
+    def _of_path(cls, path: Path, field: str, name: str | None) -> Self:
+        try:
+            size = path.stat().st_size
+            with path.open("rb") as file:
+                head = file.read(_HEAD_BYTES)
+        except OSError as error:
+            raise InvalidRequestError(f"{field}: cannot read {path}: {error.strerror}") from None
+        media_type = _SUFFIXES.get(path.suffix.lower()) or sniff_media_type(head)
+        return cls(name=name or path.name, media_type=media_type, size=size, path=path)
+
+    @classmethod
+    def _of_data(cls, data: bytes, media_type: str | None, name: str | None) -> Self:
+        media_type = media_type or sniff_media_type(data)
+        name = name or f"file{_EXTENSIONS.get(media_type or '', '')}"
+        return cls(name=name, media_type=media_type or _SUFFIXES.get(PurePath(name).suffix), size=len(data), data=data)
+
+    def read(self) -> bytes:
+        """Return all bytes; for providers that want them inside JSON."""
+        if self.data is not None:
+            return self.data
+        if self.path is None:
+            raise InvalidRequestError(f"{self.name}: it is given as a URL, and this backend needs the bytes")
+        return self.path.read_bytes()
+
+
+@attrs.frozen(kw_only=True)
+class UploadRequest(Request):
+    """A file for the provider to keep.
+
+    Attributes:
+        file: The file.
+        purpose: What it is for, in the provider's words; None where it has no such field.
+        expires_after: Seconds until the provider deletes it; None leaves its default.
+    """
+
+    file: Upload
+    purpose: str | None = None
+    expires_after: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class FileInfo(Answer):
+    """A file that a provider keeps.
+
+    Attributes:
+        id: By which it is used in requests.
+        name: As it was uploaded.
+        size: In bytes.
+        media_type: As the provider tells.
+        purpose: What it is for, in the provider's words.
+        status: In the provider's words, such as processed.
+        created: Seconds since 1970.
+        expires: Seconds since 1970.
+        url: How some providers want it named in messages.
+    """
+
+    id: str
+    name: str | None = None
+    size: int | None = None
+    media_type: str | None = None
+    purpose: str | None = None
+    status: str | None = None
+    created: float | None = None
+    expires: float | None = None
+    url: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Transfer(Answer):
+    """A download that is complete; its bytes came as `DataDelta` events.
+
+    Attributes:
+        size: In bytes.
+        headers: What the provider told of it, such as its type.
+    """
+
+    size: int
+    headers: Mapping[str, Any] = attrs.field(factory=dict, eq=False, repr=False)

@@ -1,0 +1,109 @@
+"""Batches: many requests that a provider works off within hours, for less money."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import attrs
+
+from ._answers import Answer
+from ._requests import ChatRequest, CompletionRequest, EmbedRequest, Request
+
+if TYPE_CHECKING:
+    from ipfs_accel.errors import AccelError
+
+BatchStatus: TypeAlias = Literal[
+    "validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"
+]
+_OVER = {"completed", "failed", "expired", "cancelled"}
+
+
+@attrs.frozen(kw_only=True)
+class BatchItem:
+    """One request of a batch.
+
+    Attributes:
+        id: The caller's own, unique in the batch; results come in any order and are told apart by it.
+        request: A chat, a completion or texts to embed; all of one batch are of the same kind.
+    """
+
+    id: str
+    request: ChatRequest | CompletionRequest | EmbedRequest
+
+
+@attrs.frozen(kw_only=True)
+class BatchRequest(Request):
+    """Requests to work off later.
+
+    Attributes:
+        items: At least one, all of one kind.
+        completion_window: How long it may take, in the provider's words, such as 24h.
+        metadata: The caller's own notes, kept with the batch.
+    """
+
+    items: tuple[BatchItem, ...]
+    completion_window: str | None = None
+    metadata: Mapping[str, str] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Batch(Answer):
+    """The state of a batch.
+
+    Attributes:
+        id: The provider's.
+        status: Where it is; `completed` says that there are results, not that every request succeeded.
+        created: Seconds since 1970; so are the others.
+        ended: When it was over.
+        expires: When the provider gives up (before the end) or deletes the results (after it).
+        total: Number of requests.
+        succeeded: Of those.
+        failed: Likewise; expired and cancelled ones included where the provider tells.
+        errors: Why the batch as a whole failed.
+        metadata: The caller's notes.
+    """
+
+    id: str
+    status: BatchStatus
+    created: float | None = None
+    ended: float | None = None
+    expires: float | None = None
+    total: int | None = None
+    succeeded: int | None = None
+    failed: int | None = None
+    errors: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = attrs.field(factory=dict)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its state will not change any more."""
+        return self.status in _OVER
+
+
+@attrs.frozen(kw_only=True)
+class BatchResult:
+    """What became of one request of a batch; an event of `batch_results`.
+
+    Attributes:
+        id: The caller's.
+        response: The answer, if it succeeded: what the same call outside of a batch would have given.
+        error: Why not, if it did not.
+    """
+
+    id: str
+    response: Answer | None = None
+    error: AccelError | None = None
+
+
+@attrs.frozen(kw_only=True)
+class BatchSummary(Answer):
+    """The end of a batch's results.
+
+    Attributes:
+        succeeded: How many requests were answered.
+        failed: How many were not.
+    """
+
+    succeeded: int
+    failed: int
