@@ -14,6 +14,7 @@ from . import _log
 from ._endpoints import Target, origin_of
 from ._hints import retry_after
 from ._perform import Open, Outgoing, ReadAll, Run, Send, Steps, Whole
+from ._pricing import cost_of
 from .errors import (
     AccelError,
     APIError,
@@ -66,6 +67,7 @@ class Call:
     timeouts_of: Callable[..., Timeouts]
     user_agent: str
     started: float = attrs.field(factory=time.perf_counter)
+    request: Any = None
     head_at: float | None = None
     request_id: str | None = None
 
@@ -122,16 +124,22 @@ class Call:
         if isinstance(error, APIError):
             error.about(request_id=self.request_id)
 
-    def info(self) -> CallInfo:
+    def info(self, answer: Any = None) -> CallInfo:
         """Return how the answer came about."""
         endpoint = self.target.endpoint
         first = None if self.head_at is None else self.head_at - self.started
         timing = Timing(first_event=first, total=time.perf_counter() - self.started)
-        return CallInfo(endpoint=endpoint.name, backend=endpoint.backend, request_id=self.request_id, timing=timing)
+        return CallInfo(
+            endpoint=endpoint.name,
+            backend=endpoint.backend,
+            request_id=self.request_id,
+            cost=cost_of(self.target, self.model, self.request, answer) if self.request is not None else None,
+            timing=timing,
+        )
 
     def finish(self, answer: T) -> T:
         """Put the call's own data on an answer."""
-        info = self.info()
+        info = self.info(answer)
         _log.finished(self, info, answer)
         return attrs.evolve(answer, call=info) if isinstance(answer, Answer) else answer
 

@@ -38,6 +38,7 @@ class ModelOverride:
     max_output_tokens: int | None = None
     input_price: float | None = None
     output_price: float | None = None
+    cached_input_price: float | None = None
     features: Mapping[str, Literal["yes", "no", "unknown"]] = attrs.field(factory=dict)
 
 

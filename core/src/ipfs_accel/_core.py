@@ -14,10 +14,10 @@ from ._call import Call, complete, open_stream
 from ._config import Config, EndpointConfig, load_config
 from ._convert import split_call_options
 from ._endpoints import Target, resolve
-from ._find import merge_override
 from ._keys import KeyFile
 from ._operations import Operation
 from ._perform import Run, Steps
+from ._pricing import merge_override
 from ._registry import PluginRecord, Registry
 from ._suggest import did_you_mean
 from .errors import (
@@ -176,11 +176,13 @@ class Core:
     def _whole(self, operation: str, endpoint: str, request: Request, timeout: Any, policy: Any) -> Steps[Any]:
         target = self._targets.get(endpoint) or (yield from self.target(endpoint))
         call = self.call(operation, target, request.model, timeout, policy)
+        call.request = request
         return (yield from complete(lambda: _plan(target, operation, request=request), call))
 
     def _opening(self, operation: str, endpoint: str, request: Request, timeout: Any, policy: Any) -> Opening:
         target = self._targets.get(endpoint) or (yield from self.target(endpoint))
         call = self.call(operation, target, request.model, timeout, policy)
+        call.request = request
         return (yield from open_stream(lambda: _plan(target, operation, request=request), call))
 
     def list_models(

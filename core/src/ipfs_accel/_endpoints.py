@@ -20,7 +20,7 @@ from ._registry import Backend
 from ._secret import Secret
 from .errors import ConfigError, MissingKeyError
 from .plans import Endpoint
-from .types import Timeout
+from .types import ModelInfo, Timeout
 
 __all__ = ["Target", "origin_of", "resolve"]
 
@@ -39,6 +39,7 @@ class Target:
         timeout: For calls that do not bring their own.
         models: The user's word on models.
         sources: Setting to (value as text, where it is from), for people; keys only as set or missing.
+        known: What is known of the prices of models that were used.
     """
 
     backend: Backend
@@ -48,6 +49,7 @@ class Target:
     timeout: Timeout
     models: Mapping[str, ModelOverride]
     sources: Mapping[str, tuple[str, str]]
+    known: dict[str, ModelInfo] = attrs.field(factory=dict, repr=False)
     _key: KeySource | None = attrs.field(alias="key", default=None, repr=False)
     _missing: MissingKeyError | None = attrs.field(alias="missing", default=None, repr=False)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import attrs
 
-from ._config import ModelOverride
 from ._perform import Gather, Steps
+from ._pricing import merge_override
 from ._suggest import did_you_mean
 from .capabilities import Capabilities, Found, Match, Support
 from .errors import (
@@ -29,7 +29,7 @@ from .types import Health, ModelInfo
 if TYPE_CHECKING:
     from ._core import Core
 
-__all__ = ["Query", "QueryOptions", "capabilities", "find", "healthcheck", "healthcheck_all", "merge_override", "query"]
+__all__ = ["Query", "QueryOptions", "capabilities", "find", "healthcheck", "healthcheck_all", "query"]
 
 LOAD_SECONDS = 5.0
 """How long a question over all endpoints waits for the import of a plugin."""
@@ -78,16 +78,6 @@ def query(options: QueryOptions) -> Query:
         raise InvalidRequestError(f"operation: {operation!r} is not one of {', '.join(OPERATIONS)}", hint=hint)
     values: dict[str, Any] = {**options, "features": frozenset(options.get("features", ()))}
     return Query(**values)
-
-
-def merge_override(model: ModelInfo, said: ModelOverride | None) -> ModelInfo:
-    """Put the user's word on a model over what others say."""
-    if said is None:
-        return model
-    names = ("context_window", "max_output_tokens", "input_price", "output_price")
-    changes: dict[str, Any] = {name: getattr(said, name) for name in names if getattr(said, name) is not None}
-    features = {name: Support(value, "configuration") for name, value in said.features.items()}
-    return attrs.evolve(model, features={**model.features, **features}, **changes)
 
 
 def capabilities(core: Core, name: str) -> Steps[Capabilities]:

@@ -102,6 +102,7 @@ class BackendInfo:
         options_env: Name of a field of `options` to the environment variable that may set it.
         headers: Fixed headers of every request, from the settings; given the `options` instance.
         read_error: Reads an error answer's body; None means that the status and the text are all there is.
+        describe_model: Adds what the plugin knows of a model beforehand, such as its prices (see `catalogue`).
         request_id_headers: Response headers that may hold the provider's id of a request.
         documentation: URL of a page for users.
     """
@@ -117,6 +118,7 @@ class BackendInfo:
     options_env: Mapping[str, str] = attrs.field(factory=dict)
     headers: Callable[[Any], Mapping[str, str]] | None = None
     read_error: Callable[[HttpResponse], ErrorDetail] | None = None
+    describe_model: Callable[[Endpoint, ModelInfo], ModelInfo] | None = None
     request_id_headers: tuple[str, ...] = ("x-request-id", "request-id")
     documentation: str = ""
 

@@ -32,6 +32,8 @@ class Usage:
         reasoning_tokens: Generated tokens that were reasoning.
         audio_input_tokens: Prompt tokens that were sound.
         audio_output_tokens: Generated tokens that were sound.
+        image_input_tokens: Prompt tokens that were pictures, where they cost something else than text.
+        image_output_tokens: Generated tokens that were pictures.
     """
 
     input_tokens: int | None = None
@@ -41,6 +43,8 @@ class Usage:
     reasoning_tokens: int | None = None
     audio_input_tokens: int | None = None
     audio_output_tokens: int | None = None
+    image_input_tokens: int | None = None
+    image_output_tokens: int | None = None
 
     @property
     def total_tokens(self) -> int | None:
@@ -72,6 +76,7 @@ class CallInfo:
         backend: Which plugin that endpoint uses.
         request_id: The provider's id of the request, for its support.
         attempts: How often the call was tried.
+        cost: US dollars, by dated price data; None where anything of it is unknown.
         timing: Where the time went.
     """
 
@@ -79,6 +84,7 @@ class CallInfo:
     backend: str
     request_id: str | None = None
     attempts: int = 1
+    cost: float | None = None
     timing: Timing
 
 
@@ -103,6 +109,11 @@ class Answer:
     def request_id(self) -> str | None:
         """The provider's id of the request."""
         return self.call.request_id if self.call else None
+
+    @property
+    def cost(self) -> float | None:
+        """US dollars, by dated price data; None where anything of it is unknown."""
+        return self.call.cost if self.call else None
 
     @property
     def timing(self) -> Timing | None:
@@ -310,7 +321,17 @@ class ModelInfo:
         input_price: US dollars per million input tokens.
         output_price: US dollars per million output tokens.
         cached_input_price: US dollars per million input tokens that come from the cache.
+        cache_write_price: The same for those that are written to it; likewise for the next four.
+        audio_input_price: For input tokens that are sound.
+        audio_output_price: For output tokens that are sound.
+        image_input_price: For input tokens that are pictures.
+        image_output_price: For output tokens that are pictures.
+        prices_hold_to: Input tokens up to which the prices hold; a longer prompt costs more.
+        second_price: US dollars per second of sound.
+        character_price: US dollars per million characters.
+        image_price: US dollars per picture.
         retired: Date (ISO) on which the provider ends it, if that is set.
+        replacement: Id of the model that the provider recommends instead.
         raw: The provider's own JSON.
     """
 
@@ -326,7 +347,17 @@ class ModelInfo:
     input_price: float | None = None
     output_price: float | None = None
     cached_input_price: float | None = None
+    cache_write_price: float | None = None
+    audio_input_price: float | None = None
+    audio_output_price: float | None = None
+    image_input_price: float | None = None
+    image_output_price: float | None = None
+    prices_hold_to: int | None = None
+    second_price: float | None = None
+    character_price: float | None = None
+    image_price: float | None = None
     retired: str | None = None
+    replacement: str | None = None
     raw: Any = attrs.field(default=None, eq=False, repr=False)
 
 

@@ -53,8 +53,12 @@ class OpenAICompatible:
 
     @hookimpl
     def describe(self) -> BackendInfo:
-        """Return `info`, with this dialect's reading of errors unless it has its own."""
-        return self.info if self.info.read_error else attrs.evolve(self.info, read_error=read_error)
+        """Return `info`, with this dialect's reading of errors and models unless it has its own."""
+        return attrs.evolve(
+            self.info,
+            read_error=self.info.read_error or read_error,
+            describe_model=self.info.describe_model or self.described,
+        )
 
     @hookimpl
     def chat(self, endpoint: Endpoint, request: ChatRequest) -> Plan[ChatResponse]:
