@@ -3,6 +3,7 @@ from __future__ import annotations
 import inspect
 import logging
 import pickle
+import traceback
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -336,3 +337,25 @@ def test_nothing_warns_by_itself(client: Client, httpserver: HTTPServer) -> None
         for _ in range(3):
             client.chat("acme/m", "q")
     assert client._world.transport.stats().active == 0
+
+
+ECHOES = [
+    (401, '{"problem": "wrong key sk-canary", "kind": "sk-canary"}', "application/json"),
+    (401, "you sent Bearer sk-canary", "text/plain"),
+    (200, '{"answer": "sk-canary"}', "application/json"),
+    (200, "sk-canary is not JSON", "application/json"),
+    (200, "<html>sk-canary</html>", "text/html"),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "content_type"), ECHOES)
+def test_a_key_that_the_server_repeats_does_not_show(
+    client: Client, httpserver: HTTPServer, status: int, body: str, content_type: str
+) -> None:
+    httpserver.expect_request("/chat").respond_with_data(body, status, content_type=content_type)
+    with pytest.raises(e.APIError) as caught:
+        client.chat("acme/m", "q")
+    error = caught.value
+    shown = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error)) + repr(error.body)
+    assert "canary" not in shown
+    assert "canary" not in repr(pickle.dumps(error))

@@ -70,6 +70,7 @@ class Call:
     request: Any = None
     head_at: float | None = None
     request_id: str | None = None
+    sent_key: str = attrs.field(default="", repr=False)
 
     def outgoing(self, send: HttpRequest, read_limit: float | None) -> Outgoing:
         """Return a planned request with everything that is the core's to add, the key included."""
@@ -87,8 +88,10 @@ class Call:
             ("user-agent", self.user_agent),
             *send.headers,
             *self.target.headers,
-            *self.target.key_headers(origin),
+            *(key_headers := self.target.key_headers(origin)),
         ]
+        if key_headers:
+            self.sent_key = key_headers[0][1].removeprefix(self.target.backend.info.key_header.prefix)
         content = send.content
         if content is not None and not isinstance(content, bytes):
             headers.append(("content-length", str(content.size)))
@@ -146,6 +149,8 @@ class Call:
     def fail(self, error: AccelError) -> None:
         """Complete and log an error."""
         self.describe(error)
+        if self.sent_key:
+            error.conceal(self.sent_key)
         _log.failed(self, error)
 
     def status_error(self, response: HttpResponse) -> APIError:

@@ -141,6 +141,24 @@ class AccelError(Exception):
             if value is not None and self.__dict__.get(name) is None:
                 self.__dict__[name] = value
 
+    def conceal(self, key: str) -> None:
+        """Take a key out of everything that the error says: some servers repeat what they were sent."""
+        self.args = _without(self.args, key)
+        self.__dict__.update(_without(self.__dict__, key))
+        for error in (self.__cause__, self.__context__):
+            if error is not None and key in repr(error):
+                self.__cause__ = self.__context__ = None
+
+
+def _without(value: Any, key: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(key, "***")
+    if isinstance(value, dict):
+        return {_without(name, key): _without(item, key) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)([_without(item, key) for item in value])
+    return value
+
 
 class ConfigError(AccelError):
     """A setting, argument or file is wrong; nothing was sent."""
