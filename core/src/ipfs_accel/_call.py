@@ -91,7 +91,7 @@ class Call:
             *(key_headers := self.target.key_headers(origin)),
         ]
         if key_headers:
-            self.sent_key = key_headers[0][1].removeprefix(self.target.backend.info.key_header.prefix)
+            self.sent_key = key_headers[0][1].removeprefix(self.target.key_header.prefix)
         content = send.content
         if content is not None and not isinstance(content, bytes):
             headers.append(("content-length", str(content.size)))

@@ -19,6 +19,7 @@ from ._keys import KeyFile
 from ._registry import Backend
 from ._secret import Secret
 from .errors import ConfigError, MissingKeyError
+from .hookspecs import KeyHeader
 from .plans import Endpoint
 from .types import ModelInfo, Timeout
 
@@ -53,6 +54,12 @@ class Target:
     _key: KeySource | None = attrs.field(alias="key", default=None, repr=False)
     _missing: MissingKeyError | None = attrs.field(alias="missing", default=None, repr=False)
 
+    @property
+    def key_header(self) -> KeyHeader:
+        """How the key is sent."""
+        said = self.backend.info.key_header
+        return said if isinstance(said, KeyHeader) else said(self.endpoint.options)
+
     def key_headers(self, origin: str) -> tuple[tuple[str, str], ...]:
         """Return the header with the key, if there is one and the request goes to the origin that it is for.
 
@@ -66,7 +73,7 @@ class Target:
         if self._key is None:
             return ()
         secret = self._key if isinstance(self._key, Secret) else Secret(self._key())
-        header = self.backend.info.key_header
+        header = self.key_header
         return ((header.name, header.prefix + secret.reveal()),)
 
 

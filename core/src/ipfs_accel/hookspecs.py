@@ -96,7 +96,7 @@ class BackendInfo:
         base_url: Where the provider is, or where a local server usually is.
         base_url_env: Environment variables that may name another base URL, first wins.
         key_env: Environment variables that may hold the key, first wins.
-        key_header: How the key is sent.
+        key_header: How the key is sent; a function of the `options` instance where that is a setting.
         needs_key: Whether calls to the provider's own `base_url` are pointless without a key.
         options: An attrs class of the backend's own settings, all with defaults; configuration is checked against it.
         options_env: Name of a field of `options` to the environment variable that may set it.
@@ -112,7 +112,7 @@ class BackendInfo:
     base_url: str = ""
     base_url_env: tuple[str, ...] = ()
     key_env: tuple[str, ...] = ()
-    key_header: KeyHeader = KeyHeader()
+    key_header: KeyHeader | Callable[[Any], KeyHeader] = KeyHeader()
     needs_key: bool = False
     options: type[Any] | None = None
     options_env: Mapping[str, str] = attrs.field(factory=dict)

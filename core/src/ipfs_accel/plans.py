@@ -119,7 +119,8 @@ class HttpRequest:
     base_url: str | None = None
 
 
-_JSON_HEADERS: Pairs = (("content-type", "application/json"), ("accept", "application/json"))
+_JSON = "application/json"
+_JSON_HEADERS: Pairs = (("content-type", _JSON), ("accept", _JSON))
 
 
 def get(path: str, *, query: Pairs = (), headers: Pairs = (), base_url: str | None = None) -> HttpRequest:
@@ -128,8 +129,10 @@ def get(path: str, *, query: Pairs = (), headers: Pairs = (), base_url: str | No
     return HttpRequest(method="GET", path=path, query=query, headers=headers, base_url=base_url)
 
 
-def post_json(path: str, body: Any, *, headers: Pairs = (), base_url: str | None = None) -> HttpRequest:
-    """Make a POST request that sends JSON and wants JSON (or events) back.
+def post_json(
+    path: str, body: Any, *, headers: Pairs = (), base_url: str | None = None, accept: str = _JSON
+) -> HttpRequest:
+    """Make a POST request that sends JSON and wants JSON (or events) back, or what `accept` says.
 
     Raises:
         InvalidRequestError: `body` holds something that JSON has no form for, such as NaN.
@@ -138,7 +141,8 @@ def post_json(path: str, body: Any, *, headers: Pairs = (), base_url: str | None
         content = _json.dumps(body)
     except (TypeError, ValueError) as error:
         raise InvalidRequestError(f"the request cannot be written as JSON: {error}") from None
-    headers = _JSON_HEADERS + headers
+    usual = _JSON_HEADERS if accept is _JSON else (("content-type", _JSON), ("accept", accept))
+    headers = usual + headers
     return HttpRequest(method="POST", path=path, headers=headers, content=content, base_url=base_url)
 
 

@@ -12,13 +12,23 @@ A server that lacks an operation sets it to None (`embed = None`). One that diff
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any, ClassVar
 
 import attrs
 
 from ipfs_accel.hookspecs import BackendInfo, hookimpl
-from ipfs_accel.plans import Endpoint, Http, HttpResponse, HttpStream, Plan, StreamPlan, get, post_json, segment
+from ipfs_accel.plans import (
+    Endpoint,
+    Http,
+    HttpRequest,
+    HttpResponse,
+    HttpStream,
+    Plan,
+    StreamPlan,
+    get,
+    post_json,
+    segment,
+)
 from ipfs_accel.types import (
     ChatRequest,
     ChatResponse,
@@ -35,12 +45,13 @@ from . import openai_answers as answers
 from . import openai_requests as requests
 from .assembler import Assembler, chat_assembler, completion_assembler
 from .openai_errors import read_error
+from .openai_routes import Routes
 from .sse import SSEDecoder
 
 __all__ = ["OpenAICompatible"]
 
 
-class OpenAICompatible:
+class OpenAICompatible(Routes):
     """Chat, completions, embeddings and models as OpenAI has them. Subclasses state `api_version` and `info`."""
 
     info: ClassVar[BackendInfo]
@@ -64,7 +75,10 @@ class OpenAICompatible:
     def chat(self, endpoint: Endpoint, request: ChatRequest) -> Plan[ChatResponse]:
         """Plan POST /chat/completions."""
         return Http(
-            send=post_json(self.path(endpoint, "/chat/completions"), self.chat_body(endpoint, request, stream=False)),
+            send=post_json(
+                self.model_path(endpoint, "/chat/completions", request.model),
+                self.chat_body(endpoint, request, stream=False),
+            ),
             parse=answers.read_chat,
             unsupported=requests.given(request, self.refused(endpoint, request)),
         )
@@ -73,7 +87,10 @@ class OpenAICompatible:
     def stream(self, endpoint: Endpoint, request: ChatRequest) -> StreamPlan[ChatResponse]:
         """Plan the same as a stream."""
         return HttpStream(
-            send=post_json(self.path(endpoint, "/chat/completions"), self.chat_body(endpoint, request, stream=True)),
+            send=post_json(
+                self.model_path(endpoint, "/chat/completions", request.model),
+                self.chat_body(endpoint, request, stream=True),
+            ),
             frames=SSEDecoder,
             decoder=answers.ChatDecoder,
             assembler=_merging_assembler,
@@ -84,7 +101,10 @@ class OpenAICompatible:
     def complete(self, endpoint: Endpoint, request: CompletionRequest) -> Plan[CompletionResponse]:
         """Plan POST /completions."""
         return Http(
-            send=post_json(self.path(endpoint, "/completions"), self.completion_body(endpoint, request, stream=False)),
+            send=post_json(
+                self.model_path(endpoint, "/completions", request.model),
+                self.completion_body(endpoint, request, stream=False),
+            ),
             parse=answers.read_completion,
             unsupported=requests.given(request, self.refused(endpoint, request)),
         )
@@ -93,7 +113,10 @@ class OpenAICompatible:
     def stream_complete(self, endpoint: Endpoint, request: CompletionRequest) -> StreamPlan[CompletionResponse]:
         """Plan the same as a stream."""
         return HttpStream(
-            send=post_json(self.path(endpoint, "/completions"), self.completion_body(endpoint, request, stream=True)),
+            send=post_json(
+                self.model_path(endpoint, "/completions", request.model),
+                self.completion_body(endpoint, request, stream=True),
+            ),
             frames=SSEDecoder,
             decoder=lambda: answers.decode_completion,
             assembler=completion_assembler,
@@ -105,7 +128,7 @@ class OpenAICompatible:
         """Plan POST /embeddings."""
         count = len(request.inputs)
         return Http(
-            send=post_json(self.path(endpoint, "/embeddings"), self.embed_body(endpoint, request)),
+            send=self._post(endpoint, "/embeddings", request, self.embed_body(endpoint, request)),
             parse=lambda response: answers.read_embeddings(response, count),
             unsupported=requests.given(request, self.refused(endpoint, request)),
         )
@@ -140,20 +163,9 @@ class OpenAICompatible:
 
     # what may differ
 
-    def path(self, _endpoint: Endpoint, route: str) -> str:
-        """Return where a route is, below the base URL."""
-        return route
-
     def described(self, _endpoint: Endpoint, model: ModelInfo) -> ModelInfo:
         """Add to what the server told of a model, for example from a `Catalogue`."""
         return model
-
-    def refused(self, _endpoint: Endpoint, _request: Any) -> Collection[str]:
-        """Return the options that the server would refuse or ignore; OpenAI's own API knows no `top_k`.
-
-        Bodies leave them out, and those that the caller gave are reported.
-        """
-        return ("top_k",)
 
     def chat_body(self, endpoint: Endpoint, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
         """Return the JSON body of a chat."""
@@ -176,6 +188,9 @@ class OpenAICompatible:
             if name not in request.extra:
                 body.pop(name, None)
         return body
+
+    def _post(self, endpoint: Endpoint, route: str, request: Request, body: dict[str, Any]) -> HttpRequest:
+        return post_json(self.model_path(endpoint, route, request.model), body)
 
     def _streamed(self, body: dict[str, Any], request: Request) -> dict[str, Any]:
         if not self.stream_usage and "stream_options" not in request.extra:

@@ -40,7 +40,10 @@ from .sse import ServerSentEvent
 
 __all__ = [
     "ChatDecoder",
+    "chat_of",
+    "completion_of",
     "decode_completion",
+    "embeddings_of",
     "read_chat",
     "read_completion",
     "read_embeddings",
@@ -56,7 +59,11 @@ _KNOWN = frozenset({"id", "object", "created", "model", "choices", "usage", "obf
 
 def read_chat(response: HttpResponse) -> ChatResponse:
     """Read the answer of POST /chat/completions."""
-    body = checked(response.json())
+    return chat_of(checked(response.json()))
+
+
+def chat_of(body: Json) -> ChatResponse:
+    """Read the JSON object of a chat's answer."""
     choices = tuple([_chat_choice(choice, index) for index, choice in enumerate(field(body, "choices", list))])
     if not choices:
         raise InvalidResponseError("the answer has an empty list of choices")
@@ -176,7 +183,11 @@ def _token_logprob(token: Json) -> TokenLogprob:
 
 def read_completion(response: HttpResponse) -> CompletionResponse:
     """Read the answer of POST /completions."""
-    body = checked(response.json())
+    return completion_of(checked(response.json()))
+
+
+def completion_of(body: Json) -> CompletionResponse:
+    """Read the JSON object of a completion's answer."""
     choices = tuple([_completion_choice(choice, index) for index, choice in enumerate(field(body, "choices", list))])
     if not choices:
         raise InvalidResponseError("the answer has an empty list of choices")
@@ -202,9 +213,13 @@ def _completion_choice(choice: Any, position: int) -> CompletionChoice:
 
 def read_embeddings(response: HttpResponse, count: int) -> EmbedResponse:
     """Read the answer of POST /embeddings: `count` vectors, in base64 or as numbers, in any order."""
-    body = checked(response.json())
+    return embeddings_of(checked(response.json()), count)
+
+
+def embeddings_of(body: Json, count: int | None) -> EmbedResponse:
+    """Read the JSON object of an answer with vectors; `count` of them, where that is known."""
     items = field(body, "data", list)
-    if len(items) != count:
+    if count is not None and len(items) != count:
         raise InvalidResponseError(f"the answer has {len(items)} vectors for {count} inputs")
     if any(item.get("index", position) != position for position, item in enumerate(items)):
         items = sorted(items, key=lambda item: item["index"])

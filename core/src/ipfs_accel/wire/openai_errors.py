@@ -24,7 +24,9 @@ from ipfs_accel.errors import (
 )
 from ipfs_accel.plans import ErrorDetail, HttpResponse
 
-__all__ = ["checked", "error_in_body", "field", "is_error", "read_error"]
+from .sse import ServerSentEvent
+
+__all__ = ["checked", "error_in_body", "event_object", "field", "is_error", "read_error"]
 
 T = TypeVar("T")
 
@@ -108,6 +110,25 @@ def error_in_body(body: dict[str, Any]) -> APIStatusError:
     else:
         usual = BadRequestError if kind_name == "invalid_request_error" else InternalServerError
     return (detail.kind or usual)(detail.message, code=detail.code, body=body, hint=detail.hint, status=status)
+
+
+def event_object(event: ServerSentEvent) -> dict[str, Any]:
+    """Return the JSON object of an event of the newer routes, whose `type` says what it is; empty for an empty one.
+
+    Raises:
+        APIStatusError: The event is an error, in whatever form.
+        InvalidResponseError: It is no JSON object.
+    """
+    if not event.data or event.data.startswith("[DONE]"):
+        return {}
+    data = _json.loads(event.data)
+    if not isinstance(data, dict):
+        raise InvalidResponseError(f"an event of the stream is a JSON {type(data).__name__} instead of an object")
+    if is_error(data):
+        raise error_in_body(data)
+    if data.get("type") == "error":
+        raise error_in_body({"error": {name: data.get(name) for name in ("message", "code", "param")}})
+    return data
 
 
 def read_error(response: HttpResponse) -> ErrorDetail:

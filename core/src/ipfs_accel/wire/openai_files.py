@@ -1,0 +1,344 @@
+"""OpenAI's dialect, files that the provider keeps and batches of requests that it works off later.
+
+class Acme(OpenAIFiles, OpenAICompatible): ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, ClassVar, cast
+
+from ipfs_accel import _json
+from ipfs_accel.errors import APIStatusError, InvalidRequestError, InvalidResponseError, class_for_status
+from ipfs_accel.hookspecs import hookimpl
+from ipfs_accel.plans import (
+    Endpoint,
+    Flow,
+    Http,
+    HttpRequest,
+    HttpResponse,
+    HttpStream,
+    LocalStream,
+    Plan,
+    Ready,
+    StreamFlow,
+    StreamPlan,
+    get,
+    post_json,
+    segment,
+)
+from ipfs_accel.types import (
+    Answer,
+    Batch,
+    BatchRequest,
+    BatchResult,
+    BatchSummary,
+    ChatRequest,
+    CompletionRequest,
+    EmbedRequest,
+    FileInfo,
+    Request,
+    Transfer,
+    Upload,
+    UploadRequest,
+)
+from ipfs_accel.types._jobs import BatchStatus
+
+from .collector import Collector, download
+from .multipart import post_multipart
+from .ndjson import NDJSONDecoder
+from .openai_answers import chat_of, completion_of, embeddings_of
+from .openai_audio import form_fields
+from .openai_errors import checked, error_in_body, field
+from .openai_routes import Routes
+
+__all__ = ["OpenAIFiles"]
+
+Json = dict[str, Any]
+
+_GIGABYTE = 1 << 30
+_PAGE = 100
+_STATES = {"validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"}
+_KINDS: dict[type[Any], str] = {
+    ChatRequest: "/chat/completions",
+    CompletionRequest: "/completions",
+    EmbedRequest: "/embeddings",
+}
+
+
+class OpenAIFiles(Routes):
+    """Files and batches."""
+
+    batch_prefix: ClassVar[str] = "/v1"
+    """What stands before a route inside a batch."""
+    window: ClassVar[str] = "24h"
+    """How long a batch may take where the caller does not say."""
+
+    @hookimpl
+    def upload_file(self, endpoint: Endpoint, request: UploadRequest) -> Plan[FileInfo]:
+        """Plan POST /files."""
+        fields: Json = {"purpose": request.purpose or "user_data"}
+        if request.expires_after is not None:
+            fields["expires_after[anchor]"] = "created_at"
+            fields["expires_after[seconds]"] = request.expires_after
+        fields.update(request.extra)
+        send = post_multipart(self.path(endpoint, "/files"), form_fields(fields), [("file", request.file)])
+        return Http(send=send, parse=lambda response: _file(checked(response.json())))
+
+    @hookimpl
+    def list_files(self, endpoint: Endpoint, limit: int | None) -> Plan[tuple[FileInfo, ...]]:
+        """Plan GET /files, page by page."""
+        return _paged(self.path(endpoint, "/files"), _file, limit)
+
+    @hookimpl
+    def get_file(self, endpoint: Endpoint, file: str) -> Plan[FileInfo]:
+        """Plan GET /files/{id}."""
+        send = get(self.path(endpoint, f"/files/{segment(file)}"))
+        return Http(send=send, parse=lambda response: _file(checked(response.json())))
+
+    @hookimpl
+    def download_file(self, endpoint: Endpoint, file: str) -> StreamPlan[Transfer]:
+        """Plan GET /files/{id}/content."""
+        return download(self._content(endpoint, file))
+
+    @hookimpl
+    def delete_file(self, endpoint: Endpoint, file: str) -> Plan[None]:
+        """Plan DELETE /files/{id}."""
+        send = HttpRequest(method="DELETE", path=self.path(endpoint, f"/files/{segment(file)}"))
+        return Http(send=send, parse=lambda _response: None)
+
+    @hookimpl
+    def create_batch(self, endpoint: Endpoint, request: BatchRequest) -> Plan[Batch]:
+        """Plan the upload of the requests as a file of lines, then POST /batches."""
+        kind = type(request.items[0].request)
+        route = self.batch_prefix + _KINDS[kind]
+
+        def steps() -> Generator[Any, Any, Plan[Batch]]:
+            lines = [self._line(endpoint, item.id, route, item.request) for item in request.items]
+            upload = Upload(
+                name="batch.jsonl", media_type="application/jsonl", data=b"".join(lines), size=sum(map(len, lines))
+            )
+            fields = form_fields({"purpose": "batch"})
+            send = post_multipart(self.path(endpoint, "/files"), fields, [("file", upload)])
+            file = yield Http(send=send, parse=lambda response: _file(checked(response.json())))
+            body: Json = {
+                "input_file_id": file.id,
+                "endpoint": route,
+                "completion_window": request.completion_window or self.window,
+            }
+            if request.metadata is not None:
+                body["metadata"] = dict(request.metadata)
+            body.update(request.extra)
+            return Http(send=post_json(self.path(endpoint, "/batches"), body), parse=_read_batch)
+
+        return Flow(steps=steps)
+
+    @hookimpl
+    def list_batches(self, endpoint: Endpoint, limit: int | None) -> Plan[tuple[Batch, ...]]:
+        """Plan GET /batches, page by page."""
+        return _paged(self.path(endpoint, "/batches"), _batch, limit)
+
+    @hookimpl
+    def get_batch(self, endpoint: Endpoint, batch: str) -> Plan[Batch]:
+        """Plan GET /batches/{id}."""
+        return Http(send=get(self.path(endpoint, f"/batches/{segment(batch)}")), parse=_read_batch)
+
+    @hookimpl
+    def cancel_batch(self, endpoint: Endpoint, batch: str) -> Plan[Batch]:
+        """Plan POST /batches/{id}/cancel."""
+        path = self.path(endpoint, f"/batches/{segment(batch)}/cancel")
+        return Http(send=HttpRequest(method="POST", path=path), parse=_read_batch)
+
+    @hookimpl
+    def batch_results(self, endpoint: Endpoint, batch: str) -> StreamPlan[BatchSummary]:
+        """Plan the reading of both result files: that of what failed first, that of the answers as a stream."""
+
+        def steps() -> Generator[Any, Any, StreamPlan[BatchSummary]]:
+            state: Batch = yield self.get_batch(endpoint, batch)
+            if not state.is_over:
+                raise InvalidRequestError(f"batch: {batch!r} is {state.status}; its results come when it is over")
+            read = _reader(field(state.raw, "endpoint", str))
+            failed, answered = state.raw.get("error_file_id"), state.raw.get("output_file_id")
+            first: tuple[BatchResult, ...] = ()
+            if failed and answered:
+
+                def lines(response: HttpResponse) -> tuple[BatchResult, ...]:
+                    return tuple([read(_json.loads(line)) for line in response.body.splitlines() if line.strip()])
+
+                first = yield Http(send=self._content(endpoint, failed), parse=lines, max_bytes=_GIGABYTE)
+            return _results(first, self._content(endpoint, answered or failed) if answered or failed else None, read)
+
+        return StreamFlow(steps=steps)
+
+    # what may differ
+
+    def _content(self, endpoint: Endpoint, file: str) -> HttpRequest:
+        path = self.path(endpoint, f"/files/{segment(file)}/content")
+        return HttpRequest(method="GET", path=path, headers=(("accept", "application/binary"),))
+
+    def _line(self, endpoint: Endpoint, name: str, route: str, request: Request) -> bytes:
+        if not request.model:
+            raise InvalidRequestError(f"items[{name!r}]: it names no model", hint="create_batch('endpoint/model', …)")
+        dialect = cast("Any", self)  # it is mixed into an OpenAICompatible
+        if isinstance(request, ChatRequest):
+            body = dialect.chat_body(endpoint, request, stream=False)
+        elif isinstance(request, CompletionRequest):
+            body = dialect.completion_body(endpoint, request, stream=False)
+        else:
+            body = dialect.embed_body(endpoint, request)
+        return _json.dumps({"custom_id": name, "method": "POST", "url": route, "body": body}) + b"\n"
+
+
+def _file(body: Any) -> FileInfo:
+    return FileInfo(
+        id=field(body, "id", str),
+        name=body.get("filename"),
+        size=body.get("bytes"),
+        purpose=body.get("purpose"),
+        status=body.get("status"),
+        created=body.get("created_at"),
+        expires=body.get("expires_at"),
+        raw=body,
+    )
+
+
+def _read_batch(response: HttpResponse) -> Batch:
+    return _batch(checked(response.json()))
+
+
+def _batch(body: Any) -> Batch:
+    counts = body.get("request_counts") or {}
+    errors = body.get("errors")
+    problems = (errors.get("data") or ()) if isinstance(errors, dict) else ()
+    status = field(body, "status", str)
+    return Batch(
+        id=field(body, "id", str),
+        status=cast("BatchStatus", status if status in _STATES else "in_progress"),
+        created=body.get("created_at"),
+        ended=next((body[name] for name in _ENDS if body.get(name) is not None), None),
+        expires=body.get("expires_at"),
+        total=counts.get("total"),
+        succeeded=counts.get("completed"),
+        failed=counts.get("failed"),
+        errors=tuple([_problem(problem) for problem in problems]),
+        metadata=body.get("metadata") or {},
+        raw=body,
+    )
+
+
+_ENDS = ("completed_at", "failed_at", "expired_at", "cancelled_at")
+
+
+def _problem(problem: Any) -> str:
+    if not isinstance(problem, dict):
+        return str(problem)
+    where = f"line {problem['line']}: " if problem.get("line") is not None else ""
+    return f"{where}{problem.get('message') or problem.get('code')}"
+
+
+def _paged(path: str, read: Callable[[Any], Any], limit: int | None) -> Flow[tuple[Any, ...]]:
+    """Plan the reading of a list that goes on after the last id of each page."""
+
+    def page(response: HttpResponse) -> tuple[list[Any], str | None]:
+        body = checked(response.json())
+        found = [read(item) for item in field(body, "data", list)]
+        return found, (body.get("last_id") or found[-1].id) if body.get("has_more") and found else None
+
+    def steps() -> Generator[Any, Any, Plan[tuple[Any, ...]]]:
+        found: list[Any] = []
+        after: str | None = None
+        while limit is None or len(found) < limit:
+            size = _PAGE if limit is None else min(_PAGE, limit - len(found))
+            query = (("limit", str(size)), *((("after", after),) if after else ()))
+            items, after = yield Http(send=get(path, query=query), parse=page)
+            found += items
+            if after is None:
+                break
+        return Ready(value=tuple(found[:limit]))
+
+    return Flow(steps=steps)
+
+
+def _reader(route: str) -> Callable[[Any], BatchResult]:
+    """Return what reads a line of a result file of a batch for this route."""
+    if route.endswith("/chat/completions"):
+        read: Callable[[Json], Answer] = chat_of
+    elif route.endswith("/embeddings"):
+        read = _vectors
+    elif route.endswith("/completions"):
+        read = completion_of
+    else:
+        read = _raw
+
+    def line(value: Any) -> BatchResult:
+        name = field(value, "custom_id", str)
+        answer, error = value.get("response"), value.get("error")
+        body = answer.get("body") if isinstance(answer, dict) else None
+        status = answer.get("status_code") if isinstance(answer, dict) else None
+        if error:
+            return BatchResult(id=name, error=error_in_body({"error": error}))
+        if not isinstance(status, int) or not 200 <= status < 300:  # noqa: PLR2004
+            return BatchResult(id=name, error=_failure(body, status))
+        if not isinstance(body, dict):
+            raise InvalidResponseError(f"the result {name!r} has no body")
+        return BatchResult(id=name, response=read(body))
+
+    return line
+
+
+def _vectors(body: Json) -> Answer:
+    return embeddings_of(body, None)
+
+
+def _raw(body: Json) -> Answer:
+    return Answer(raw=body)
+
+
+def _failure(body: Any, status: int | None) -> APIStatusError:
+    if isinstance(body, dict) and body.get("error"):
+        error = error_in_body(body)
+        error.about(status=status)
+        return error
+    return class_for_status(status or 500)(f"the request failed with status {status}", status=status, body=body)
+
+
+class _Results:
+    """Tells a collector what the lines of a result file mean."""
+
+    def __init__(self, first: tuple[BatchResult, ...], read: Callable[[Any], BatchResult]) -> None:
+        self._first = first
+        self._read = read
+
+    def __call__(self, line: str, out: Collector[BatchSummary]) -> None:
+        first, self._first = self._first, ()
+        for result in (*first, self._read(_json.loads(line))):
+            out.kept[0 if result.error is None else 1] += 1
+            out.emit(result)
+
+
+def _results(
+    first: tuple[BatchResult, ...], send: HttpRequest | None, read: Callable[[Any], BatchResult]
+) -> StreamPlan[BatchSummary]:
+    def collector() -> Collector[BatchSummary]:
+        out = Collector(_summary, eof_is_end=True)
+        out.kept = [0, 0]
+        return out
+
+    if send is None:
+
+        def nothing(out: Collector[BatchSummary]) -> Iterator[None]:
+            out.done()
+            yield
+
+        return LocalStream(run=nothing, assembler=collector)
+    return HttpStream(
+        send=send,
+        frames=NDJSONDecoder,
+        decoder=lambda: _Results(first, read),
+        assembler=collector,
+        any_type=True,
+    )
+
+
+def _summary(out: Collector[BatchSummary]) -> BatchSummary:
+    return BatchSummary(succeeded=out.kept[0], failed=out.kept[1])
