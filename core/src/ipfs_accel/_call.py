@@ -19,6 +19,7 @@ from .errors import (
     AccelError,
     APIError,
     APIStatusError,
+    ConfigError,
     InternalServerError,
     InvalidResponseError,
     PluginError,
@@ -77,7 +78,11 @@ class Call:
         endpoint = self.target.endpoint
         base_url = send.base_url if send.base_url is not None else endpoint.base_url
         if not base_url:
-            raise PluginError(f"endpoint {endpoint.name!r} has no base URL to send a request to")
+            names = self.target.backend.info.base_url_env
+            raise ConfigError(
+                f"endpoint {endpoint.name!r} has no base URL to send a request to",
+                hint=f"set base_url in the configuration{f', or the variable {names[0]}' if names else ''}",
+            )
         if not send.path.startswith("/"):
             raise PluginError(f"the plugin {endpoint.backend!r} planned a request to {send.path!r}, which is no path")
         url = base_url + send.path

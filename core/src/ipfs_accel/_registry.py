@@ -28,6 +28,7 @@ MIDDLEWARE = "ipfs_accel.middleware"
 # Names that only our own distributions may register: a key for `openai` must not reach a stranger's code by its name.
 RESERVED: dict[str, str] = {
     "openai": "ipfs-accel-openai",
+    "azure": "ipfs-accel-openai",
     "claude": "ipfs-accel-claude",
     "groq": "ipfs-accel-groq",
     "ollama": "ipfs-accel-ollama",

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from ipfs_accel.plans import Endpoint, Http
 from ipfs_accel.types import ChatRequest, Message
-from ipfs_accel_openai import backend
+from ipfs_accel_openai import Options, backend
 
 HI = (Message.user("hi"),)
 
 
 def at(url: str) -> Endpoint:
-    return Endpoint(name="openai", backend="openai", base_url=url)
+    return Endpoint(name="openai", backend="openai", base_url=url, options=Options())
 
 
 HOSTED = at("https://api.openai.com/v1")

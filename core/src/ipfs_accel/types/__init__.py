@@ -23,6 +23,7 @@ from ._answers import (
     Usage,
 )
 from ._events import (
+    AudioDelta,
     BlockEnd,
     BlockStart,
     FinishEvent,
@@ -130,6 +131,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "Answer",
     "Audio",
+    "AudioDelta",
     "Batch",
     "BatchItem",
     "BatchRequest",

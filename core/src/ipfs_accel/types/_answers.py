@@ -298,10 +298,12 @@ class TokenCount(Answer):
 
     Attributes:
         exact: Whether the serving model's own tokenizer counted.
+        method: How it was counted: server, the name of a tokenizer, or estimate.
     """
 
     input_tokens: int
     exact: bool
+    method: str | None = None
 
 
 @attrs.frozen(kw_only=True)

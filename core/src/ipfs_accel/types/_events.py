@@ -14,7 +14,7 @@ import attrs
 from ._answers import Usage
 from ._messages import Part
 
-BlockType: TypeAlias = Literal["text", "reasoning", "refusal", "tool_call", "opaque"]
+BlockType: TypeAlias = Literal["text", "reasoning", "refusal", "tool_call", "audio", "opaque"]
 
 
 @attrs.frozen(kw_only=True)
@@ -22,7 +22,7 @@ class BlockStart:
     """A block begins.
 
     Attributes:
-        type: text, reasoning, refusal, tool_call, or opaque (which has no deltas).
+        type: text, reasoning, refusal, tool_call, audio, or opaque (which has no deltas).
         id: Of a tool call.
         name: Of the tool that is called.
     """
@@ -70,6 +70,16 @@ class ToolCallDelta:
     block: int = 0
 
 
+@attrs.frozen
+class AudioDelta:
+    """A piece of spoken answer: sound, or what is said in it."""
+
+    data: bytes = attrs.field(repr=lambda data: f"<{len(data)} bytes>")
+    transcript: str = ""
+    choice: int = 0
+    block: int = 0
+
+
 @attrs.frozen(kw_only=True)
 class BlockEnd:
     """A block is complete; `part` is what it adds to the message."""
@@ -100,6 +110,14 @@ class FinishEvent:
 
 
 StreamEvent: TypeAlias = (
-    BlockStart | TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | BlockEnd | UsageEvent | FinishEvent
+    BlockStart
+    | TextDelta
+    | ReasoningDelta
+    | RefusalDelta
+    | ToolCallDelta
+    | AudioDelta
+    | BlockEnd
+    | UsageEvent
+    | FinishEvent
 )
 """What `stream` and `stream_complete` yield."""

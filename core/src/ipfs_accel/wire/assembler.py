@@ -12,6 +12,8 @@ from typing import Any, Generic, TypeVar
 
 from ipfs_accel.errors import StreamIncomplete
 from ipfs_accel.types import (
+    Audio,
+    AudioDelta,
     BlockEnd,
     BlockStart,
     ChatResponse,
@@ -36,8 +38,17 @@ from ipfs_accel.types import (
     UsageEvent,
 )
 from ipfs_accel.types._events import BlockType
+from ipfs_accel.types._messages import sniff_media_type
 
-__all__ = ["Assembler", "chat_assembler", "completion_assembler", "settle_finish_reason", "tool_call_id"]
+__all__ = [
+    "Assembler",
+    "build_chat",
+    "chat_assembler",
+    "completion_assembler",
+    "settle_finish_reason",
+    "sound",
+    "tool_call_id",
+]
 
 T = TypeVar("T")
 
@@ -47,12 +58,17 @@ _DELTAS: dict[str, Callable[[str, int, int], StreamEvent]] = {
     "refusal": RefusalDelta,
     "tool_call": ToolCallDelta,
 }
-_ORDER: dict[type[Any], int] = {Reasoning: 0, Text: 1, Refusal: 2, ToolCall: 3, Opaque: 4}
+_ORDER: dict[type[Any], int] = {Reasoning: 0, Text: 1, Audio: 2, Refusal: 3, ToolCall: 4, Opaque: 5}
 
 
 def tool_call_id(given: str | None, index: int) -> str:
     """Return the provider's id of a tool call, or one made from its position where a server gives none."""
     return given or f"call_{index}"
+
+
+def sound(data: bytes, id: str | None, transcript: str | None) -> Audio:  # noqa: A002 - the field's own name
+    """Make the part for sound that a model made; raw samples have no mark, so they are what cannot be told."""
+    return Audio(data=data, media_type=sniff_media_type(data) or "audio/pcm", id=id, transcript=transcript)
 
 
 def settle_finish_reason(reason: str | None, *, has_tool_calls: bool) -> str | None:
@@ -63,7 +79,7 @@ def settle_finish_reason(reason: str | None, *, has_tool_calls: bool) -> str | N
 class _Block:
     """A block while it grows."""
 
-    __slots__ = ("annotations", "id", "is_open", "name", "number", "opaque", "pieces", "signature", "type")
+    __slots__ = ("annotations", "id", "is_open", "name", "number", "opaque", "pieces", "signature", "sound", "type")
 
     def __init__(self, number: int, kind: BlockType) -> None:
         self.number = number
@@ -74,6 +90,7 @@ class _Block:
         self.signature: str | None = None
         self.annotations: list[Any] = []
         self.opaque: Opaque | None = None
+        self.sound: list[bytes] = []
         self.is_open = True
 
     def part(self) -> Part:
@@ -86,6 +103,8 @@ class _Block:
             return Reasoning(text=text, signature=self.signature)
         if self.type == "refusal":
             return Refusal(text=text)
+        if self.type == "audio":
+            return sound(b"".join(self.sound), self.id, text or None)
         return ToolCall(id=self.id or "", name=self.name or "", arguments=text)
 
 
@@ -111,13 +130,19 @@ class _Choice:
         for part in parts:
             if isinstance(part, Text | Reasoning | Refusal):
                 texts.setdefault(type(part), []).append(part.text)
-        merged: list[Part] = [kind(text="".join(pieces)) for kind, pieces in texts.items()]
-        merged += [part for part in parts if isinstance(part, ToolCall | Opaque)]
+        merged: list[Part] = [kind(text="".join(pieces)) for kind, pieces in texts.items() if kind is not Text]
+        if Text in texts:
+            notes = [note for part in parts if isinstance(part, Text) for note in part.annotations]
+            merged.append(Text(text="".join(texts[Text]), annotations=tuple(notes)))
+        merged += [part for part in parts if isinstance(part, ToolCall | Opaque | Audio)]
         return tuple(sorted(merged, key=lambda part: _ORDER[type(part)]))
 
 
 class Assembler(Generic[T]):
     """Collects one stream; made anew for each attempt.
+
+    Attributes:
+        final: The whole answer in the provider's form, where its stream ends with one.
 
     The methods up to `done` are for decoders, the others for the core.
     """
@@ -142,6 +167,7 @@ class Assembler(Generic[T]):
         self.model: str | None = None
         self.usage: Usage | None = None
         self.extra: dict[str, Any] = {}
+        self.final: Any = None
         self.is_done = False
 
     # for decoders
@@ -208,6 +234,18 @@ class Assembler(Generic[T]):
         current = state.current
         block = current if current and current.type == "text" else self._begin(state, "text")
         block.annotations.append(annotation)
+
+    def audio(self, data: bytes, transcript: str = "", choice: int = 0, *, id: str | None = None) -> None:  # noqa: A002
+        """Add sound and what is said in it; `id` is the provider's, by which it is referred to later."""
+        state = self._choice(choice)
+        block = state.current
+        if block is None or block.type != "audio":
+            block = self._begin(state, "audio")
+        block.id = block.id or id
+        if data or transcript:
+            block.sound.append(data)
+            block.pieces.append(transcript)
+            self._events.append(AudioDelta(data, transcript, choice, block.number))
 
     def opaque(self, backend: str, data: Any, choice: int = 0) -> None:
         """Add a part that only its provider understands; it comes whole."""
@@ -314,7 +352,8 @@ def _in_order(out: Assembler[Any]) -> list[_Choice]:
     return [out.choices[index] for index in sorted(out.choices)]
 
 
-def _build_chat(out: Assembler[ChatResponse]) -> ChatResponse:
+def build_chat(out: Assembler[ChatResponse]) -> ChatResponse:
+    """Make the answer to a chat from what was collected."""
     choices = []
     for state in _in_order(out):
         reason = settle_finish_reason(state.finish_reason, has_tool_calls=bool(state.tools))
@@ -339,7 +378,7 @@ def _build_completion(out: Assembler[CompletionResponse]) -> CompletionResponse:
 
 def chat_assembler(*, eof_after_finish: bool = True, merge: bool = False) -> Assembler[ChatResponse]:
     """Make an assembler whose answer is a `ChatResponse`."""
-    return Assembler(_build_chat, eof_after_finish=eof_after_finish, merge=merge)
+    return Assembler(build_chat, eof_after_finish=eof_after_finish, merge=merge)
 
 
 def completion_assembler(*, eof_after_finish: bool = True) -> Assembler[CompletionResponse]:

@@ -17,7 +17,6 @@ from ipfs_accel import _json
 from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import (
-    Audio,
     ChatResponse,
     Choice,
     CompletionChoice,
@@ -34,7 +33,7 @@ from ipfs_accel.types import (
     Usage,
 )
 
-from .assembler import Assembler, settle_finish_reason, tool_call_id
+from .assembler import Assembler, settle_finish_reason, sound, tool_call_id
 from .openai_errors import checked, error_in_body, field, is_error
 from .sse import ServerSentEvent
 
@@ -100,8 +99,7 @@ def _parts(message: Json) -> Iterator[Part]:
         yield Text(text=text, annotations=tuple(message.get("annotations") or ()))
     audio = message.get("audio")
     if isinstance(audio, dict) and isinstance(audio.get("data"), str):
-        data = base64.b64decode(audio["data"])
-        yield Audio(data=data, media_type=_sound_type(data), id=audio.get("id"), transcript=audio.get("transcript"))
+        yield sound(base64.b64decode(audio["data"]), audio.get("id"), audio.get("transcript"))
     if message.get("refusal"):
         yield Refusal(text=message["refusal"])
     for index, call in enumerate(message.get("tool_calls") or ()):
@@ -116,13 +114,6 @@ def _plain(content: Any) -> str:
     if isinstance(content, list):
         return "".join([part.get("text") or "" for part in content if isinstance(part, dict)])
     return content or ""
-
-
-def _sound_type(data: bytes) -> str:
-    # Raw samples have no mark; OpenAI's pcm16 is what cannot be told.
-    from ipfs_accel.types._messages import sniff_media_type  # noqa: PLC0415 - sound is rare
-
-    return sniff_media_type(data) or "audio/pcm"
 
 
 def _function(call: Json) -> tuple[str | None, str]:
@@ -312,6 +303,7 @@ class ChatDecoder:
 
     def __init__(self) -> None:
         self._last_call: dict[int, int | str] = {}
+        self._sound_id: str | None = None
 
     def __call__(self, event: ServerSentEvent, out: Assembler[ChatResponse]) -> None:
         """Take one event."""
@@ -343,6 +335,14 @@ class ChatDecoder:
             out.reasoning(reasoning, index)
         if delta.get("refusal"):
             out.refusal(delta["refusal"], index)
+        audio = delta.get("audio")
+        if isinstance(audio, dict) and (audio.get("data") or audio.get("transcript")):
+            data = base64.b64decode(audio.get("data") or "")
+            out.audio(data, audio.get("transcript") or "", index, id=audio.get("id") or self._sound_id)
+        elif isinstance(audio, dict):  # the first piece has only the id, the last only when it expires
+            self._sound_id = audio.get("id") or self._sound_id
+        for annotation in delta.get("annotations") or ():
+            out.annotation(annotation, index)
         if isinstance(delta.get("function_call"), dict):
             name, arguments = _function({"function": delta["function_call"]})
             out.tool_call("function_call", index, name=name, arguments=arguments)

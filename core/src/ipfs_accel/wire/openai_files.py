@@ -58,6 +58,7 @@ Json = dict[str, Any]
 
 _GIGABYTE = 1 << 30
 _PAGE = 100
+_JSON = (("accept", "application/json"),)
 _STATES = {"validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"}
 _KINDS: dict[type[Any], str] = {
     ChatRequest: "/chat/completions",
@@ -104,7 +105,7 @@ class OpenAIFiles(Routes):
     @hookimpl
     def delete_file(self, endpoint: Endpoint, file: str) -> Plan[None]:
         """Plan DELETE /files/{id}."""
-        send = HttpRequest(method="DELETE", path=self.path(endpoint, f"/files/{segment(file)}"))
+        send = HttpRequest(method="DELETE", path=self.path(endpoint, f"/files/{segment(file)}"), headers=_JSON)
         return Http(send=send, parse=lambda _response: None)
 
     @hookimpl
@@ -147,7 +148,7 @@ class OpenAIFiles(Routes):
     def cancel_batch(self, endpoint: Endpoint, batch: str) -> Plan[Batch]:
         """Plan POST /batches/{id}/cancel."""
         path = self.path(endpoint, f"/batches/{segment(batch)}/cancel")
-        return Http(send=HttpRequest(method="POST", path=path), parse=_read_batch)
+        return Http(send=HttpRequest(method="POST", path=path, headers=_JSON), parse=_read_batch)
 
     @hookimpl
     def batch_results(self, endpoint: Endpoint, batch: str) -> StreamPlan[BatchSummary]:

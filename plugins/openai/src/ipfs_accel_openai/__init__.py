@@ -1,21 +1,51 @@
-"""The `openai` backend: OpenAI, and any server with its dialect as a further endpoint."""
+"""The `openai` backend: OpenAI, and any server with its dialect as a further endpoint. And `azure`: Azure OpenAI."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Generator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import attrs
-from ipfs_accel import BackendInfo
+from ipfs_accel import BackendInfo, KeyHeader, hookimpl
 from ipfs_accel.catalogue import Catalogue
-from ipfs_accel.plans import Endpoint
-from ipfs_accel.types import ChatRequest, ModelInfo
+from ipfs_accel.errors import InvalidRequestError, UnsupportedOperationError
+from ipfs_accel.plans import (
+    Endpoint,
+    Flow,
+    Http,
+    HttpStream,
+    Local,
+    Plan,
+    Ready,
+    StreamPlan,
+    post_json,
+)
+from ipfs_accel.types import (
+    ChatRequest,
+    ChatResponse,
+    ImageResponse,
+    ModelInfo,
+    ModerateRequest,
+    ModerateResponse,
+    Moderation,
+    TokenCount,
+    TranscribeRequest,
+    TranscribeResponse,
+    VaryImageRequest,
+)
 from ipfs_accel.wire.openai import OpenAICompatible
+from ipfs_accel.wire.openai_audio import OpenAIAudio
+from ipfs_accel.wire.openai_files import OpenAIFiles
+from ipfs_accel.wire.openai_images import OpenAIImages
+from ipfs_accel.wire.openai_requests import given
+from ipfs_accel.wire.sse import SSEDecoder
 
-__all__ = ["OpenAI", "Options", "backend"]
+from . import _answers, _moderation, _responses
+
+__all__ = ["Azure", "AzureOptions", "OpenAI", "Options", "azure", "backend"]
 
 BASE_URL = "https://api.openai.com/v1"
 
@@ -32,6 +62,14 @@ _DEFAULTS: dict[str, tuple[Any, ...]] = {
     "logprobs": (None, False),
     "top_logprobs": (None,),
 }
+# Models that the chat API does not have, and fields that only the Responses API has.
+_RESPONSES_ONLY = re.compile(r".*(?:-pro|codex|deep-research|computer-use)(?:-|$)")
+_RESPONSES_FIELDS = frozenset(
+    {"previous_response_id", "conversation", "instructions", "include", "background", "reasoning", "truncation"}
+    | {"prompt", "max_tool_calls", "context_management", "text"}
+)
+_RESPONSES_EFFORT = "max"
+_ALWAYS_WHOLE = re.compile(r"whisper-1(?:-|$)")
 
 
 @attrs.frozen(kw_only=True)
@@ -41,10 +79,15 @@ class Options:
     Attributes:
         organization: Id of the organisation to bill, where a key has several.
         project: Id of the project to bill.
+        api: How chats are made: by chat completions, by the Responses API, or (auto) by the latter where the model or
+            the fields in `extra` need it.
+        count: How input tokens are counted: by the server, offline, or (auto) by the server if it is OpenAI's own.
     """
 
     organization: str | None = None
     project: str | None = None
+    api: Literal["auto", "chat", "responses"] = "auto"
+    count: Literal["auto", "server", "offline"] = "auto"
 
 
 def _headers(options: Options) -> Mapping[str, str]:
@@ -52,8 +95,8 @@ def _headers(options: Options) -> Mapping[str, str]:
     return {name: value for name, value in named.items() if value}
 
 
-class OpenAI(OpenAICompatible):
-    """OpenAI's chat, completions, embeddings and models."""
+class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAICompatible):
+    """All that OpenAI's own service has for calls over HTTP."""
 
     api_version = 1
     info = BackendInfo(
@@ -69,13 +112,105 @@ class OpenAI(OpenAICompatible):
         documentation="https://platform.openai.com/docs/api-reference",
     )
 
+    @hookimpl
+    def chat(self, endpoint: Endpoint, request: ChatRequest) -> Plan[ChatResponse]:
+        """Plan POST /chat/completions, or POST /responses where that is needed."""
+        if not self.speaks_responses(endpoint, request):
+            return super().chat(endpoint, request)
+        body = _responses.body(request, stream=False)
+        return Http(
+            send=post_json(self.path(endpoint, "/responses"), self._without_refused(endpoint, request, body)),
+            parse=_answers.read_response,
+            unsupported=given(request, {*_responses.NOT_THERE, *self.refused(endpoint, request)}),
+        )
+
+    @hookimpl
+    def stream(self, endpoint: Endpoint, request: ChatRequest) -> StreamPlan[ChatResponse]:
+        """Plan the same as a stream."""
+        if not self.speaks_responses(endpoint, request):
+            return super().stream(endpoint, request)
+        body = _responses.body(request, stream=True)
+        return HttpStream(
+            send=post_json(self.path(endpoint, "/responses"), self._without_refused(endpoint, request, body)),
+            frames=SSEDecoder,
+            decoder=_answers.ResponseDecoder,
+            assembler=_answers.assembler,
+            unsupported=given(request, {*_responses.NOT_THERE, *self.refused(endpoint, request)}),
+        )
+
+    @hookimpl
+    def count_tokens(self, endpoint: Endpoint, request: ChatRequest) -> Plan[TokenCount]:
+        """Plan POST /responses/input_tokens, or a count without a server."""
+        if endpoint.options.count == "server" or (endpoint.options.count == "auto" and self.is_hosted(endpoint)):
+            path = self.path(endpoint, "/responses/input_tokens")
+            return Http(send=post_json(path, _responses.count_body(request)), parse=_answers.read_count)
+
+        def run() -> TokenCount:
+            from . import _tokens  # noqa: PLC0415 - encodings are large, and few callers count
+
+            return _tokens.count(request)
+
+        return Local(run=run)
+
+    @hookimpl
+    def moderate(self, endpoint: Endpoint, request: ModerateRequest) -> Plan[ModerateResponse]:
+        """Plan POST /moderations, once for texts and once per input that has pictures."""
+        sends = [post_json(self.path(endpoint, "/moderations"), body) for body in _moderation.bodies(request)]
+        if len(sends) == 1:
+            count = len(request.inputs)
+            return Http(send=sends[0], parse=lambda response: _moderation.read(response, count))
+
+        def steps() -> Generator[Any, Any, Plan[ModerateResponse]]:
+            results: tuple[Moderation, ...] = ()
+            for send in sends:
+                answer = yield Http(send=send, parse=lambda response: _moderation.read(response, 1))
+                results += answer.results
+            return Ready(value=attrs.evolve(answer, results=results, raw=None))
+
+        return Flow(steps=steps)
+
+    @hookimpl
+    def stream_transcribe(self, endpoint: Endpoint, request: TranscribeRequest) -> StreamPlan[TranscribeResponse]:
+        """Plan POST /audio/transcriptions as a stream; whisper-1 ignores the wish."""
+        if self.is_hosted(endpoint) and _ALWAYS_WHOLE.match(request.model):
+            raise InvalidRequestError(
+                f"model: {request.model} does not stream", hint="use transcribe, or a model such as gpt-transcribe"
+            )
+        return super().stream_transcribe(endpoint, request)
+
+    @hookimpl
+    def vary_image(self, endpoint: Endpoint, request: VaryImageRequest) -> Plan[ImageResponse]:
+        """Plan POST /images/variations, which OpenAI itself has ended; other servers may have it."""
+        if self.is_hosted(endpoint):
+            raise UnsupportedOperationError(
+                "OpenAI ended image variations with dall-e-2 on 2026-05-12", hint="use edit_image with a prompt"
+            )
+        return super().vary_image(endpoint, request)
+
+    # what may differ
+
+    def is_hosted(self, endpoint: Endpoint) -> bool:
+        """Whether the endpoint is OpenAI's own, whose rules are known."""
+        return _is_hosted(endpoint)
+
+    def speaks_responses(self, endpoint: Endpoint, request: ChatRequest) -> bool:
+        """Whether a chat is made by the Responses API."""
+        api = endpoint.options.api
+        if api != "auto" or not self.is_hosted(endpoint):
+            return bool(api == "responses")
+        return (
+            request.reasoning_effort == _RESPONSES_EFFORT
+            or _RESPONSES_ONLY.match(request.model) is not None
+            or not _RESPONSES_FIELDS.isdisjoint(request.extra)
+        )
+
     def described(self, endpoint: Endpoint, model: ModelInfo) -> ModelInfo:
         """Add what the catalogue knows, for OpenAI's own service."""
-        return _catalogue().describe(model) if _is_hosted(endpoint) else model
+        return _catalogue().describe(model) if self.is_hosted(endpoint) else model
 
     def refused(self, endpoint: Endpoint, request: Any) -> Collection[str]:
         """Return what a reasoning model of OpenAI's refuses; other servers decide for themselves."""
-        if not (_is_hosted(endpoint) and _REASONING.match(request.model)):
+        if not (self.is_hosted(endpoint) and _REASONING.match(request.model)):
             return ("top_k",)
         if not _reasons(request):
             return _REFUSED_WHEN_REASONING
@@ -85,10 +220,75 @@ class OpenAI(OpenAICompatible):
     def chat_body(self, endpoint: Endpoint, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
         """Name the limit as OpenAI does now; servers with its dialect often know only the old name."""
         body = super().chat_body(endpoint, request, stream=stream)
-        if "max_tokens" in body and "max_tokens" not in request.extra and _is_hosted(endpoint):
+        if "max_tokens" in body and "max_tokens" not in request.extra and self.is_hosted(endpoint):
             limit = body.pop("max_tokens")
             body.setdefault("max_completion_tokens", limit)
         return body
+
+    def _without_refused(self, endpoint: Endpoint, request: ChatRequest, body: dict[str, Any]) -> dict[str, Any]:
+        for name in self.refused(endpoint, request):
+            if name not in request.extra:
+                body.pop(name, None)
+        return body
+
+
+@attrs.frozen(kw_only=True)
+class AzureOptions(Options):
+    """Settings of an Azure OpenAI endpoint, besides those of OpenAI's.
+
+    Attributes:
+        api_version: Date of the classic API, whose URLs name the deployment; None means the newer one below
+            /openai/v1, which has no version.
+        token: Whether the key is an access token of Microsoft Entra ID instead of a key of the resource.
+    """
+
+    api_version: str | None = None
+    token: bool = False
+
+
+def _azure_key(options: AzureOptions) -> KeyHeader:
+    return KeyHeader() if options.token else KeyHeader(name="api-key", prefix="")
+
+
+class Azure(OpenAI):
+    """OpenAI's models as Azure serves them: the model's id is the name of the deployment."""
+
+    info = BackendInfo(
+        name="azure",
+        title="Azure OpenAI",
+        base_url_env=("AZURE_OPENAI_ENDPOINT",),
+        key_env=("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_AD_TOKEN"),
+        key_header=_azure_key,
+        needs_key=True,
+        options=AzureOptions,
+        options_env={"api_version": "OPENAI_API_VERSION"},
+        request_id_headers=("x-request-id", "apim-request-id"),
+        documentation="https://learn.microsoft.com/azure/ai-foundry/openai/reference",
+    )
+
+    def is_hosted(self, _endpoint: Endpoint) -> bool:
+        """Return True: the models are OpenAI's, whatever their deployments are called."""
+        return True
+
+    def path(self, endpoint: Endpoint, route: str) -> str:
+        """Return where a route is: below the resource's own address, which may already say it."""
+        version = endpoint.options.api_version
+        base = "" if urlsplit(endpoint.base_url).path.rstrip("/").endswith("/openai/v1") else "/openai"
+        if version is None:
+            return f"{base}/v1{route}" if base else route
+        return f"{base}{route}?api-version={version}"
+
+    def model_path(self, endpoint: Endpoint, route: str, model: str) -> str:
+        """Return where the route of a deployment is, for the classic API."""
+        if endpoint.options.api_version is None:
+            return self.path(endpoint, route)
+        return self.path(endpoint, f"/deployments/{_deployment(model)}{route}")
+
+
+def _deployment(model: str) -> str:
+    if not re.fullmatch(r"[\w.-]+", model):
+        raise InvalidRequestError(f"model: {model!r} is no name of a deployment")
+    return model
 
 
 @cache
@@ -111,3 +311,4 @@ def _is_hosted(endpoint: Endpoint) -> bool:
 
 
 backend = OpenAI()
+azure = Azure()

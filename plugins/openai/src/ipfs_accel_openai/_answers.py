@@ -1,0 +1,231 @@
+"""The Responses API, inward: its answers and its streams as those of a chat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ipfs_accel.errors import InvalidResponseError
+from ipfs_accel.plans import HttpResponse
+from ipfs_accel.types import (
+    ChatResponse,
+    Choice,
+    Message,
+    Opaque,
+    Part,
+    Reasoning,
+    Refusal,
+    Text,
+    TokenCount,
+    TokenLogprob,
+    ToolCall,
+    Usage,
+)
+from ipfs_accel.wire.assembler import Assembler, build_chat, settle_finish_reason
+from ipfs_accel.wire.openai_errors import checked, error_in_body, event_object, field
+from ipfs_accel.wire.sse import ServerSentEvent
+
+__all__ = ["ResponseDecoder", "assembler", "read_count", "read_response"]
+
+Json = dict[str, Any]
+
+_REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
+_CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
+_KEPT = ("service_tier", "status", "conversation", "metadata", "background", "moderation")
+
+
+def read_response(response: HttpResponse) -> ChatResponse:
+    """Read the answer of POST /responses."""
+    body = response.json()
+    if isinstance(body, dict) and body.get("status") == "failed":
+        raise _failure(body)
+    return _answer(checked(body), raw=body)
+
+
+def _failure(body: Json) -> Exception:
+    error = body.get("error")
+    return error_in_body({"error": error if isinstance(error, dict) else {"message": "the response failed"}})
+
+
+def _answer(body: Json, raw: Any = None) -> ChatResponse:
+    parts: list[Part] = []
+    logprobs: list[TokenLogprob] = []
+    for item in field(body, "output", list):
+        parts += _parts(item, logprobs)
+    has_calls = any(isinstance(part, ToolCall) for part in parts)
+    reason = settle_finish_reason(_reason(body), has_tool_calls=has_calls)
+    message = Message(role="assistant", content=tuple(parts))
+    return ChatResponse(
+        id=body.get("id"),
+        model=body.get("model"),
+        choices=(Choice(message=message, finish_reason=reason, logprobs=tuple(logprobs) or None),),
+        usage=_usage(body.get("usage")),
+        extra={name: body[name] for name in _KEPT if body.get(name) not in (None, {}, False)},
+        raw=raw,
+    )
+
+
+def _reason(body: Json) -> str | None:
+    status = body.get("status")
+    if status == "completed":
+        return "stop"
+    if status == "incomplete":
+        why = (body.get("incomplete_details") or {}).get("reason")
+        return _REASONS.get(str(why), why)
+    return status  # queued or in progress, for answers that are made in the background
+
+
+def _parts(item: Any, logprobs: list[TokenLogprob]) -> Iterator[Part]:
+    kind = item.get("type")
+    if kind == "message":
+        for content in item.get("content") or ():
+            if content.get("type") == "refusal":
+                yield Refusal(text=content.get("refusal") or "")
+            elif content.get("text"):
+                yield Text(text=content["text"], annotations=tuple(content.get("annotations") or ()))
+            logprobs += [_logprob(token) for token in content.get("logprobs") or ()]
+    elif kind in _CALLS:
+        arguments = item.get(_CALLS[kind]) or ""
+        yield ToolCall(id=field(item, "call_id", str), name=item.get("name") or "", arguments=arguments)
+    else:
+        if kind == "reasoning":
+            text = _thought(item)
+            if text:
+                yield Reasoning(text=text)
+        yield Opaque(backend="openai", data=item)
+
+
+def _thought(item: Json) -> str:
+    pieces = item.get("summary") or item.get("content") or ()
+    return "\n\n".join([piece.get("text") or "" for piece in pieces])
+
+
+def _logprob(token: Json) -> TokenLogprob:
+    raw = token.get("bytes")
+    return TokenLogprob(
+        token=token["token"],
+        logprob=token["logprob"],
+        bytes=None if raw is None else bytes(raw),
+        top=tuple([_logprob(each) for each in token.get("top_logprobs") or ()]),
+    )
+
+
+def _usage(usage: Any) -> Usage:
+    if not isinstance(usage, dict):
+        return Usage()
+    inputs, outputs = usage.get("input_tokens_details") or {}, usage.get("output_tokens_details") or {}
+    return Usage(
+        input_tokens=usage.get("input_tokens"),
+        output_tokens=usage.get("output_tokens"),
+        cached_input_tokens=inputs.get("cached_tokens"),
+        cache_write_input_tokens=inputs.get("cache_write_tokens"),
+        reasoning_tokens=outputs.get("reasoning_tokens"),
+    )
+
+
+def read_count(response: HttpResponse) -> TokenCount:
+    """Read the answer of POST /responses/input_tokens."""
+    body = checked(response.json())
+    return TokenCount(input_tokens=field(body, "input_tokens", int), exact=True, method="server", raw=body)
+
+
+def assembler() -> Assembler[ChatResponse]:
+    """Make an assembler for streams that end with the whole answer; what came before counts only if they do not."""
+
+    def build(out: Assembler[ChatResponse]) -> ChatResponse:
+        return build_chat(out) if out.final is None else _answer(out.final)
+
+    return Assembler(build, eof_after_finish=False)
+
+
+class ResponseDecoder:
+    """Tells an assembler what the events of a response mean; made anew for each stream."""
+
+    def __call__(self, event: ServerSentEvent, out: Assembler[ChatResponse]) -> None:
+        """Take one event; those without a handler say nothing that the last one does not say again."""
+        data = event_object(event)
+        handle = _HANDLERS.get(str(data.get("type")))
+        if handle is not None:
+            handle(data, out)
+
+
+def _created(data: Json, out: Assembler[ChatResponse]) -> None:
+    made = data.get("response") or {}
+    out.start(made.get("id"), made.get("model"))
+
+
+def _text(data: Json, out: Assembler[ChatResponse]) -> None:
+    out.text(field(data, "delta", str))
+
+
+def _refusal(data: Json, out: Assembler[ChatResponse]) -> None:
+    out.refusal(field(data, "delta", str))
+
+
+def _thinking(data: Json, out: Assembler[ChatResponse]) -> None:
+    out.reasoning(field(data, "delta", str))
+
+
+def _next_thought(data: Json, out: Assembler[ChatResponse]) -> None:
+    if data.get("summary_index"):
+        out.reasoning("\n\n")
+
+
+def _arguments(data: Json, out: Assembler[ChatResponse]) -> None:
+    out.tool_call(data.get("output_index") or 0, arguments=field(data, "delta", str))
+
+
+def _annotation(data: Json, out: Assembler[ChatResponse]) -> None:
+    out.annotation(data.get("annotation"))
+
+
+def _part_ends(_data: Json, out: Assembler[ChatResponse]) -> None:
+    out.end_block()
+
+
+def _item_begins(data: Json, out: Assembler[ChatResponse]) -> None:
+    item = data.get("item") or {}
+    if item.get("type") in _CALLS:
+        out.tool_call(data.get("output_index") or 0, id=item.get("call_id"), name=item.get("name"))
+
+
+def _item_ends(data: Json, out: Assembler[ChatResponse]) -> None:
+    item = data.get("item") or {}
+    if item.get("type") in _CALLS:
+        out.end_block(key=data.get("output_index") or 0)
+    elif item.get("type") == "message":
+        out.end_block()
+    elif item:
+        out.opaque("openai", item)
+
+
+def _response_ends(data: Json, out: Assembler[ChatResponse]) -> None:
+    response = field(data, "response", dict)
+    if response.get("status") == "failed":
+        raise _failure(response)
+    if not isinstance(response.get("output"), list):
+        raise InvalidResponseError("the last event of the stream has no answer in it")
+    out.final = response
+    out.finish(_reason(response) or "stop")
+    out.usage = _usage(response.get("usage"))
+    out.done()
+
+
+_HANDLERS: dict[str, Callable[[Json, Assembler[ChatResponse]], None]] = {
+    "response.created": _created,
+    "response.output_text.delta": _text,
+    "response.refusal.delta": _refusal,
+    "response.reasoning_summary_text.delta": _thinking,
+    "response.reasoning_text.delta": _thinking,
+    "response.reasoning_summary_part.added": _next_thought,
+    "response.function_call_arguments.delta": _arguments,
+    "response.custom_tool_call_input.delta": _arguments,
+    "response.output_text.annotation.added": _annotation,
+    "response.content_part.added": _part_ends,
+    "response.content_part.done": _part_ends,
+    "response.output_item.added": _item_begins,
+    "response.output_item.done": _item_ends,
+    "response.completed": _response_ends,
+    "response.incomplete": _response_ends,
+    "response.failed": _response_ends,
+}

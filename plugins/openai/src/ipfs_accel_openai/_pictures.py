@@ -1,0 +1,104 @@
+"""How many tokens a picture costs: by tiles of 512 pixels for older models, by patches of 32 for newer ones."""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+
+from ipfs_accel.types import Image
+
+__all__ = ["image_tokens", "size_of"]
+
+# (pattern, tokens whatever the size, tokens a tile)
+_TILED: tuple[tuple[str, int, int], ...] = (
+    (r"gpt-4o-mini", 2833, 5667),
+    (r"gpt-4o|gpt-4\.1(?!-mini)", 85, 170),
+    (r"gpt-5(?:\.1)?(?:-|$)", 70, 140),
+    (r"o1|o3", 75, 150),
+)
+# (pattern, factor, longest side, patches): the last two for the closest look
+_PATCHED: tuple[tuple[str, float, int, int], ...] = (
+    (r"gpt-4\.1-mini", 1.62, 2048, 6144),
+    (r"gpt-5\.2", 1.2, 2048, 6144),
+    (r"gpt-5\.4|gpt-5\.5", 1.2, 6000, 10_000),
+)
+_FACTOR = 1.2
+_UNKNOWN = (1024, 1024)
+_PATCH, _TILE, _SQUARE, _SHORT = 32, 512, 2048, 768
+_HIGH = (2048, 2500)
+_LOW = (512, 256)
+_ORIGINAL = re.compile(r"gpt-5\.[56]|gpt-6-astra")
+
+
+def image_tokens(image: Image, model: str) -> int:
+    """Return the tokens of a picture; one whose size is not known counts as 1024 by 1024 pixels."""
+    width, height = (size_of(image.data) if image.data is not None else None) or _UNKNOWN
+    for pattern, base, tile in _TILED:
+        if re.match(pattern, model):
+            return base if image.detail == "low" else base + tile * _tiles(width, height)
+    known = next(((factor, side, most) for pattern, factor, side, most in _PATCHED if re.match(pattern, model)), None)
+    factor, *limits = known or (_FACTOR, math.inf, math.inf)
+    side, most = limits
+    detail = image.detail or "auto"
+    if detail == "low":
+        side, most = _LOW
+    elif detail == "high" or (detail == "auto" and known is None and not _ORIGINAL.match(model)):
+        side, most = _HIGH
+    return math.ceil(_patches(width, height, side, most) * factor)
+
+
+def _tiles(width: int, height: int) -> int:
+    scale = min(1.0, _SQUARE / max(width, height))
+    scale *= min(1.0, _SHORT / (min(width, height) * scale))
+    return math.ceil(width * scale / _TILE) * math.ceil(height * scale / _TILE)
+
+
+def _patches(width: float, height: float, side: float, most: float) -> int:
+    scale = min(1.0, side / max(width, height))
+    width, height = width * scale, height * scale
+    count = math.ceil(width / _PATCH) * math.ceil(height / _PATCH)
+    return int(min(count, most))
+
+
+def size_of(data: bytes) -> tuple[int, int] | None:
+    """Return width and height in pixels as a PNG, GIF, JPEG or WebP file tells them, or None."""
+    try:
+        if data.startswith(b"\x89PNG"):
+            width, height = struct.unpack_from(">II", data, 16)
+        elif data.startswith(b"GIF8"):
+            width, height = struct.unpack_from("<HH", data, 6)
+        elif data.startswith(b"\xff\xd8"):
+            return _jpeg(data)
+        elif data[8:12] == b"WEBP":
+            return _webp(data)
+        else:
+            return None
+    except struct.error:
+        return None
+    return (width, height) if width and height else None
+
+
+def _jpeg(data: bytes) -> tuple[int, int] | None:
+    """Walk over the segments to the frame header, which has the size."""
+    position = 2
+    while position + 9 <= len(data) and data[position] == 0xFF:  # noqa: PLR2004 - the mark of a segment
+        kind, length = data[position + 1], struct.unpack_from(">H", data, position + 2)[0]
+        if 0xC0 <= kind <= 0xCF and kind not in {0xC4, 0xC8, 0xCC}:  # noqa: PLR2004 - the frame headers
+            height, width = struct.unpack_from(">HH", data, position + 5)
+            return (width, height) if width and height else None
+        position += 2 + length
+    return None
+
+
+def _webp(data: bytes) -> tuple[int, int] | None:
+    kind = data[12:16]
+    if kind == b"VP8X" and len(data) >= 30:  # noqa: PLR2004 - where the size ends
+        return (1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little"))
+    if kind == b"VP8 ":
+        width, height = struct.unpack_from("<HH", data, 26)
+        return (width & 0x3FFF, height & 0x3FFF)
+    if kind == b"VP8L":
+        bits = struct.unpack_from("<I", data, 21)[0]
+        return (1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF))
+    return None

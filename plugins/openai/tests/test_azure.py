@@ -1,0 +1,108 @@
+"""Azure OpenAI, held to the vendor's own SDK."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from ipfs_accel import Client, EndpointConfig
+from ipfs_accel import errors as e
+from pytest_httpserver import HTTPServer
+
+openai = pytest.importorskip("openai", reason="OpenAI's SDK is the oracle of these tests")
+
+ANSWER = {"id": "c", "model": "gpt-4o-2024-08-06", "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop",
+          "content_filter_results": {"hate": {"filtered": False}}}], "usage": {"prompt_tokens": 1, "completion_tokens": 1}, "prompt_filter_results": [{"prompt_index": 0}]}  # fmt: skip
+VECTORS = {"data": [{"index": 0, "embedding": [1.0]}], "model": "m", "usage": {"prompt_tokens": 1}}
+MODELS: dict[str, Any] = {"data": []}
+USER = [{"role": "user", "content": "hi"}]
+
+CALLS: dict[str, tuple[Callable[[Any], Any], Callable[[Client], Any], Any]] = {
+    "a chat": (lambda sdk: sdk.chat.completions.create(model="gpt-4o", messages=USER), lambda client: client.chat("azure/gpt-4o", "hi"), ANSWER),
+    "an embedding": (lambda sdk: sdk.embeddings.create(model="emb-1", input="x", encoding_format="base64"), lambda client: client.embed("azure/emb-1", "x"), VECTORS),
+    "the models": (lambda sdk: sdk.models.list(), lambda client: client.list_models("azure"), MODELS),
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("API_KEY", "AD_TOKEN", "ENDPOINT")
+    for name in (*[f"AZURE_OPENAI_{each}" for each in names], "OPENAI_API_VERSION", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def compare(httpserver: HTTPServer) -> None:
+    expected, actual = [request for request, _ in httpserver.log]
+    assert (actual.method, actual.path, actual.query_string) == (expected.method, expected.path, expected.query_string)
+    if expected.get_data():
+        assert json.loads(actual.get_data()) == json.loads(expected.get_data())
+    for name in ("Api-Key", "Authorization"):
+        assert actual.headers.get(name) == expected.headers.get(name), name
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("token", [False, True])
+def test_the_classic_api_names_the_deployment_in_the_path(name: str, token: bool, httpserver: HTTPServer) -> None:
+    theirs, ours, answer = CALLS[name]
+    httpserver.expect_request(re.compile(".*")).respond_with_json(answer)
+    key = {"azure_ad_token": "secret"} if token else {"api_key": "secret"}
+    root = httpserver.url_for("").rstrip("/")
+    endpoint = EndpointConfig(base_url=root, key="secret", options={"api_version": "2024-10-21", "token": token})
+    with openai.AzureOpenAI(azure_endpoint=root, api_version="2024-10-21", max_retries=0, **key) as sdk:
+        theirs(sdk)
+    with Client(endpoints={"azure": endpoint}) as client:
+        ours(client)
+    compare(httpserver)
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("suffix", ["", "/openai/v1"])
+def test_the_newer_api_is_openais_own_below_a_prefix(name: str, suffix: str, httpserver: HTTPServer) -> None:
+    theirs, ours, answer = CALLS[name]
+    httpserver.expect_request(re.compile("/openai/v1/.*")).respond_with_json(answer)
+    root = httpserver.url_for("").rstrip("/")
+    with openai.OpenAI(base_url=f"{root}/openai/v1", api_key="secret", max_retries=0) as sdk:
+        theirs(sdk)
+    with Client(endpoints={"azure": EndpointConfig(base_url=root + suffix, key="secret")}) as client:
+        ours(client)
+    expected, actual = [request for request, _ in httpserver.log]
+    assert (actual.path, actual.query_string) == (expected.path, b"")
+    assert actual.headers["Api-Key"] == "secret"
+    assert "Authorization" not in actual.headers
+
+
+def test_what_azure_adds_is_kept(httpserver: HTTPServer) -> None:
+    httpserver.expect_request(re.compile(".*")).respond_with_json(ANSWER)
+    with Client(endpoints={"azure": EndpointConfig(base_url=httpserver.url_for(""), key="secret")}) as client:
+        reply = client.chat("azure/my-deployment", "hi")
+    assert reply.extra["prompt_filter_results"] == [{"prompt_index": 0}]
+    assert reply.cost is None
+
+
+def test_the_first_chunk_of_a_stream_may_have_no_choices(httpserver: HTTPServer) -> None:
+    chunks: list[dict[str, Any]] = [
+        {"id": "", "model": "", "choices": [], "prompt_filter_results": [{"prompt_index": 0}]},
+        {"id": "c", "model": "m", "choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": None}]},
+        {"id": "c", "model": "m", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+    ]
+    body = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
+    httpserver.expect_request(re.compile(".*")).respond_with_data(body, content_type="text/event-stream")
+    with Client(endpoints={"azure": EndpointConfig(base_url=httpserver.url_for(""), key="secret")}) as client:
+        reply = client.stream("azure/d", "hi").read()
+    assert (reply.text, reply.id, reply.model) == ("Hello", "c", "m")
+
+
+def test_what_is_missing_is_named() -> None:
+    nowhere = EndpointConfig(key="secret")
+    with Client(endpoints={"azure": nowhere}) as client, pytest.raises(e.ConfigError, match="no base URL") as caught:
+        client.chat("azure/d", "hi")
+    assert "AZURE_OPENAI_ENDPOINT" in str(caught.value.hint)
+
+
+def test_a_model_that_would_leave_its_path_is_refused() -> None:
+    classic = EndpointConfig(base_url="http://127.0.0.1:9", options={"api_version": "1"}, key="k")
+    with Client(endpoints={"azure": classic}) as client, pytest.raises(e.InvalidRequestError, match="deployment"):
+        client.chat("azure/../x", "hi")

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import pytest
+from ipfs_accel import Client, EndpointConfig, Image, Message, Tool
+from ipfs_accel.types import ToolCall
+from ipfs_accel_openai import _tokens
+from ipfs_accel_openai._pictures import image_tokens, size_of
+
+LOCAL = EndpointConfig(backend="openai", base_url="http://127.0.0.1:9/v1", key="")
+
+
+def png(width: int, height: int) -> bytes:
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", width, height)
+
+
+def jpeg(width: int, height: int) -> bytes:
+    app = b"\xff\xe0" + struct.pack(">H", 16) + bytes(14)
+    return b"\xff\xd8" + app + b"\xff\xc0" + struct.pack(">HBHH", 17, 8, height, width) + bytes(20)
+
+
+def gif(width: int, height: int) -> bytes:
+    return b"GIF89a" + struct.pack("<HH", width, height)
+
+
+def webp(kind: bytes, body: bytes) -> bytes:
+    return b"RIFF" + struct.pack("<I", 99) + b"WEBP" + kind + struct.pack("<I", len(body)) + body
+
+
+LOSSY = webp(b"VP8 ", bytes(6) + struct.pack("<HH", 640, 480))
+LOSSLESS = webp(b"VP8L", b"\x2f" + struct.pack("<I", 639 | 479 << 14))
+EXTENDED = webp(b"VP8X", bytes(4) + (639).to_bytes(3, "little") + (479).to_bytes(3, "little"))
+
+
+@pytest.mark.parametrize("data", [png(640, 480), jpeg(640, 480), gif(640, 480), LOSSY, LOSSLESS, EXTENDED])
+def test_the_size_of_a_picture_is_read_from_its_first_bytes(data: bytes) -> None:
+    assert size_of(data) == (640, 480)
+    for length in range(len(data) - 1):
+        assert size_of(data[:length]) in {None, (640, 480)}
+
+
+TILED = [
+    ("gpt-4o", "low", (4000, 3000), 85),
+    ("gpt-4o", None, (1024, 1024), 85 + 4 * 170),
+    ("gpt-4o", "high", (2048, 4096), 85 + 6 * 170),
+    ("gpt-4o-mini", None, (512, 512), 2833 + 5667),
+    ("gpt-5", None, (1024, 1024), 70 + 4 * 140),
+    ("o3", None, (1024, 1024), 75 + 4 * 150),
+    ("gpt-4.1-mini", "auto", (1024, 1024), 1659),
+    ("gpt-5.2", "auto", (1024, 1024), 1229),
+    ("gpt-6-sol", "low", (4096, 4096), 308),
+]
+
+
+@pytest.mark.parametrize(("model", "detail", "size", "expected"), TILED)
+def test_what_a_picture_costs(model: str, detail: str | None, size: tuple[int, int], expected: int) -> None:
+    assert image_tokens(Image(data=png(*size), detail=detail), model) == expected
+
+
+def test_a_picture_elsewhere_counts_as_one_of_usual_size() -> None:
+    assert image_tokens(Image(url="https://x.test/a.png"), "gpt-4o") == 85 + 4 * 170
+
+
+def test_a_chat_is_counted_offline_by_the_published_encoding() -> None:
+    pytest.importorskip("bpe_openai", reason="the encodings come with it")
+    with Client(endpoints={"local": LOCAL}) as client:
+        plain = client.count_tokens("local/gpt-4o", "Say hi")
+        named = client.count_tokens("local/gpt-4o", Message(role="user", content="Say hi", name="Ann"))
+        tool = client.count_tokens("local/gpt-4o", "Say hi", tools=[Tool(name="f", description="d")])
+        calls = client.count_tokens(
+            "local/gpt-4o", ["Say hi", Message.assistant(ToolCall(id="c", name="f")), Message.tool("c", "17")]
+        )
+        special = client.count_tokens("local/gpt-4o", "<|endoftext|>")
+    assert (plain.input_tokens, plain.exact, plain.method) == (9, False, "bpe-openai o200k_base")
+    assert named.input_tokens > plain.input_tokens + 1
+    assert tool.input_tokens > plain.input_tokens + 9
+    assert calls.input_tokens > plain.input_tokens + 6
+    assert special.input_tokens > 7
+
+
+@pytest.mark.parametrize(
+    ("model", "encoding"),
+    [("gpt-4o-mini", "o200k_base"), ("gpt-4-turbo", "cl100k_base"), ("gpt-3.5-turbo", "cl100k_base"), ("gpt-9", "o200k_base"), ("gpt-4.1", "o200k_base")],
+)  # fmt: skip
+def test_a_model_has_an_encoding_even_if_it_is_new(model: str, encoding: str) -> None:
+    assert _tokens.encoding_of(model) == encoding
+
+
+def test_without_any_tokenizer_it_is_an_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(_name: str, *_rest: Any) -> None:
+        return None
+
+    monkeypatch.setattr(_tokens, "find_spec", absent)
+    _tokens._counter.cache_clear()
+    try:
+        with Client(endpoints={"local": LOCAL}) as client:
+            found = client.count_tokens("local/gpt-4o", "a" * 400)
+    finally:
+        _tokens._counter.cache_clear()
+    assert (found.input_tokens, found.exact, found.method) == (3 + 3 + 1 + 100, False, "estimate")
+
+
+def test_ranks_that_tiktoken_would_have_to_download_are_left_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(_tokens, "find_spec", lambda _name: object())
+    assert not _tokens._has_tiktoken_ranks("o200k_base")
+    (tmp_path / "fb374d419588a4632f3f557e76b4b70aebbca790").write_bytes(b"")
+    assert _tokens._has_tiktoken_ranks("o200k_base")
