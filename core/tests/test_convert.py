@@ -22,11 +22,17 @@ from ipfs_accel.types import (
     CompletionRequest,
     EmbedOptions,
     EmbedRequest,
+    GenerateImageRequest,
+    ImageOptions,
     Reasoning,
+    SpeakOptions,
+    SpeakRequest,
     Text,
     Timeout,
     ToolCall,
     ToolResult,
+    TranscribeOptions,
+    TranscribeRequest,
 )
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 8
@@ -203,10 +209,10 @@ def test_the_other_requests() -> None:
 
 def test_call_options_are_split_off_and_checked() -> None:
     options: dict[str, Any] = {"timeout": 3, "on_unsupported": "warn", "seed": 1}
-    assert split_call_options(options) == (3, "warn")
+    assert split_call_options(options) == {"timeout": 3, "policy": "warn", "on_upload": None}
     assert options == {"seed": 1}
-    assert split_call_options({"timeout": Timeout(idle=1)}) == (Timeout(idle=1), None)
-    for bad in ({"timeout": 0}, {"timeout": "3"}, {"on_unsupported": "maybe"}):
+    assert split_call_options({"timeout": Timeout(idle=1)})["timeout"] == Timeout(idle=1)
+    for bad in ({"timeout": 0}, {"timeout": "3"}, {"on_unsupported": "maybe"}, {"on_upload": 3}):
         with pytest.raises(InvalidRequestError):
             split_call_options(dict(bad))
 
@@ -217,13 +223,16 @@ def test_call_options_are_split_off_and_checked() -> None:
         (ChatOptions, ChatRequest, {"messages"}),
         (CompleteOptions, CompletionRequest, {"prompt"}),
         (EmbedOptions, EmbedRequest, {"inputs"}),
+        (ImageOptions, GenerateImageRequest, {"prompt"}),
+        (TranscribeOptions, TranscribeRequest, {"audio"}),
+        (SpeakOptions, SpeakRequest, {"text"}),
     ],
 )
 def test_the_option_dicts_name_exactly_the_fields_of_the_requests(
     options: Any, request_type: type[Any], positional: set[str]
 ) -> None:
     fields = {field.name for field in attrs.fields(request_type)} - positional - {"model"}
-    assert set(options.__annotations__) - {"timeout", "on_unsupported"} == fields
+    assert set(options.__annotations__) - {"timeout", "on_unsupported", "on_upload"} == fields
 
 
 def test_media_tell_their_type_and_refuse_others(tmp_path: Any) -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ._secret import Secret as Secret
     from ._streams import AsyncStream as AsyncStream
     from ._streams import Stream as Stream
+    from ._usage import UsageTotal as UsageTotal
     from .capabilities import Capabilities as Capabilities
     from .capabilities import Found as Found
     from .capabilities import Match as Match
@@ -72,6 +73,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "._registry": ("PluginRecord",),
     "._secret": ("Secret",),
     "._streams": ("AsyncStream", "Stream"),
+    "._usage": ("UsageTotal",),
     ".capabilities": ("Capabilities", "Found", "Match", "Support"),
     ".errors": ("APIError", "AccelError"),
     ".hookspecs": ("BackendInfo", "KeyHeader", "hookimpl"),
@@ -106,6 +108,7 @@ __all__ = [
     "Timeout",
     "Tool",
     "UnsupportedParameterWarning",
+    "UsageTotal",
     "hookimpl",
     "load_config",
 ]

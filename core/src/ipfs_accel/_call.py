@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -22,11 +23,13 @@ from .errors import (
     ConfigError,
     InternalServerError,
     InvalidResponseError,
+    PlanError,
     PluginError,
     UnsupportedParameterError,
     class_for_status,
 )
 from .plans import (
+    Body,
     ErrorDetail,
     Flow,
     Http,
@@ -42,6 +45,7 @@ from .types import Answer, CallInfo, Timeout, Timing
 
 if TYPE_CHECKING:
     from ._http import Timeouts
+    from ._usage import Ledger
     from .types._requests import OnUnsupported
 
 __all__ = ["Call", "UnsupportedParameterWarning", "complete", "open_stream"]
@@ -67,8 +71,10 @@ class Call:
     on_unsupported: OnUnsupported
     timeouts_of: Callable[..., Timeouts]
     user_agent: str
+    ledger: Ledger
     started: float = attrs.field(factory=time.perf_counter)
     request: Any = None
+    on_upload: Callable[[int, int], None] | None = None
     head_at: float | None = None
     request_id: str | None = None
     sent_key: str = attrs.field(default="", repr=False)
@@ -100,6 +106,8 @@ class Call:
         content = send.content
         if content is not None and not isinstance(content, bytes):
             headers.append(("content-length", str(content.size)))
+            if self.on_upload is not None:
+                content = _Watched(content, self.on_upload)
         left = None if self.timeout.total is None else max(0.0, self.started + self.timeout.total - time.perf_counter())
         limits = self.timeouts_of(connect=self.timeout.connect, read=read_limit, write=read_limit, total=left)
         return Outgoing(send.method, url, headers, content, limits)
@@ -148,12 +156,17 @@ class Call:
     def finish(self, answer: T) -> T:
         """Put the call's own data on an answer."""
         info = self.info(answer)
+        if self.request is not None:
+            usage = getattr(answer, "usage", None)
+            self.ledger.answered(self.operation, info.endpoint, self.model, usage, info.cost)
         _log.finished(self, info, answer)
         return attrs.evolve(answer, call=info) if isinstance(answer, Answer) else answer
 
     def fail(self, error: AccelError) -> None:
         """Complete and log an error."""
         self.describe(error)
+        if self.request is not None:
+            self.ledger.failed(self.target.endpoint.name, self.model)
         if self.sent_key:
             error.conceal(self.sent_key)
         _log.failed(self, error)
@@ -205,6 +218,23 @@ class Call:
         )
 
 
+class _Watched:
+    """A body that tells how far it has been sent."""
+
+    def __init__(self, body: Body, tell: Callable[[int, int], None]) -> None:
+        self._body = body
+        self._tell = tell
+        self.size = body.size
+
+    def __iter__(self) -> Iterator[bytes]:
+        sent = 0
+        self._tell(sent, self.size)
+        for piece in self._body:
+            yield piece
+            sent += len(piece)
+            self._tell(sent, self.size)
+
+
 def _body(response: HttpResponse) -> Any:
     try:
         return response.json()
@@ -235,10 +265,15 @@ def _perform_plan(plan: Any, call: Call) -> Steps[Any]:
         return (yield from _run(plan, call))
     if isinstance(plan, Ready):
         return plan.value
-    hint = "use stream_call" if isinstance(plan, HttpStream | LocalStream | StreamFlow) else None
-    raise PluginError(
-        f"a hook for {call.operation!r} returned {type(plan).__name__}, which is no plan for a whole answer", hint=hint
-    )
+    raise _wrong_plan(call, plan, "a whole answer")
+
+
+def _wrong_plan(call: Call, plan: Any, wanted: str) -> PlanError:
+    is_stream = isinstance(plan, HttpStream | LocalStream | StreamFlow)
+    error = PlanError(f"{call.operation!r} was planned as {type(plan).__name__}, which is no plan for {wanted}")
+    error.is_stream = is_stream
+    error.hint = "use stream_call" if is_stream else "use call"
+    return error
 
 
 def _run(plan: Local[T], call: Call) -> Steps[T]:
@@ -292,11 +327,7 @@ def open_stream(plan: Callable[[], Any], call: Call) -> Steps[tuple[Call, Any, A
         while isinstance(stream, StreamFlow):
             stream = yield from _steps(stream.steps(), call)
         if not isinstance(stream, HttpStream | LocalStream):
-            hint = "use call" if isinstance(stream, Http | Local | Ready | Flow) else None
-            raise PluginError(
-                f"a hook for {call.operation!r} returned {type(stream).__name__}, which is no plan for a stream",
-                hint=hint,
-            )
+            raise _wrong_plan(call, stream, "a stream")
         call.check(stream.unsupported)
         if isinstance(stream, LocalStream):
             return call, stream, None
@@ -321,10 +352,12 @@ def _no_stream(call: Call, response: HttpResponse) -> APIError:
         value = response.json()
     except InvalidResponseError as error:
         return error
-    if isinstance(value, dict) and value.get("error"):
+    if isinstance(value, dict) and (value.get("error") or value.get("object") == "error"):
         detail = call.error_detail(response)
-        kind = detail.kind or InternalServerError
-        return kind(detail.message, status=response.status, code=detail.code, body=value, hint=detail.hint)
+        code = detail.code or ""
+        status = int(code) if re.fullmatch(r"[45]\d\d", code, re.ASCII) else None
+        kind = detail.kind or (InternalServerError if status is None else class_for_status(status))
+        return kind(detail.message, status=status or response.status, code=code or None, body=value, hint=detail.hint)
     return InvalidResponseError(
         "the server answered a streaming request with one whole JSON document", status=response.status, body=value
     )

@@ -93,6 +93,7 @@ class Config:
         timeout: For all endpoints.
         proxy: URL of a proxy for all requests.
         ca_file: PEM file of certificate authorities to trust instead of the usual ones.
+        usage_log: File to which every call adds a line with its tokens and cost; None means none.
         aliases: Short name to `endpoint/model`.
         plugins: Which plugins may load.
         endpoints: Name to endpoint.
@@ -106,6 +107,7 @@ class Config:
     timeout: float | Timeout | None = None
     proxy: str | None = attrs.field(default=None, repr=False)
     ca_file: str | None = None
+    usage_log: str | None = None
     aliases: Mapping[str, str] = attrs.field(factory=dict)
     plugins: PluginPolicy = PluginPolicy()
     endpoints: Mapping[str, EndpointConfig] = attrs.field(factory=dict)
@@ -155,7 +157,7 @@ def _parse(text: str, file: Path, environ: Mapping[str, str]) -> Config:
 def _with_environment(config: Config, environ: Mapping[str, str]) -> Config:
     values: dict[str, Any] = {}
     sources = dict(config.sources)
-    for field in ("default_model", "on_unsupported", "timeout", "proxy", "ca_file"):
+    for field in ("default_model", "on_unsupported", "timeout", "proxy", "ca_file", "usage_log"):
         variable = f"IPFS_ACCEL_{field.upper()}"
         if environ.get(variable):
             values[field] = structure({field: environ[variable]}, Config, f"environment variable {variable}")

@@ -100,8 +100,8 @@ _ARGUMENTS = {
 _WORDS = {"stop", "timestamps"}
 
 
-def split_call_options(options: dict[str, Any]) -> tuple[float | Timeout | None, str | None]:
-    """Take `timeout` and `on_unsupported` out of the options and return them."""
+def split_call_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Take out of the options what is about the call itself, and return it."""
     timeout = options.pop("timeout", None)
     is_number = isinstance(timeout, _NUMBER) and not isinstance(timeout, bool) and timeout > 0
     if timeout is not None and not is_number and not isinstance(timeout, Timeout):
@@ -109,7 +109,10 @@ def split_call_options(options: dict[str, Any]) -> tuple[float | Timeout | None,
     policy = options.pop("on_unsupported", None)
     if policy not in {None, "raise", "warn"}:
         raise InvalidRequestError(f"on_unsupported: expected 'raise' or 'warn', got {policy!r}")
-    return timeout, policy
+    watch = options.pop("on_upload", None)
+    if watch is not None and not callable(watch):
+        raise InvalidRequestError(f"on_upload: expected a function, got {type(watch).__name__}")
+    return {"timeout": timeout, "policy": policy, "on_upload": watch}
 
 
 def chat_request(model: str, messages: Messages, options: dict[str, Any]) -> ChatRequest:

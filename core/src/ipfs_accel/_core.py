@@ -20,6 +20,7 @@ from ._perform import Run, Steps
 from ._pricing import merge_override
 from ._registry import PluginRecord, Registry
 from ._suggest import did_you_mean
+from ._usage import Ledger
 from .errors import (
     AccelError,
     ClientClosedError,
@@ -55,6 +56,7 @@ class Core:
         loaded = config if isinstance(config, Config) else load_config(config)
         self.config = _with_code(loaded, endpoints or {}, timeout)
         self.key_file = KeyFile.default()
+        self.ledger = Ledger(self.config.usage_log)
         self.is_closed = False
         self._plugins = tuple(plugins)
         self._registry: Registry | None = None
@@ -128,7 +130,17 @@ class Core:
             raise PluginError(f"there is no endpoint {name!r}: {error.message}", endpoint=name, hint=hint) from None
         raise AssertionError(name)  # only called for names that the registry does not have
 
-    def call(self, operation: str, target: Target, model: str, timeout: Any, policy: str | None) -> Call:
+    def call(
+        self,
+        operation: str,
+        target: Target,
+        model: str = "",
+        *,
+        timeout: Any = None,
+        policy: str | None = None,
+        on_upload: Callable[[int, int], None] | None = None,
+        request: Request | None = None,
+    ) -> Call:
         """Begin a call: its limits and what else it needs to know."""
         if self.is_closed:
             raise ClientClosedError("this client is closed")
@@ -148,41 +160,42 @@ class Core:
             on_unsupported=policy or self.config.on_unsupported,  # type: ignore[arg-type]
             timeouts_of=self._timeouts,
             user_agent=self._user_agent,
+            ledger=self.ledger,
+            request=request,
+            on_upload=on_upload,
         )
 
     # operations
 
     def whole(self, operation: Operation[A], model: str | None, value: Any, options: dict[str, Any]) -> Steps[A]:
         """Check the arguments and return the steps of an operation that has one whole answer."""
-        endpoint, request, timeout, policy = self._prepare(operation, model, value, options)
-        return self._whole(operation.name, endpoint, request, timeout, policy)
+        endpoint, request, settings = self._prepare(operation, model, value, options)
+        return self._whole(operation.name, endpoint, request, settings)
 
     def opening(self, operation: Operation[Any], model: str | None, value: Any, options: dict[str, Any]) -> Opening:
         """Check the arguments and return the steps that open a stream."""
-        endpoint, request, timeout, policy = self._prepare(operation, model, value, options)
-        return self._opening(operation.name, endpoint, request, timeout, policy)
+        endpoint, request, settings = self._prepare(operation, model, value, options)
+        return self._opening(operation.name, endpoint, request, settings)
 
     def _prepare(
         self, operation: Operation[Any], model: str | None, value: Any, options: dict[str, Any]
-    ) -> tuple[str, Request, Any, Any]:
+    ) -> tuple[str, Request, dict[str, Any]]:
         endpoint, model_id = self.split(model)
         try:
-            timeout, policy = split_call_options(options)
-            return endpoint, operation.build(model_id, value, options), timeout, policy
+            settings = split_call_options(options)
+            return endpoint, operation.build(model_id, value, options), settings
         except AccelError as error:
             error.about(endpoint=endpoint, model=model_id or None)
             raise
 
-    def _whole(self, operation: str, endpoint: str, request: Request, timeout: Any, policy: Any) -> Steps[Any]:
+    def _whole(self, operation: str, endpoint: str, request: Request, settings: dict[str, Any]) -> Steps[Any]:
         target = self._targets.get(endpoint) or (yield from self.target(endpoint))
-        call = self.call(operation, target, request.model, timeout, policy)
-        call.request = request
+        call = self.call(operation, target, request.model, request=request, **settings)
         return (yield from complete(lambda: _plan(target, operation, request=request), call))
 
-    def _opening(self, operation: str, endpoint: str, request: Request, timeout: Any, policy: Any) -> Opening:
+    def _opening(self, operation: str, endpoint: str, request: Request, settings: dict[str, Any]) -> Opening:
         target = self._targets.get(endpoint) or (yield from self.target(endpoint))
-        call = self.call(operation, target, request.model, timeout, policy)
-        call.request = request
+        call = self.call(operation, target, request.model, request=request, **settings)
         return (yield from open_stream(lambda: _plan(target, operation, request=request), call))
 
     def list_models(
@@ -190,47 +203,47 @@ class Core:
     ) -> Steps[tuple[ModelInfo, ...]]:
         """List an endpoint's models, the user's word on them included."""
         target = yield from self.target(endpoint, limit)
-        call = self.call("list_models", target, "", timeout, None)
+        call = self.call("list_models", target, timeout=timeout)
         models = yield from complete(lambda: _plan(target, "list_models"), call)
         return tuple([merge_override(model, target.models.get(model.id)) for model in models])
 
     def show_model(self, endpoint: str, model: str) -> Steps[ModelInfo]:
         """Tell all about one model, the user's word on it included."""
         target = yield from self.target(endpoint)
-        call = self.call("show_model", target, model, None, None)
+        call = self.call("show_model", target, model)
         info = yield from complete(lambda: _plan(target, "show_model", model=model), call)
         return merge_override(info, target.models.get(model))
 
     def check(self, endpoint: str, limit: float | None) -> Steps[Health]:
         """Perform a backend's own health check."""
         target = yield from self.target(endpoint, limit)
-        call = self.call("healthcheck", target, "", CHECK_SECONDS, None)
+        call = self.call("healthcheck", target, timeout=CHECK_SECONDS)
         health: Health = yield from complete(lambda: _plan(target, "healthcheck"), call)
         return health
 
     def named(self, operation: str, endpoint: str, **arguments: Any) -> Steps[Any]:
         """Perform an operation that is about something that the provider keeps, such as a file."""
         target = yield from self.target(endpoint)
-        call = self.call(operation, target, "", None, None)
+        call = self.call(operation, target)
         return (yield from complete(lambda: _plan(target, operation, **arguments), call))
 
     def named_opening(self, operation: str, endpoint: str, **arguments: Any) -> Opening:
         """Likewise for a stream."""
         target = yield from self.target(endpoint)
-        call = self.call(operation, target, "", None, None)
+        call = self.call(operation, target)
         return (yield from open_stream(lambda: _plan(target, operation, **arguments), call))
 
     def own_call(self, endpoint: str, name: str, arguments: dict[str, Any]) -> Steps[Any]:
         """Perform one of the backend's own calls."""
         target = yield from self.target(endpoint)
         plan = _own_plan(target, endpoint, name, arguments)
-        return (yield from complete(plan, self.call(name, target, str(arguments.get("model", "")), None, None)))
+        return (yield from complete(plan, self.call(name, target, str(arguments.get("model", "")))))
 
     def own_opening(self, endpoint: str, name: str, arguments: dict[str, Any]) -> Opening:
         """Open one of the backend's own calls that come as a stream."""
         target = yield from self.target(endpoint)
         plan = _own_plan(target, endpoint, name, arguments)
-        return (yield from open_stream(plan, self.call(name, target, str(arguments.get("model", "")), None, None)))
+        return (yield from open_stream(plan, self.call(name, target, str(arguments.get("model", "")))))
 
 
 def _own_plan(target: Target, endpoint: str, name: str, arguments: dict[str, Any]) -> Callable[[], Any]:

@@ -72,7 +72,7 @@ class FileCalls(SyncBase):
 
     def download_file(self, endpoint: str, file: str, to: str | Path) -> Transfer:
         """Write a file's content to a path, which appears when it is complete."""
-        with self.stream_file(endpoint, file) as stream, _replacing(to) as out:
+        with _replacing(to) as out, self.stream_file(endpoint, file) as stream:
             for event in stream:
                 out.write(event.data)
         return stream.response
@@ -154,8 +154,8 @@ class AsyncFileCalls(AsyncBase):
 
     async def download_file(self, endpoint: str, file: str, to: str | Path) -> Transfer:
         """As `Client.download_file`."""
-        async with self.stream_file(endpoint, file) as stream:
-            with _replacing(to) as out:
+        with _replacing(to) as out:
+            async with self.stream_file(endpoint, file) as stream:
                 async for event in stream:
                     out.write(event.data)
         return stream.response

@@ -15,6 +15,7 @@ from .errors import ClientClosedError
 
 if TYPE_CHECKING:
     from ._registry import PluginRecord
+    from ._usage import UsageTotal
     from .types import Timeout
 
 __all__ = ["AsyncBase", "SyncBase"]
@@ -61,6 +62,10 @@ class _Base:
     def plugins(self) -> list[PluginRecord]:
         """Return all backend plugins that were found, with their states; imports none."""
         return self._core.plugin_records()
+
+    def usage(self) -> tuple[UsageTotal, ...]:
+        """Return what this client's calls have used so far, by endpoint and model."""
+        return self._core.ledger.totals()
 
     def _transport_options(self) -> Any:
         from ._http import TransportOptions  # noqa: PLC0415 - the HTTP library is loaded when it is first needed

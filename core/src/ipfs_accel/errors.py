@@ -5,6 +5,7 @@
     │   └── MissingKeyError
     ├── InvalidRequestError (also a ValueError)
     ├── PluginError
+    │   └── PlanError
     ├── UnsupportedOperationError
     ├── UnsupportedParameterError
     ├── ClientClosedError
@@ -66,6 +67,7 @@ __all__ = [
     "NotSupportedByServerError",
     "OverloadedError",
     "PermissionDeniedError",
+    "PlanError",
     "PluginError",
     "PoolTimeoutError",
     "QuotaExceededError",
@@ -174,6 +176,16 @@ class InvalidRequestError(AccelError, ValueError):
 
 class PluginError(AccelError):
     """A plugin is absent, broken, blocked, ambiguous or of another plugin API version."""
+
+
+class PlanError(PluginError):
+    """A plugin planned a whole answer where a stream was wanted, or the other way round; nothing was sent.
+
+    Attributes:
+        is_stream: Whether the plan is one for a stream.
+    """
+
+    is_stream: bool = False
 
 
 class UnsupportedOperationError(AccelError):

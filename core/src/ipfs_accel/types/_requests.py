@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypedDict
 
 import attrs
@@ -74,11 +74,13 @@ class CallOptions(TypedDict, total=False):
         timeout: Seconds for the whole call, or a `Timeout`.
         on_unsupported: What to do with an option that the backend cannot honour: raise (default) or warn.
         extra: Fields of the provider's own, put into the request as they are.
+        on_upload: Called while a file is sent, with the bytes that are under way and their total.
     """
 
     timeout: float | Timeout | None
     on_unsupported: OnUnsupported
     extra: Mapping[str, Any]
+    on_upload: Callable[[int, int], None]
 
 
 class SamplingOptions(CallOptions, total=False):
