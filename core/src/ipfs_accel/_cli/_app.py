@@ -24,6 +24,12 @@ _SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "chat": ("_chat", "Ask a model, or talk with it."),
         "complete": ("_generate", "Let a model continue a text."),
         "embed": ("_generate", "Turn texts into vectors."),
+        "image": ("_media", "Make pictures."),
+        "speak": ("_media", "Read a text aloud."),
+        "transcribe": ("_media", "Write down what is said."),
+        "moderate": ("_media", "Judge whether texts are harmful."),
+        "batches": ("_files", "Many chats, worked off later for less money."),
+        "files": ("_files", "Files that a provider keeps."),
         "call": ("_call", "Perform a backend's own call."),
     },
     "Look around": {
@@ -32,6 +38,7 @@ _SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "capabilities": ("_survey", "Tell what endpoints and models can do."),
         "health": ("_survey", "Check whether endpoints can serve."),
         "backends": ("_survey", "List the installed backends."),
+        "usage": ("_usage", "Add up what calls used and cost."),
     },
     "Set up": {
         "keys": ("_keys", "Store, list and remove keys."),

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from ipfs_accel.errors import InvalidRequestError
+from ipfs_accel._client import Client
+from ipfs_accel.errors import InvalidRequestError, PlanError
+from ipfs_accel.types import Progress
 
 from . import _arguments as arguments
 from ._command import Command, State, pass_state
 from ._output import emit, write, write_json
+from ._progress import Bar
 from ._values import plain
 
 __all__ = ["call"]
@@ -37,4 +42,19 @@ def call(state: State, endpoint: str, name: str | None, values: tuple[str, ...],
             calls = client.capabilities(endpoint).calls
             emit(state, {"calls": list(calls)}, lambda: write("".join([f"{each}\n" for each in calls])))
             return
-        write_json(plain(client.call(endpoint, name, **given), raw=raw))
+        try:
+            answer = client.call(endpoint, name, **given)
+        except PlanError as error:
+            if not error.is_stream:
+                raise
+            answer = _streamed(state, client, endpoint, name, given)
+        write_json(plain(answer, raw=raw))
+
+
+def _streamed(state: State, client: Client, endpoint: str, name: str, given: dict[str, Any]) -> Any:
+    """Perform a call that comes as a stream and show how far it is."""
+    with client.stream_call(endpoint, name, **given) as stream, Bar(state, name) as bar:
+        for event in stream:
+            if isinstance(event, Progress):
+                bar.show(event)
+    return stream.response

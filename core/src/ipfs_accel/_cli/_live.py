@@ -116,6 +116,8 @@ def usage_line(answer: Answer, usage: Usage) -> str:
         writing = timing.total - (timing.first_event or 0.0)
         if usage.output_tokens and writing > 0:
             parts.append(f"{usage.output_tokens / writing:.1f} tokens/s")
+    if answer.cost is not None:
+        parts.append(f"${answer.cost:.6f}")
     if answer.request_id:
         parts.append(f"request {answer.request_id}")
     return "usage: " + (", ".join(parts) or "the provider tells nothing")

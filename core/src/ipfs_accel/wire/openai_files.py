@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any, ClassVar, cast
 
 from ipfs_accel import _json
+from ipfs_accel._headers import Headers
 from ipfs_accel.errors import APIStatusError, InvalidRequestError, InvalidResponseError, class_for_status
 from ipfs_accel.hookspecs import hookimpl
 from ipfs_accel.plans import (
@@ -49,7 +50,7 @@ from .multipart import post_multipart
 from .ndjson import NDJSONDecoder
 from .openai_answers import chat_of, completion_of, embeddings_of
 from .openai_audio import form_fields
-from .openai_errors import checked, error_in_body, field
+from .openai_errors import checked, error_in_body, field, read_error
 from .openai_routes import Routes
 
 __all__ = ["OpenAIFiles"]
@@ -296,11 +297,11 @@ def _raw(body: Json) -> Answer:
 
 
 def _failure(body: Any, status: int | None) -> APIStatusError:
-    if isinstance(body, dict) and body.get("error"):
-        error = error_in_body(body)
-        error.about(status=status)
-        return error
-    return class_for_status(status or 500)(f"the request failed with status {status}", status=status, body=body)
+    """Return the error of a request that was answered with another status than a success."""
+    status = status or 500
+    detail = read_error(HttpResponse(status=status, headers=Headers(()), body=_json.dumps(body)))
+    kind = detail.kind or class_for_status(status)
+    return kind(detail.message, status=status, code=detail.code, body=body, hint=detail.hint)
 
 
 class _Results:
