@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
-from ipfs_accel import BackendInfo, Client, EndpointConfig, Secret, hookimpl, load_config
+from ipfs_accel import BackendInfo, Client, EndpointConfig, KeyHeader, Secret, hookimpl, load_config
 from ipfs_accel._endpoints import Target, resolve
 from ipfs_accel._keys import KeyFile
 from ipfs_accel._registry import Registry
@@ -158,6 +158,22 @@ def test_a_missing_key_is_told_with_the_way_out_when_it_is_needed(tmp_path: Path
     assert caught.value.hint == "set the environment variable ACME_API_KEY, or run: ipfs-accel keys set acme"
     elsewhere = target(tmp_path=tmp_path, acme=EndpointConfig(base_url="http://localhost:1"))
     assert elsewhere.key_headers(elsewhere.origin) == ()
+
+
+class Named(Acme):
+    @hookimpl
+    def describe(self) -> BackendInfo:
+        by_region = lambda options: KeyHeader(name=f"x-{options.region}-key", prefix="")
+        return attrs.evolve(super().describe(), key_header=by_region)
+
+
+def test_how_a_key_is_sent_may_be_a_setting(tmp_path: Path) -> None:
+    endpoints = {"acme": EndpointConfig(options={"region": "us"})}
+    with Client(load_config(None, KEYED), endpoints=endpoints, plugins=[Named()]) as client:
+        core = client._core
+        found = resolve("acme", core.registry.load("acme"), core.config, KeyFile(tmp_path / "keys.json"))
+    assert found.key_headers(found.origin) == (("x-us-key", "sk-env"),)
+    assert found.key_headers("https://elsewhere.test") == ()
 
 
 def test_a_key_can_be_a_function(tmp_path: Path) -> None:
