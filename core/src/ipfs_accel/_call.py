@@ -44,6 +44,7 @@ from .plans import (
 from .types import Answer, CallInfo, Timeout, Timing
 
 if TYPE_CHECKING:
+    from ._headers import Headers
     from ._http import Timeouts
     from ._usage import Ledger
     from .types._requests import OnUnsupported
@@ -76,6 +77,7 @@ class Call:
     request: Any = None
     on_upload: Callable[[int, int], None] | None = None
     head_at: float | None = None
+    headers: Headers | None = attrs.field(default=None, repr=False)
     request_id: str | None = None
     sent_key: str = attrs.field(default="", repr=False)
 
@@ -127,6 +129,7 @@ class Call:
     def received(self, headers: Any, head_at: float) -> None:
         """Note a response's head."""
         self.head_at = head_at
+        self.headers = headers
         for name in self.target.backend.info.request_id_headers:
             value = headers.get(name)
             if value is not None:
@@ -150,6 +153,7 @@ class Call:
             backend=endpoint.backend,
             request_id=self.request_id,
             cost=cost_of(self.target, self.model, self.request, answer) if self.request is not None else None,
+            headers=self.headers,
             timing=timing,
         )
 

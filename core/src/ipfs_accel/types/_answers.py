@@ -11,6 +11,7 @@ import attrs
 from ._messages import Message, ToolCall
 
 if TYPE_CHECKING:
+    from ipfs_accel._headers import Headers
     from ipfs_accel.capabilities import Support
 
     Vector: TypeAlias = "array[float]"
@@ -68,6 +69,21 @@ class Timing:
 
 
 @attrs.frozen(kw_only=True)
+class RateLimit:
+    """What a server says of one of its limits; None where it does not.
+
+    Attributes:
+        limit: How much there is.
+        remaining: What is left of it.
+        reset: Seconds, from the answer on, until it is whole again.
+    """
+
+    limit: float | None = None
+    remaining: float | None = None
+    reset: float | None = None
+
+
+@attrs.frozen(kw_only=True)
 class CallInfo:
     """How an answer came about.
 
@@ -77,6 +93,7 @@ class CallInfo:
         request_id: The provider's id of the request, for its support.
         attempts: How often the call was tried.
         cost: US dollars, by dated price data; None where anything of it is unknown.
+        headers: Of the response; None for local calls.
         timing: Where the time went.
     """
 
@@ -85,7 +102,20 @@ class CallInfo:
     request_id: str | None = None
     attempts: int = 1
     cost: float | None = None
+    headers: Headers | None = attrs.field(default=None, repr=False)
     timing: Timing
+
+    @property
+    def rate_limits(self) -> dict[str, RateLimit]:
+        """What the server says of its limits, by their names, such as requests and tokens."""
+        if self.headers is None:
+            return {}
+        from ipfs_accel._hints import rate_limits  # noqa: PLC0415 - few callers ask
+
+        return {
+            name: RateLimit(limit=limit, remaining=left, reset=reset)
+            for name, (limit, left, reset) in rate_limits(self.headers).items()
+        }
 
 
 @attrs.frozen(kw_only=True)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pytest
+from ipfs_accel import Client
+from ipfs_accel._headers import Headers
+from ipfs_accel._hints import rate_limits
+from ipfs_accel.types import RateLimit
+from pytest_httpserver import HTTPServer
+
+from .acme import Acme
+
+DATE = ("date", "Tue, 24 Nov 2026 16:00:00 GMT")
+
+
+@pytest.mark.parametrize(
+    ("reset", "seconds"),
+    [
+        ("1s", 1.0),
+        ("6m0s", 360.0),
+        ("1h2m3s", 3723.0),
+        ("59.993s", 59.993),
+        ("12ms", 0.012),
+        ("9µs", 9e-6),
+        ("7", 7.0),
+        ("2026-11-24T16:00:30Z", 30.0),
+        ("2026-11-24T15:00:00Z", 0.0),
+        ("soon", None),
+        ("1s later", None),
+        ("-1", None),
+        ("nan", None),
+        ("", None),
+    ],
+)
+def test_when_a_limit_is_whole_again(reset: str, seconds: float | None) -> None:
+    found = rate_limits(Headers([DATE, ("x-ratelimit-reset-tokens", reset)]))["tokens"][2]
+    assert found == (None if seconds is None else pytest.approx(seconds))
+
+
+def test_both_ways_of_naming_limits_are_read() -> None:
+    headers = Headers(
+        [
+            DATE,
+            ("X-RateLimit-Limit-Requests", "100"),
+            ("x-ratelimit-remaining-requests", "99"),
+            ("x-ratelimit-remaining-tokens_usage_based", "-1"),
+            ("anthropic-ratelimit-input-tokens-remaining", "5"),
+            ("anthropic-ratelimit-input-tokens-reset", "2026-11-24T16:01:00Z"),
+            ("x-ratelimit-nonsense", "1"),
+        ]
+    )
+    assert rate_limits(headers) == {
+        "requests": (100.0, 99.0, None),
+        "tokens_usage_based": (None, None, None),
+        "input-tokens": (None, 5.0, 60.0),
+    }
+
+
+def test_an_answer_tells_what_is_left(httpserver: HTTPServer) -> None:
+    headers = {
+        "x-ratelimit-limit-tokens": "500",
+        "x-ratelimit-remaining-tokens": "400",
+        "x-ratelimit-reset-tokens": "2s",
+    }
+    httpserver.expect_request("/chat").respond_with_json({"answer": "a", "used": 1}, headers=headers)
+    with Client(plugins=[Acme(httpserver.url_for(""))]) as client:
+        reply = client.chat("acme/m", "q")
+    assert reply.call is not None
+    assert reply.call.rate_limits == {"tokens": RateLimit(limit=500, remaining=400, reset=2)}
