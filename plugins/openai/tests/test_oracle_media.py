@@ -629,3 +629,23 @@ def test_a_batch_of_embeddings_is_sent_to_their_route(client: Client, httpserver
 
 CHAT = {"id": "c", "object": "chat.completion", "model": "gpt-4o", "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 1, "completion_tokens": 1}}  # fmt: skip
+
+
+def test_files_that_openai_would_refuse_are_not_sent(client: Client, httpserver: HTTPServer, tmp_path: Any) -> None:
+    big = tmp_path / "big.wav"
+    with big.open("wb") as file:
+        file.truncate(26 << 20)
+    huge = tmp_path / "huge.jsonl"
+    with huge.open("wb") as file:
+        file.truncate(513 << 20)
+    for call, message in (
+        (lambda: client.transcribe("openai/m", big), "audio: it has 26 MiB, and OpenAI takes up to 25"),
+        (lambda: client.transcribe("openai/m", b"what"), "has no extension that OpenAI takes"),
+        (lambda: client.upload_file("openai", huge), "file: it has 513 MiB"),
+        (lambda: client.edit_image("openai/m", [PNG] * 17, "x"), "images: OpenAI takes up to 16"),
+        (lambda: client.edit_image("openai/m", b"GIF89a", "x"), r"images\[0\]: OpenAI takes png, webp and jpeg"),
+        (lambda: client.edit_image("openai/m", PNG, "x", mask=PNG + bytes(5 << 20)), "mask: it has 5 MiB"),
+    ):
+        with pytest.raises(e.InvalidRequestError, match=message):
+            call()
+    assert not httpserver.log

@@ -61,7 +61,7 @@ class OpenAIImages(Routes):
     @hookimpl
     def generate_image(self, endpoint: Endpoint, request: GenerateImageRequest) -> Plan[ImageResponse]:
         """Plan POST /images/generations."""
-        body = self.image_body(request)
+        body = self.image_body(endpoint, request)
         body.pop("partial_images", None)
         return Http(
             send=post_json(self.model_path(endpoint, "/images/generations", request.model), body),
@@ -72,7 +72,7 @@ class OpenAIImages(Routes):
     @hookimpl
     def stream_image(self, endpoint: Endpoint, request: GenerateImageRequest) -> StreamPlan[ImageResponse]:
         """Plan the same as a stream with unfinished versions."""
-        body = {**self.image_body(request), "stream": True}
+        body = {**self.image_body(endpoint, request), "stream": True}
         return _streamed(
             post_json(self.model_path(endpoint, "/images/generations", request.model), body),
             given(request, self.image_refused),
@@ -100,7 +100,7 @@ class OpenAIImages(Routes):
         """Plan POST /images/variations."""
         if request.image.data is None:
             raise InvalidRequestError("image: this route takes the bytes of a picture, not where it is")
-        fields = form_fields(self.image_body(request))
+        fields = form_fields(self.image_body(endpoint, request))
         path = self.model_path(endpoint, "/images/variations", request.model)
         return Http(
             send=post_multipart(path, fields, [("image", Upload.of(request.image))]),
@@ -110,7 +110,9 @@ class OpenAIImages(Routes):
 
     # what may differ
 
-    def image_body(self, request: GenerateImageRequest | EditImageRequest | VaryImageRequest) -> Json:
+    def image_body(
+        self, _endpoint: Endpoint, request: GenerateImageRequest | EditImageRequest | VaryImageRequest
+    ) -> Json:
         """Return what a request for pictures says beside the pictures."""
         body: Json = {"model": request.model} if request.model else {}
         prompt = getattr(request, "prompt", None)
@@ -123,7 +125,7 @@ class OpenAIImages(Routes):
         return {**body, **request.extra}
 
     def _edit(self, endpoint: Endpoint, request: EditImageRequest, more: Json) -> HttpRequest:
-        body = self.image_body(request)
+        body = self.image_body(endpoint, request)
         body.pop("partial_images", None)
         body.update(more)
         path = self.model_path(endpoint, "/images/edits", request.model)

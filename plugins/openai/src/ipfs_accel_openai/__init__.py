@@ -26,6 +26,8 @@ from ipfs_accel.plans import (
 from ipfs_accel.types import (
     ChatRequest,
     ChatResponse,
+    EditImageRequest,
+    FileInfo,
     ImageResponse,
     ModelInfo,
     ModerateRequest,
@@ -34,6 +36,7 @@ from ipfs_accel.types import (
     TokenCount,
     TranscribeRequest,
     TranscribeResponse,
+    UploadRequest,
     VaryImageRequest,
 )
 from ipfs_accel.wire.openai import OpenAICompatible
@@ -43,7 +46,7 @@ from ipfs_accel.wire.openai_images import OpenAIImages
 from ipfs_accel.wire.openai_requests import given
 from ipfs_accel.wire.sse import SSEDecoder
 
-from . import _answers, _moderation, _responses
+from . import _answers, _limits, _moderation, _responses
 
 __all__ = ["Azure", "AzureOptions", "OpenAI", "Options", "azure", "backend"]
 
@@ -187,7 +190,26 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAICompatible):
             )
         return super().vary_image(endpoint, request)
 
+    @hookimpl
+    def upload_file(self, endpoint: Endpoint, request: UploadRequest) -> Plan[FileInfo]:
+        """Plan POST /files."""
+        if self.is_hosted(endpoint):
+            _limits.check_upload(request.file)
+        return super().upload_file(endpoint, request)
+
     # what may differ
+
+    def transcribe_fields(self, endpoint: Endpoint, request: TranscribeRequest) -> dict[str, Any]:
+        """Check the sound, for OpenAI's own service."""
+        if self.is_hosted(endpoint):
+            _limits.check_sound(request.audio)
+        return super().transcribe_fields(endpoint, request)
+
+    def image_body(self, endpoint: Endpoint, request: Any) -> dict[str, Any]:
+        """Check the pictures, for OpenAI's own service."""
+        if self.is_hosted(endpoint) and isinstance(request, EditImageRequest):
+            _limits.check_edit(request)
+        return super().image_body(endpoint, request)
 
     def is_hosted(self, endpoint: Endpoint) -> bool:
         """Whether the endpoint is OpenAI's own, whose rules are known."""

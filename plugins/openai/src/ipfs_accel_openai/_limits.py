@@ -1,0 +1,57 @@
+"""What OpenAI takes of files, checked before anything is sent. The numbers are those of its API reference, 2026."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from ipfs_accel.errors import InvalidRequestError
+from ipfs_accel.types import EditImageRequest, Image, Upload
+
+__all__ = ["check_edit", "check_sound", "check_upload"]
+
+MEGABYTE = 1 << 20
+_SOUND = 25 * MEGABYTE
+_SOUNDS = {".flac", ".mp3", ".mp4", ".mpeg", ".mpga", ".m4a", ".ogg", ".wav", ".webm"}
+_PICTURE, _MASK, _PICTURES = 50 * MEGABYTE, 4 * MEGABYTE, 16
+_PICTURE_TYPES = {"image/png", "image/webp", "image/jpeg"}
+_FILE = 512 * MEGABYTE
+
+
+def check_sound(upload: Upload) -> None:
+    """Check a file to transcribe; the service tells its format by its extension."""
+    if PurePath(upload.name).suffix.lower() not in _SOUNDS:
+        known = ", ".join(sorted(each.removeprefix(".") for each in _SOUNDS))
+        raise InvalidRequestError(
+            f"audio: {upload.name!r} has no extension that OpenAI takes", hint=f"it takes {known}; Upload.of(…, name=…)"
+        )
+    _check_size("audio", upload.size or 0, _SOUND, "send it in parts, or compressed")
+
+
+def check_edit(request: EditImageRequest) -> None:
+    """Check the pictures of an edit."""
+    if len(request.images) > _PICTURES:
+        raise InvalidRequestError(f"images: OpenAI takes up to {_PICTURES}, these are {len(request.images)}")
+    for index, image in enumerate(request.images):
+        _check_picture(image, f"images[{index}]", _PICTURE)
+    if request.mask is not None:
+        _check_picture(request.mask, "mask", _MASK)
+
+
+def _check_picture(image: Image, field: str, most: int) -> None:
+    if image.data is None:
+        return
+    if image.media_type not in _PICTURE_TYPES:
+        raise InvalidRequestError(f"{field}: OpenAI takes png, webp and jpeg here, not {image.media_type}")
+    _check_size(field, len(image.data), most, "make it smaller")
+
+
+def check_upload(upload: Upload) -> None:
+    """Check a file for OpenAI to keep."""
+    _check_size("file", upload.size or 0, _FILE, "split it")
+
+
+def _check_size(field: str, size: int, most: int, hint: str) -> None:
+    if size > most:
+        raise InvalidRequestError(
+            f"{field}: it has {size / MEGABYTE:.0f} MiB, and OpenAI takes up to {most // MEGABYTE}", hint=hint
+        )
