@@ -55,6 +55,8 @@ T = TypeVar("T")
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 1024 * 1024
+SHORTEST_SECRET = 8
+"""Shorter keys are placeholders for servers that want none; hiding those would hide words."""
 
 
 class UnsupportedParameterWarning(UserWarning):
@@ -171,7 +173,7 @@ class Call:
         self.describe(error)
         if self.request is not None:
             self.ledger.failed(self.target.endpoint.name, self.model)
-        if self.sent_key:
+        if len(self.sent_key) >= SHORTEST_SECRET:
             error.conceal(self.sent_key)
         _log.failed(self, error)
 

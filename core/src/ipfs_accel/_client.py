@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import _find
@@ -28,8 +28,12 @@ if TYPE_CHECKING:
         EmbedResponse,
         Health,
         ModelInfo,
+        PredictOptions,
+        PredictResponse,
         RerankResponse,
         StreamEvent,
+        Tensor,
+        TensorSource,
         TokenCount,
         TokenizeResponse,
     )
@@ -129,6 +133,21 @@ class Client(MediaCalls, FileCalls):
     def count_tokens(self, model: str | None, messages: Messages, **options: Unpack[ChatOptions]) -> TokenCount:
         """Count the input tokens that a `chat` with the same arguments would have."""
         return self._run(self._core.whole(ops.COUNT_TOKENS, model, messages, dict(options)))
+
+    def predict(
+        self,
+        model: str | None,
+        inputs: Mapping[str, TensorSource] | Sequence[Tensor] | TensorSource,
+        **options: Unpack[PredictOptions],
+    ) -> PredictResponse:
+        """Let a model make tensors of tensors.
+
+        Args:
+            model: `endpoint/model` or an alias; None means the configured default.
+            inputs: Name to tensor, array, buffer or nested list; `Tensor`s with names; or the model's only input.
+            options: See `PredictOptions`.
+        """
+        return self._run(self._core.whole(ops.PREDICT, model, inputs, dict(options)))
 
     def list_models(self, endpoint: str) -> tuple[ModelInfo, ...]:
         """List the models that an endpoint serves."""
@@ -233,6 +252,15 @@ class AsyncClient(AsyncMediaCalls, AsyncFileCalls):
     async def count_tokens(self, model: str | None, messages: Messages, **options: Unpack[ChatOptions]) -> TokenCount:
         """As `Client.count_tokens`."""
         return await self._run(self._core.whole(ops.COUNT_TOKENS, model, messages, dict(options)))
+
+    async def predict(
+        self,
+        model: str | None,
+        inputs: Mapping[str, TensorSource] | Sequence[Tensor] | TensorSource,
+        **options: Unpack[PredictOptions],
+    ) -> PredictResponse:
+        """As `Client.predict`."""
+        return await self._run(self._core.whole(ops.PREDICT, model, inputs, dict(options)))
 
     async def list_models(self, endpoint: str) -> tuple[ModelInfo, ...]:
         """As `Client.list_models`."""

@@ -97,7 +97,7 @@ _ARGUMENTS = {
     *("model", "messages", "inputs", "query", "documents", "text", "tokens", "audio", "images", "image"),
     *("mask", "file", "items"),
 }
-_WORDS = {"stop", "timestamps"}
+_WORDS = {"outputs", "stop", "timestamps"}
 
 
 def split_call_options(options: dict[str, Any]) -> dict[str, Any]:

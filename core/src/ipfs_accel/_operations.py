@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         FileInfo,
         ImageResponse,
         ModerateResponse,
+        PredictResponse,
         SpeakResponse,
         TranscribeResponse,
     )
@@ -46,13 +48,11 @@ class Operation(Generic[A]):
     build: Callable[[str, Any, dict[str, Any]], Request]
 
 
-def _late(name: str) -> Callable[[str, Any, dict[str, Any]], Request]:
+def _late(name: str, module: str = "_convert_media") -> Callable[[str, Any, dict[str, Any]], Request]:
     """Return a maker of requests that is loaded when it is first used: chats need none of them."""
 
     def build(model: str, value: Any, options: dict[str, Any]) -> Request:
-        from . import _convert_media  # noqa: PLC0415 - as said
-
-        return getattr(_convert_media, name)(model, value, options)  # type: ignore[no-any-return]
+        return getattr(import_module(f".{module}", __package__), name)(model, value, options)  # type: ignore[no-any-return]
 
     return build
 
@@ -79,5 +79,6 @@ STREAM_TRANSCRIBE: Operation[TranscribeResponse] = Operation("stream_transcribe"
 TRANSLATE: Operation[TranscribeResponse] = Operation("translate", _late("transcribe_request"))
 SPEAK: Operation[SpeakResponse] = Operation("speak", _late("speak_request"))
 STREAM_SPEAK: Operation[SpeakResponse] = Operation("stream_speak", _late("speak_request"))
+PREDICT: Operation[PredictResponse] = Operation("predict", _late("predict_request", "_convert_tensors"))
 UPLOAD_FILE: Operation[FileInfo] = Operation("upload_file", _late("upload_request"))
 CREATE_BATCH: Operation[Batch] = Operation("create_batch", _late("batch_request"))

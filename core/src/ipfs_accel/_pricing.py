@@ -18,7 +18,7 @@ __all__ = ["cost_of", "merge_override"]
 MILLION = 1_000_000
 _SAID = ("context_window", "max_output_tokens", "input_price", "output_price", "cached_input_price")
 # Tiers of service that cost what the price list says; others cost more or less.
-_USUAL_TIERS = {None, "default", "standard", "on_demand", "auto"}
+_USUAL_TIERS = (None, "default", "standard", "on_demand", "auto")
 
 
 def merge_override(model: ModelInfo, said: ModelOverride | None) -> ModelInfo:
@@ -36,7 +36,8 @@ def cost_of(target: Target, model: str, request: Any, answer: Any) -> float | No
     if info is None:
         info = target.known[model] = _known(target, model)
     extra = getattr(answer, "extra", None)
-    if extra and extra.get("service_tier") not in _USUAL_TIERS:
+    holds = target.backend.info.prices_hold
+    if extra and (extra.get("service_tier") not in _USUAL_TIERS or (holds is not None and not holds(extra))):
         return None
     usage = getattr(answer, "usage", None)
     if usage is not None and usage.input_tokens is not None:

@@ -86,7 +86,8 @@ class _Reader(Generic[T]):
         if self.error is None:
             self.error = self._translate(error)
             if isinstance(self.error, APIError) and self.error.partial is None:
-                self.error.partial = self.out.partial()
+                with suppress(Exception):  # what a server sent may not even go into a partial answer
+                    self.error.partial = self.out.partial()
             self.call.fail(self.error)
         return self.error
 

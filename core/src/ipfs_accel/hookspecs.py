@@ -54,6 +54,8 @@ if TYPE_CHECKING:
         ModelInfo,
         ModerateRequest,
         ModerateResponse,
+        PredictRequest,
+        PredictResponse,
         RerankRequest,
         RerankResponse,
         SpeakRequest,
@@ -103,6 +105,7 @@ class BackendInfo:
         headers: Fixed headers of every request, from the settings; given the `options` instance.
         read_error: Reads an error answer's body; None means that the status and the text are all there is.
         describe_model: Adds what the plugin knows of a model beforehand, such as its prices (see `catalogue`).
+        prices_hold: Whether an answer with this `extra` costs what the price list says; None means always.
         request_id_headers: Response headers that may hold the provider's id of a request.
         documentation: URL of a page for users.
     """
@@ -119,6 +122,7 @@ class BackendInfo:
     headers: Callable[[Any], Mapping[str, str]] | None = None
     read_error: Callable[[HttpResponse], ErrorDetail] | None = None
     describe_model: Callable[[Endpoint, ModelInfo], ModelInfo] | None = None
+    prices_hold: Callable[[Mapping[str, Any]], bool] | None = None
     request_id_headers: tuple[str, ...] = ("x-request-id", "request-id")
     documentation: str = ""
 
@@ -234,6 +238,11 @@ def classify(endpoint: Endpoint, request: ClassifyRequest) -> Plan[ClassifyRespo
 
 
 @hookspec(firstresult=True)
+def predict(endpoint: Endpoint, request: PredictRequest) -> Plan[PredictResponse]:  # type: ignore[empty-body]
+    """Plan what a model makes of tensors."""
+
+
+@hookspec(firstresult=True)
 def list_models(endpoint: Endpoint) -> Plan[tuple[ModelInfo, ...]]:  # type: ignore[empty-body]
     """Plan the list of models that the endpoint serves, with whatever the server and the catalogue tell of each."""
 
@@ -334,6 +343,7 @@ OPERATIONS: tuple[str, ...] = (
     "translate",
     "speak",
     "stream_speak",
+    "predict",
     "list_models",
     "show_model",
     "healthcheck",

@@ -60,6 +60,7 @@ from ._requests import (
     EmbedRequest,
     ImageOptions,
     JsonSchema,
+    PredictOptions,
     Request,
     RerankRequest,
     ResponseFormat,
@@ -102,6 +103,11 @@ if TYPE_CHECKING:
     from ._pieces import PartialImage as PartialImage
     from ._pieces import Progress as Progress
     from ._pieces import StreamedEvent as StreamedEvent
+    from ._predict import PredictRequest as PredictRequest
+    from ._predict import PredictResponse as PredictResponse
+    from ._tensors import Tensor as Tensor
+    from ._tensors import TensorSource as TensorSource
+    from ._tensors import Values as Values
 
 # Loaded when they are first used: chats need none of them.
 _HOMES: dict[str, tuple[str, ...]] = {
@@ -126,6 +132,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "VaryImageRequest",
     ),
     "._pieces": ("DataDelta", "PartialImage", "Progress", "StreamedEvent"),
+    "._predict": ("PredictRequest", "PredictResponse"),
+    "._tensors": ("Tensor", "TensorSource", "Values"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -178,6 +186,9 @@ __all__ = [
     "Opaque",
     "Part",
     "PartialImage",
+    "PredictOptions",
+    "PredictRequest",
+    "PredictResponse",
     "Progress",
     "RankedDocument",
     "RateLimit",
@@ -197,6 +208,8 @@ __all__ = [
     "SpeakResponse",
     "StreamEvent",
     "StreamedEvent",
+    "Tensor",
+    "TensorSource",
     "Text",
     "TextDelta",
     "Timeout",
@@ -218,6 +231,7 @@ __all__ = [
     "UploadSource",
     "Usage",
     "UsageEvent",
+    "Values",
     "VaryImageRequest",
 ]
 

@@ -162,6 +162,13 @@ class SpeakOptions(CallOptions, total=False):
     sample_rate: int
 
 
+class PredictOptions(CallOptions, total=False):
+    """Options of `predict`; `PredictRequest` says what each means."""
+
+    outputs: str | Sequence[str]
+    version: str | int
+
+
 @attrs.frozen(kw_only=True)
 class Request:
     """What all requests have.
