@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 from ipfs_accel import BackendInfo, KeyHeader, hookimpl
-from ipfs_accel.plans import (
-    Endpoint,
-    Flow,
-    Http,
-    HttpRequest,
-    HttpResponse,
-    HttpStream,
-    Plan,
-    Ready,
-    StreamPlan,
-    get,
-    post_json,
-    segment,
-)
+from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, HttpStream, Plan, StreamPlan, segment
 from ipfs_accel.types import ChatRequest, ChatResponse, Health, ModelInfo, TokenCount
 from ipfs_accel.wire.assembler import chat_assembler
 from ipfs_accel.wire.openai_errors import field
@@ -28,10 +15,32 @@ from ipfs_accel.wire.sse import SSEDecoder
 
 from . import _answers as answers
 from . import _requests as requests
+from ._errors import read_error
+from ._models import described, prices_hold, read_model
+from ._pages import ask, listed, post
+from ._requests import block
+from ._rules import Rules, rules_of
 
-__all__ = ["Claude", "Options", "backend"]
+__all__ = ["Claude", "Options", "backend", "block"]
 
-_NOT_COUNTED = ("max_tokens", "stop_sequences", "metadata")
+
+class _Late:
+    """A module that is loaded when something of it is first used."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self._name, __name__), name)
+
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import Batch, BatchRequest, BatchSummary, FileInfo, Transfer, UploadRequest
+
+    from . import _batches as batches
+    from . import _files as files
+else:  # chats need neither
+    batches, files = _Late("._batches"), _Late("._files")
 
 
 @attrs.frozen(kw_only=True)
@@ -39,14 +48,17 @@ class Options:
     """Settings of a Claude endpoint.
 
     Attributes:
-        max_tokens: The limit of an answer where the caller gives none; the API requires one.
+        max_tokens: The limit of an answer where the caller gives none; the API requires one, and thinking counts.
         beta: Names of beta features to switch on, separated by commas.
         workspace: Id of the workspace to bill.
+        key_header: Where the key goes: as a bearer token, which all of Anthropic's keys and tokens can be, or in one
+            of the headers that some other servers want.
     """
 
-    max_tokens: int = 4096
+    max_tokens: int = 16_384
     beta: str | None = None
     workspace: str | None = None
+    key_header: Literal["authorization", "x-api-key", "api-key"] = "authorization"
 
 
 def _headers(options: Options) -> dict[str, str]:
@@ -54,8 +66,13 @@ def _headers(options: Options) -> dict[str, str]:
     return {name: value for name, value in named.items() if value}
 
 
+def _key_header(options: Options) -> KeyHeader:
+    is_bearer = options.key_header == "authorization"
+    return KeyHeader() if is_bearer else KeyHeader(name=options.key_header, prefix="")
+
+
 class Claude:
-    """Messages, token counts and models."""
+    """Messages, token counts, models, batches and files."""
 
     api_version = 1
 
@@ -67,12 +84,14 @@ class Claude:
             title="Anthropic Claude",
             base_url="https://api.anthropic.com",
             base_url_env=("ANTHROPIC_BASE_URL",),
-            key_env=("ANTHROPIC_API_KEY",),
-            key_header=KeyHeader(name="x-api-key", prefix=""),
+            key_env=("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
+            key_header=_key_header,
             needs_key=True,
             options=Options,
             headers=_headers,
-            read_error=answers.read_error,
+            read_error=read_error,
+            describe_model=described,
+            prices_hold=prices_hold,
             request_id_headers=("request-id", "x-request-id"),
             documentation="https://docs.claude.com/en/api/messages",
         )
@@ -80,85 +99,118 @@ class Claude:
     @hookimpl
     def chat(self, endpoint: Endpoint, request: ChatRequest) -> Plan[ChatResponse]:
         """Plan POST /v1/messages."""
+        rules = rules_of(endpoint, request.model)
         return Http(
-            send=_messages(endpoint, request, stream=False),
+            send=_messages(endpoint, request, rules, stream=False),
             parse=answers.read_chat,
-            unsupported=requests.unsupported(request),
+            unsupported=requests.unsupported(request, rules),
         )
 
     @hookimpl
     def stream(self, endpoint: Endpoint, request: ChatRequest) -> StreamPlan[ChatResponse]:
         """Plan the same as a stream; only `message_stop` completes it."""
+        rules = rules_of(endpoint, request.model)
         return HttpStream(
-            send=_messages(endpoint, request, stream=True),
+            send=_messages(endpoint, request, rules, stream=True),
             frames=SSEDecoder,
             decoder=answers.StreamDecoder,
             assembler=lambda: chat_assembler(eof_after_finish=False),
-            unsupported=requests.unsupported(request),
+            unsupported=requests.unsupported(request, rules),
         )
 
     @hookimpl
     def count_tokens(self, endpoint: Endpoint, request: ChatRequest) -> Plan[TokenCount]:
         """Plan POST /v1/messages/count_tokens, which is free; the provider calls its answer an estimate."""
-        body = requests.body(request, stream=False, max_tokens=1)
-        body = {name: value for name, value in body.items() if name not in _NOT_COUNTED}
+        body = requests.counted(request, rules_of(endpoint, request.model))
 
         def read(response: HttpResponse) -> TokenCount:
             answer = response.json()
-            return TokenCount(input_tokens=field(answer, "input_tokens", int), exact=False, raw=answer)
+            return TokenCount(input_tokens=field(answer, "input_tokens", int), exact=False, method="server", raw=answer)
 
-        return Http(send=_post(endpoint, "/v1/messages/count_tokens", body, requests.version(request)), parse=read)
+        return Http(send=post(endpoint, "/v1/messages/count_tokens", body, requests.NEWEST), parse=read)
 
     @hookimpl
     def list_models(self, endpoint: Endpoint) -> Plan[tuple[ModelInfo, ...]]:
         """Plan GET /v1/models, page by page."""
-
-        def steps() -> Generator[Any, Any, Ready[tuple[ModelInfo, ...]]]:
-            found: list[ModelInfo] = []
-            query: tuple[tuple[str, str], ...] = (("limit", "1000"),)
-            while True:
-                models, after = yield Http(send=_get(endpoint, "/v1/models", query), parse=answers.read_page)
-                found += models
-                if after is None:
-                    return Ready(value=tuple(found))
-                query = (("limit", "1000"), ("after_id", after))
-
-        return Flow(steps=steps)
+        return listed(endpoint, "/v1/models", lambda item: described(endpoint, read_model(item)))
 
     @hookimpl
     def show_model(self, endpoint: Endpoint, model: str) -> Plan[ModelInfo]:
         """Plan GET /v1/models/{id}."""
-        return Http(send=_get(endpoint, f"/v1/models/{segment(model)}"), parse=answers.read_model)
+        return Http(
+            send=ask(endpoint, f"/v1/models/{segment(model)}"),
+            parse=lambda response: described(endpoint, read_model(response.json())),
+        )
 
     @hookimpl
     def healthcheck(self, endpoint: Endpoint) -> Plan[Health]:
         """Plan GET /v1/models, which is free and needs the key."""
 
         def read(response: HttpResponse) -> Health:
-            models, _ = answers.read_page(response)
-            return Health(
-                status="ok", server=response.headers.get("server"), detail=f"it lists {len(models)} models or more"
-            )
+            count = len(field(response.json(), "data", list))
+            return Health(status="ok", server=response.headers.get("server"), detail=f"it lists {count} models or more")
 
-        return Http(send=_get(endpoint, "/v1/models"), parse=read)
+        return Http(send=ask(endpoint, "/v1/models"), parse=read)
+
+    @hookimpl
+    def upload_file(self, endpoint: Endpoint, request: UploadRequest) -> Plan[FileInfo]:
+        """Plan POST /v1/files."""
+        return files.upload(endpoint, request)
+
+    @hookimpl
+    def list_files(self, endpoint: Endpoint, limit: int | None) -> Plan[tuple[FileInfo, ...]]:
+        """Plan GET /v1/files."""
+        return files.every(endpoint, limit)
+
+    @hookimpl
+    def get_file(self, endpoint: Endpoint, file: str) -> Plan[FileInfo]:
+        """Plan GET /v1/files/{id}."""
+        return files.one(endpoint, file)
+
+    @hookimpl
+    def download_file(self, endpoint: Endpoint, file: str) -> StreamPlan[Transfer]:
+        """Plan GET /v1/files/{id}/content."""
+        return files.download(endpoint, file)
+
+    @hookimpl
+    def delete_file(self, endpoint: Endpoint, file: str) -> Plan[None]:
+        """Plan DELETE /v1/files/{id}."""
+        return files.delete(endpoint, file)
+
+    @hookimpl
+    def create_batch(self, endpoint: Endpoint, request: BatchRequest) -> Plan[Batch]:
+        """Plan POST /v1/messages/batches."""
+        return batches.create(endpoint, request)
+
+    @hookimpl
+    def list_batches(self, endpoint: Endpoint, limit: int | None) -> Plan[tuple[Batch, ...]]:
+        """Plan GET /v1/messages/batches."""
+        return batches.every(endpoint, limit)
+
+    @hookimpl
+    def get_batch(self, endpoint: Endpoint, batch: str) -> Plan[Batch]:
+        """Plan GET /v1/messages/batches/{id}."""
+        return batches.one(endpoint, batch)
+
+    @hookimpl
+    def batch_results(self, endpoint: Endpoint, batch: str) -> StreamPlan[BatchSummary]:
+        """Plan GET /v1/messages/batches/{id}/results."""
+        return batches.results(endpoint, batch)
+
+    @hookimpl
+    def cancel_batch(self, endpoint: Endpoint, batch: str) -> Plan[Batch]:
+        """Plan POST /v1/messages/batches/{id}/cancel."""
+        return batches.cancel(endpoint, batch)
+
+    @hookimpl
+    def delete_batch(self, endpoint: Endpoint, batch: str) -> Plan[None]:
+        """Plan DELETE /v1/messages/batches/{id}."""
+        return batches.delete(endpoint, batch)
 
 
-def _messages(endpoint: Endpoint, request: ChatRequest, *, stream: bool) -> HttpRequest:
-    body = requests.body(request, stream=stream, max_tokens=endpoint.options.max_tokens)
-    return _post(endpoint, "/v1/messages", body, requests.version(request))
-
-
-def _post(endpoint: Endpoint, path: str, body: dict[str, Any], version: str) -> HttpRequest:
-    return post_json(path, body, headers=(("anthropic-version", version),), base_url=_root(endpoint))
-
-
-def _get(endpoint: Endpoint, path: str, query: tuple[tuple[str, str], ...] = ()) -> HttpRequest:
-    return get(path, query=query, headers=(("anthropic-version", requests.NEWEST),), base_url=_root(endpoint))
-
-
-def _root(endpoint: Endpoint) -> str:
-    """Return the base URL without the /v1 that users often copy along."""
-    return endpoint.base_url.removesuffix("/v1")
+def _messages(endpoint: Endpoint, request: ChatRequest, rules: Rules, *, stream: bool) -> HttpRequest:
+    body = requests.body(request, rules, max_tokens=endpoint.options.max_tokens, stream=stream)
+    return post(endpoint, "/v1/messages", body, requests.version(body, rules))
 
 
 backend = Claude()

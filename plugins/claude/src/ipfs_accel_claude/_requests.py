@@ -1,12 +1,11 @@
-"""Typed requests to the body of POST /v1/messages. Facts: Anthropic's API reference, version 2026-10-21."""
+"""Typed requests to the body of POST /v1/messages. Facts: Anthropic's API reference of the version 2026-10-21."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ipfs_accel import _json
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import (
     ChatRequest,
@@ -23,59 +22,79 @@ from ipfs_accel.types import (
     ToolCall,
     ToolResult,
 )
+from ipfs_accel.types._messages import sniff_media_type
 
-__all__ = ["body", "takes_sampling", "unsupported", "version"]
+from ._rules import Rules
+
+__all__ = ["NEWEST", "block", "body", "counted", "unsupported", "version"]
 
 Body = dict[str, Any]
 
 NEWEST = "2026-10-21"
 WITH_SAMPLING = "2023-06-01"
 
-# The newest version of the API knows no sampling; the models up to 4.6 still take it with the older one.
-_TAKES_SAMPLING = re.compile(r"claude-(?:3|instant|[a-z]+-(?:3|4(?:-[0-6])?)(?:-|$))")
 _SAMPLING = ("temperature", "top_p", "top_k")
 _NEVER = ("seed", "n", "frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs")
+# What the counting of tokens neither needs nor takes.
+_NOT_COUNTED = {
+    *("max_tokens", "stop_sequences", "metadata", "stream", "service_tier", "container", "inference_geo"),
+    *("diagnostics", *_SAMPLING),
+}
+_IMAGES = {"image/jpeg", "image/png", "image/gif", "image/webp"}
+_NO_ID = re.compile(r"[^A-Za-z0-9_-]")
+_TEXTS = {"application/json", "application/jsonl", "application/xml", "application/yaml"}
 
 
-def takes_sampling(model: str) -> bool:
-    """Whether a model still takes temperature and its like."""
-    return _TAKES_SAMPLING.match(model) is not None
+def block(part: Part, **fields: Any) -> Opaque:
+    """Write a part with fields that only Claude has: `block(Document.from_path("a.pdf"), citations={"enabled": True})`.
+
+    Raises:
+        InvalidRequestError: There is nothing in the part that Claude takes.
+    """
+    made = _block(part, cites=True)
+    if made is None:
+        raise InvalidRequestError(f"{type(part).__name__}: there is nothing in it that Claude takes")
+    return Opaque(backend="claude", data={**made, **fields})
 
 
-def version(request: ChatRequest) -> str:
-    """Return the value of the `anthropic-version` header that fits a request."""
-    asked = any(getattr(request, name) is not None for name in _SAMPLING)
-    return WITH_SAMPLING if asked and takes_sampling(request.model) else NEWEST
+def version(body: Body, rules: Rules) -> str:
+    """Return the value of the `anthropic-version` header: the older one for models that still take sampling."""
+    return WITH_SAMPLING if rules.sampling and any(name in body for name in _SAMPLING) else NEWEST
 
 
-def unsupported(request: ChatRequest) -> tuple[str, ...]:
-    """Return the options that the caller gave and Claude does not have."""
-    names = _NEVER if takes_sampling(request.model) else (*_SAMPLING, *_NEVER)
+def unsupported(request: ChatRequest, rules: Rules) -> tuple[str, ...]:
+    """Return the options that the caller gave and the model does not have."""
+    names = _NEVER if rules.sampling else (*_SAMPLING, *_NEVER)
     found = [name for name in names if getattr(request, name) is not None]
     if request.n == 1:
         found.remove("n")
     if request.response_format == "json":
         found.append("response_format")
+    if _demands_call(request) and not rules.forced_choice:
+        found.append("tool_choice")
+    if request.reasoning_effort is not None and not rules.effort:
+        found.append("reasoning_effort")
     return tuple(found)
 
 
-def body(request: ChatRequest, *, stream: bool, max_tokens: int) -> Body:
+def body(request: ChatRequest, rules: Rules, *, max_tokens: int, stream: bool = False) -> Body:
     """Make the body; `max_tokens` is required by the API and used where the caller gave none."""
-    system, messages = _split_system(request.messages)
-    made: Body = {"model": request.model, "max_tokens": request.max_tokens or max_tokens}
+    system, messages = _split_system(request.messages, rules)
+    made: Body = {"model": request.model} if request.model else {}
+    made["max_tokens"] = request.max_tokens or max_tokens
     if system:
         made["system"] = system
     made["messages"] = _turns(messages)
-    if takes_sampling(request.model):
+    if rules.sampling:
         made |= {name: getattr(request, name) for name in _SAMPLING if getattr(request, name) is not None}
     if request.stop is not None:
         made["stop_sequences"] = list(request.stop)
     if request.tools:
         made["tools"] = [_tool(tool) for tool in request.tools]
-        choice = _tool_choice(request)
-        if choice:
-            made["tool_choice"] = choice
-    output = _output_config(request)
+    choice = _tool_choice(request, rules)
+    if choice:
+        made["tool_choice"] = choice
+    output = _output_config(request, rules)
     if output:
         made["output_config"] = output
     if request.user is not None:
@@ -86,14 +105,26 @@ def body(request: ChatRequest, *, stream: bool, max_tokens: int) -> Body:
     return made
 
 
-def _split_system(messages: tuple[Message, ...]) -> tuple[str, tuple[Message, ...]]:
-    """Move what stands above the conversation out of it; later instructions stay in their place."""
-    count = 0
-    while count < len(messages) and messages[count].role in {"system", "developer"}:
-        count += 1
-    if count == len(messages):
+def counted(request: ChatRequest, rules: Rules) -> Body:
+    """Make the body of a request that counts the tokens of another."""
+    made = body(request, rules, max_tokens=1)
+    return {name: value for name, value in made.items() if name not in _NOT_COUNTED}
+
+
+def _split_system(messages: tuple[Message, ...], rules: Rules) -> tuple[str | list[Body], list[Message]]:
+    """Move what stands above the conversation out of it; later instructions stay where the model takes them."""
+    above: list[Body] = []
+    turns: list[Message] = []
+    for index, message in enumerate(messages):
+        if message.role in {"system", "developer"} and not (turns and rules.inner_system):
+            above += _blocks(message, index)
+        else:
+            turns.append(message)
+    if not turns:
         raise InvalidRequestError("messages: Claude needs at least one that is not a system message")
-    return "\n\n".join([message.text for message in messages[:count]]), messages[count:]
+    if all(_is_plain(each) for each in above):
+        return "\n\n".join([each["text"] for each in above]), turns
+    return above, turns
 
 
 def _turns(messages: Iterable[Message]) -> list[Body]:
@@ -101,36 +132,87 @@ def _turns(messages: Iterable[Message]) -> list[Body]:
     turns: list[Body] = []
     for index, message in enumerate(messages):
         role = {"tool": "user", "developer": "system"}.get(message.role, message.role)
-        try:
-            blocks = [block for part in message.content if (block := _block(part)) is not None]
-        except InvalidRequestError as error:
-            raise InvalidRequestError(f"messages[{index}]: {error.message}", hint=error.hint) from None
-        after_results = turns and turns[-1]["role"] == "user" == role and _has_results(turns[-1])
-        if after_results:
-            turns[-1]["content"] = sorted(
-                [*turns[-1]["content"], *blocks], key=lambda each: each["type"] != "tool_result"
-            )
-        elif blocks:
-            plain = len(message.content) == 1 and blocks[0].keys() == {"type", "text"}
-            turns.append({"role": role, "content": blocks[0]["text"] if plain else blocks})
+        blocks = _blocks(message, index)
+        if role == "user":
+            blocks.sort(key=_is_no_result)
+            if turns and turns[-1]["role"] == "user" and not _is_no_result(turns[-1]["content"][0]):
+                turns[-1]["content"] = sorted([*turns[-1]["content"], *blocks], key=_is_no_result)
+                continue
+        if blocks:
+            turns.append({"role": role, "content": blocks})
+    _trim_prefill(turns)
+    if not turns:
+        raise InvalidRequestError("messages: they are all empty, and Claude takes no empty text")
+    for turn in turns:
+        turn["content"] = _short(turn["content"])
     return turns
 
 
-def _has_results(turn: Body) -> bool:
-    return isinstance(turn["content"], list) and any(block["type"] == "tool_result" for block in turn["content"])
+def _blocks(message: Message, index: int) -> list[Body]:
+    blocks: list[Body] = []
+    try:
+        for part in message.content:
+            made = _block(part, cites=message.role == "assistant")
+            if made is None:
+                continue
+            if made.get("type") == "tool_use" and "input" not in made:
+                # What else Claude said of a call; see `_answers`.
+                for call in blocks:
+                    if call.get("id") == made.get("id"):
+                        call.update(made)
+            else:
+                blocks.append(made)
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"messages[{index}]: {error.message}", hint=error.hint) from None
+    return blocks
 
 
-def _block(part: Part) -> Body | None:
+def _is_no_result(made: Body) -> bool:
+    return made.get("type") != "tool_result"
+
+
+def _is_plain(made: Body) -> bool:
+    return made.keys() == {"type", "text"}
+
+
+def _short(blocks: Sequence[Body]) -> Any:
+    return blocks[0]["text"] if len(blocks) == 1 and _is_plain(blocks[0]) else blocks
+
+
+def _trim_prefill(turns: list[Body]) -> None:
+    """Cut white space from the end of an answer to go on with, which the API refuses."""
+    last = turns[-1]["content"] if turns and turns[-1]["role"] == "assistant" else ()
+    if last and _is_plain(last[-1]):
+        text = last[-1]["text"].rstrip()
+        last[-1:] = [{"type": "text", "text": text}] if text else []
+        if not last:
+            turns.pop()
+
+
+def _block(part: Part, *, cites: bool = False) -> Body | None:
     """Write one part; what says nothing or was another provider's is left out (empty text is refused)."""
     if isinstance(part, Text | Refusal):
-        return {"type": "text", "text": part.text} if part.text else None
-    if isinstance(part, Image | Document):
-        return _document(part) if isinstance(part, Document) else {"type": "image", "source": _source(part)}
+        return _text(part, cites=cites) if part.text else None
+    if isinstance(part, Image):
+        return {"type": "image", "source": _image_source(part)}
+    if isinstance(part, Document):
+        title = {"title": part.name} if part.name else {}
+        return {"type": "document", "source": _document_source(part), **title}
     if isinstance(part, ToolCall):
-        return {"type": "tool_use", "id": part.id, "name": part.name, "input": _arguments(part)}
+        return {"type": "tool_use", "id": _call_id(part.id), "name": part.name, "input": _arguments(part)}
     if isinstance(part, ToolResult):
         return _tool_result(part)
     return _replayed(part)
+
+
+def _text(part: Text | Refusal, *, cites: bool) -> Body:
+    """Write text, in an answer with Claude's own citations: some are needed to cite the same place again."""
+    made: Body = {"type": "text", "text": part.text}
+    if cites and isinstance(part, Text):
+        own = [each for each in part.annotations if str(each.get("type")).endswith("_location")]
+        if own:
+            made["citations"] = own
+    return made
 
 
 def _replayed(part: Part) -> Body | None:
@@ -142,17 +224,42 @@ def _replayed(part: Part) -> Body | None:
     raise InvalidRequestError("audio: Claude takes no sound")
 
 
-def _source(part: Image | Document) -> Body:
-    if part.url is not None:
-        return {"type": "url", "url": part.url}
-    return {"type": "base64", "media_type": part.media_type, "data": part.base64()}
+def _kept_elsewhere(part: Image | Document) -> Body | None:
+    if part.file_id is not None:
+        return {"type": "file", "file_id": part.file_id}
+    return None if part.url is None else {"type": "url", "url": part.url}
 
 
-def _document(part: Document) -> Body:
-    source = _source(part)
-    if part.data is not None and (part.media_type or "").startswith("text/"):
-        source = {"type": "text", "media_type": "text/plain", "data": part.data.decode("utf-8", "replace")}
-    return {"type": "document", "source": source, **({"title": part.name} if part.name else {})}
+def _image_source(part: Image) -> Body:
+    elsewhere = _kept_elsewhere(part)
+    if elsewhere is not None:
+        return elsewhere
+    # The API compares the bytes with what they are said to be, so what they tell themselves counts.
+    kind = sniff_media_type(part.data or b"") or part.media_type
+    if kind not in _IMAGES:
+        raise InvalidRequestError(f"image: Claude takes JPEG, PNG, GIF and WebP, not {kind}")
+    return {"type": "base64", "media_type": kind, "data": part.base64()}
+
+
+def _document_source(part: Document) -> Body:
+    elsewhere = _kept_elsewhere(part)
+    if elsewhere is not None:
+        return elsewhere
+    kind = part.media_type or ""
+    if kind == "application/pdf":
+        return {"type": "base64", "media_type": kind, "data": part.base64()}
+    if not kind.startswith("text/") and kind not in _TEXTS:
+        raise InvalidRequestError(f"document: Claude takes PDF and text, not {kind}", hint="convert it to one of them")
+    try:
+        text = (part.data or b"").decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InvalidRequestError("document: Claude takes text as UTF-8, and this is not") from None
+    return {"type": "text", "media_type": "text/plain", "data": text}
+
+
+def _call_id(given: str) -> str:
+    """Return an id that the API takes; other providers have dots and colons in theirs."""
+    return _NO_ID.sub("_", given)
 
 
 def _arguments(call: ToolCall) -> Any:
@@ -163,11 +270,10 @@ def _arguments(call: ToolCall) -> Any:
 
 
 def _tool_result(result: ToolResult) -> Body:
-    blocks = [block for part in result.content if (block := _block(part)) is not None]
-    plain = len(blocks) == 1 and blocks[0]["type"] == "text"
-    made: Body = {"type": "tool_result", "tool_use_id": result.tool_call_id}
+    blocks = [written for part in result.content if (written := _block(part)) is not None]
+    made: Body = {"type": "tool_result", "tool_use_id": _call_id(result.tool_call_id)}
     if blocks:
-        made["content"] = blocks[0]["text"] if plain else blocks
+        made["content"] = _short(blocks)
     if result.is_error:
         made["is_error"] = True
     return made
@@ -182,26 +288,32 @@ def _tool(tool: Tool) -> Body:
     return made
 
 
-def _tool_choice(request: ChatRequest) -> Body:
+def _demands_call(request: ChatRequest) -> bool:
+    return request.tool_choice not in {None, "auto", "none"}
+
+
+def _tool_choice(request: ChatRequest, rules: Rules) -> Body:
     choice = request.tool_choice
+    if not request.tools and "tools" not in request.extra:
+        if _demands_call(request):
+            raise InvalidRequestError(f"tool_choice: {choice!r} demands a call, and there are no tools")
+        return {}  # it says nothing without tools, and is refused
+    if choice == "none":
+        return {"type": "none"}
     made: Body = {}
-    if choice is not None:
-        made = {"type": {"required": "any"}.get(choice, choice)} if choice in {"auto", "none", "required"} else {}
-        made = made or {"type": "tool", "name": choice}
-    if request.parallel_tool_calls is not None and choice != "none":
+    if choice is not None and (rules.forced_choice or choice == "auto"):
+        made = {"type": "tool", "name": choice}
+        if choice in {"auto", "required"}:
+            made = {"type": "auto" if choice == "auto" else "any"}
+    if request.parallel_tool_calls is not None:
         made = {"type": "auto", **made, "disable_parallel_tool_use": not request.parallel_tool_calls}
     return made
 
 
-def _output_config(request: ChatRequest) -> Body:
+def _output_config(request: ChatRequest, rules: Rules) -> Body:
     made: Body = {}
-    if request.reasoning_effort is not None:
+    if request.reasoning_effort is not None and rules.effort:
         made["effort"] = request.reasoning_effort
     if isinstance(request.response_format, JsonSchema):
         made["format"] = {"type": "json_schema", "schema": request.response_format.schema}
     return made
-
-
-def arguments_text(value: Any) -> str:
-    """Write a tool's input, which Claude gives as an object, as the JSON text that all backends have."""
-    return _json.dumps(value).decode() if value else ""

@@ -1,0 +1,59 @@
+"""What one model takes and another refuses. Facts: Anthropic's API reference of the version 2026-10-21."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+import attrs
+from ipfs_accel.plans import Endpoint
+
+__all__ = ["Rules", "is_hosted", "rules_of"]
+
+# Family and version, as in claude-sonnet-4-5-20250929 or, at resellers, anthropic/claude-sonnet-4.5.
+_NAME = re.compile(r"claude-([a-z]+)-(\d+)(?:[-.](\d{1,2}))?(?!\d)")
+_OLDEST = re.compile(r"claude-\d")
+
+
+@attrs.frozen(kw_only=True)
+class Rules:
+    """What a model takes.
+
+    Attributes:
+        sampling: temperature, top_p and top_k; only the older version of the API has them.
+        forced_choice: A tool_choice that demands a call.
+        inner_system: Instructions between the turns.
+        effort: How much to think.
+    """
+
+    sampling: bool = True
+    forced_choice: bool = True
+    inner_system: bool = True
+    effort: bool = True
+
+
+_NEWEST = Rules(sampling=False, forced_choice=False)
+# Models that are not Claude, on servers with its dialect, decide for themselves.
+_OTHER = Rules()
+
+
+def is_hosted(endpoint: Endpoint) -> bool:
+    """Whether the endpoint is Anthropic's own."""
+    host = urlsplit(endpoint.base_url).hostname or ""
+    return host == "api.anthropic.com" or host.endswith(".anthropic.com")
+
+
+def rules_of(endpoint: Endpoint, model: str) -> Rules:
+    """Return what a model takes; a Claude that is not known is taken for a new one."""
+    found = _NAME.search(model)
+    if found is None:
+        if _OLDEST.search(model):
+            return Rules(inner_system=False, effort=False)
+        return _NEWEST if "claude" in model or is_hosted(endpoint) else _OTHER
+    family, version = found[1], (int(found[2]), int(found[3] or 0))
+    return Rules(
+        sampling=version <= (4, 6),
+        forced_choice=version < (5, 1) or (family, version) == ("haiku", (5, 5)),
+        inner_system=version >= (4, 8),
+        effort=version >= (4, 6) or (family, version) == ("opus", (4, 5)),
+    )
