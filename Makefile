@@ -3,17 +3,18 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PROJECTS := pyproject.toml core/pyproject.toml plugins/openai/pyproject.toml plugins/claude/pyproject.toml plugins/specialized/llvm/pyproject.toml
+PROJECTS := pyproject.toml core/pyproject.toml $(wildcard plugins/*/pyproject.toml plugins/specialized/*/pyproject.toml)
 PIP := -m pip install --quiet --disable-pip-version-check
 INSTALL := $(BIN)/python $(PIP) --constraint constraints.txt
 NEWEST := $(VENV)/newest
-DISTRIBUTIONS := --editable core --editable plugins/openai --editable plugins/claude --editable 'plugins/specialized/llvm[embedded]'
+PLUGINS := $(patsubst %/pyproject.toml,%,$(filter plugins/%,$(PROJECTS)))
+DISTRIBUTIONS := --editable core $(PLUGINS:%=--editable %) 'ipfs-accel-llvm[embedded]'
 MODEL := .cache/tiny.gguf
 
-.PHONY: help demo test lint format bench constraints clean
+.PHONY: help demo test test-peers lint format bench constraints clean
 
 help:  ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: $(VENV)/.demo $(MODEL)  ## show the main job on the embedded engine: no key, no server
 	$(BIN)/python examples/demo.py $(MODEL)
@@ -21,6 +22,9 @@ demo: $(VENV)/.demo $(MODEL)  ## show the main job on the embedded engine: no ke
 test: lint  ## install what the checks need and run all of them
 	IPFS_ACCEL_HTTP=httpx2 $(BIN)/python -m pytest core plugins --quiet
 	$(BIN)/python -m pytest
+
+test-peers: $(VENV)/.test  ## install the servers that take minutes to install, and run the backends against them
+	IPFS_ACCEL_PEERS=1 $(BIN)/python -m pytest -m peer
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import socket
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,6 +75,60 @@ def tiny_gguf() -> Path:
         path.parent.mkdir(exist_ok=True)
         subprocess.run([sys.executable, str(script), str(path)], check=True, stdout=subprocess.DEVNULL)
     return path
+
+
+def peer_python(name: str, *requirements: str) -> Path:
+    """Return the Python of a virtual environment for a server that nobody here wrote; made once and kept.
+
+    It is made only where IPFS_ACCEL_PEERS is set, since it takes minutes and hundreds of megabytes.
+    """
+    folder = HERE / ".cache" / name
+    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    if (folder / "complete").exists():
+        return python
+    if not os.environ.get("IPFS_ACCEL_PEERS"):
+        pytest.skip(f"{', '.join(requirements)} is not installed in .cache/{name}; make test-peers does that")
+    for command in (
+        [sys.executable, "-m", "venv", str(folder)],
+        [str(python), "-m", "pip", "install", "-q", *requirements],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"{', '.join(requirements)} cannot be installed: {done.stderr[-300:]}")
+    (folder / "complete").touch()
+    return python
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]  # type: ignore[no-any-return]
+
+
+@contextmanager
+def started(command: list[str], url: str, seconds: float = 60.0) -> Iterator[None]:
+    """Run a server until the block ends; it has begun when the URL answers."""
+    with tempfile.NamedTemporaryFile("w+", suffix=".log") as log, tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+        try:
+            until = time.monotonic() + seconds
+            while True:
+                try:
+                    urllib.request.urlopen(url, timeout=2).close()  # noqa: S310 - a server of our own
+                    break
+                except OSError:
+                    if process.poll() is not None or time.monotonic() > until:
+                        pytest.fail(f"{command[1:3]} did not start: {Path(log.name).read_text()[-2000:]}")
+                    time.sleep(0.1)
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def _needs_server() -> None:

@@ -186,7 +186,7 @@ def test_a_hook_that_raises_is_the_plugins_fault(install: Install) -> None:
         with pytest.raises(PluginError, match=r"'acme' failed while planning 'chat': KeyError: 'oops'") as caught:
             client.chat("acme/m", "hi")
         assert isinstance(caught.value.__cause__, KeyError)
-        with pytest.raises(PluginError, match="returned str, which is no plan"):
+        with pytest.raises(PluginError, match="planned as str, which is no plan"):
             client.embed("acme/m", "hi")
 
 

@@ -278,7 +278,8 @@ def _wrong_plan(call: Call, plan: Any, wanted: str) -> PlanError:
     is_stream = isinstance(plan, HttpStream | LocalStream | StreamFlow)
     error = PlanError(f"{call.operation!r} was planned as {type(plan).__name__}, which is no plan for {wanted}")
     error.is_stream = is_stream
-    error.hint = "use stream_call" if is_stream else "use call"
+    if is_stream or isinstance(plan, Http | Local | Ready | Flow):
+        error.hint = "use stream_call" if is_stream else "use call"
     return error
 
 

@@ -12,8 +12,6 @@ from ._answers import (
     CompletionResponse,
     DetokenizeResponse,
     EmbedResponse,
-    Health,
-    ModelInfo,
     RankedDocument,
     RateLimit,
     RerankResponse,
@@ -35,6 +33,7 @@ from ._events import (
     ToolCallDelta,
     UsageEvent,
 )
+from ._info import Health, ModelInfo
 from ._messages import (
     Audio,
     Document,
