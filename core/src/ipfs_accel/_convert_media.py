@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import attrs
 
@@ -154,7 +154,8 @@ def batch_request(model: str, items: BatchSource, options: dict[str, Any]) -> Ba
         name: options.pop(name) for name in ("completion_window", "metadata", "extra") if name in options
     }
     if isinstance(items, Mapping):
-        found = [BatchItem(id=name, request=_batched(model, value, options, name)) for name, value in items.items()]
+        chats = cast("Mapping[str, Any]", items)
+        found = [BatchItem(id=name, request=_batched(model, value, options, name)) for name, value in chats.items()]
     else:
         found = [_item(item, index, model) for index, item in enumerate(items)]
         if options:

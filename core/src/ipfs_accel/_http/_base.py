@@ -345,9 +345,9 @@ class _AsyncPieces:
     def __init__(self, body: Body, source: Any) -> None:
         self._body = body
         self._is_async = hasattr(source, "__aiter__")
+        self._pieces: Any = aiter(source) if self._is_async else iter(source)
         # Lists are at hand; anything else may wait for a disk.
         self._is_blocking = not self._is_async and not isinstance(source, list)
-        self._pieces: Any = aiter(source) if self._is_async else iter(source)
         self._length = 0
 
     def __aiter__(self) -> _AsyncPieces:
