@@ -14,7 +14,7 @@ import attrs
 from . import _log
 from ._endpoints import Target, origin_of
 from ._hints import retry_after
-from ._perform import Open, Outgoing, ReadAll, Run, Send, Steps, Whole
+from ._perform import Gather, Open, Outgoing, ReadAll, Run, Send, Steps, Whole
 from ._pricing import cost_of
 from .errors import (
     AccelError,
@@ -271,7 +271,17 @@ def _perform_plan(plan: Any, call: Call) -> Steps[Any]:
         return (yield from _run(plan, call))
     if isinstance(plan, Ready):
         return plan.value
+    if isinstance(plan, list):
+        return (yield from _side_by_side(plan, call))
     raise _wrong_plan(call, plan, "a whole answer")
+
+
+def _side_by_side(plans: list[Any], call: Call) -> Steps[list[Any]]:
+    answers: list[Any] = yield Gather([_perform_plan(plan, call) for plan in plans])
+    for answer in answers:
+        if isinstance(answer, AccelError):
+            raise answer
+    return answers
 
 
 def _wrong_plan(call: Call, plan: Any, wanted: str) -> PlanError:

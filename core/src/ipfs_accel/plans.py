@@ -8,11 +8,12 @@ the key, connections, time limits, cancellation, errors, logs. A plan therefore 
 - `HttpStream`: one request, an answer that comes as frames.
 - `Local`, `LocalStream`: a blocking function, for libraries that do their own I/O; runs in a bounded thread pool.
 - `Ready`: an answer that needs no I/O.
-- `Flow`, `StreamFlow`: a generator that yields plans and is sent their answers.
+- `Flow`, `StreamFlow`: a generator that yields plans, also several at once, and is sent their answers.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 from urllib.parse import quote
@@ -20,7 +21,7 @@ from urllib.parse import quote
 import attrs
 
 from . import _json
-from .errors import APIStatusError, InvalidRequestError, InvalidResponseError
+from .errors import AccelError, APIStatusError, InvalidRequestError, InvalidResponseError
 
 if TYPE_CHECKING:
     from ._headers import Headers
@@ -46,6 +47,7 @@ __all__ = [
     "get",
     "post_json",
     "segment",
+    "side_by_side",
 ]
 
 T = TypeVar("T")
@@ -310,18 +312,44 @@ class Ready(Generic[T]):
 class Flow(Generic[T]):
     """Several steps: a generator that yields plans, is sent their answers (or errors), and returns the last plan.
 
-    The last plan's answer is the flow's; return `Ready(value=...)` for an answer that the generator made itself.
+    The last plan's answer is the flow's; return `Ready(value=...)` for an answer that the generator made itself. A list
+    of plans is performed side by side, in threads where the caller blocks: its answers are sent as a list in the same
+    order, or else the first plan's error that failed. `side_by_side` bounds how many are under way.
     """
 
-    steps: Callable[[], Generator[Plan[Any], Any, Plan[T]]]
+    steps: Callable[[], Generator[Plan[Any] | list[Plan[Any]], Any, Plan[T]]]
 
 
 @attrs.frozen(kw_only=True)
 class StreamFlow(Generic[T]):
     """Several steps before a stream: as `Flow`, but the last plan is a stream."""
 
-    steps: Callable[[], Generator[Plan[Any], Any, StreamPlan[T]]]
+    steps: Callable[[], Generator[Plan[Any] | list[Plan[Any]], Any, StreamPlan[T]]]
 
 
 Plan: TypeAlias = Http[T] | Local[T] | Ready[T] | Flow[T]
 StreamPlan: TypeAlias = HttpStream[T] | LocalStream[T] | StreamFlow[T]
+
+
+def side_by_side(plans: Iterable[Plan[T]], limit: int) -> Generator[list[Plan[Any]], Any, list[T]]:
+    """Perform any number of plans with at most `limit` under way, and return their answers in order.
+
+    For flows: `answers = yield from side_by_side(plans, 8)`. After a failure no further plan is begun.
+    """
+    waiting = deque(enumerate(plans))
+    answers: list[Any] = [None] * len(waiting)
+
+    def lane() -> Generator[Plan[Any], Any, Plan[None]]:
+        while True:
+            try:
+                index, plan = waiting.popleft()
+            except IndexError:
+                return Ready(value=None)
+            try:
+                answers[index] = yield plan
+            except AccelError:
+                waiting.clear()
+                raise
+
+    yield [Flow(steps=lane) for _ in range(min(limit, len(waiting)))]
+    return answers
