@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from ipfs_accel import Client, EndpointConfig, Image, Message, Tool
 from ipfs_accel.types import ToolCall
+from ipfs_accel.wire import openai_tokens
+from ipfs_accel.wire.pictures import size_of
 from ipfs_accel_openai import _tokens
-from ipfs_accel_openai._pictures import image_tokens, size_of
+from ipfs_accel_openai._pictures import image_tokens
 
 LOCAL = EndpointConfig(backend="openai", base_url="http://127.0.0.1:9/v1", key="")
 
@@ -92,13 +94,13 @@ def test_without_any_tokenizer_it_is_an_estimate(monkeypatch: pytest.MonkeyPatch
     def absent(_name: str, *_rest: Any) -> None:
         return None
 
-    monkeypatch.setattr(_tokens, "find_spec", absent)
-    _tokens._counter.cache_clear()
+    monkeypatch.setattr(openai_tokens, "find_spec", absent)
+    openai_tokens._counter.cache_clear()
     try:
         with Client(endpoints={"local": LOCAL}) as client:
             found = client.count_tokens("local/gpt-4o", "a" * 400)
     finally:
-        _tokens._counter.cache_clear()
+        openai_tokens._counter.cache_clear()
     assert (found.input_tokens, found.exact, found.method) == (3 + 3 + 1 + 100, False, "estimate")
 
 
@@ -106,7 +108,7 @@ def test_ranks_that_tiktoken_would_have_to_download_are_left_alone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(_tokens, "find_spec", lambda _name: object())
-    assert not _tokens._has_tiktoken_ranks("o200k_base")
+    monkeypatch.setattr(openai_tokens, "find_spec", lambda _name: object())
+    assert not openai_tokens._has_tiktoken_ranks("o200k_base")
     (tmp_path / "fb374d419588a4632f3f557e76b4b70aebbca790").write_bytes(b"")
-    assert _tokens._has_tiktoken_ranks("o200k_base")
+    assert openai_tokens._has_tiktoken_ranks("o200k_base")

@@ -1,28 +1,15 @@
-"""Counting the input tokens of a chat without a server: by OpenAI's published encodings where they are at hand.
-
-The vendor's own arithmetic for what stands around the texts is approximate, so no count made here is called exact.
-"""
+"""Counting the input tokens of a chat without a server: which encoding is whose."""
 
 from __future__ import annotations
 
-import hashlib
-import math
-import os
-import tempfile
-from collections.abc import Callable
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
+from functools import partial
 
-from ipfs_accel import _json
-from ipfs_accel.types import ChatRequest, Image, Message, TokenCount, ToolCall, ToolResult
+from ipfs_accel.types import ChatRequest, TokenCount
+from ipfs_accel.wire import openai_tokens
 
 from ._pictures import image_tokens
 
 __all__ = ["count", "encoding_of"]
-
-Count = Callable[[str], int]
 
 # Longest prefix first; names that are newer than this table are of the newest encoding.
 _ENCODINGS = (
@@ -35,12 +22,6 @@ _ENCODINGS = (
     ("davinci-002", "cl100k_base"),
     ("babbage-002", "cl100k_base"),
 )
-_RANKS = "https://openaipublic.blob.core.windows.net/encodings/{}.tiktoken"
-_PER_MESSAGE = 3
-_PER_NAME = 1
-_REPLY = 3
-_PER_TOOLS = 9
-_CHARACTERS_PER_TOKEN = 4
 
 
 def encoding_of(model: str) -> str:
@@ -49,58 +30,5 @@ def encoding_of(model: str) -> str:
 
 
 def count(request: ChatRequest) -> TokenCount:
-    """Count what a chat will send; may read the encoding's ranks from disk the first time."""
-    method, tokens = _counter(encoding_of(request.model))
-    total = _REPLY + sum(_message(message, request.model, tokens) for message in request.messages)
-    if request.tools:
-        total += _PER_TOOLS + sum(tokens(_signature(tool)) for tool in request.tools)
-    return TokenCount(input_tokens=total, exact=False, method=method)
-
-
-def _message(message: Message, model: str, tokens: Count) -> int:
-    total = _PER_MESSAGE + tokens(message.role)
-    if message.name is not None:
-        total += _PER_NAME + tokens(message.name)
-    return total + sum(_part(part, model, tokens) for part in message.content)
-
-
-def _part(part: Any, model: str, tokens: Count) -> int:
-    if isinstance(part, Image):
-        return image_tokens(part, model)
-    if isinstance(part, ToolCall):
-        return tokens(part.name) + tokens(part.arguments)
-    if isinstance(part, ToolResult):
-        return sum(_part(each, model, tokens) for each in part.content)
-    text = getattr(part, "text", None)
-    return tokens(text) if isinstance(text, str) else 0
-
-
-def _signature(tool: Any) -> str:
-    """Write a tool as the declaration that the model is shown, more or less."""
-    shown = _json.dumps(tool.parameters).decode()
-    return f"// {tool.description or ''}\ntype {tool.name} = (_: {shown}) => any;"
-
-
-@cache
-def _counter(encoding: str) -> tuple[str, Count]:
-    """Return the best counter that is at hand: nothing is ever fetched for it."""
-    if _has_tiktoken_ranks(encoding):
-        import tiktoken  # noqa: PLC0415 - optional
-
-        known = tiktoken.get_encoding(encoding)
-        return f"tiktoken {encoding}", lambda text: len(known.encode(text, disallowed_special=()))
-    if find_spec("bpe_openai") is not None:
-        import bpe_openai  # noqa: PLC0415 - optional
-
-        tokenizer = bpe_openai.get_encoding(encoding)
-        return f"bpe-openai {encoding}", lambda text: len(tokenizer.encode(text, disallowed_special=()))
-    return "estimate", lambda text: math.ceil(len(text) / _CHARACTERS_PER_TOKEN)
-
-
-def _has_tiktoken_ranks(encoding: str) -> bool:
-    """Whether tiktoken is there and would not have to download the encoding."""
-    if find_spec("tiktoken") is None:
-        return False
-    folder = os.environ.get("TIKTOKEN_CACHE_DIR") or os.environ.get("DATA_GYM_CACHE_DIR")
-    name = hashlib.sha1(_RANKS.format(encoding).encode(), usedforsecurity=False).hexdigest()
-    return (Path(folder or Path(tempfile.gettempdir()) / "data-gym-cache") / name).is_file()
+    """Count what a chat will send."""
+    return openai_tokens.count(request, encoding_of(request.model), partial(image_tokens, model=request.model))
