@@ -41,6 +41,14 @@ def test_a_chat(client: Client, httpserver: HTTPServer) -> None:
     assert sent.headers["User-Agent"].startswith("ipfs-accel/")
 
 
+def test_a_user_agent_of_ones_own_is_the_only_one(httpserver: HTTPServer) -> None:
+    endpoint = EndpointConfig(key="", headers={"user-agent": "mine/1"})
+    httpserver.expect_request("/chat").respond_with_json(ANSWER)
+    with Client(endpoints={"acme": endpoint}, plugins=[Acme(httpserver.url_for(""))]) as client:
+        client.chat("acme/m", "q")
+    assert httpserver.log[0][0].headers.getlist("User-Agent") == ["mine/1"]
+
+
 def test_extra_reaches_the_wire_and_unsupported_options_are_refused_or_warned_about(
     client: Client, httpserver: HTTPServer
 ) -> None:

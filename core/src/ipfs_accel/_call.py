@@ -100,11 +100,12 @@ class Call:
             url += "?" + urlencode(send.query)
         origin = self.target.origin if send.base_url is None else origin_of(base_url)
         headers = [
-            ("user-agent", self.user_agent),
             *send.headers,
             *self.target.headers,
             *(key_headers := self.target.key_headers(origin)),
         ]
+        if not any(name.lower() == "user-agent" for name, _ in self.target.headers):
+            headers.insert(0, ("user-agent", self.user_agent))
         if key_headers:
             self.sent_key = key_headers[0][1].removeprefix(self.target.key_header.prefix)
         content = send.content
