@@ -26,6 +26,7 @@ PRICES: dict[str, dict[str, Any]] = {
     "picture": {"input_price": 1.0, "image_input_price": 5.0, "image_output_price": 30.0},
     "short": {"input_price": 1.0, "output_price": 1.0, "prices_hold_to": 100},
     "seconds": {"second_price": 0.0001},
+    "rounded": {"second_price": 0.0001, "least_seconds": 40.0},
     "letters": {"character_price": 15.0},
     "embedding": {"input_price": 0.02},
 }
@@ -93,6 +94,7 @@ def test_a_tier_of_service_with_other_prices_has_no_known_cost(tier: str | None,
 def test_sound_is_paid_by_the_second_and_speech_by_the_letter() -> None:
     with Client(Config(), plugins=[Priced(Usage())]) as client:
         assert client.transcribe("priced/seconds", b"RIFF....WAVE").cost == pytest.approx(0.003)
+        assert client.transcribe("priced/rounded", b"RIFF....WAVE").cost == pytest.approx(0.004)
         assert client.transcribe("priced/letters", b"RIFF....WAVE").cost is None
         assert client.speak("priced/letters", "hello").cost == pytest.approx(0.000075)
 

@@ -92,7 +92,7 @@ def _of_quantity(info: ModelInfo, request: Any, answer: Any) -> float | None:
     """For models that are paid by the second, the letter or the picture."""
     duration, images = getattr(answer, "duration", None), getattr(answer, "images", None)
     if duration is not None and info.second_price is not None:
-        return float(duration) * info.second_price
+        return max(float(duration), info.least_seconds or 0.0) * info.second_price
     if images and info.image_price is not None:
         return len(images) * info.image_price
     text = getattr(request, "text", None)

@@ -22,6 +22,7 @@ class ModelInfo:
     Attributes:
         id: As the endpoint knows it.
         description: In the provider's words.
+        category: What it is for, in a word such as chat, vision, audio, speech or guard.
         owned_by: Who made or serves it, as the provider says.
         created: Seconds since 1970.
         context_window: Most tokens of prompt and answer together.
@@ -39,6 +40,7 @@ class ModelInfo:
         image_output_price: For output tokens that are pictures.
         prices_hold_to: Input tokens up to which the prices hold; a longer prompt costs more.
         second_price: US dollars per second of sound.
+        least_seconds: What a shorter sound is charged as.
         character_price: US dollars per million characters.
         image_price: US dollars per picture.
         retired: Date (ISO) on which the provider ends it, if that is set.
@@ -48,6 +50,7 @@ class ModelInfo:
 
     id: str
     description: str | None = None
+    category: str | None = None
     owned_by: str | None = None
     created: int | None = None
     context_window: int | None = None
@@ -65,6 +68,7 @@ class ModelInfo:
     image_output_price: float | None = None
     prices_hold_to: int | None = None
     second_price: float | None = None
+    least_seconds: float | None = None
     character_price: float | None = None
     image_price: float | None = None
     retired: str | None = None
