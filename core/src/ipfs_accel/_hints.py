@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ._headers import Headers
 
-__all__ = ["rate_limits", "retry_after"]
+__all__ = ["duration", "rate_limits", "retry_after"]
 
 # x-ratelimit-remaining-tokens, anthropic-ratelimit-input-tokens-remaining
 _LIMIT = re.compile(
@@ -89,10 +89,18 @@ def _reset(text: str, now: str | None) -> float | None:
     seconds = _amount(text)
     if seconds is not None:
         return seconds
-    spans = _SPAN.findall(text)
-    if spans and "".join([number + unit for number, unit in spans]) == text:
-        return sum([float(number) * _SECONDS[unit] for number, unit in spans])
+    seconds = duration(text)
+    if seconds is not None:
+        return seconds
     try:
         return max(0.0, (datetime.fromisoformat(text) - parsedate_to_datetime(now or "")).total_seconds())
     except (ValueError, TypeError, OverflowError):
         return None
+
+
+def duration(text: str) -> float | None:
+    """Return the seconds of a duration as Go writes it, such as 2m59.56s, or None."""
+    spans = _SPAN.findall(text)
+    if not spans or "".join([number + unit for number, unit in spans]) != text:
+        return None
+    return sum([float(number) * _SECONDS[unit] for number, unit in spans])

@@ -207,3 +207,27 @@ def test_every_body_is_readable(status: int, value: Any) -> None:
 @given(body=st.binary(max_size=60))
 def test_every_other_body_too(body: bytes) -> None:
     assert read(500, body).message
+
+
+@pytest.mark.parametrize(
+    ("expected", "message"),
+    [
+        (578.016, "Limit 100000, Used 97050. Please try again in 9m38.016s. Need more tokens?"),
+        (0.12, "Rate limit reached. Please try again in 120ms."),
+        (None, "Please try again in a while."),
+        (None, "Please try again in 20 years."),
+    ],
+)
+def test_how_long_to_wait_may_be_said_in_words(expected: float | None, message: str) -> None:
+    assert read(429, error(message)).retry_after == (None if expected is None else pytest.approx(expected))
+    assert error_in_body(error(message)).retry_after == (None if expected is None else pytest.approx(expected))
+
+
+def test_the_header_says_it_better() -> None:
+    body = json.dumps(error("Please try again in 1s")).encode()
+    assert read_error(HttpResponse(status=429, headers=Headers([("Retry-After", "7")]), body=body)).retry_after is None
+
+
+def test_an_error_in_a_stream_may_tell_its_status() -> None:
+    found = error_in_body(error("no", type="invalid_request_error", code="tool_use_failed", status_code=400))
+    assert (type(found), found.status, found.code) == (e.BadRequestError, 400, "tool_use_failed")

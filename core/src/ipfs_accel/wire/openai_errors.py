@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from ipfs_accel import _json
+from ipfs_accel._hints import duration
 from ipfs_accel.errors import (
     APIStatusError,
     AuthenticationError,
@@ -58,6 +59,7 @@ _CLASSES: dict[str, type[APIStatusError]] = {
 _CONTEXT = re.compile(
     r"maximum context length|context (?:window|size|length) (?:is )?exceed|exceeds the available context", re.IGNORECASE
 )
+_AGAIN = re.compile(r"try again in (\d[\w.]*[a-z])", re.ASCII | re.IGNORECASE)
 # Providers repeat the wrong key in their message: by its prefix, by what stands before it, by its look.
 _KEY = re.compile(
     r"\b(?:sk[-_]|[pr]k_|gsk_|hf_|xai-|AIza)[\w*.-]{6,}"
@@ -103,13 +105,22 @@ def error_in_body(body: dict[str, Any]) -> APIStatusError:
     """Return the error that a body says although its status was a success."""
     detail = _detail(body)
     error = body.get("error") or body
-    code, kind_name = (error.get("code"), error.get("type")) if isinstance(error, dict) else (None, None)
-    status = int(str(code)) if re.fullmatch(r"[45]\d\d", str(code), re.ASCII) else None
+    said = error if isinstance(error, dict) else {}
+    code, kind_name = said.get("code"), said.get("type")
+    found = (str(value) for value in (said.get("status_code"), code))
+    status = next((int(value) for value in found if re.fullmatch(r"[45]\d\d", value, re.ASCII)), None)
     if status is not None:
         usual = class_for_status(status)
     else:
         usual = BadRequestError if kind_name == "invalid_request_error" else InternalServerError
-    return (detail.kind or usual)(detail.message, code=detail.code, body=body, hint=detail.hint, status=status)
+    return (detail.kind or usual)(
+        detail.message,
+        code=detail.code,
+        body=body,
+        hint=detail.hint,
+        status=status,
+        retry_after=_wait(detail.message),
+    )
 
 
 def event_object(event: ServerSentEvent) -> dict[str, Any]:
@@ -148,7 +159,15 @@ def read_error(response: HttpResponse) -> ErrorDetail:
         kind = None
     if response.status == 404 and _speaks_of_model(detail.message):  # noqa: PLR2004
         kind = ModelNotFoundError
-    return ErrorDetail(message=detail.message, code=detail.code, kind=kind, hint=detail.hint)
+    # The header, where there is one, is read by the core.
+    wait = None if "retry-after" in response.headers else _wait(detail.message)
+    return ErrorDetail(message=detail.message, code=detail.code, kind=kind, hint=detail.hint, retry_after=wait)
+
+
+def _wait(message: str) -> float | None:
+    """Return the seconds of a "please try again in 9m38.016s"."""
+    found = _AGAIN.search(message)
+    return duration(found[1]) if found else None
 
 
 def _not_json(response: HttpResponse, error: Exception) -> ErrorDetail:
