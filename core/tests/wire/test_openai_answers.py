@@ -323,3 +323,9 @@ def test_models(expected: tuple[ModelInfo, ...], value: Any) -> None:
 def test_a_model() -> None:
     model = read_model(response(GPT))
     assert (model.id, model.retired, model.raw) == ("gpt", "2027-01-14", GPT)
+
+
+def test_what_a_usage_says_beside_tokens_is_kept() -> None:
+    usage = {"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 1}, "queue_time": 0.25}
+    answer = read_chat(response({"choices": [{"message": {"content": "a"}}], "usage": usage}))
+    assert (answer.usage.cached_input_tokens, answer.extra) == (1, {"usage": {"queue_time": 0.25}})

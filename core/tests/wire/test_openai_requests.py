@@ -165,6 +165,7 @@ def test_messages(expected: Any, message: Message) -> None:
     [
         ("messages\\[0\\]: audio: .* as data", Message.user(Audio(url="https://x.example/a.wav"))),
         ("messages\\[0\\]: audio: .* not audio/flac", Message.user(Audio(data=b"fLaC0"))),
+        ("messages\\[0\\]: image: .* provider keeps", Message.user(Image(file_id="file-1"))),
         ("messages\\[0\\]: document: .* as data", Message.user(Document(url="https://x.example/a.pdf"))),
         ("messages\\[0\\]: a tool message", Message(role="tool", content="17 C")),
         ("messages\\[0\\]: a tool message", Message(role="tool", content=())),

@@ -256,6 +256,12 @@ def test_usage(expected: Usage, stream: str) -> None:
     assert chat(FIRST + stream).usage == expected
 
 
+def test_what_a_usage_says_beside_tokens_is_kept() -> None:
+    usage = {"prompt_tokens": 9, "completion_tokens": 2, "queue_time": 0.25, "cost": None}
+    answer = chat(FIRST + LAST + chunk(usage=usage) + DONE)
+    assert (answer.usage, answer.extra["usage"]) == (Usage(input_tokens=9, output_tokens=2), {"queue_time": 0.25})
+
+
 def test_log_probabilities() -> None:
     def one(token: str) -> dict[str, Any]:
         return {"content": [{"token": token, "logprob": -1.0, "bytes": None, "top_logprobs": []}], "refusal": None}

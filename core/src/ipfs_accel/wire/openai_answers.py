@@ -39,6 +39,7 @@ from .sse import ServerSentEvent
 
 __all__ = [
     "ChatDecoder",
+    "beside_tokens",
     "chat_of",
     "completion_of",
     "decode_completion",
@@ -48,6 +49,7 @@ __all__ = [
     "read_embeddings",
     "read_model",
     "read_models",
+    "read_usage",
 ]
 
 Json = dict[str, Any]
@@ -143,7 +145,14 @@ def read_usage(usage: Any) -> Usage:
 
 
 def _extra(body: Json) -> Json:
-    return {name: value for name, value in body.items() if name not in _KNOWN and value is not None}
+    found = {name: value for name, value in body.items() if name not in _KNOWN and value is not None}
+    return {**found, "usage": beside} if (beside := beside_tokens(body.get("usage"))) else found
+
+
+def beside_tokens(usage: Any) -> Json:
+    """Return what a usage says that is no count of tokens, such as times."""
+    said = usage.items() if isinstance(usage, dict) else ()
+    return {name: value for name, value in said if "tokens" not in name and value is not None}
 
 
 def _logprobs(logprobs: Any) -> Iterator[TokenLogprob]:
@@ -284,6 +293,8 @@ def _note(chunk: Json, out: Assembler[Any]) -> None:
     usage = chunk.get("usage")
     if usage:
         out.usage = read_usage(usage)
+        if beside := beside_tokens(usage):
+            out.extra["usage"] = beside
     for name, value in chunk.items():
         if name not in _KNOWN and value is not None:
             out.extra[name] = value
@@ -318,7 +329,7 @@ class ChatDecoder:
             if delta:
                 content = delta.get("content")
                 if len(delta) > 1 or content is None:
-                    self._rest(delta, out, index)
+                    self.rest(delta, out, index)
                 if content:
                     out.text(_plain(content), index)
                 for position, call in enumerate(delta.get("tool_calls") or ()):
@@ -329,7 +340,8 @@ class ChatDecoder:
             if reason:
                 out.finish(reason, index)
 
-    def _rest(self, delta: Json, out: Assembler[ChatResponse], index: int) -> None:
+    def rest(self, delta: Json, out: Assembler[ChatResponse], index: int) -> None:
+        """Take what a delta says beside text and tool calls; a subclass may know more."""
         reasoning = delta.get("reasoning_content") or delta.get("reasoning")
         if isinstance(reasoning, str):
             out.reasoning(reasoning, index)

@@ -175,6 +175,10 @@ def _text(part: Text) -> Body:
 
 
 def _image(part: Image) -> Body:
+    if part.file_id is not None:
+        raise InvalidRequestError(
+            "image: this API takes no picture that the provider keeps", hint="give it as data or as a URL"
+        )
     image = {"url": part.to_url()}
     if part.detail is not None:
         image["detail"] = part.detail
