@@ -649,3 +649,9 @@ def test_files_that_openai_would_refuse_are_not_sent(client: Client, httpserver:
         with pytest.raises(e.InvalidRequestError, match=message):
             call()
     assert not httpserver.log
+
+
+def test_what_a_batch_cannot_honour_is_refused_or_warned_about(client: Client, httpserver: HTTPServer) -> None:
+    with pytest.raises(e.UnsupportedParameterError, match="top_k"):
+        client.create_batch("openai/gpt-4o", {"a": "hi"}, top_k=4)
+    assert not httpserver.log

@@ -59,6 +59,8 @@ class OpenAICompatible(Routes):
     """Whether the server knows `stream_options`; older ones refuse what they do not know."""
     reasoning_field: ClassVar[str | None] = None
     """Where the server takes back what it thought, such as `reasoning_content`; OpenAI's own API takes it nowhere."""
+    chat_decoder: ClassVar[type[answers.ChatDecoder]] = answers.ChatDecoder
+    """Reads the chunks of a streamed chat."""
 
     # hooks
 
@@ -79,8 +81,8 @@ class OpenAICompatible(Routes):
                 self.model_path(endpoint, "/chat/completions", request.model),
                 self.chat_body(endpoint, request, stream=False),
             ),
-            parse=answers.read_chat,
-            unsupported=requests.given(request, self.refused(endpoint, request)),
+            parse=self.read_chat,
+            unsupported=self.unsupported(endpoint, request),
         )
 
     @hookimpl
@@ -92,9 +94,9 @@ class OpenAICompatible(Routes):
                 self.chat_body(endpoint, request, stream=True),
             ),
             frames=SSEDecoder,
-            decoder=answers.ChatDecoder,
+            decoder=self.chat_decoder,
             assembler=_merging_assembler,
-            unsupported=requests.given(request, self.refused(endpoint, request)),
+            unsupported=self.unsupported(endpoint, request),
         )
 
     @hookimpl
@@ -106,7 +108,7 @@ class OpenAICompatible(Routes):
                 self.completion_body(endpoint, request, stream=False),
             ),
             parse=answers.read_completion,
-            unsupported=requests.given(request, self.refused(endpoint, request)),
+            unsupported=self.unsupported(endpoint, request),
         )
 
     @hookimpl
@@ -120,7 +122,7 @@ class OpenAICompatible(Routes):
             frames=SSEDecoder,
             decoder=lambda: answers.decode_completion,
             assembler=completion_assembler,
-            unsupported=requests.given(request, self.refused(endpoint, request)),
+            unsupported=self.unsupported(endpoint, request),
         )
 
     @hookimpl
@@ -130,7 +132,7 @@ class OpenAICompatible(Routes):
         return Http(
             send=self._post(endpoint, "/embeddings", request, self.embed_body(endpoint, request)),
             parse=lambda response: answers.read_embeddings(response, count),
-            unsupported=requests.given(request, self.refused(endpoint, request)),
+            unsupported=self.unsupported(endpoint, request),
         )
 
     @hookimpl
@@ -166,6 +168,10 @@ class OpenAICompatible(Routes):
     def described(self, _endpoint: Endpoint, model: ModelInfo) -> ModelInfo:
         """Add to what the server told of a model, for example from a `Catalogue`."""
         return model
+
+    def read_chat(self, response: HttpResponse) -> ChatResponse:
+        """Read the answer to a chat."""
+        return answers.read_chat(response)
 
     def chat_body(self, endpoint: Endpoint, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
         """Return the JSON body of a chat."""

@@ -22,13 +22,13 @@ from ipfs_accel.types import (
     TextDelta,
     TranscribeRequest,
     TranscribeResponse,
+    Upload,
     Usage,
 )
 
 from .collector import Collector, speech
 from .multipart import post_multipart
 from .openai_errors import checked, event_object, field
-from .openai_requests import given
 from .openai_routes import Routes
 from .sse import ServerSentEvent, SSEDecoder
 
@@ -85,11 +85,11 @@ class OpenAIAudio(Routes):
         fields = {**self.transcribe_fields(endpoint, request), "stream": True}
         path = self.model_path(endpoint, "/audio/transcriptions", request.model)
         return HttpStream(
-            send=post_multipart(path, form_fields(fields), [("file", request.audio)]),
+            send=post_multipart(path, form_fields(fields), self.sound_files(endpoint, request)),
             frames=SSEDecoder,
             decoder=_TranscriptDecoder,
             assembler=lambda: Collector(_transcript),
-            unsupported=given(request, self.refused(endpoint, request)),
+            unsupported=self.unsupported(endpoint, request),
         )
 
     @hookimpl
@@ -100,7 +100,7 @@ class OpenAIAudio(Routes):
         return Http(
             send=post_json(path, body, accept=_ANY),
             parse=_read_speech,
-            unsupported=given(request, self.refused(endpoint, request)),
+            unsupported=self.unsupported(endpoint, request),
         )
 
     @hookimpl
@@ -110,7 +110,7 @@ class OpenAIAudio(Routes):
         body = self.speak_body(endpoint, request)
         send = post_json(path, body, accept=_ANY)
         media_type = _TYPES.get(body.get("response_format") or "mp3")
-        unsupported = given(request, self.refused(endpoint, request))
+        unsupported = self.unsupported(endpoint, request)
         if body.get("stream_format") != "sse":
             return speech(send, media_type, unsupported)
         return HttpStream(
@@ -140,6 +140,10 @@ class OpenAIAudio(Routes):
             fields.pop({"timestamps": "timestamp_granularities"}.get(name, name), None)
         return {**fields, **request.extra}
 
+    def sound_files(self, _endpoint: Endpoint, request: TranscribeRequest) -> list[tuple[str, Upload]]:
+        """Return the files of the form; some servers take a URL among the fields instead."""
+        return [("file", request.audio)]
+
     def speak_body(self, endpoint: Endpoint, request: SpeakRequest) -> Json:
         """Return the JSON body of a request for speech."""
         named = {
@@ -158,9 +162,11 @@ class OpenAIAudio(Routes):
     def _written(self, endpoint: Endpoint, request: TranscribeRequest, route: str) -> Plan[TranscribeResponse]:
         fields = form_fields(self.transcribe_fields(endpoint, request))
         return Http(
-            send=post_multipart(self.model_path(endpoint, route, request.model), fields, [("file", request.audio)]),
+            send=post_multipart(
+                self.model_path(endpoint, route, request.model), fields, self.sound_files(endpoint, request)
+            ),
             parse=_read_transcript,
-            unsupported=given(request, self.refused(endpoint, request)),
+            unsupported=self.unsupported(endpoint, request),
         )
 
 

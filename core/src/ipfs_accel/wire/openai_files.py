@@ -75,11 +75,15 @@ class OpenAIFiles(Routes):
     """What stands before a route inside a batch."""
     window: ClassVar[str] = "24h"
     """How long a batch may take where the caller does not say."""
+    has_pages: ClassVar[bool] = True
+    """Whether lists come page by page."""
+    purpose: ClassVar[str] = "user_data"
+    """What a file is for where the caller does not say."""
 
     @hookimpl
     def upload_file(self, endpoint: Endpoint, request: UploadRequest) -> Plan[FileInfo]:
         """Plan POST /files."""
-        fields: Json = {"purpose": request.purpose or "user_data"}
+        fields: Json = {"purpose": request.purpose or self.purpose}
         if request.expires_after is not None:
             fields["expires_after[anchor]"] = "created_at"
             fields["expires_after[seconds]"] = request.expires_after
@@ -90,7 +94,7 @@ class OpenAIFiles(Routes):
     @hookimpl
     def list_files(self, endpoint: Endpoint, limit: int | None) -> Plan[tuple[FileInfo, ...]]:
         """Plan GET /files, page by page."""
-        return _paged(self.path(endpoint, "/files"), _file, limit)
+        return _paged(self.path(endpoint, "/files"), _file, limit, has_pages=self.has_pages)
 
     @hookimpl
     def get_file(self, endpoint: Endpoint, file: str) -> Plan[FileInfo]:
@@ -117,28 +121,23 @@ class OpenAIFiles(Routes):
 
         def steps() -> Generator[Any, Any, Plan[Batch]]:
             lines = [self._line(endpoint, item.id, route, item.request) for item in request.items]
+            lost = {name for item in request.items for name in self.unsupported(endpoint, item.request)}
             upload = Upload(
                 name="batch.jsonl", media_type="application/jsonl", data=b"".join(lines), size=sum(map(len, lines))
             )
             fields = form_fields({"purpose": "batch"})
             send = post_multipart(self.path(endpoint, "/files"), fields, [("file", upload)])
-            file = yield Http(send=send, parse=lambda response: _file(checked(response.json())))
-            body: Json = {
-                "input_file_id": file.id,
-                "endpoint": route,
-                "completion_window": request.completion_window or self.window,
-            }
-            if request.metadata is not None:
-                body["metadata"] = dict(request.metadata)
-            body.update(request.extra)
-            return Http(send=post_json(self.path(endpoint, "/batches"), body), parse=_read_batch)
+            file = yield Http(
+                send=send, parse=lambda response: _file(checked(response.json())), unsupported=tuple(sorted(lost))
+            )
+            return self.batch_of_file(endpoint, file.id, route, request)
 
         return Flow(steps=steps)
 
     @hookimpl
     def list_batches(self, endpoint: Endpoint, limit: int | None) -> Plan[tuple[Batch, ...]]:
         """Plan GET /batches, page by page."""
-        return _paged(self.path(endpoint, "/batches"), _batch, limit)
+        return _paged(self.path(endpoint, "/batches"), _batch, limit, has_pages=self.has_pages)
 
     @hookimpl
     def get_batch(self, endpoint: Endpoint, batch: str) -> Plan[Batch]:
@@ -172,7 +171,17 @@ class OpenAIFiles(Routes):
 
         return StreamFlow(steps=steps)
 
-    # what may differ
+    def batch_of_file(self, endpoint: Endpoint, file: str, route: str, request: BatchRequest) -> Http[Batch]:
+        """Plan POST /batches, for a file of lines that the provider has already."""
+        body: Json = {
+            "input_file_id": file,
+            "endpoint": route,
+            "completion_window": request.completion_window or self.window,
+        }
+        if request.metadata is not None:
+            body["metadata"] = dict(request.metadata)
+        body.update(request.extra)
+        return Http(send=post_json(self.path(endpoint, "/batches"), body), parse=_read_batch)
 
     def _content(self, endpoint: Endpoint, file: str) -> HttpRequest:
         path = self.path(endpoint, f"/files/{segment(file)}/content")
@@ -238,7 +247,7 @@ def _problem(problem: Any) -> str:
     return f"{where}{problem.get('message') or problem.get('code')}"
 
 
-def _paged(path: str, read: Callable[[Any], Any], limit: int | None) -> Flow[tuple[Any, ...]]:
+def _paged(path: str, read: Callable[[Any], Any], limit: int | None, *, has_pages: bool) -> Flow[tuple[Any, ...]]:
     """Plan the reading of a list that goes on after the last id of each page."""
 
     def page(response: HttpResponse) -> tuple[list[Any], str | None]:
@@ -252,9 +261,9 @@ def _paged(path: str, read: Callable[[Any], Any], limit: int | None) -> Flow[tup
         while limit is None or len(found) < limit:
             size = _PAGE if limit is None else min(_PAGE, limit - len(found))
             query = (("limit", str(size)), *((("after", after),) if after else ()))
-            items, after = yield Http(send=get(path, query=query), parse=page)
+            items, after = yield Http(send=get(path, query=query if has_pages else ()), parse=page)
             found += items
-            if after is None:
+            if after is None or not has_pages:
                 break
         return Ready(value=tuple(found[:limit]))
 

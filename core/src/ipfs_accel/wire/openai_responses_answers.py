@@ -21,9 +21,10 @@ from ipfs_accel.types import (
     ToolCall,
     Usage,
 )
-from ipfs_accel.wire.assembler import Assembler, build_chat, settle_finish_reason
-from ipfs_accel.wire.openai_errors import checked, error_in_body, event_object, field
-from ipfs_accel.wire.sse import ServerSentEvent
+
+from .assembler import Assembler, build_chat, settle_finish_reason
+from .openai_errors import checked, error_in_body, event_object, field
+from .sse import ServerSentEvent
 
 __all__ = ["ResponseDecoder", "assembler", "read_count", "read_response"]
 
@@ -34,12 +35,12 @@ _CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 _KEPT = ("service_tier", "status", "conversation", "metadata", "background", "moderation")
 
 
-def read_response(response: HttpResponse) -> ChatResponse:
-    """Read the answer of POST /responses."""
+def read_response(response: HttpResponse, backend: str = "openai") -> ChatResponse:
+    """Read the answer of POST /responses; `backend` is who understands its opaque parts."""
     body = response.json()
     if isinstance(body, dict) and body.get("status") == "failed":
         raise _failure(body)
-    return _answer(checked(body), raw=body)
+    return _answer(checked(body), backend, raw=body)
 
 
 def _failure(body: Json) -> Exception:
@@ -47,11 +48,11 @@ def _failure(body: Json) -> Exception:
     return error_in_body({"error": error if isinstance(error, dict) else {"message": "the response failed"}})
 
 
-def _answer(body: Json, raw: Any = None) -> ChatResponse:
+def _answer(body: Json, backend: str, raw: Any = None) -> ChatResponse:
     parts: list[Part] = []
     logprobs: list[TokenLogprob] = []
     for item in field(body, "output", list):
-        parts += _parts(item, logprobs)
+        parts += _parts(item, logprobs, backend)
     has_calls = any(isinstance(part, ToolCall) for part in parts)
     reason = settle_finish_reason(_reason(body), has_tool_calls=has_calls)
     message = Message(role="assistant", content=tuple(parts))
@@ -75,7 +76,7 @@ def _reason(body: Json) -> str | None:
     return status  # queued or in progress, for answers that are made in the background
 
 
-def _parts(item: Any, logprobs: list[TokenLogprob]) -> Iterator[Part]:
+def _parts(item: Any, logprobs: list[TokenLogprob], backend: str) -> Iterator[Part]:
     kind = item.get("type")
     if kind == "message":
         for content in item.get("content") or ():
@@ -92,7 +93,7 @@ def _parts(item: Any, logprobs: list[TokenLogprob]) -> Iterator[Part]:
             text = _thought(item)
             if text:
                 yield Reasoning(text=text)
-        yield Opaque(backend="openai", data=item)
+        yield Opaque(backend=backend, data=item)
 
 
 def _thought(item: Json) -> str:
@@ -129,11 +130,11 @@ def read_count(response: HttpResponse) -> TokenCount:
     return TokenCount(input_tokens=field(body, "input_tokens", int), exact=True, method="server", raw=body)
 
 
-def assembler() -> Assembler[ChatResponse]:
+def assembler(backend: str = "openai") -> Assembler[ChatResponse]:
     """Make an assembler for streams that end with the whole answer; what came before counts only if they do not."""
 
     def build(out: Assembler[ChatResponse]) -> ChatResponse:
-        return build_chat(out) if out.final is None else _answer(out.final)
+        return build_chat(out) if out.final is None else _answer(out.final, backend)
 
     return Assembler(build, eof_after_finish=False)
 
@@ -141,12 +142,17 @@ def assembler() -> Assembler[ChatResponse]:
 class ResponseDecoder:
     """Tells an assembler what the events of a response mean; made anew for each stream."""
 
+    def __init__(self, backend: str = "openai") -> None:
+        self._backend = backend
+
     def __call__(self, event: ServerSentEvent, out: Assembler[ChatResponse]) -> None:
         """Take one event; those without a handler say nothing that the last one does not say again."""
         data = event_object(event)
-        handle = _HANDLERS.get(str(data.get("type")))
-        if handle is not None:
-            handle(data, out)
+        kind = str(data.get("type"))
+        if kind == "response.output_item.done":
+            _item_ends(data, out, self._backend)
+        elif kind in _HANDLERS:
+            _HANDLERS[kind](data, out)
 
 
 def _created(data: Json, out: Assembler[ChatResponse]) -> None:
@@ -189,14 +195,14 @@ def _item_begins(data: Json, out: Assembler[ChatResponse]) -> None:
         out.tool_call(data.get("output_index") or 0, id=item.get("call_id"), name=item.get("name"))
 
 
-def _item_ends(data: Json, out: Assembler[ChatResponse]) -> None:
+def _item_ends(data: Json, out: Assembler[ChatResponse], backend: str) -> None:
     item = data.get("item") or {}
     if item.get("type") in _CALLS:
         out.end_block(key=data.get("output_index") or 0)
     elif item.get("type") == "message":
         out.end_block()
     elif item:
-        out.opaque("openai", item)
+        out.opaque(backend, item)
 
 
 def _response_ends(data: Json, out: Assembler[ChatResponse]) -> None:
@@ -224,7 +230,6 @@ _HANDLERS: dict[str, Callable[[Json, Assembler[ChatResponse]], None]] = {
     "response.content_part.added": _part_ends,
     "response.content_part.done": _part_ends,
     "response.output_item.added": _item_begins,
-    "response.output_item.done": _item_ends,
     "response.completed": _response_ends,
     "response.incomplete": _response_ends,
     "response.failed": _response_ends,

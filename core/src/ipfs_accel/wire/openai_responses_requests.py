@@ -35,13 +35,19 @@ _COUNTED = (
 _ENCRYPTED = "reasoning.encrypted_content"
 
 
-def body(request: ChatRequest, *, stream: bool) -> Json:
+def body(request: ChatRequest, *, stream: bool, backend: str = "openai", stores: bool = True) -> Json:
     """Make the body of POST /responses.
 
-    Unlike chat completions this API stores answers unless it is told not to; it is told not to unless the caller asks
-    for it. What a model thought then comes encrypted, to be sent back with its tool calls.
+    Unlike chat completions OpenAI's own API stores answers unless it is told not to; it is told not to unless the
+    caller asks for it. What a model thought then comes encrypted, to be sent back with its tool calls.
+
+    Args:
+        request: The chat.
+        stream: Whether the answer comes as events.
+        backend: Whose opaque parts go back to the server.
+        stores: Whether the server can store answers, and so has the fields that say whether it should.
     """
-    found: Json = {"model": request.model, "input": list(_items(request.messages))}
+    found: Json = {"model": request.model, "input": list(_items(request.messages, backend))}
     named = {
         "max_output_tokens": request.max_tokens,
         "temperature": request.temperature,
@@ -51,7 +57,7 @@ def body(request: ChatRequest, *, stream: bool) -> Json:
         "tool_choice": _tool_choice(request.tool_choice),
     }
     found |= {name: value for name, value in named.items() if value is not None}
-    include = [_ENCRYPTED] if not request.extra.get("store") else []
+    include = [_ENCRYPTED] if stores and not request.extra.get("store") else []
     if request.logprobs:
         include.append("message.output_text.logprobs")
     if include:
@@ -64,7 +70,8 @@ def body(request: ChatRequest, *, stream: bool) -> Json:
         found["text"] = {"format": _format(request.response_format)}
     if request.reasoning_effort is not None:
         found["reasoning"] = {"effort": request.reasoning_effort}
-    found["store"] = False
+    if stores:
+        found["store"] = False
     if stream:
         found["stream"] = True
     return _with_extra(found, request.extra)
@@ -83,21 +90,21 @@ def count_body(request: ChatRequest) -> Json:
     return {name: value for name, value in body(request, stream=False).items() if name in _COUNTED}
 
 
-def _items(messages: Iterable[Message]) -> Iterator[Json]:
+def _items(messages: Iterable[Message], backend: str) -> Iterator[Json]:
     for index, message in enumerate(messages):
         try:
-            yield from _assistant(message) if message.role == "assistant" else _others(message)
+            yield from _assistant(message, backend) if message.role == "assistant" else _others(message, backend)
         except InvalidRequestError as error:
             raise InvalidRequestError(f"messages[{index}]: {error.message}", hint=error.hint) from None
 
 
-def _others(message: Message) -> Iterator[Json]:
+def _others(message: Message, backend: str) -> Iterator[Json]:
     said: list[Json] = []
     for part in message.content:
         if isinstance(part, ToolResult):
             yield {"type": "function_call_output", "call_id": part.tool_call_id, "output": _output(part)}
         elif isinstance(part, Opaque):
-            if part.backend == "openai":
+            if part.backend == backend:
                 yield dict(part.data)
         else:
             said.append(_input(part))
@@ -108,7 +115,7 @@ def _others(message: Message) -> Iterator[Json]:
         yield {"role": message.role, "content": said if plain is None else plain}
 
 
-def _assistant(message: Message) -> Iterator[Json]:
+def _assistant(message: Message, backend: str) -> Iterator[Json]:
     """Give a model's turn back in the order in which it came: thoughts stand before the calls that they led to."""
     said: list[Json] = []
     for part in message.content:
@@ -117,7 +124,7 @@ def _assistant(message: Message) -> Iterator[Json]:
         elif isinstance(part, Refusal):
             said.append({"type": "refusal", "refusal": part.text})
         else:
-            item = _item(part)
+            item = _item(part, backend)
             if item is not None:
                 if said:
                     yield {"role": "assistant", "content": said}
@@ -127,11 +134,11 @@ def _assistant(message: Message) -> Iterator[Json]:
         yield {"role": "assistant", "content": said}
 
 
-def _item(part: Part) -> Json | None:
+def _item(part: Part, backend: str) -> Json | None:
     if isinstance(part, ToolCall):
         arguments = part.arguments or "{}"
         return {"type": "function_call", "call_id": part.id, "name": part.name, "arguments": arguments}
-    if isinstance(part, Opaque) and part.backend == "openai":
+    if isinstance(part, Opaque) and part.backend == backend:
         return dict(part.data)
     return None  # visible reasoning goes back as the opaque item beside it
 

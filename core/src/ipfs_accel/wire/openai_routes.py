@@ -7,6 +7,8 @@ from typing import Any
 
 from ipfs_accel.plans import Endpoint
 
+from .openai_requests import given
+
 __all__ = ["Routes"]
 
 
@@ -27,3 +29,7 @@ class Routes:
         Bodies leave them out, and those that the caller gave are reported.
         """
         return ("top_k",)
+
+    def unsupported(self, endpoint: Endpoint, request: Any) -> tuple[str, ...]:
+        """Return which of them the caller gave."""
+        return given(request, self.refused(endpoint, request))

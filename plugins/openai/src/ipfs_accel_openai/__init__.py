@@ -16,7 +16,6 @@ from ipfs_accel.plans import (
     Endpoint,
     Flow,
     Http,
-    HttpStream,
     Local,
     Plan,
     Ready,
@@ -25,7 +24,6 @@ from ipfs_accel.plans import (
 )
 from ipfs_accel.types import (
     ChatRequest,
-    ChatResponse,
     EditImageRequest,
     FileInfo,
     ImageResponse,
@@ -39,14 +37,14 @@ from ipfs_accel.types import (
     UploadRequest,
     VaryImageRequest,
 )
-from ipfs_accel.wire.openai import OpenAICompatible
+from ipfs_accel.wire import openai_responses_answers as responses_answers
+from ipfs_accel.wire import openai_responses_requests as responses_requests
 from ipfs_accel.wire.openai_audio import OpenAIAudio
 from ipfs_accel.wire.openai_files import OpenAIFiles
 from ipfs_accel.wire.openai_images import OpenAIImages
-from ipfs_accel.wire.openai_requests import given
-from ipfs_accel.wire.sse import SSEDecoder
+from ipfs_accel.wire.openai_responses import OpenAIResponses
 
-from . import _answers, _limits, _moderation, _responses
+from . import _limits, _moderation
 
 __all__ = ["Azure", "AzureOptions", "OpenAI", "Options", "azure", "backend"]
 
@@ -98,7 +96,7 @@ def _headers(options: Options) -> Mapping[str, str]:
     return {name: value for name, value in named.items() if value}
 
 
-class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAICompatible):
+class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
     """All that OpenAI's own service has for calls over HTTP."""
 
     api_version = 1
@@ -116,37 +114,13 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAICompatible):
     )
 
     @hookimpl
-    def chat(self, endpoint: Endpoint, request: ChatRequest) -> Plan[ChatResponse]:
-        """Plan POST /chat/completions, or POST /responses where that is needed."""
-        if not self.speaks_responses(endpoint, request):
-            return super().chat(endpoint, request)
-        body = _responses.body(request, stream=False)
-        return Http(
-            send=post_json(self.path(endpoint, "/responses"), self._without_refused(endpoint, request, body)),
-            parse=_answers.read_response,
-            unsupported=given(request, {*_responses.NOT_THERE, *self.refused(endpoint, request)}),
-        )
-
-    @hookimpl
-    def stream(self, endpoint: Endpoint, request: ChatRequest) -> StreamPlan[ChatResponse]:
-        """Plan the same as a stream."""
-        if not self.speaks_responses(endpoint, request):
-            return super().stream(endpoint, request)
-        body = _responses.body(request, stream=True)
-        return HttpStream(
-            send=post_json(self.path(endpoint, "/responses"), self._without_refused(endpoint, request, body)),
-            frames=SSEDecoder,
-            decoder=_answers.ResponseDecoder,
-            assembler=_answers.assembler,
-            unsupported=given(request, {*_responses.NOT_THERE, *self.refused(endpoint, request)}),
-        )
-
-    @hookimpl
     def count_tokens(self, endpoint: Endpoint, request: ChatRequest) -> Plan[TokenCount]:
         """Plan POST /responses/input_tokens, or a count without a server."""
         if endpoint.options.count == "server" or (endpoint.options.count == "auto" and self.is_hosted(endpoint)):
             path = self.path(endpoint, "/responses/input_tokens")
-            return Http(send=post_json(path, _responses.count_body(request)), parse=_answers.read_count)
+            return Http(
+                send=post_json(path, responses_requests.count_body(request)), parse=responses_answers.read_count
+            )
 
         def run() -> TokenCount:
             from . import _tokens  # noqa: PLC0415 - encodings are large, and few callers count
@@ -245,12 +219,6 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAICompatible):
         if "max_tokens" in body and "max_tokens" not in request.extra and self.is_hosted(endpoint):
             limit = body.pop("max_tokens")
             body.setdefault("max_completion_tokens", limit)
-        return body
-
-    def _without_refused(self, endpoint: Endpoint, request: ChatRequest, body: dict[str, Any]) -> dict[str, Any]:
-        for name in self.refused(endpoint, request):
-            if name not in request.extra:
-                body.pop(name, None)
         return body
 
 

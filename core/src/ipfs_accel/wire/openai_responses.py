@@ -1,0 +1,72 @@
+"""OpenAI's dialect, the Responses API as another way to chat.
+
+class Acme(OpenAIResponses): ...
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, ClassVar
+
+from ipfs_accel.hookspecs import hookimpl
+from ipfs_accel.plans import Endpoint, Http, HttpStream, Plan, StreamPlan, post_json
+from ipfs_accel.types import ChatRequest, ChatResponse
+
+from . import openai_responses_answers as answers
+from . import openai_responses_requests as requests
+from .openai import OpenAICompatible
+from .openai_requests import given
+from .sse import SSEDecoder
+
+__all__ = ["OpenAIResponses"]
+
+
+class OpenAIResponses(OpenAICompatible):
+    """Chats by chat completions or, where `speaks_responses` says so, by the Responses API."""
+
+    opaque_name: ClassVar[str] = "openai"
+    """Who understands the opaque parts of this server's answers."""
+    stores_responses: ClassVar[bool] = True
+    """Whether the server can store answers."""
+
+    @hookimpl
+    def chat(self, endpoint: Endpoint, request: ChatRequest) -> Plan[ChatResponse]:
+        """Plan POST /chat/completions, or POST /responses where that is needed."""
+        if not self.speaks_responses(endpoint, request):
+            return super().chat(endpoint, request)
+        return Http(
+            send=post_json(self.path(endpoint, "/responses"), self.responses_body(endpoint, request, stream=False)),
+            parse=partial(answers.read_response, backend=self.opaque_name),
+            unsupported=self._lost(endpoint, request),
+        )
+
+    @hookimpl
+    def stream(self, endpoint: Endpoint, request: ChatRequest) -> StreamPlan[ChatResponse]:
+        """Plan the same as a stream."""
+        if not self.speaks_responses(endpoint, request):
+            return super().stream(endpoint, request)
+        return HttpStream(
+            send=post_json(self.path(endpoint, "/responses"), self.responses_body(endpoint, request, stream=True)),
+            frames=SSEDecoder,
+            decoder=partial(answers.ResponseDecoder, self.opaque_name),
+            assembler=partial(answers.assembler, self.opaque_name),
+            unsupported=self._lost(endpoint, request),
+        )
+
+    # what may differ
+
+    def speaks_responses(self, _endpoint: Endpoint, _request: ChatRequest) -> bool:
+        """Whether a chat is made by the Responses API."""
+        return True
+
+    def responses_body(self, endpoint: Endpoint, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
+        """Return the JSON body of a chat by the Responses API."""
+        body = requests.body(request, stream=stream, backend=self.opaque_name, stores=self.stores_responses)
+        for name in self.refused(endpoint, request):
+            if name not in request.extra:
+                body.pop(name, None)
+        return body
+
+    def _lost(self, endpoint: Endpoint, request: ChatRequest) -> tuple[str, ...]:
+        lost = (*given(request, requests.NOT_THERE), *self.unsupported(endpoint, request))
+        return tuple(dict.fromkeys(lost))
