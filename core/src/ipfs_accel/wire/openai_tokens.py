@@ -76,7 +76,7 @@ def _signature(tool: Any) -> str:
 def _counter(encoding: str | None) -> tuple[str, Count]:
     """Return the best counter that is at hand: nothing is ever fetched for it."""
     if encoding is not None and _has_tiktoken_ranks(encoding):
-        import tiktoken  # noqa: PLC0415 - optional
+        import tiktoken  # noqa: PLC0415 - optional  # pyright: ignore[reportMissingImports]
 
         known = tiktoken.get_encoding(encoding)
         return f"tiktoken {encoding}", lambda text: len(known.encode(text, disallowed_special=()))
