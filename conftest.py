@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import os
 import socket
@@ -97,6 +98,18 @@ def peer_python(name: str, *requirements: str) -> Path:
             pytest.skip(f"{', '.join(requirements)} cannot be installed: {done.stderr[-300:]}")
     (folder / "complete").touch()
     return python
+
+
+def form(request: Any) -> tuple[list[tuple[str, str]], list[tuple[str, str | None, str, bytes]]]:
+    """Return the fields and the files of a form that pytest-httpserver recorded."""
+    from werkzeug.formparser import FormDataParser  # noqa: PLC0415 - not every test has a form
+
+    data = request.get_data()
+    _, fields, files = FormDataParser(stream_factory=lambda *_, **__: io.BytesIO()).parse(
+        io.BytesIO(data), request.mimetype, len(data), dict(request.mimetype_params)
+    )
+    found = [(name, file.filename, file.content_type or "", file.read()) for name, file in files.items(multi=True)]
+    return sorted(fields.items(multi=True)), found
 
 
 def free_port() -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import re
 import warnings
@@ -16,7 +15,8 @@ from ipfs_accel import errors as e
 from ipfs_accel.types import BatchItem, BlockEnd, ChatRequest, EmbedRequest, Opaque, TextDelta, ToolCall
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
-from werkzeug.formparser import FormDataParser
+
+from conftest import form
 
 openai = pytest.importorskip("openai", reason="OpenAI's SDK is the oracle of these tests")
 
@@ -202,16 +202,6 @@ def client(hosted: str) -> Iterator[Client]:
 def sdk(hosted: str) -> Iterator[Any]:
     with openai.OpenAI(base_url=hosted, api_key="sk-test", max_retries=0) as sdk:
         yield sdk
-
-
-def form(request: Request) -> tuple[list[tuple[str, str]], list[tuple[str, str | None, str, bytes]]]:
-    """Return a form's fields and files."""
-    data = request.get_data()
-    _, fields, files = FormDataParser(stream_factory=lambda *_, **__: io.BytesIO()).parse(
-        io.BytesIO(data), request.mimetype, len(data), dict(request.mimetype_params)
-    )
-    found = [(name, file.filename, file.content_type or "", file.read()) for name, file in files.items(multi=True)]
-    return sorted(fields.items(multi=True)), found
 
 
 ALL = {**RESPONSES, **IMAGES, **AUDIO, **OTHERS}

@@ -1,0 +1,91 @@
+"""Where Groq's chats differ from OpenAI's: documents, tools of the server, members that it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+from ipfs_accel import _json
+from ipfs_accel.errors import InvalidRequestError
+from ipfs_accel.types import ChatRequest, Document, Message, Refusal, Text
+
+__all__ = ["Taken", "finish", "named", "take_apart"]
+
+Json = dict[str, Any]
+
+
+@attrs.frozen(kw_only=True)
+class Taken:
+    """What is written elsewhere than in OpenAI's chats.
+
+    Attributes:
+        request: The chat without it.
+        documents: To be read by the model; Groq cites them by their ids.
+        tools: Tools of the server, such as `browser_search`, beside the caller's own.
+    """
+
+    request: ChatRequest
+    documents: tuple[Json, ...]
+    tools: tuple[Any, ...]
+
+
+def take_apart(request: ChatRequest) -> Taken:
+    """Take out documents and the server's tools; a refusal becomes text, since Groq has no other place for it."""
+    documents = tuple(_documents(request.messages))
+    messages = tuple([_plain(message) for message in request.messages])
+    extra, tools = dict(request.extra), ()
+    if request.tools or not extra.get("tools", True):  # Groq refuses an empty list
+        tools = tuple(extra.pop("tools", None) or ())
+    return Taken(request=attrs.evolve(request, messages=messages, extra=extra), documents=documents, tools=tools)
+
+
+def _plain(message: Message) -> Message:
+    if not any(isinstance(part, Document | Refusal) for part in message.content):
+        return message
+    kept = [part for part in message.content if not isinstance(part, Document)]
+    return attrs.evolve(
+        message, content=tuple([Text(text=part.text) if isinstance(part, Refusal) else part for part in kept])
+    )
+
+
+def _documents(messages: tuple[Message, ...]) -> Iterator[Json]:
+    for index, message in enumerate(messages):
+        for part in message.content:
+            if isinstance(part, Document):
+                source = _source(part, f"messages[{index}]")
+                yield {"source": source} if part.name is None else {"id": part.name, "source": source}
+
+
+def _source(part: Document, where: str) -> Json:
+    kind = part.media_type or ""
+    if part.data is None or not (kind.startswith("text/") or kind == "application/json"):
+        what = kind if part.data is not None else "URLs and files that it keeps"
+        raise InvalidRequestError(
+            f"{where}: document: Groq takes text and JSON as data, not {what}", hint="extract its text"
+        )
+    try:
+        if kind == "application/json":
+            return {"type": "json", "data": _json.loads(part.data)}
+        return {"type": "text", "text": part.data.decode()}
+    except ValueError as error:
+        raise InvalidRequestError(f"{where}: document: it is not {kind}: {error}") from None
+
+
+def named(request: ChatRequest) -> tuple[str, ...]:
+    """Return the names of speakers that the caller gave; Groq refuses messages that have one."""
+    return tuple([f"messages[{index}].name" for index, message in enumerate(request.messages) if message.name])
+
+
+def finish(body: Json, taken: Taken) -> Json:
+    """Put in what was taken out, and take out what Groq refuses of messages: names, and members that are null."""
+    if "messages" in body and "messages" not in taken.request.extra:
+        body["messages"] = [
+            {name: value for name, value in message.items() if name != "name" and value is not None}
+            for message in body["messages"]
+        ]
+    if taken.documents:
+        body["documents"] = [*taken.documents, *(body.get("documents") or ())]
+    if taken.tools:
+        body["tools"] = [*body["tools"], *taken.tools]
+    return body
