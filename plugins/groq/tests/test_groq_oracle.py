@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from ipfs_accel import AsyncClient, Client, Document, EndpointConfig, Image, JsonSchema, Message, Tool
+from ipfs_accel.errors import APIStatusError
 from ipfs_accel.types import Audio, BatchItem, ChatRequest, Reasoning, Refusal, ToolCall, Upload
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
@@ -426,7 +427,7 @@ OTHERS: dict[str, tuple[Two, Two, Differs]] = {
     "a file's content": (lambda sdk: sdk.files.content("file_1").read(), lambda client: client.stream_file("groq", "file_1").read(), ANY_FILE),
     "the end of a file": (lambda sdk: sdk.files.delete("file_1"), lambda client: client.delete_file("groq", "file_1"), {}),
     "a batch of lines": (lambda sdk: sdk.batches.create(input_file_id="file_1", endpoint="/v1/chat/completions", completion_window="7d", metadata={"a": "b"}),
-                         lambda client: client.call("groq", "create_batch", file="file_1", completion_window="7d", metadata={"a": "b"}), {}),
+                         lambda client: client.call("groq", "create_batch_of_file", file="file_1", completion_window="7d", metadata={"a": "b"}), {}),
     "batches": (lambda sdk: sdk.batches.list(), lambda client: client.list_batches("groq"), {}),
     "a batch's state": (lambda sdk: sdk.batches.retrieve("batch_1"), lambda client: client.get_batch("groq", "batch_1"), {}),
     "a batch's end": (lambda sdk: sdk.batches.cancel("batch_1"), lambda client: client.cancel_batch("groq", "batch_1"), {}),
@@ -476,3 +477,95 @@ def test_a_call_is_sent_as_the_sdk_sends_it(name: str, both: Callable[..., list[
     httpserver.expect_request(re.compile(".*")).respond_with_handler(answer)
     theirs, ours, differs = OTHERS[name]
     both(theirs, ours, differs)
+
+
+@pytest.mark.parametrize("shape", ["json", "verbose_json"])
+@pytest.mark.parametrize("name", ["transcriptions", "translations"])
+def test_a_transcript_is_read_as_the_sdk_reads_it(
+    name: str, shape: str, both: Callable[..., list[Any]], httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request(re.compile(".*")).respond_with_handler(answer)
+    ours = {"transcriptions": "transcribe", "translations": "translate"}[name]
+    expected, actual = both(
+        lambda sdk: getattr(sdk.audio, name).create(model="whisper-large-v3", file=SOUND, response_format=shape),
+        lambda client: getattr(client, ours)("groq/whisper-large-v3", WAV, response_format=shape),
+    )
+    told = expected.model_dump()
+    assert (actual.text, actual.language, actual.duration) == (told["text"], told.get("language"), told.get("duration"))
+    assert [each.raw for each in actual.segments] == told.get("segments", [])
+    assert [(each.text, each.start, each.end) for each in actual.words] == [
+        (each["word"], each["start"], each["end"]) for each in told.get("words", [])
+    ]
+    assert actual.raw["x_groq"] == told["x_groq"]
+
+
+def test_sound_files_batches_and_models_are_read_as_the_sdk_reads_them(
+    both: Callable[..., list[Any]], httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request(re.compile(".*")).respond_with_handler(answer)
+    speech = {"model": "canopylabs/orpheus-v1-english", "input": "hi", "voice": "troy", "response_format": "wav"}
+    expected, actual = both(
+        lambda sdk: [
+            sdk.files.info("file_1"),
+            sdk.batches.retrieve("batch_1"),
+            sdk.models.list().data[0],
+            sdk.files.list().data[0],
+            sdk.batches.list().data[0],
+        ],
+        lambda client: [
+            client.get_file("groq", "file_1"),
+            client.get_batch("groq", "batch_1"),
+            client.list_models("groq")[0],
+            client.list_files("groq")[0],
+            client.list_batches("groq")[0],
+        ],
+    )
+    for file, told in ((actual[0], expected[0]), (actual[3], expected[3])):
+        assert (file.id, file.name, file.size) == (told.id, told.filename, told.bytes)
+        assert (file.created, file.purpose) == (told.created_at, told.purpose)
+    for batch, told in ((actual[1], expected[1]), (actual[4], expected[4])):
+        assert (batch.id, batch.status, batch.created, batch.ended) == (
+            told.id,
+            told.status,
+            told.created_at,
+            told.completed_at,
+        )
+        assert (batch.total, batch.succeeded, batch.failed) == (
+            told.request_counts.total,
+            told.request_counts.completed,
+            told.request_counts.failed,
+        )
+        assert batch.metadata == told.metadata
+    assert (actual[2].id, actual[2].created, actual[2].owned_by) == (
+        expected[2].id,
+        expected[2].created,
+        expected[2].owned_by,
+    )
+    httpserver.clear_log()
+    heard, said = both(
+        lambda sdk: sdk.audio.speech.create(**speech).read(),
+        lambda client: client.speak("groq/canopylabs/orpheus-v1-english", "hi", voice="troy"),
+        ANY_SOUND,
+    )
+    assert (said.data, said.media_type) == (heard, "audio/wav")
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 422, 429, 500])
+def test_an_error_says_what_the_sdks_says(status: int, httpserver: HTTPServer) -> None:
+    body = {"error": {"message": "no such thing", "type": "invalid_request_error", "code": "some_code"}}
+    httpserver.expect_request(re.compile(".*")).respond_with_json(body, status, {"x-request-id": "req_01kh"})
+    url = httpserver.url_for("").rstrip("/")
+    with (
+        groq.Groq(base_url=url, api_key="gsk_test_0123456789", max_retries=0) as sdk,
+        pytest.raises(groq.APIStatusError) as theirs,
+    ):
+        sdk.chat.completions.create(model=BIG, messages=USER)
+    with (
+        Client(endpoints={"groq": EndpointConfig(base_url=url, key="gsk_test_0123456789")}) as client,
+        pytest.raises(APIStatusError) as ours,
+    ):
+        client.chat(f"groq/{BIG}", "hi")
+    assert type(ours.value).__name__ == type(theirs.value).__name__
+    assert (ours.value.status, ours.value.body) == (theirs.value.status_code, theirs.value.body)
+    assert ours.value.request_id == theirs.value.response.headers["x-request-id"]
+    assert ours.value.message == "no such thing"

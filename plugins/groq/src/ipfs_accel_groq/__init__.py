@@ -173,7 +173,9 @@ class Groq(OpenAIAudio, OpenAIFiles, OpenAIResponses):
     def create_batch(self, endpoint: Endpoint, request: BatchRequest) -> Plan[Batch]:
         """Plan the upload of chats as a file of lines, then POST /batches."""
         if not isinstance(request.items[0].request, ChatRequest):
-            raise InvalidRequestError("items: Groq's batches are of chats", hint="for sound: call('create_batch', …)")
+            raise InvalidRequestError(
+                "items: Groq's batches are of chats", hint="for sound: call(…, 'create_batch_of_file', …)"
+            )
         if len(request.items) > _BATCH_LINES:
             raise InvalidRequestError(f"items: Groq takes up to {_BATCH_LINES}, these are {len(request.items)}")
         return super().create_batch(endpoint, request)
@@ -181,7 +183,7 @@ class Groq(OpenAIAudio, OpenAIFiles, OpenAIResponses):
     @hookimpl
     def calls(self) -> Mapping[str, Callable[..., Plan[Any]]]:
         """Return what has no operation of its own."""
-        return {"create_batch": self.batch_of_lines, "delete_model": _delete_model}
+        return {"create_batch_of_file": self.batch_of_lines, "delete_model": _delete_model}
 
     def batch_of_lines(
         self,

@@ -40,17 +40,19 @@ _VOICES = {
     "canopylabs/orpheus-arabic-saudi": "abdullah, fahad, sultan, lulwa, noura, aisha",
 }
 _GPT_OSS = "openai/gpt-oss"
-# By the beginning of the model's name, longest first.
-_EFFORTS = (
-    (_GPT_OSS, ("low", "medium", "high")),
-    ("qwen/qwen3.8-27b", ("none", "default", "low", "medium", "high")),
-    ("qwen/qwen3", ("none", "default")),
-)
+_SOME, _ALL, _SWITCH = ("low", "medium", "high"), ("none", "default", "low", "medium", "high"), ("none", "default")
+_EFFORTS = {
+    "openai/gpt-oss-120b": _SOME,
+    "openai/gpt-oss-20b": _SOME,
+    "openai/gpt-oss-safeguard-20b": _SOME,
+    "qwen/qwen3.8-27b": _ALL,
+    "qwen/qwen3.6-27b": _SWITCH,
+}
 
 
 def thinks_aloud(endpoint: Endpoint, model: str) -> bool:
     """Whether a model writes what it thinks into its answer unless it is told to keep the two apart."""
-    return holds(endpoint) and model.startswith("qwen/qwen3")
+    return holds(endpoint) and model in _EFFORTS and not model.startswith(_GPT_OSS)
 
 
 def check_chat(endpoint: Endpoint, request: ChatRequest) -> None:
@@ -94,8 +96,7 @@ def _check_effort(request: ChatRequest) -> None:
         raise InvalidRequestError(
             f"reasoning_format: {request.model} does not know it", hint="use extra={'include_reasoning': …}"
         )
-    known = next((efforts for name, efforts in _EFFORTS if request.model.startswith(name)), None)
-    effort = request.reasoning_effort
+    known, effort = _EFFORTS.get(request.model), request.reasoning_effort
     if effort is not None and known is not None and effort not in known:
         raise InvalidRequestError(f"reasoning_effort: {request.model} takes {', '.join(known)}, not {effort!r}")
 
