@@ -97,6 +97,7 @@ def test_a_chat_is_sent_and_read_as_the_sdk_does(
     assert actual.usage.cached_input_tokens == expected.usage.input_tokens_details.cached_tokens
     assert actual.usage.reasoning_tokens == expected.usage.output_tokens_details.reasoning_tokens
     assert actual.usage.total_tokens == expected.usage.total_tokens
+    assert (actual.extra["server_tools"], actual.cost) == (["mcp_call"], None)
 
 
 def events() -> str:

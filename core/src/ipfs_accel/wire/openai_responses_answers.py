@@ -54,6 +54,9 @@ def _answer(body: Json, backend: str, raw: Any = None) -> ChatResponse:
     for item in field(body, "output", list):
         parts += _parts(item, logprobs, backend)
     has_calls = any(isinstance(part, ToolCall) for part in parts)
+    extra = {name: body[name] for name in _KEPT if body.get(name) not in (None, {}, False)}
+    if ran := sorted({str(part.data.get("type")) for part in parts if isinstance(part, Opaque)} - {"reasoning"}):
+        extra["server_tools"] = ran  # they cost what no token tells
     reason = settle_finish_reason(_reason(body), has_tool_calls=has_calls)
     message = Message(role="assistant", content=tuple(parts))
     return ChatResponse(
@@ -61,7 +64,7 @@ def _answer(body: Json, backend: str, raw: Any = None) -> ChatResponse:
         model=body.get("model"),
         choices=(Choice(message=message, finish_reason=reason, logprobs=tuple(logprobs) or None),),
         usage=_usage(body.get("usage")),
-        extra={name: body[name] for name in _KEPT if body.get(name) not in (None, {}, False)},
+        extra=extra,
         raw=raw,
     )
 

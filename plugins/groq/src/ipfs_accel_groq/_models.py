@@ -49,7 +49,7 @@ def holds(endpoint: Endpoint) -> bool:
 
 def prices_hold(extra: Mapping[str, Any]) -> bool:
     """Whether an answer costs what the catalogue says: not if tools of the server or other models worked on it."""
-    return not extra.get("executed_tools") and not extra.get("usage_breakdown")
+    return not any(extra.get(name) for name in ("executed_tools", "server_tools", "usage_breakdown"))
 
 
 def described(endpoint: Endpoint, model: ModelInfo) -> ModelInfo:
