@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -125,10 +124,15 @@ def about_missing(model: str) -> str:
 
 def _nearest(name: str, *features: str) -> list[str]:
     """Return up to three models that are sold and have all these features, those of the most similar names first."""
+    import difflib  # noqa: PLC0415 - only errors pay for it
+
+    # A guard also chats, but only who wants a guard should get one.
+    guards = not features or not {"moderate", "classify"}.isdisjoint(features)
     fit = [
         model
         for model, known in _catalogue().models.items()
         if any(price in known for price in _PRICES)
         and all(known["features"].get(feature) == "yes" for feature in features)
+        and (guards or known["category"] != "guard")
     ]
     return difflib.get_close_matches(name, fit, 3, 0.0)
