@@ -94,6 +94,19 @@ def test_how_long_to_wait_is_told_however_long(client: Client, httpserver: HTTPS
     client.close()
 
 
+@pytest.mark.parametrize(
+    ("status", "wish", "retryable"), [(500, "false", False), (400, "true", True), (500, "x", True)]
+)
+def test_the_server_may_say_itself_whether_to_try_again(
+    status: int, wish: str, retryable: bool, client: Client, httpserver: HTTPServer
+) -> None:
+    route = "/openai/v1/chat/completions"
+    httpserver.expect_request(route).respond_with_json(error("no"), status, {"x-should-retry": wish})
+    with client, pytest.raises(e.APIStatusError) as caught:
+        client.chat(f"groq/{BIG}", "hi")
+    assert caught.value.retryable is retryable
+
+
 def test_a_key_that_an_error_repeats_is_masked(client: Client, httpserver: HTTPServer) -> None:
     body = error("Invalid API Key gsk_test_0123456789", code="invalid_api_key")
     httpserver.expect_request("/openai/v1/models").respond_with_json(body, 401)

@@ -17,6 +17,8 @@ __all__ = ["read_error", "refined"]
 _MODEL = re.compile(r"model [`']([^`']+)[`']", re.IGNORECASE)
 _MISSING = {"model_not_found", "model_decommissioned", "model_not_active"}
 _NO_STREAM = re.compile(r"(?=.*stream)(?=.*(?:response.?format|json|structured))", re.IGNORECASE | re.DOTALL)
+_BLOCKED = re.compile(r"error(?: code:)? 1010", re.IGNORECASE)
+_WISHES = {"true": True, "false": False}
 
 _BY_STATUS: dict[int, dict[str, Any]] = {
     # Its code is that of a rate limit, but one request alone is above it: waiting does not help.
@@ -41,9 +43,11 @@ _BY_CODE: dict[str, dict[str, Any]] = {
 def read_error(response: HttpResponse) -> ErrorDetail:
     """Read an error answer."""
     detail = openai_errors.read_error(response)
-    if response.status == 403 and "1010" in response.text():  # noqa: PLR2004
-        return attrs.evolve(detail, hint="the network before Groq refuses the User-Agent: name an honest one, or none")
-    return attrs.evolve(detail, **_more(response.status, detail.code, detail.message))
+    more = _more(response.status, detail.code, detail.message)
+    if response.status == 403 and _BLOCKED.search(response.text()):  # noqa: PLR2004
+        more = {"hint": "the network before Groq refuses the User-Agent: name an honest one, or none"}
+    wish = _WISHES.get(response.headers.get("x-should-retry", ""))
+    return attrs.evolve(detail, **(more if wish is None else {**more, "retryable": wish}))
 
 
 def refined(error: APIStatusError) -> APIStatusError:
