@@ -90,6 +90,10 @@ def messages(value: Any) -> tuple[Message, ...]:
             [{"role": "assistant", "content": "a", "reasoning_content": "r"}],
             (Message.assistant(Reasoning(text="r"), "a"),),
         ),
+        (
+            [{"role": "assistant", "content": "a", "reasoning": "r", "function_call": None}],
+            (Message.assistant(Reasoning(text="r"), "a"),),
+        ),
     ],
 )
 def test_messages_are_accepted_in_every_form(given: Any, expected: tuple[Message, ...]) -> None:

@@ -312,18 +312,20 @@ def _message(message: Any, where: str) -> Message:
         raise InvalidRequestError(f"{where}.{error.message}", hint=error.hint) from None
 
 
-_MESSAGE_KEYS = {"role", "content", "name", "tool_calls", "tool_call_id", "refusal", "reasoning_content"}
+_MESSAGE_KEYS = {"role", "content", "name", "tool_calls", "tool_call_id", "refusal", "reasoning_content", "reasoning"}
 
 
 def _from_dict(message: Mapping[str, Any]) -> Message:
     """Read a message in the common wire form (that of OpenAI's chat completions)."""
-    unknown = sorted(set(message) - _MESSAGE_KEYS)
+    # The SDKs' own messages, written as dicts, have null for what they do not say.
+    unknown = sorted(name for name, value in message.items() if name not in _MESSAGE_KEYS and value is not None)
     if unknown:
         raise InvalidRequestError(f"{unknown[0]}: unknown key", hint=did_you_mean(unknown[0], _MESSAGE_KEYS))
     role, content = message.get("role"), message.get("content")
     parts = _parts(content)
-    if message.get("reasoning_content"):
-        parts = (Reasoning(text=message["reasoning_content"]), *parts)
+    thought = message.get("reasoning_content") or message.get("reasoning")
+    if thought:
+        parts = (Reasoning(text=thought), *parts)
     if message.get("refusal"):
         parts = (*parts, Refusal(text=message["refusal"]))
     if role == "tool":
