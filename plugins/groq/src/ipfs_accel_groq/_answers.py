@@ -48,14 +48,15 @@ class GroqDecoder(answers.ChatDecoder):
         said = out.extra.get("x_groq")
         if said is not None and said is not self._said:
             self._take(said, out)
-        for state in out.choices.values() if self._ran else ():
-            if state.finish_reason == "tool_calls" and not state.tools:
+        for state in out.choices.values():
+            if self._ran and state.finish_reason == "tool_calls" and not state.tools:
                 state.finish_reason = "stop"  # only the server's own tools were called, and they have run
 
     def rest(self, delta: Json, out: Assembler[ChatResponse], index: int) -> None:
         """Take also the server's tools, of which each comes several times and says more each time."""
         super().rest(delta, out, index)
-        for position, tool in enumerate(delta.get("executed_tools") or ()):
+        tools: list[Json] = delta.get("executed_tools") or []
+        for position, tool in enumerate(tools):
             known = self._ran.setdefault(tool.get("index", position), {})
             known.update({name: value for name, value in tool.items() if value not in (None, "")})
             out.extra["executed_tools"] = list(self._ran.values())
