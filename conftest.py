@@ -6,6 +6,7 @@ import importlib.util
 import io
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -123,7 +124,7 @@ def free_port() -> int:
 def started(command: list[str], url: str, seconds: float = 60.0) -> Iterator[None]:
     """Run a server until the block ends; it has begun when the URL answers."""
     with tempfile.NamedTemporaryFile("w+", suffix=".log") as log, tempfile.TemporaryDirectory() as folder:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, start_new_session=True)
         try:
             until = time.monotonic() + seconds
             while True:
@@ -137,11 +138,11 @@ def started(command: list[str], url: str, seconds: float = 60.0) -> Iterator[Non
             yield
         finally:
             process.terminate()
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            with suppress(ProcessLookupError):  # and whatever it left behind
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def _needs_server() -> None:
