@@ -9,6 +9,7 @@ import attrs
 from ._events import StreamEvent
 from ._jobs import BatchResult
 from ._media import Segment
+from ._predict import PredictResponse
 
 
 @attrs.frozen
@@ -50,5 +51,5 @@ class Progress:
     total: int | None = None
 
 
-StreamedEvent: TypeAlias = StreamEvent | DataDelta | PartialImage | Segment | Progress | BatchResult
+StreamedEvent: TypeAlias = StreamEvent | DataDelta | PartialImage | Segment | Progress | BatchResult | PredictResponse
 """What any stream may yield."""

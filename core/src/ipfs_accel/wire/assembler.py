@@ -43,6 +43,7 @@ from ipfs_accel.types._messages import sniff_media_type
 __all__ = [
     "Assembler",
     "build_chat",
+    "build_completion",
     "chat_assembler",
     "completion_assembler",
     "settle_finish_reason",
@@ -364,7 +365,8 @@ def build_chat(out: Assembler[ChatResponse]) -> ChatResponse:
     return ChatResponse(id=out.id, model=out.model, choices=tuple(choices), usage=usage, extra=out.extra)
 
 
-def _build_completion(out: Assembler[CompletionResponse]) -> CompletionResponse:
+def build_completion(out: Assembler[CompletionResponse]) -> CompletionResponse:
+    """Make the answer to a text completion from what was collected."""
     choices = []
     for state in _in_order(out):
         text = "".join([piece for block in state.blocks for piece in block.pieces])
@@ -383,4 +385,4 @@ def chat_assembler(*, eof_after_finish: bool = True, merge: bool = False) -> Ass
 
 def completion_assembler(*, eof_after_finish: bool = True) -> Assembler[CompletionResponse]:
     """Make an assembler whose answer is a `CompletionResponse`."""
-    return Assembler(_build_completion, eof_after_finish=eof_after_finish)
+    return Assembler(build_completion, eof_after_finish=eof_after_finish)

@@ -30,7 +30,7 @@ __all__ = ["ResponseDecoder", "assembler", "read_count", "read_response"]
 
 Json = dict[str, Any]
 
-_REASONS = {"max_output_tokens": "length", "content_filter": "content_filter"}
+_REASONS = {"max_output_tokens": "length", "max_tokens": "length", "content_filter": "content_filter"}
 _CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 _KEPT = ("service_tier", "status", "conversation", "metadata", "background", "moderation")
 

@@ -154,10 +154,11 @@ class SSEDecoder:
                 self._data = []
             self._event, self._retry = "", None
         elif content[0] != 58:  # noqa: PLR2004 - a colon begins a comment
-            self._field(content)
+            self.field(content)
         self._offset += len(line)
 
-    def _field(self, content: bytes) -> None:
+    def field(self, content: bytes) -> None:
+        """Take a line; a subclass may know of servers that put others between their events."""
         name, colon, value = content.partition(b":")
         start = self._offset + len(name) + len(colon)
         if value.startswith(b" "):
