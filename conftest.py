@@ -140,8 +140,10 @@ def started(command: list[str], url: str, seconds: float = 60.0) -> Iterator[Non
             process.terminate()
             with suppress(subprocess.TimeoutExpired):
                 process.wait(10)
-            with suppress(ProcessLookupError):  # and whatever it left behind
-                os.killpg(process.pid, signal.SIGKILL)
+            if hasattr(os, "killpg"):
+                with suppress(ProcessLookupError):  # whatever it left behind
+                    os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
             process.wait()
 
 
