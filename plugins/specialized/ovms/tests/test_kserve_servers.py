@@ -162,9 +162,11 @@ def test_outputs_can_be_chosen(client: Client) -> None:
     assert answer.output.to_list() == [[2.0, 2.0, 2.0], [2.0, 2.0, 2.0]]
 
 
-def test_an_output_that_is_not_there_is_an_error(server: tuple[str, str], client: Client) -> None:
-    with pytest.raises((BadRequestError, InvalidResponseError), match=r"nope|unexpected inference output"):
+def test_an_output_that_is_not_there_is_an_error(client: Client) -> None:
+    with pytest.raises(InvalidRequestError, match="outputs: the model has no 'nope'"):
         client.predict("s/scale", [[1, 2, 3]], outputs=["nope"])
+    with pytest.raises((BadRequestError, InvalidResponseError), match=r"nope|unexpected inference output"):
+        client.predict("unchecked/scale", {"x": np.ones((1, 3), dtype="float32")}, outputs=["nope"])
 
 
 @pytest.mark.parametrize(

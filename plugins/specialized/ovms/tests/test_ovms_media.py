@@ -16,6 +16,8 @@ from ipfs_accel.types import DataDelta, TextDelta
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from conftest import form
+
 openai = pytest.importorskip("openai", reason="OpenAI's SDK is the oracle of these tests")
 
 PNG = b"\x89PNG\r\n\x1a\n0"
@@ -40,10 +42,7 @@ def client(endpoint: EndpointConfig) -> Iterator[Client]:
 
 def content(request: Request) -> Any:
     """Return what was sent: JSON, or the fields and files of a form."""
-    if request.content_type == "application/json":
-        return json.loads(request.get_data())
-    files = [(name, file.filename, file.content_type, file.read()) for name, file in request.files.items(multi=True)]
-    return sorted(request.form.items(multi=True)), files
+    return json.loads(request.get_data()) if request.content_type == "application/json" else form(request)
 
 
 # (where, what the server answers, OpenAI's SDK, ours)

@@ -120,8 +120,14 @@ def test_outputs_are_chosen_here_since_the_server_gives_all(httpserver: HTTPServ
     answering(httpserver, {"outputs": {"y": [1], "z": [2]}})
     with client_of(httpserver) as client:
         assert client.predict("t/m", [1], outputs="z").output.to_list() == [2.0]
-        with pytest.raises(InvalidResponseError, match="no output 'q'; it has y, z"):
+        with pytest.raises(InvalidRequestError, match="outputs: the model has no 'q'") as caught:
             client.predict("t/m", [1], outputs="q")
+    assert caught.value.hint == "it has y: FP32 [-1]; z: FP32 [-1]"
+    with (
+        client_of(httpserver, check="none") as client,
+        pytest.raises(InvalidResponseError, match="no output 'q'; it has y, z"),
+    ):
+        client.predict("t/m", {"x": [1]}, outputs="q")
 
 
 @pytest.mark.parametrize(

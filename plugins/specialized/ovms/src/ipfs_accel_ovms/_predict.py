@@ -21,7 +21,7 @@ from ipfs_accel.wire.sse import SSEDecoder
 
 from . import _kserve, _tfserving
 from ._server import Server, at_root, detect, forget, model_route, need_number, version_of
-from ._specs import ModelSpec, fit
+from ._specs import ModelSpec, fit, need_outputs
 
 __all__ = ["metadata", "predict_steps", "stream_steps", "uses_v2"]
 
@@ -133,9 +133,10 @@ class _Ask:
         return spec
 
     def fit(self, spec: ModelSpec) -> tuple[Tensor, ...]:
-        """Hold the inputs to it."""
-        images = self.server.kind in {"ovms", ""}
-        return fit(spec, self.request.inputs, self.endpoint.options.check, images=images)
+        """Hold the request to it."""
+        check = self.endpoint.options.check
+        need_outputs(spec, self.request.outputs, check)
+        return fit(spec, self.request.inputs, check, images=self.server.kind in {"ovms", ""})
 
     def plan(self, spec: ModelSpec, tensors: tuple[Tensor, ...]) -> Http[PredictResponse]:
         """Plan the call itself."""

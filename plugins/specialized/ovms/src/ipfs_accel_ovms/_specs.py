@@ -10,7 +10,7 @@ from ipfs_accel.types import Tensor, Values
 
 from ._options import Check
 
-__all__ = ["ModelSpec", "TensorSpec", "fit"]
+__all__ = ["ModelSpec", "TensorSpec", "fit", "need_outputs"]
 
 _IMAGE_RANKS = (4, 5)
 _WAY_OUT = "the endpoint's option check says what is compared: all, types or none"
@@ -69,25 +69,33 @@ def fit(spec: ModelSpec, inputs: Sequence[Tensor | Values], check: Check, *, ima
         tensor = attrs.evolve(each, name=_only_name(spec)) if not each.name else each
         wanted = known.get(tensor.name)
         if wanted is None:
-            raise InvalidRequestError(f"inputs: the model has no {tensor.name!r}", hint=_listing(spec))
+            raise InvalidRequestError(f"inputs: the model has no {tensor.name!r}", hint=_listing(spec.inputs))
         found.append(_fitting(tensor, wanted, check, images=images))
     missing = [name for name in known if name not in {tensor.name for tensor in found}]
     if missing and check == "all":
         raise InvalidRequestError(
-            f"inputs: {known[missing[0]]} is missing", hint=f"{_listing(spec)}; if it is optional: {_WAY_OUT}"
+            f"inputs: {known[missing[0]]} is missing", hint=f"{_listing(spec.inputs)}; if it is optional: {_WAY_OUT}"
         )
     return tuple(found)
+
+
+def need_outputs(spec: ModelSpec, wanted: Sequence[str] | None, check: Check) -> None:
+    """Refuse outputs that the model does not have; OVMS would not say so."""
+    known = [each.name for each in spec.outputs]
+    missing = [name for name in wanted or () if name not in known]
+    if missing and known and check != "none":
+        raise InvalidRequestError(f"outputs: the model has no {missing[0]!r}", hint=_listing(spec.outputs))
 
 
 def _only_name(spec: ModelSpec) -> str:
     name, *others = [each.name for each in spec.inputs]
     if others:
-        raise InvalidRequestError("inputs: the model has several, give a dict of names", hint=_listing(spec))
+        raise InvalidRequestError("inputs: the model has several, give a dict of names", hint=_listing(spec.inputs))
     return name
 
 
-def _listing(spec: ModelSpec) -> str:
-    return f"it has {'; '.join([str(each) for each in spec.inputs])}"
+def _listing(specs: Sequence[TensorSpec]) -> str:
+    return f"it has {'; '.join([str(each) for each in specs])}"
 
 
 def _typed(given: Tensor | Values, datatype: str | None) -> Tensor:
