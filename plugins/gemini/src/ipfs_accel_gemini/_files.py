@@ -1,0 +1,129 @@
+"""Files that the provider keeps for two days, to be used as `Image(file_id=…)`, `Audio(file_id=…)` and so on."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
+from ipfs_accel.plans import Endpoint, Flow, Http, HttpRequest, HttpResponse, Plan, StreamPlan
+from ipfs_accel.types import FileInfo, Transfer, Upload, UploadRequest
+from ipfs_accel.wire.collector import download as plan_download
+from ipfs_accel.wire.multipart import FileBody
+from ipfs_accel.wire.openai_errors import field
+
+from ._fields import given, number, seconds
+from ._routes import ask, checked, listed, nothing, of_developers, path_of, post, root, version
+
+__all__ = ["delete", "download", "every", "one", "upload"]
+
+MAX_BYTES = 2 * 1024**3
+MAX_PAGE = 100
+_UNKNOWN = "application/octet-stream"
+_INSTEAD = "put the file into Google Cloud Storage and give its gs:// URL"
+
+
+def upload(endpoint: Endpoint, request: UploadRequest) -> Plan[FileInfo]:
+    """Plan POST /upload/{version}/files, and the bytes to where its answer says."""
+    of_developers(endpoint, "files", _INSTEAD)
+    file = request.file
+    size = file.size or 0
+    if not 0 < size <= MAX_BYTES:
+        raise InvalidRequestError(f"file: {file.name} has {size} bytes, and Gemini takes 1 to {MAX_BYTES}")
+    unsupported = tuple([name for name in ("purpose", "expires_after") if getattr(request, name) is not None])
+
+    def steps() -> Generator[Plan[Any], Any, Plan[FileInfo]]:
+        where: str = yield Http(send=_start(endpoint, file, request), parse=_where, unsupported=unsupported)
+        return Http(send=_content(endpoint, file, where), parse=_finished)
+
+    return Flow(steps=steps)
+
+
+def _start(endpoint: Endpoint, file: Upload, request: UploadRequest) -> HttpRequest:
+    kind = file.media_type or _UNKNOWN
+    about = {"displayName": file.name, "mimeType": kind, "sizeBytes": file.size, **request.extra}
+    name = about.get("name")
+    if name is not None:
+        about["name"] = _name(str(name))
+    headers = (
+        ("x-goog-upload-protocol", "resumable"),
+        ("x-goog-upload-command", "start"),
+        ("x-goog-upload-header-content-length", str(file.size)),
+        ("x-goog-upload-header-content-type", kind),
+    )
+    return post(endpoint, f"/upload/{version(endpoint)}/files", {"file": about}, headers=headers)
+
+
+def _where(response: HttpResponse) -> str:
+    url = response.headers.get("x-goog-upload-url")
+    if not url or not urlsplit(url).path.startswith("/"):
+        raise InvalidResponseError("the server did not say where to send the file to (x-goog-upload-url)")
+    return url
+
+
+def _content(endpoint: Endpoint, file: Upload, where: str) -> HttpRequest:
+    """Send all bytes at once, always to the endpoint's own host: what stands before it is not the server's business."""
+    parts = urlsplit(where)
+    above = urlsplit(root(endpoint))
+    content = file.data if file.path is None else FileBody(path=file.path, size=file.size or 0)
+    return HttpRequest(
+        method="POST",
+        path=parts.path,
+        query=tuple(parse_qsl(parts.query, keep_blank_values=True)),
+        headers=(("x-goog-upload-command", "upload, finalize"), ("x-goog-upload-offset", "0")),
+        content=content,
+        base_url=f"{above.scheme}://{above.netloc}",
+    )
+
+
+def _finished(response: HttpResponse) -> FileInfo:
+    status = response.headers.get("x-goog-upload-status")
+    if status != "final":
+        raise InvalidResponseError(f"the server did not finish the upload: x-goog-upload-status is {status!r}")
+    return _file(field(checked(response), "file", dict))
+
+
+def every(endpoint: Endpoint, limit: int | None) -> Plan[tuple[FileInfo, ...]]:
+    """Plan GET /files, page by page."""
+    of_developers(endpoint, "files", _INSTEAD)
+    return listed(endpoint, path_of(endpoint, "files"), "files", _file, limit=limit, most=MAX_PAGE)
+
+
+def one(endpoint: Endpoint, file: str) -> Plan[FileInfo]:
+    """Plan GET /files/{id}; a file can be used as soon as its status is ACTIVE."""
+    of_developers(endpoint, "files", _INSTEAD)
+    send = ask(endpoint, path_of(endpoint, _name(file)))
+    return Http(send=send, parse=lambda response: _file(checked(response)))
+
+
+def download(endpoint: Endpoint, file: str) -> StreamPlan[Transfer]:
+    """Plan GET /files/{id}:download; only what models made can be had back."""
+    of_developers(endpoint, "files", _INSTEAD)
+    path = path_of(endpoint, _name(file), "download")
+    return plan_download(ask(endpoint, path, query=(("alt", "media"),), accept="*/*"))
+
+
+def delete(endpoint: Endpoint, file: str) -> Plan[None]:
+    """Plan DELETE /files/{id}."""
+    of_developers(endpoint, "files", _INSTEAD)
+    return Http(send=ask(endpoint, path_of(endpoint, _name(file)), method="DELETE"), parse=nothing)
+
+
+def _name(file: str) -> str:
+    """Return a file's name, from its name, its id or its URI."""
+    return f"files/{file.rpartition('files/')[2]}"
+
+
+def _file(item: Any) -> FileInfo:
+    return FileInfo(
+        id=field(item, "name", str),
+        name=given(item, "displayName", str),
+        size=number(item, "sizeBytes"),
+        media_type=given(item, "mimeType", str),
+        status=given(item, "state", str),
+        created=seconds(item.get("createTime")),
+        expires=seconds(item.get("expirationTime")),
+        url=given(item, "uri", str),
+        raw=item,
+    )
