@@ -362,7 +362,7 @@ def build_chat(out: Assembler[ChatResponse]) -> ChatResponse:
         logprobs = tuple(state.logprobs) or None
         choices.append(Choice(index=state.index, message=message, finish_reason=reason, logprobs=logprobs))
     usage = out.usage or Usage()
-    return ChatResponse(id=out.id, model=out.model, choices=tuple(choices), usage=usage, extra=out.extra)
+    return ChatResponse(id=out.id or None, model=out.model, choices=tuple(choices), usage=usage, extra=out.extra)
 
 
 def build_completion(out: Assembler[CompletionResponse]) -> CompletionResponse:
@@ -375,7 +375,7 @@ def build_completion(out: Assembler[CompletionResponse]) -> CompletionResponse:
             CompletionChoice(index=state.index, text=text, finish_reason=state.finish_reason, logprobs=logprobs)
         )
     usage = out.usage or Usage()
-    return CompletionResponse(id=out.id, model=out.model, choices=tuple(choices), usage=usage, extra=out.extra)
+    return CompletionResponse(id=out.id or None, model=out.model, choices=tuple(choices), usage=usage, extra=out.extra)
 
 
 def chat_assembler(*, eof_after_finish: bool = True, merge: bool = False) -> Assembler[ChatResponse]:

@@ -69,7 +69,7 @@ def chat_of(body: Json) -> ChatResponse:
     if not choices:
         raise InvalidResponseError("the answer has an empty list of choices")
     return ChatResponse(
-        id=body.get("id"),
+        id=body.get("id") or None,
         model=body.get("model"),
         choices=choices,
         usage=read_usage(body.get("usage")),
@@ -192,7 +192,7 @@ def completion_of(body: Json) -> CompletionResponse:
     if not choices:
         raise InvalidResponseError("the answer has an empty list of choices")
     return CompletionResponse(
-        id=body.get("id"),
+        id=body.get("id") or None,
         model=body.get("model"),
         choices=choices,
         usage=read_usage(body.get("usage")),
