@@ -1,0 +1,141 @@
+"""Errors of Hugging Face's servers and services: what their bodies and events say, and which class that is.
+
+TGI and TEI say `{"error": text, "error_type": kind}`, TEI's OpenAI route `{"message", "code", "type"}`, TGI's OpenAI
+streams `{"error": {"message", "http_status_code": 422}}` whatever the error is. The web framework of both answers in
+plain text, the hosted services put a string, an object or a list under `error`, and proxies send HTML.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import attrs
+from ipfs_accel.errors import (
+    APIStatusError,
+    ContextLengthExceededError,
+    InvalidResponseError,
+    ModelNotFoundError,
+    NotSupportedByServerError,
+    QuotaExceededError,
+    class_for_status,
+)
+from ipfs_accel.plans import ErrorDetail, HttpResponse
+from ipfs_accel.wire import openai_errors
+
+__all__ = ["error_in_event", "read_error"]
+
+# The statuses that the kinds of errors have where they do not come with status 200, from TGI's and TEI's sources.
+_STATUS = {
+    "validation": 422,
+    "tokenizer": 422,
+    "template_error": 422,
+    "missing_template_variable": 422,
+    "tool_error": 422,
+    "batch size exceeded": 422,
+    "suffix not supported": 422,
+    "empty": 400,
+    "generation": 424,
+    "backend": 424,
+    "overloaded": 429,
+    "incomplete_generation": 500,
+    "incomplete_generation_stream": 500,
+    "stream_serialization_error": 500,
+    "healthcheck": 503,
+    "unhealthy": 503,
+}
+# Events of TGI's OpenAI routes have no kind; how the sentence begins tells it.
+_BEGINNINGS = {
+    "Input validation error": "validation",
+    "Request failed during generation": "generation",
+    "Model is overloaded": "overloaded",
+    "Incomplete generation stream": "incomplete_generation_stream",
+    "Incomplete generation": "incomplete_generation",
+    "Template error": "template_error",
+    "Missing template va": "missing_template_variable",  # the server misspells the word
+    "Tool error": "tool_error",
+    "Stream event serialization error": "stream_serialization_error",
+}
+_TOO_LONG = re.compile(r"`inputs` (?:tokens \+ `max_new_tokens` must be <=|must have less than) ")
+_WRONG_MODEL = re.compile(r"[Mm]odel is not |is not available for ", re.ASCII)
+_NO_MONEY = re.compile(r"exceeded your monthly included credits|NOT_ENOUGH_BALANCE")
+_UNKNOWN_MODEL = re.compile(r"is not supported by any provider|not supported by provider")
+_SCALING = (
+    "a dedicated endpoint that is scaled to zero starts within minutes; the header X-Scale-Up-Timeout, which is "
+    "scale_up_timeout in the options of the backend hf, makes it hold a request until then"
+)
+# What the Hub's own API says of its limit: what remains, and the seconds until it is whole again.
+_LIMIT = re.compile(r"r=0;t=(\d+)", re.ASCII)
+_HINTS = {
+    401: "a server that was started with --api-key, or an endpoint that is not public, wants its key",
+    413: "send less at once, or raise the server's --payload-limit",
+    502: _SCALING,
+    503: _SCALING,
+    504: "stream it: long answers end in this time-out",
+}
+
+
+def read_error(response: HttpResponse) -> ErrorDetail:
+    """Read an error answer of TGI, TEI, the router or what stands before a dedicated endpoint."""
+    detail = openai_errors.read_error(response)
+    try:
+        body = response.json()
+    except InvalidResponseError:
+        body = None
+    if isinstance(body, dict) and isinstance(body.get("error"), list):
+        detail = attrs.evolve(detail, message="; ".join([str(each) for each in body["error"]]))
+    kind = _kind(body)
+    if kind in _STATUS:
+        return _detail(kind, detail.message)
+    return _hosted(attrs.evolve(detail, code=detail.code or kind), body, response)
+
+
+def _kind(body: Any) -> str | None:
+    """Return the kind that a body names; servers differ in its case."""
+    if not isinstance(body, dict):
+        return None
+    kind = body.get("error_type") or (body.get("type") if "message" in body else None)
+    return kind.lower() if isinstance(kind, str) else None
+
+
+def _detail(kind: str, message: str) -> ErrorDetail:
+    """Say what a kind of TGI's or TEI's means; the status alone does not, and both have changed theirs."""
+    usual = class_for_status(_STATUS[kind])
+    if _TOO_LONG.search(message):
+        return ErrorDetail(message=message, code=kind, kind=ContextLengthExceededError)
+    if kind == "backend" and _WRONG_MODEL.search(message):
+        return ErrorDetail(message=message, code=kind, kind=NotSupportedByServerError)
+    if kind == "tool_error":  # the model's own slip, which another try may not make
+        return ErrorDetail(message=message, code=kind, kind=usual, retryable="Failed to parse" in message)
+    return ErrorDetail(message=message, code=kind, kind=usual, retryable=kind in {"generation", "backend"} or None)
+
+
+def _hosted(detail: ErrorDetail, body: Any, response: HttpResponse) -> ErrorDetail:
+    """Add what the hosted services, their proxies and the servers' web framework mean."""
+    if _NO_MONEY.search(detail.message):
+        return attrs.evolve(detail, kind=QuotaExceededError)
+    if detail.code == "model_not_supported" or _UNKNOWN_MODEL.search(detail.message):
+        return attrs.evolve(detail, kind=ModelNotFoundError)
+    seconds = body.get("estimated_time") if isinstance(body, dict) else None
+    if isinstance(seconds, int | float) and seconds > 0:
+        return attrs.evolve(detail, retry_after=float(seconds))
+    limit = _LIMIT.search(response.headers.get("ratelimit") or "")
+    return attrs.evolve(
+        detail,
+        hint=detail.hint or _HINTS.get(response.status),
+        retry_after=float(limit[1]) + 1 if limit else detail.retry_after,
+    )
+
+
+def error_in_event(body: dict[str, Any]) -> APIStatusError:
+    """Return the error that an event of a stream says; the stream itself began with status 200."""
+    error = body.get("error")
+    message = str(error.get("message") or error) if isinstance(error, dict) else str(error)
+    kind = _kind(body) or next((name for words, name in _BEGINNINGS.items() if message.startswith(words)), None)
+    if kind not in _STATUS:
+        return openai_errors.error_in_body(body)
+    detail = _detail(kind, message)
+    found = (detail.kind or class_for_status(_STATUS[kind]))(message, code=kind, body=body, status=_STATUS[kind])
+    if detail.retryable is not None:
+        found.retryable = detail.retryable
+    return found

@@ -1,0 +1,17 @@
+"""Where routes are."""
+
+from __future__ import annotations
+
+from ipfs_accel.plans import Endpoint, segment
+
+__all__ = ["model_path", "root"]
+
+
+def root(endpoint: Endpoint) -> str:
+    """Return the base URL without the /v1 that belongs to the OpenAI routes only."""
+    return endpoint.base_url.removesuffix("/v1")
+
+
+def model_path(model: str) -> str:
+    """Quote a model's id on the Hub, owner and name, as the segments of a path that it is."""
+    return "/".join([segment(part) for part in model.split("/")])

@@ -1,0 +1,108 @@
+"""Many inputs in few requests: split to what the server takes at once, some requests under way together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, TypeVar
+
+import attrs
+from ipfs_accel import _json
+from ipfs_accel.plans import Endpoint, Flow, Http, HttpResponse, Plan, Ready, get, side_by_side
+from ipfs_accel.types import Usage
+from ipfs_accel.wire.openai_errors import checked, field
+
+from ._places import root
+
+__all__ = ["added", "in_batches", "used"]
+
+T = TypeVar("T")
+
+PAYLOAD = 2_000_000 - 1_000
+"""Bytes that a body may have unless the server was told otherwise, with some room for its other fields."""
+
+
+@attrs.frozen(kw_only=True)
+class _Limits:
+    """What a server takes: inputs per request, and requests of that size at once."""
+
+    batch: int
+    parallel: int
+
+
+def in_batches(
+    endpoint: Endpoint,
+    items: tuple[Any, ...],
+    plan: Callable[[tuple[Any, ...], int], Http[T]],
+    join: Callable[[list[T]], T],
+    *,
+    also: str = "",
+    beside: int = 0,
+) -> Plan[T]:
+    """Plan one request, or as many as the items need.
+
+    Args:
+        endpoint: Where to.
+        items: What to split; each is text, a pair of texts, or token ids.
+        plan: Makes the request for some of them, given also the position of the first.
+        join: Makes one answer of several.
+        also: Text that goes with every request.
+        beside: How many inputs the server counts beside the items.
+    """
+    if len(items) <= 1:
+        return plan(items, 0)
+
+    def steps() -> Generator[Any, Any, Plan[T]]:
+        limits = yield from _limits(endpoint)
+        room = PAYLOAD - _weight(also)
+        batches = _split(items, max(1, limits.batch - beside), room)
+        if len(batches) == 1:
+            return plan(items, 0)
+        plans = [plan(batch, offset) for batch, offset in batches]
+        return Ready(value=join((yield from side_by_side(plans, limits.parallel))))
+
+    return Flow(steps=steps)
+
+
+def _limits(endpoint: Endpoint) -> Generator[Any, Any, _Limits]:
+    """Ask once. Every input takes one of the server's permits, so batches times their size have to stay below them."""
+    options = endpoint.options
+    found: Any = endpoint.memo.get("limits")
+    if found is None:
+        found = yield Http(send=get("/info", base_url=root(endpoint)), parse=_read_limits)
+        endpoint.memo["limits"] = found
+    batch, permits = found
+    return _Limits(batch=batch, parallel=max(1, min(options.parallel, permits // batch)))
+
+
+def _read_limits(response: HttpResponse) -> tuple[int, int]:
+    body = checked(response.json())
+    return max(1, field(body, "max_client_batch_size", int)), field(body, "max_concurrent_requests", int)
+
+
+def _split(items: Sequence[Any], most: int, room: int) -> list[tuple[tuple[Any, ...], int]]:
+    """Cut items into batches of at most `most` and about `room` bytes; returns each with its first one's position."""
+    batches: list[tuple[tuple[Any, ...], int]] = []
+    start, size = 0, 0
+    for index, item in enumerate(items):
+        weight = _weight(item)
+        if index > start and (index - start == most or size + weight > room):
+            batches.append((tuple(items[start:index]), start))
+            start, size = index, 0
+        size += weight
+    return [*batches, (tuple(items[start:]), start)]
+
+
+def _weight(item: Any) -> int:
+    return len(_json.dumps(item)) + 3
+
+
+def used(response: HttpResponse) -> Usage:
+    """Return the tokens of a request, which all routes but OpenAI's tell in a header."""
+    value = response.headers.get("x-compute-tokens")
+    return Usage(input_tokens=int(value) if value and value.isdecimal() else None)
+
+
+def added(usages: Sequence[Usage]) -> Usage:
+    """Return the tokens of several requests together; unknown if one of them is."""
+    counts = [usage.input_tokens for usage in usages if usage.input_tokens is not None]
+    return Usage(input_tokens=sum(counts) if len(counts) == len(usages) else None)

@@ -1,0 +1,68 @@
+"""Calls of TGI's own beyond what all backends have; a user reaches them with `client.call("tgi", name, …)`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ipfs_accel.plans import Endpoint, Http, HttpResponse, Plan, get, post_json
+from ipfs_accel.wire.openai_errors import checked, field
+
+from ._places import root
+
+__all__ = ["CALLS"]
+
+
+def info(endpoint: Endpoint) -> Plan[Any]:
+    """The server's model, limits and version."""
+    return Http(send=get("/info", base_url=root(endpoint)), parse=HttpResponse.json)
+
+
+def metrics(endpoint: Endpoint) -> Plan[str]:
+    """Counters as Prometheus text."""
+    return Http(send=get("/metrics", base_url=root(endpoint)), parse=HttpResponse.text)
+
+
+def apply_template(endpoint: Endpoint, *, messages: Sequence[Any], **fields: Any) -> Plan[str]:
+    """The prompt that the chat template makes of messages, and of tools if they are given, in the wire's form."""
+
+    def read(response: HttpResponse) -> str:
+        return field(checked(response.json()), "templated_text", str)
+
+    body = {"messages": list(messages), **fields}
+    return Http(send=post_json("/chat_tokenize", body, base_url=root(endpoint)), parse=read)
+
+
+def generate(endpoint: Endpoint, *, inputs: str, **parameters: Any) -> Plan[Any]:
+    """One generation as the server's JSON, with any parameters; POST /generate."""
+    body = {"inputs": inputs, "parameters": parameters}
+    return Http(send=post_json("/generate", body, base_url=root(endpoint)), parse=HttpResponse.json)
+
+
+def compatible(endpoint: Endpoint, *, inputs: str, **parameters: Any) -> Plan[Any]:
+    """The same by POST /, whose answer is a list and repeats the prompt by default for models of text generation."""
+    body = {"inputs": inputs, "parameters": parameters, "stream": False}
+    return Http(send=post_json("/", body, base_url=root(endpoint)), parse=HttpResponse.json)
+
+
+def invocations(endpoint: Endpoint, *, body: Mapping[str, Any]) -> Plan[Any]:
+    """SageMaker's route, which takes the body of a generation, chat or completion."""
+    return Http(send=post_json("/invocations", dict(body), base_url=root(endpoint)), parse=HttpResponse.json)
+
+
+def vertex(endpoint: Endpoint, *, instances: Sequence[Any]) -> Plan[Any]:
+    """Vertex AI's route, which takes several bodies at once."""
+    return Http(
+        send=post_json("/vertex", {"instances": list(instances)}, base_url=root(endpoint)), parse=HttpResponse.json
+    )
+
+
+CALLS: Mapping[str, Callable[..., Plan[Any]]] = {
+    "apply_template": apply_template,
+    "compatible": compatible,
+    "generate": generate,
+    "info": info,
+    "invocations": invocations,
+    "metrics": metrics,
+    "vertex": vertex,
+}

@@ -1,0 +1,230 @@
+"""The `tei` backend: Text Embeddings Inference, self-hosted or as a dedicated endpoint.
+
+One server has one model of one kind: for dense or sparse vectors, for labels, or for reranking. The facts are those of
+TEI's documentation and of its sources at version 1.9.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
+
+import attrs
+from ipfs_accel import BackendInfo, hookimpl
+from ipfs_accel.errors import InvalidResponseError
+from ipfs_accel.plans import Endpoint, Flow, Http, HttpResponse, Plan, get, post_json
+from ipfs_accel.types import (
+    ClassifyRequest,
+    ClassifyResponse,
+    DetokenizeRequest,
+    DetokenizeResponse,
+    EmbedRequest,
+    EmbedResponse,
+    Health,
+    ModelInfo,
+    RankedDocument,
+    RerankRequest,
+    RerankResponse,
+    TokenizeRequest,
+    TokenizeResponse,
+)
+from ipfs_accel.wire import openai_answers
+from ipfs_accel.wire.openai_errors import field
+from ipfs_accel.wire.openai_requests import embed_body, given
+
+from ._errors import read_error
+from ._labels import labels
+from ._places import root
+from ._tei_batches import added, in_batches, used
+from ._tei_calls import CALLS, Options, SparseVector, input_body
+from ._tei_info import read_info, read_version
+from ._vectors import vectors
+
+__all__ = ["TEI", "Options", "SparseVector", "backend"]
+
+# What only /embed has. The OpenAI route gives the same vectors, as base64, which is a quarter of the work.
+_ONLY_NATIVE = frozenset({"truncate", "truncation_direction", "prompt_name", "normalize"})
+
+
+class TEI:
+    """Vectors, ranks, labels and tokens."""
+
+    api_version = 1
+
+    @hookimpl
+    def describe(self) -> BackendInfo:
+        """Say where a server usually is."""
+        return BackendInfo(
+            name="tei",
+            title="Text Embeddings Inference",
+            base_url="http://localhost:3000",
+            base_url_env=("TEI_BASE_URL",),
+            key_env=("TEI_API_KEY",),
+            options=Options,
+            read_error=read_error,
+            documentation="https://huggingface.co/docs/text-embeddings-inference",
+        )
+
+    @hookimpl
+    def embed(self, endpoint: Endpoint, request: EmbedRequest) -> Plan[EmbedResponse]:
+        """Plan POST /v1/embeddings, or POST /embed where an option needs it, in batches of the server's size."""
+        native = endpoint.options.truncate is not None or not _ONLY_NATIVE.isdisjoint(request.extra)
+        make = _native if native else _openai
+
+        def join(answers: list[EmbedResponse]) -> EmbedResponse:
+            return EmbedResponse(
+                vectors=tuple([vector for answer in answers for vector in answer.vectors]),
+                model=answers[0].model,
+                usage=added([answer.usage for answer in answers]),
+                raw=[answer.raw for answer in answers],
+            )
+
+        return in_batches(endpoint, request.inputs, lambda inputs, _: make(endpoint, request, inputs), join)
+
+    @hookimpl
+    def rerank(self, endpoint: Endpoint, request: RerankRequest) -> Plan[RerankResponse]:
+        """Plan POST /rerank, in batches of the server's size: a document's score depends on no other document."""
+
+        def plan(documents: tuple[str, ...], offset: int) -> Http[RerankResponse]:
+            body: dict[str, Any] = {"query": request.query, "texts": list(documents), **_truncate(endpoint)}
+            return Http(
+                send=post_json("/rerank", {**body, **request.extra}, base_url=root(endpoint)),
+                parse=lambda response: _ranks(response, request, offset),
+            )
+
+        def join(answers: list[RerankResponse]) -> RerankResponse:
+            results = sorted([each for answer in answers for each in answer.results], key=lambda each: -each.score)
+            return RerankResponse(
+                results=tuple(results[: request.top_n]),
+                usage=added([answer.usage for answer in answers]),
+                raw=[answer.raw for answer in answers],
+            )
+
+        return in_batches(endpoint, request.documents, plan, join, also=request.query)
+
+    @hookimpl
+    def classify(self, endpoint: Endpoint, request: ClassifyRequest) -> Plan[ClassifyResponse]:
+        """Plan POST /predict, in batches of the server's size."""
+
+        def plan(inputs: tuple[Any, ...], _: int) -> Http[ClassifyResponse]:
+            # Two strings in a list are one pair, so texts of a batch are lists of one.
+            several = [[each] if isinstance(each, str) else list(each) for each in inputs]
+            sent = inputs[0] if len(inputs) == 1 and isinstance(inputs[0], str) else several
+            body = {"inputs": sent, **_truncate(endpoint), **request.extra}
+
+            def read(response: HttpResponse) -> ClassifyResponse:
+                value = response.json()
+                return ClassifyResponse(results=labels(value, len(inputs)), usage=used(response), raw=value)
+
+            return Http(send=post_json("/predict", body, base_url=root(endpoint)), parse=read)
+
+        def join(answers: list[ClassifyResponse]) -> ClassifyResponse:
+            return ClassifyResponse(
+                results=tuple([each for answer in answers for each in answer.results]),
+                usage=added([answer.usage for answer in answers]),
+                raw=[answer.raw for answer in answers],
+            )
+
+        return in_batches(endpoint, request.inputs, plan, join)
+
+    @hookimpl
+    def tokenize(self, endpoint: Endpoint, request: TokenizeRequest) -> Plan[TokenizeResponse]:
+        """Plan POST /tokenize."""
+        body = {"inputs": request.text, "add_special_tokens": request.add_special, **request.extra}
+
+        def read(response: HttpResponse) -> TokenizeResponse:
+            value = _only(response)
+            return TokenizeResponse(tokens=tuple([field(token, "id", int) for token in value]), raw=value)
+
+        return Http(send=post_json("/tokenize", body, base_url=root(endpoint)), parse=read)
+
+    @hookimpl
+    def detokenize(self, endpoint: Endpoint, request: DetokenizeRequest) -> Plan[DetokenizeResponse]:
+        """Plan POST /decode, which leaves out special tokens unless `skip_special_tokens` says otherwise."""
+        body = {"ids": list(request.tokens), **request.extra}
+
+        def read(response: HttpResponse) -> DetokenizeResponse:
+            return DetokenizeResponse(text=str(_only(response)), raw=response.json())
+
+        return Http(send=post_json("/decode", body, base_url=root(endpoint)), parse=read)
+
+    @hookimpl
+    def list_models(self, endpoint: Endpoint) -> Plan[tuple[ModelInfo, ...]]:
+        """Plan GET /info: there is one model, and no /v1/models."""
+        return Http(send=get("/info", base_url=root(endpoint)), parse=lambda response: (read_info(response),))
+
+    @hookimpl
+    def show_model(self, endpoint: Endpoint, model: str) -> Plan[ModelInfo]:  # noqa: ARG002 - there is one
+        """Plan GET /info. The server answers to any name, so the answer's `id` says what is really served."""
+        return Http(send=get("/info", base_url=root(endpoint)), parse=read_info)
+
+    @hookimpl
+    def healthcheck(self, endpoint: Endpoint) -> Plan[Health]:
+        """Plan GET /health, which is 503 while the model is not ready, and GET /info for version and kind."""
+
+        def steps() -> Generator[Any, Any, Plan[Health]]:
+            yield Http(send=get("/health", base_url=root(endpoint)), parse=HttpResponse.text)
+            return Http(send=get("/info", base_url=root(endpoint)), parse=read_version)
+
+        return Flow(steps=steps)
+
+    @hookimpl
+    def calls(self) -> Mapping[str, Callable[..., Plan[Any]]]:
+        """Name what only TEI has."""
+        return CALLS
+
+
+def _truncate(endpoint: Endpoint) -> dict[str, Any]:
+    return {} if endpoint.options.truncate is None else {"truncate": endpoint.options.truncate}
+
+
+def _openai(endpoint: Endpoint, request: EmbedRequest, inputs: tuple[Any, ...]) -> Http[EmbedResponse]:
+    """Plan POST /v1/embeddings for some of the inputs."""
+    body = embed_body(attrs.evolve(request, inputs=inputs, user=None))
+    return Http(
+        send=post_json("/v1/embeddings", body, base_url=root(endpoint)),
+        parse=lambda response: openai_answers.read_embeddings(response, len(inputs)),
+        unsupported=given(request, ("user",)),
+    )
+
+
+def _native(endpoint: Endpoint, request: EmbedRequest, inputs: tuple[Any, ...]) -> Http[EmbedResponse]:
+    """Plan POST /embed for some of the inputs."""
+    body = {**input_body(inputs), **_truncate(endpoint)}
+    if request.dimensions is not None:
+        body["dimensions"] = request.dimensions
+
+    def read(response: HttpResponse) -> EmbedResponse:
+        value = response.json()
+        return EmbedResponse(vectors=vectors(value, len(inputs)), usage=used(response), raw=value)
+
+    return Http(
+        send=post_json("/embed", {**body, **request.extra}, base_url=root(endpoint)),
+        parse=read,
+        unsupported=given(request, ("user",)),
+    )
+
+
+def _ranks(response: HttpResponse, request: RerankRequest, offset: int) -> RerankResponse:
+    """Read ranks, best first; their positions count from the first document of their batch."""
+    value = response.json()
+    results = [
+        RankedDocument(
+            index=offset + field(item, "index", int),
+            score=float(item["score"]),
+            document=request.documents[offset + item["index"]],
+        )
+        for item in value
+    ]
+    return RerankResponse(results=tuple(results[: request.top_n]), usage=used(response), raw=value)
+
+
+def _only(response: HttpResponse) -> Any:
+    """Return what stands for the only input; answers are lists of one item per input also for one."""
+    value = response.json()
+    if not isinstance(value, list) or len(value) != 1:
+        raise InvalidResponseError("the answer is not a list with one item for the one input")
+    return value[0]
+
+
+backend = TEI()

@@ -1,0 +1,245 @@
+"""The `tgi` backend: Text Generation Inference, self-hosted or as a dedicated endpoint.
+
+The facts are those of TGI's documentation and of its sources at version 3.3.7, the last but for maintenance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, Literal
+
+import attrs
+from ipfs_accel import BackendInfo, hookimpl
+from ipfs_accel.plans import (
+    Endpoint,
+    Flow,
+    Http,
+    HttpResponse,
+    HttpStream,
+    Plan,
+    Ready,
+    StreamPlan,
+    get,
+    post_json,
+    side_by_side,
+)
+from ipfs_accel.types import (
+    ChatRequest,
+    ChatResponse,
+    CompletionRequest,
+    CompletionResponse,
+    Health,
+    ModelInfo,
+    TokenCount,
+    TokenizeRequest,
+    TokenizeResponse,
+    Usage,
+)
+from ipfs_accel.wire.assembler import build_chat, build_completion
+from ipfs_accel.wire.openai import OpenAICompatible
+from ipfs_accel.wire.openai_errors import checked, field
+from ipfs_accel.wire.sse import SSEDecoder
+
+from . import _generation as generation
+from . import _tgi_dialect as dialect
+from ._errors import read_error
+from ._places import root
+from ._stops import StoppedAssembler
+from ._tgi_calls import CALLS
+from ._tgi_info import read_info, read_version
+
+__all__ = ["TGI", "Options", "backend"]
+
+
+@attrs.frozen(kw_only=True)
+class Options:
+    """Settings of a TGI endpoint.
+
+    Attributes:
+        completions: How texts are continued: by /generate, which has every parameter, or by /v1/completions, which
+            has OpenAI's form and fewer of them. Streams of several prompts are always made by the latter.
+        parallel: How many prompts of one call are under way at once.
+    """
+
+    completions: Literal["generate", "openai"] = "generate"
+    parallel: int = attrs.field(default=8, validator=attrs.validators.ge(1))
+
+
+class TGI(OpenAICompatible):
+    """Chats and completions in OpenAI's form with TGI's own turns, and generation in TGI's own form."""
+
+    api_version = 1
+    embed = None  # type: ignore[assignment]
+    info = BackendInfo(
+        name="tgi",
+        title="Text Generation Inference",
+        base_url="http://localhost:3000",
+        base_url_env=("TGI_BASE_URL",),
+        key_env=("TGI_API_KEY",),
+        options=Options,
+        read_error=read_error,
+        documentation="https://huggingface.co/docs/text-generation-inference",
+    )
+
+    @hookimpl
+    def chat(self, endpoint: Endpoint, request: ChatRequest) -> Plan[ChatResponse]:
+        """Plan POST /v1/chat/completions."""
+        return Http(
+            send=post_json(self.path(endpoint, "/chat/completions"), self.chat_body(endpoint, request, stream=False)),
+            parse=lambda response: dialect.read_chat(response, request.stop),
+            unsupported=self.unsupported(endpoint, request),
+        )
+
+    @hookimpl
+    def stream(self, endpoint: Endpoint, request: ChatRequest) -> StreamPlan[ChatResponse]:
+        """Plan the same as a stream; it ends with [DONE], also after an error."""
+        return HttpStream(
+            send=post_json(self.path(endpoint, "/chat/completions"), self.chat_body(endpoint, request, stream=True)),
+            frames=SSEDecoder,
+            decoder=dialect.ChatEvents,
+            assembler=lambda: StoppedAssembler(build_chat, request.stop, merge=True),
+            unsupported=self.unsupported(endpoint, request),
+        )
+
+    @hookimpl
+    def complete(self, endpoint: Endpoint, request: CompletionRequest) -> Plan[CompletionResponse]:
+        """Plan POST /generate, once per prompt, or POST /v1/completions."""
+        prompts = generation.prompts(request)
+        if endpoint.options.completions == "openai":
+            return Http(
+                send=post_json(
+                    self.path(endpoint, "/completions"), self.completion_body(endpoint, request, stream=False)
+                ),
+                parse=lambda response: dialect.read_completion(response, request.stop),
+                unsupported=self.unsupported(endpoint, request),
+            )
+        parameters = generation.parameters(request, stream=False)
+        plans = [
+            Http(
+                send=post_json("/generate", {"inputs": prompt, "parameters": parameters}, base_url=root(endpoint)),
+                parse=lambda response: generation.read_generation(response, request),
+                unsupported=generation.unsupported(request, stream=False),
+            )
+            for prompt in prompts
+        ]
+        return plans[0] if len(plans) == 1 else Flow(steps=lambda: _all(plans, endpoint.options.parallel))
+
+    @hookimpl
+    def stream_complete(self, endpoint: Endpoint, request: CompletionRequest) -> StreamPlan[CompletionResponse]:
+        """Plan POST /generate_stream, or POST /v1/completions for several prompts or where the options say so."""
+        prompts = generation.prompts(request)
+        if endpoint.options.completions == "openai" or len(prompts) > 1:
+            return HttpStream(
+                send=post_json(
+                    self.path(endpoint, "/completions"), self.completion_body(endpoint, request, stream=True)
+                ),
+                frames=SSEDecoder,
+                decoder=dialect.CompletionEvents,
+                assembler=lambda: StoppedAssembler(build_completion, request.stop),
+                unsupported=self.unsupported(endpoint, request),
+            )
+        body = {"inputs": prompts[0], "parameters": generation.parameters(request, stream=True)}
+        return HttpStream(
+            send=post_json("/generate_stream", body, base_url=root(endpoint)),
+            frames=SSEDecoder,
+            decoder=lambda: generation.EventDecoder(request),
+            assembler=lambda: StoppedAssembler(build_completion, request.stop),
+            unsupported=generation.unsupported(request, stream=True),
+        )
+
+    @hookimpl
+    def tokenize(self, endpoint: Endpoint, request: TokenizeRequest) -> Plan[TokenizeResponse]:
+        """Plan POST /tokenize.
+
+        The server always adds its special tokens. They cover no text, which is how they are left out if they are not
+        wanted; a server with a slow tokenizer tells no positions, and then nothing can be left out.
+        """
+        body = {"inputs": request.text, "parameters": {}, **request.extra}
+        return Http(
+            send=post_json("/tokenize", body, base_url=root(endpoint)),
+            parse=lambda response: dialect.read_tokens(response, add_special=request.add_special),
+        )
+
+    @hookimpl
+    def count_tokens(self, endpoint: Endpoint, request: ChatRequest) -> Plan[TokenCount]:
+        """Plan POST /chat_tokenize, which applies the chat template."""
+
+        def read(response: HttpResponse) -> TokenCount:
+            body = checked(response.json())
+            return TokenCount(
+                input_tokens=len(field(body, "tokenize_response", list)), exact=True, method="server", raw=body
+            )
+
+        body = self.chat_body(endpoint, request, stream=False)
+        return Http(send=post_json("/chat_tokenize", body, base_url=root(endpoint)), parse=read)
+
+    @hookimpl
+    def list_models(self, endpoint: Endpoint) -> Plan[tuple[ModelInfo, ...]]:
+        """Plan GET /info, which tells more of the one model than /v1/models does."""
+        return Http(send=get("/info", base_url=root(endpoint)), parse=lambda response: (read_info(response),))
+
+    @hookimpl
+    def show_model(self, endpoint: Endpoint, model: str) -> Plan[ModelInfo]:  # noqa: ARG002 - there is one
+        """Plan GET /info. The server answers to any name, so the answer's `id` says what is really served."""
+        return Http(send=get("/info", base_url=root(endpoint)), parse=read_info)
+
+    @hookimpl
+    def healthcheck(self, endpoint: Endpoint) -> Plan[Health]:
+        """Plan GET /health, which is 503 while the model is not ready, and GET /info for the version."""
+
+        def steps() -> Generator[Any, Any, Plan[Health]]:
+            yield Http(send=get("/health", base_url=root(endpoint)), parse=HttpResponse.text)
+            return Http(send=get("/info", base_url=root(endpoint)), parse=read_version)
+
+        return Flow(steps=steps)
+
+    @hookimpl
+    def calls(self) -> Mapping[str, Callable[..., Plan[Any]]]:
+        """Name what only TGI has."""
+        return CALLS
+
+    # what differs
+
+    def path(self, endpoint: Endpoint, route: str) -> str:
+        """Return where an OpenAI route is; the base URL may already say /v1."""
+        return route if endpoint.base_url.endswith("/v1") else f"/v1{route}"
+
+    def refused(self, _endpoint: Endpoint, request: Any) -> tuple[str, ...]:
+        """Return what the OpenAI routes ignore."""
+        return dialect.refused(request)
+
+    def chat_body(self, endpoint: Endpoint, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
+        """Return the JSON body of a chat."""
+        dialect.check(request)
+        return dialect.chat_body(super().chat_body(endpoint, request, stream=stream), request)
+
+    def completion_body(self, endpoint: Endpoint, request: CompletionRequest, *, stream: bool) -> dict[str, Any]:
+        """Return the JSON body of a text completion; the server reads no `stream_options` there."""
+        body = dialect.without_defaults(super().completion_body(endpoint, request, stream=stream), request)
+        if "stream_options" not in request.extra:
+            body.pop("stream_options", None)
+        return body
+
+
+def _all(plans: list[Http[CompletionResponse]], parallel: int) -> Generator[Any, Any, Plan[CompletionResponse]]:
+    """Generate for several prompts; their choices come one after the other."""
+    answers = yield from side_by_side(plans, parallel)
+    choices = [choice for answer in answers for choice in answer.choices]
+    return Ready(
+        value=CompletionResponse(
+            choices=tuple([attrs.evolve(choice, index=index) for index, choice in enumerate(choices)]),
+            usage=Usage(
+                input_tokens=_sum([answer.usage.input_tokens for answer in answers]),
+                output_tokens=_sum([answer.usage.output_tokens for answer in answers]),
+            ),
+            raw=[answer.raw for answer in answers],
+        )
+    )
+
+
+def _sum(counts: list[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
+
+
+backend = TGI()
