@@ -32,9 +32,9 @@ from ipfs_accel.errors import (
     InvalidRequestError,
     InvalidResponseError,
 )
+from ipfs_accel.testing.raw_server import Connection, RawServer, answer, blackhole, chunked, serve
 
 from .http_worlds import FAST, Tasks, Threads, World, settle
-from .raw_server import Connection, RawServer, answer, blackhole, chunked, serve
 from .tls_files import CERTIFICATE_AND_KEY
 
 pytestmark = pytest.mark.anyio

@@ -18,9 +18,9 @@ import pytest
 from ipfs_accel._http import AsyncTransport, PoolStats, Timeouts, Transport, TransportOptions
 from ipfs_accel._http._pool import NEW, Pool, Waiter
 from ipfs_accel.errors import ClientClosedError, ConfigError, PoolTimeoutError
+from ipfs_accel.testing.raw_server import Connection, RawServer, answer, blackhole, chunked, serve
 
 from .http_worlds import FAST, Tasks, Threads, World, settle
-from .raw_server import Connection, RawServer, answer, blackhole, chunked, serve
 from .test_http import always
 
 

@@ -10,10 +10,10 @@ import anyio
 import pytest
 from ipfs_accel import AsyncClient, Client, Timeout
 from ipfs_accel import errors as e
+from ipfs_accel.testing.raw_server import Connection, chunked, serve
 from ipfs_accel.types import TextDelta
 
 from .acme import Acme
-from .raw_server import Connection, chunked, serve
 
 Script = Callable[[Connection], None]
 Result = tuple[list[Any], Exception | None, Any]

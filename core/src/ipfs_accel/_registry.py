@@ -6,6 +6,7 @@ backend is first used. Whatever goes wrong with one is a state with a reason and
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Mapping
 from importlib import metadata
@@ -42,6 +43,8 @@ RESERVED: dict[str, str] = {
     "s3": "ipfs-accel-s3",
     "opea": "ipfs-accel-opea",
 }
+
+_FIELD = re.compile(r"^(Name|Version): *(.*?)\r?$", re.MULTILINE)
 
 State: TypeAlias = Literal["available", "loaded", "broken", "blocked", "duplicate", "incompatible"]
 
@@ -181,14 +184,14 @@ class Registry:
 
     def _judge(self, name: str, entry_points: list[metadata.EntryPoint]) -> _Slot:
         owner = RESERVED.get(name)
-        own = [entry_point for entry_point in entry_points if _distribution(entry_point)[0] == owner]
-        chosen = (own or entry_points)[0]
-        distribution, version = _distribution(chosen)
+        origins = [(entry_point, *_distribution(entry_point)) for entry_point in entry_points]
+        own = [origin for origin in origins if origin[1] == owner]
+        chosen, distribution, version = (own or origins)[0]
         state, reason = self._policy_state(name, distribution)
         if state == "available" and owner and not own:
             state, reason = "blocked", f"the name {name!r} is reserved for the distribution {owner}"
         elif state == "available" and not own and len(entry_points) > 1:
-            names = " and ".join(sorted(_distribution(entry_point)[0] for entry_point in entry_points))
+            names = " and ".join(sorted(origin[1] for origin in origins))
             state, reason = "duplicate", f"the distributions {names} both register {name!r}: uninstall one of them"
         record = PluginRecord(
             name=name,
@@ -279,8 +282,14 @@ class Registry:
 
 
 def _distribution(entry_point: metadata.EntryPoint) -> tuple[str, str]:
+    """Return name and version of the distribution that registers an entry point."""
     dist = entry_point.dist
-    return (dist.metadata["Name"], dist.version) if dist is not None else ("", "")
+    if dist is None:
+        return "", ""
+    # `dist.metadata` would parse all of it, the README too, anew for each entry point.
+    head = (dist.read_text("METADATA") or dist.read_text("PKG-INFO") or "").partition("\n\n")[0]
+    fields = dict(_FIELD.findall(head))
+    return fields.get("Name", ""), fields.get("Version", "")
 
 
 def _mismatch(stated: object) -> str:

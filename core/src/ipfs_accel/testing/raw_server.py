@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["Connection", "RawServer", "answer", "blackhole", "chunked", "serve"]
+__all__ = ["Connection", "Handler", "RawServer", "answer", "blackhole", "chunked", "serve"]
 
 
 def answer(body: bytes = b"ok", status: str = "200 OK", **headers: str) -> bytes:
@@ -72,6 +72,7 @@ class Connection:
         return head
 
     def send(self, data: bytes) -> None:
+        """Send bytes as they are."""
         self.sock.sendall(data)
 
     def wait(self) -> None:
@@ -79,6 +80,11 @@ class Connection:
         with contextlib.suppress(OSError):
             while self.sock.recv(65536):
                 pass
+
+    def close(self) -> None:
+        """Close properly."""
+        self.sock.shutdown(socket.SHUT_RDWR)
+        self.sock.close()
 
     def reset(self) -> None:
         """Close with a reset."""
@@ -95,7 +101,14 @@ Handler = Callable[[Connection], Any]
 
 
 class RawServer:
-    """Listens on a free port of the loopback address and runs the handler in a thread for each connection."""
+    """Listens on a free port of the loopback address and runs the handler in a thread for each connection.
+
+    Attributes:
+        heads: Of all requests so far.
+        bodies: Of those that a handler read.
+        connections: How many were accepted so far.
+        closed: How many of them are over: the handler returned, or the client hung up.
+    """
 
     def __init__(self, handler: Handler, context: ssl.SSLContext | None = None) -> None:
         self.heads: list[str] = []
@@ -138,6 +151,7 @@ class RawServer:
             sock.close()
 
     def stop(self) -> None:
+        """Close everything and wait for the threads."""
         for sock in [self._listener, *self.sockets]:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,188 @@
+"""Calls of a backend against a server of the test's own, the same for both worlds."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal, TypeAlias
+
+import attrs
+
+from ipfs_accel import AsyncClient, Client, Config, EndpointConfig, Timeout
+from ipfs_accel._http._pool import PoolStats
+from ipfs_accel.errors import AccelError
+from ipfs_accel.hookspecs import BackendInfo
+
+from .faults import PATIENCE, Fault
+from .raw_server import Connection, RawServer, blackhole, serve
+from .replies import Reply
+
+__all__ = ["WORLDS", "Exchange", "Outcome", "Subject", "World", "against", "replying"]
+
+World: TypeAlias = Literal["sync", "asyncio", "trio"]
+WORLDS: tuple[World, ...] = ("sync", "asyncio", "trio")
+
+
+def _as_replies(value: Reply | tuple[Reply, ...]) -> tuple[Reply, ...]:
+    return (value,) if isinstance(value, Reply) else value
+
+
+@attrs.frozen(kw_only=True)
+class Exchange:
+    """A call, and what the server answers to it.
+
+    Attributes:
+        operation: The hook that it shows.
+        call: Makes the call: given a client of either world and the endpoint's name, returns what the client returned.
+        replies: What the server says, one for each request of the call.
+        check: Raises or returns False if the answer is not the one that the replies stand for.
+    """
+
+    operation: str
+    call: Callable[[Any, str], Any]
+    replies: tuple[Reply, ...] = attrs.field(converter=_as_replies)
+    check: Callable[[Any], Any] | None = None
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the last reply comes as frames."""
+        return self.replies[-1].is_stream
+
+
+@attrs.define(kw_only=True)
+class Outcome:
+    """What became of a call.
+
+    Attributes:
+        answers: Of the calls that succeeded.
+        errors: Of those that did not.
+        events: Of all streams.
+        stats: The connections of the client when all was over.
+    """
+
+    answers: list[Any] = attrs.field(factory=list)
+    errors: list[AccelError] = attrs.field(factory=list)
+    events: list[Any] = attrs.field(factory=list)
+    stats: PoolStats | None = None
+
+    @property
+    def answer(self) -> Any:
+        """The only answer; raises the error instead if there is one."""
+        if self.errors:
+            raise self.errors[0]
+        return self.answers[-1]
+
+
+@attrs.frozen(kw_only=True)
+class Subject:
+    """The backend that is tried.
+
+    Attributes:
+        plugin: The plugin object, or the name of an installed one.
+        options: The backend's own settings for the endpoint.
+        path: What follows the server's address in the base URL.
+        key: What is sent as the key; "" sends none.
+    """
+
+    plugin: Any
+    options: Mapping[str, Any] = attrs.field(factory=dict)
+    path: str = ""
+    key: str = attrs.field(default="", repr=False)
+
+    @property
+    def info(self) -> BackendInfo:
+        """What the backend says of itself."""
+        if isinstance(self.plugin, str):
+            with Client(Config(environ={})) as client:
+                return client._core.registry.load(self.plugin).info  # noqa: SLF001 - this is the core's own kit
+        info: BackendInfo = self.plugin.describe()
+        return info
+
+    def arguments(self, url: str, timeout: Timeout) -> dict[str, Any]:
+        """Return the arguments of a client whose endpoint of the backend's name points to a URL."""
+        name = self.info.name
+        endpoint = EndpointConfig(
+            backend=name, base_url=url + self.path, key=self.key, options=self.options, timeout=timeout
+        )
+        plugins = () if isinstance(self.plugin, str) else (self.plugin,)
+        return {"config": Config(environ={}), "endpoints": {name: endpoint}, "plugins": plugins}
+
+    def run(
+        self, world: World, exchange: Exchange, url: str, *, timeout: Timeout = PATIENCE, calls: int = 1
+    ) -> Outcome:
+        """Make a call, several times if asked, and return what became of it; errors that are no `AccelError` escape."""
+        outcome = Outcome()
+        arguments = self.arguments(url, timeout)
+        if world == "sync":
+            _blocking(arguments, exchange, self.info.name, calls, outcome)
+        else:
+            import anyio  # noqa: PLC0415 - the synchronous world does not need it
+
+            anyio.run(_awaiting, arguments, exchange, self.info.name, calls, outcome, backend=world)
+        return outcome
+
+
+def _blocking(arguments: dict[str, Any], exchange: Exchange, name: str, calls: int, outcome: Outcome) -> None:
+    with Client(**arguments) as client:
+        for _ in range(calls):
+            try:
+                result = exchange.call(client, name)
+                if hasattr(result, "__enter__"):
+                    with result as stream:
+                        outcome.events.extend(stream)
+                    result = stream.response
+                outcome.answers.append(result)
+            except AccelError as error:
+                outcome.errors.append(error)
+        outcome.stats = client._world.transport.stats()  # noqa: SLF001 - as above
+
+
+async def _awaiting(arguments: dict[str, Any], exchange: Exchange, name: str, calls: int, outcome: Outcome) -> None:
+    async with AsyncClient(**arguments) as client:
+        for _ in range(calls):
+            try:
+                result = exchange.call(client, name)
+                if hasattr(result, "__aenter__"):
+                    async with result as stream:
+                        async for event in stream:
+                            outcome.events.append(event)
+                    outcome.answers.append(stream.response)
+                else:
+                    outcome.answers.append(await result)
+            except AccelError as error:
+                outcome.errors.append(error)
+        outcome.stats = client._world.transport.stats()  # noqa: SLF001 - as above
+
+
+@contextlib.contextmanager
+def replying(*replies: Reply) -> Iterator[RawServer]:
+    """Run a server that gives these replies in turn, over and over."""
+    count = 0
+
+    def handle(connection: Connection) -> None:
+        nonlocal count
+        while connection.request() is not None:
+            reply = replies[count % len(replies)]
+            count += 1
+            connection.send(reply.sent())
+
+    with serve(handle) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def against(fault: Fault, reply: Reply) -> Iterator[tuple[str, RawServer | None]]:
+    """Set up a fault; gives the URL to call and the server, if there is one."""
+    if fault.place == "unknown_host":
+        yield "http://no-such-host.invalid", None
+    elif fault.place == "refused":
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        yield f"http://127.0.0.1:{port}", None
+    elif fault.place == "blackhole":
+        with blackhole() as (host, port):
+            yield f"http://{host}:{port}", None
+    else:
+        with serve(fault.against(reply)) as server:
+            yield server.url, server
