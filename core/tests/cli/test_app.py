@@ -39,7 +39,7 @@ def test_what_the_table_says_is_what_the_command_says() -> None:
         command = app.get_command(None, name)  # type: ignore[arg-type]
         assert command is not None
         assert command.get_short_help_str(200) == summary
-        assert isinstance(command, Command) or name in {"keys", "config", "files", "batches"}
+        assert isinstance(command, Command) or name in {"keys", "config", "files", "batches", "plugin"}
 
 
 def test_without_a_command_the_help_is_shown(run: Run) -> None:
@@ -52,7 +52,7 @@ def test_without_a_command_the_help_is_shown(run: Run) -> None:
     ("arguments", "message"),
     [
         (("chta",), "error: there is no command 'chta'\nhint: did you mean 'chat'?\n"),
-        (("xyzzy",), "error: there is no command 'xyzzy'\nhint: known: backends, batches, "),
+        (("xyzzy",), "error: there is no command 'xyzzy'\nhint: run: ipfs-accel --help\n"),
         (("keys", "lst"), "error: there is no command 'lst'\nhint: did you mean 'list' or 'set'?\n"),
         (("--jsno", "backends"), "error: there is no option '--jsno'\nhint: did you mean --json"),
         (("completion", "tcsh"), "error: invalid value for '{bash|zsh|fish}': 'tcsh' is not one of"),

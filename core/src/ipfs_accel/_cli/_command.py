@@ -137,5 +137,8 @@ class Group(_Help, click.Group):
         """Find the command that is named, or say which is near."""
         names = self.list_commands(ctx)
         if args[0] not in names and not args[0].startswith("-") and not ctx.resilient_parsing:
-            raise InvalidRequestError(f"there is no command {args[0]!r}", hint=did_you_mean(args[0], names))
+            raise InvalidRequestError(
+                f"there is no command {args[0]!r}",
+                hint=did_you_mean(args[0], names) or f"run: {ctx.command_path} --help",
+            )
         return super().resolve_command(ctx, args)

@@ -27,6 +27,7 @@ import secrets
 import time
 import traceback
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 import attrs
@@ -65,7 +66,7 @@ _ERROR_BODIES = (
     b"<p>no",
 )
 _NONSENSE = (b"{}", b"[]", b"[{}]", b"null", b"true", b'"text"', b'{"error": null}')
-_SOON = 5.0
+_SOON = 30.0  # no fault lasts that long, on however slow a machine
 
 
 class BackendContract:
@@ -99,7 +100,8 @@ class BackendContract:
         streams = [each for each in self.exchanges if each.is_stream]
         wholes = [each for each in self.exchanges if not each.is_stream and each.operation != "healthcheck"]
         values: dict[str, list[Any]] = {
-            "world": list(WORLDS),
+            "world": [world for world in WORLDS if world != "trio" or find_spec("trio")],
+            "library": ["asyncio", *(["trio"] if find_spec("trio") else [])],
             "side": [world for world in WORLDS if world != "trio"],
             "exchange": list(self.exchanges),
             "stream": streams,
@@ -241,7 +243,6 @@ class BackendContract:
             assert len(outcome.answers) == fault.calls
 
     @pytest.mark.parametrize("moment", ["before the answer", "within the answer"])
-    @pytest.mark.parametrize("library", ["asyncio", "trio"])
     def test_cancellation_closes_the_connection(self, library: str, one: Exchange, moment: str) -> None:
         """A call that is cancelled leaves nothing behind, and the server sees that nobody listens."""
         reply = one.replies[-1]

@@ -181,6 +181,11 @@ class Request:
     model: str = ""
     extra: Mapping[str, Any] = attrs.field(factory=dict)
 
+    def given_beside(self, *known: str) -> tuple[str, ...]:
+        """Return the options that the caller gave beside these: for a plugin that knows no others, the unsupported."""
+        names = [field.name for field in attrs.fields(type(self)) if field.name not in {"model", "extra", *known}]
+        return tuple([name for name in names if getattr(self, name) not in (None, ())])
+
 
 @attrs.frozen(kw_only=True)
 class SamplingRequest(Request):
