@@ -20,7 +20,7 @@ from pytest_httpserver import HTTPServer
 HOSTED = Endpoint(name="groq", backend="groq", base_url="https://api.groq.com", options=Options())
 PNG = b"\x89PNG\r\n\x1a\n0"
 WAV = b"RIFF\0\0\0\0WAVEfmt "
-# The models that the system before this one had, of which two are left.
+# All that Groq served early in 2025, of which two are left.
 FORMER = (
     *("gemma2-9b-it", "llama-3.3-70b-versatile", "llama-3.1-8b-instant", "llama-guard-3-8b", "llama3-70b-8192"),
     *("llama3-8b-8192", "mixtral-8x7b-32768", "qwen-2.5-32b", "qwen-2.5-coder-32b", "mistral-saba-24b"),

@@ -263,6 +263,10 @@ def agree_on_usage(usage: Any, actual: Any) -> None:
     assert actual.extra["usage"] == {name: getattr(usage, name) for name in times}
 
 
+def notes(answer: Any) -> list[dict[str, Any]]:
+    return [dict(note) for part in answer.message.content for note in getattr(part, "annotations", ())]
+
+
 def calls(answer: Any) -> list[tuple[str, str, str]]:
     return [(call.id, call.name, call.arguments) for call in answer.tool_calls]
 
@@ -280,8 +284,7 @@ def test_an_answer_is_read_as_the_sdk_reads_it(
     message = expected.choices[0].message
     ran = [tool.model_dump(exclude_none=True) for tool in message.executed_tools or ()]
     assert actual.extra.get("executed_tools", []) == ran
-    notes = [note.model_dump(exclude_none=True) for note in message.annotations or ()]
-    assert [dict(note) for part in actual.message.content for note in getattr(part, "annotations", ())] == notes
+    assert notes(actual) == [note.model_dump(exclude_none=True) for note in message.annotations or ()]
 
 
 def sse(*chunks: dict[str, Any]) -> str:
@@ -344,6 +347,7 @@ def gathered(chunks: list[Any]) -> dict[str, Any]:
         "tools": [(call.id, call.function.name, call.function.arguments) for call in called],
         "reason": next(each.choices[0].finish_reason for each in reversed(chunks) if each.choices),
         "usage": next(each.usage for each in reversed(chunks) if each.usage),
+        "notes": [note.model_dump(exclude_none=True) for delta in deltas for note in delta.annotations or ()],
     }
 
 
@@ -360,6 +364,7 @@ def test_a_stream_is_read_as_the_sdk_reads_it(
     assert (actual.text, actual.reasoning) == (expected["text"], expected["reasoning"])
     assert calls(actual) == expected["tools"]
     assert actual.finish_reason == expected["reason"]
+    assert notes(actual) == expected["notes"]
     agree_on_usage(expected["usage"], actual)
     assert (actual.extra["x_groq"]["id"], actual.extra["x_groq"]["seed"]) == ("req_01kh", 1535227698)
     assert actual.extra.get("executed_tools", []) == ([RAN] if stream is SEARCHING else [])
