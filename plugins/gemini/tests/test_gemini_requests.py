@@ -10,8 +10,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
-from ipfs_accel import Audio, Client, Document, EndpointConfig, Image, JsonSchema, Message, Tool
+from ipfs_accel import (
+    AsyncClient,
+    Audio,
+    Client,
+    Document,
+    EndpointConfig,
+    Image,
+    JsonSchema,
+    Message,
+    ModelOverride,
+    Tool,
+)
 from ipfs_accel import errors as e
 from ipfs_accel.types import (
     BatchItem,
@@ -25,6 +37,7 @@ from ipfs_accel.types import (
 )
 from ipfs_accel_gemini import part
 from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 NEW, OLD, FLASH = "gemini-3.1-pro-preview", "gemini-2.5-flash", "gemini-3.8-flash"
 ANY = re.compile(".*")
@@ -203,12 +216,18 @@ def test_counts_include_instructions_and_tools(client: Client, httpserver: HTTPS
 
 
 def test_many_texts_go_in_several_requests(client: Client, httpserver: HTTPServer) -> None:
-    for count in (100, 50):
-        body = {"embeddings": [{"values": [count]}] * count, "usageMetadata": {"promptTokenCount": count}}
-        httpserver.expect_ordered_request(ANY).respond_with_json(body)
-    reply = client.embed("gemini/gemini-embedding-2", ["a"] * 150)
-    assert [list(each) for each in reply.vectors] == [[100.0]] * 100 + [[50.0]] * 50
-    assert reply.usage.input_tokens == 150
+    def respond(request: Request) -> Response:
+        texts = [each["content"]["parts"][0]["text"] for each in json.loads(request.get_data())["requests"]]
+        body = {
+            "embeddings": [{"values": [float(each)]} for each in texts],
+            "usageMetadata": {"promptTokenCount": len(texts)},
+        }
+        return Response(json.dumps(body), content_type="application/json")
+
+    httpserver.expect_request(ANY).respond_with_handler(respond)
+    reply = client.embed("gemini/gemini-embedding-2", [str(number) for number in range(250)])
+    assert [list(each) for each in reply.vectors] == [[number] for number in range(250)]
+    assert (reply.usage.input_tokens, len(httpserver.log)) == (250, 3)
     request = json.loads(httpserver.log[0][0].get_data())["requests"][0]
     assert request["model"] == "models/gemini-embedding-2"
 
@@ -351,7 +370,7 @@ def test_what_speech_does_not_have(client: Client, httpserver: HTTPServer) -> No
     with pytest.raises(e.UnsupportedParameterError, match="speed"):
         client.speak("gemini/gemini-3.8-flash-tts", "Hello", speed=2)
     httpserver.expect_request(ANY).respond_with_json({"candidates": [{"finishReason": "SAFETY"}]})
-    with pytest.raises(e.ContentFilterError, match="no sound in it: SAFETY"):
+    with pytest.raises(e.ContentFilterError, match="made no sound: SAFETY"):
         client.speak("gemini/gemini-3.8-flash-tts", "Hello")
 
 
@@ -484,6 +503,62 @@ def test_batches_that_cannot_be_made(client: Client) -> None:
         client.create_batch("gemini/m", {"a": "hi"}, metadata={"a": "b"}, completion_window="1h")
 
 
+# costs, and the other world
+
+
+def test_what_a_call_cost(httpserver: HTTPServer) -> None:
+    usage = {
+        "promptTokenCount": 1_000_000,
+        "candidatesTokenCount": 200_000,
+        "thoughtsTokenCount": 300_000,
+        "cachedContentTokenCount": 400_000,
+    }
+    httpserver.expect_request(ANY).respond_with_json({**ANSWER, "usageMetadata": usage})
+    prices = ModelOverride(input_price=2, output_price=12, cached_input_price=0.2)
+    endpoint = EndpointConfig(base_url=httpserver.url_for("/"), key="k", models={NEW: prices})
+    with Client(endpoints={"gemini": endpoint}) as client:
+        assert client.chat(f"gemini/{NEW}", "hi").cost == pytest.approx(0.6 * 2 + 0.4 * 0.2 + 0.5 * 12)
+        assert client.chat(f"gemini/{FLASH}", "hi").cost is None
+
+
+def test_every_operation_can_be_awaited(httpserver: HTTPServer) -> None:
+    operation = {
+        "name": "batches/b1",
+        "metadata": {"state": "BATCH_STATE_SUCCEEDED", "output": {"responsesFile": "files/r"}},
+    }
+    whole = {
+        **made({"text": "see"}, picture(b"1")),
+        "embeddings": [{"values": [1]}],
+        "totalTokens": 3,
+        **FILE,
+        **operation,
+    }
+    httpserver.expect_request(re.compile("/upload.*")).respond_with_json({}, headers={"x-goog-upload-url": "/up"})
+    httpserver.expect_request("/up").respond_with_json({"file": FILE}, headers={"x-goog-upload-status": "final"})
+    httpserver.expect_request(re.compile(".*:download")).respond_with_data(json.dumps({"key": "a", "response": ANSWER}))
+    httpserver.expect_request(re.compile(".*:stream.*")).respond_with_data(
+        sse(made(picture(b"1"))), content_type="text/event-stream"
+    )
+    httpserver.expect_request(ANY).respond_with_json(whole)
+
+    async def run() -> None:
+        endpoint = EndpointConfig(base_url=httpserver.url_for("/"), key="k")
+        async with AsyncClient(endpoints={"gemini": endpoint}) as client:
+            assert len((await client.embed("gemini/gemini-embedding-2", "a")).vectors) == 1
+            assert (await client.count_tokens(f"gemini/{NEW}", "hi")).input_tokens == 3
+            assert (await client.generate_image(f"gemini/{NEW}", "a cat")).images[0].data == b"1"
+            assert (await client.edit_image(f"gemini/{NEW}", PNG, "a hat")).text == "see"
+            assert (await client.stream_image(f"gemini/{NEW}", "a cat").read()).images[0].data == b"1"
+            assert (await client.upload_file("gemini", b"hello")).id == "files/abc"
+            assert (await client.create_batch(f"gemini/{NEW}", {"a": "hi"})).id == "batches/b1"
+            results = [each async for each in client.batch_results("gemini", "b1")]
+            assert [each.id for each in results] == ["a"]
+            assert await client.list_models("gemini") == ()
+            assert (await client.call("gemini", "get_cache", cache="1")).name == "batches/b1"
+
+    anyio.run(run)
+
+
 # Vertex AI
 
 
@@ -521,7 +596,7 @@ def test_vertex_has_no_files_and_no_such_batches(httpserver: HTTPServer) -> None
 def test_vertex_sends_a_token_for_a_project_and_a_key_without(httpserver: HTTPServer) -> None:
     httpserver.expect_request(ANY).respond_with_json(ANSWER)
     url = httpserver.url_for("/v1")
-    with vertex(base_url=url, key=lambda: "token", options={"quota_project": "q"}) as client:
+    with vertex(base_url=url, key=lambda: "token", options={"quota_project": "q", "server_timeout": 59.5}) as client:
         client.chat("v/m", "hi")
         client.chat("v/anthropic/claude", "hi")
         client.chat("v/projects/x/locations/us/endpoints/1", "hi")
@@ -529,6 +604,7 @@ def test_vertex_sends_a_token_for_a_project_and_a_key_without(httpserver: HTTPSe
         client.chat("v/m", "hi")
     first, other, tuned, express = [request for request, _ in httpserver.log]
     assert (first.headers["Authorization"], first.headers["x-goog-user-project"]) == ("Bearer token", "q")
+    assert first.headers["x-server-timeout"] == "60"
     base = "/v1beta1/projects/p/locations/global/publishers"
     assert (first.path, other.path) == (
         f"{base}/google/models/m:generateContent",

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
-from ipfs_accel.errors import APIError, ContentFilterError, InvalidRequestError, UnsupportedOperationError
+from ipfs_accel.errors import ContentFilterError, InvalidRequestError, UnsupportedOperationError
 from ipfs_accel.plans import Endpoint, Http, HttpResponse, HttpStream, Plan, StreamPlan
-from ipfs_accel.types import EditImageRequest, GeneratedImage, GenerateImageRequest, ImageResponse, PartialImage, Usage
+from ipfs_accel.types import EditImageRequest, GeneratedImage, GenerateImageRequest, ImageResponse, PartialImage
 from ipfs_accel.wire.collector import Collector
 from ipfs_accel.wire.openai_errors import field
 
-from ._answers import FILTERED, blocked, usage_of
 from ._fields import Json, given
 from ._frames import ObjectDecoder
 from ._parts import decoded, media
+from ._pieces import keep, missing, parts_in, raw_of, usage_in, whole
 from ._requests import merged
 from ._routes import checked, model_path, post
 from ._rules import rules_of
@@ -65,7 +64,7 @@ def stream(endpoint: Endpoint, request: GenerateImageRequest | EditImageRequest)
         ),
         frames=ObjectDecoder,
         decoder=lambda: _take,
-        assembler=lambda: Collector(lambda out: _response(out.kept), eof_is_end=False),
+        assembler=lambda: Collector(lambda out: _response(out.kept)),
         unsupported=_unsupported(endpoint, request),
         any_type=True,
     )
@@ -74,7 +73,7 @@ def stream(endpoint: Endpoint, request: GenerateImageRequest | EditImageRequest)
 def _whole(endpoint: Endpoint, request: GenerateImageRequest | EditImageRequest) -> Plan[ImageResponse]:
     return Http(
         send=post(endpoint, model_path(endpoint, request.model, "generateContent"), _body(endpoint, request)),
-        parse=lambda response: _response([checked(response)]),
+        parse=lambda response: _response(whole(response)),
         unsupported=_unsupported(endpoint, request),
         max_bytes=_MAX_ANSWER_BYTES,
     )
@@ -132,57 +131,26 @@ def _shape(size: str | None) -> Json:
 
 
 def _take(body: Any, out: Collector[ImageResponse]) -> None:
-    problem = blocked(body)
-    if problem is not None:
-        raise problem
-    out.kept.append(body)
-    for part in _parts(body, thought=True):
-        if "inlineData" in part:
+    keep(body, out)
+    for part in parts_in([body]):
+        if part.get("thought") and "inlineData" in part:
             data = part["inlineData"]
             out.emit(PartialImage(index=out.size, data=decoded(data), media_type=given(data, "mimeType", str)))
             out.size += 1
-    if any(each.get("finishReason") for each in body.get("candidates") or ()):
-        out.done()
-
-
-def _parts(body: Json, *, thought: bool) -> Iterator[Json]:
-    for candidate in body.get("candidates") or ():
-        for part in (candidate.get("content") or {}).get("parts") or ():
-            if bool(part.get("thought")) is thought:
-                yield part
 
 
 def _response(bodies: list[Json]) -> ImageResponse:
-    """Read the pieces of an answer, of which a whole one has one."""
-    for body in bodies:
-        problem = blocked(body)
-        if problem is not None:
-            raise problem
-    parts = [part for body in bodies for part in _parts(body, thought=False)]
+    parts = [part for part in parts_in(bodies) if not part.get("thought")]
     images = tuple([_picture(part["inlineData"]) for part in parts if "inlineData" in part])
     text = "".join([part["text"] for part in parts if isinstance(part.get("text"), str)])
     if not images:
-        raise _without_picture(bodies, text)
-    usage = next((each["usageMetadata"] for each in reversed(bodies) if each.get("usageMetadata")), None)
-    return ImageResponse(
-        images=images,
-        text=text,
-        model=next((each["modelVersion"] for each in bodies if each.get("modelVersion")), None),
-        usage=Usage() if usage is None else usage_of(usage),
-        raw=bodies[0] if len(bodies) == 1 else bodies,
-    )
+        raise missing(bodies, "picture", text)
+    model = next((each["modelVersion"] for each in bodies if each.get("modelVersion")), None)
+    return ImageResponse(images=images, text=text, model=model, usage=usage_in(bodies), raw=raw_of(bodies))
 
 
 def _picture(data: Json) -> GeneratedImage:
     return GeneratedImage(data=decoded(data), media_type=given(data, "mimeType", str))
-
-
-def _without_picture(bodies: list[Json], text: str) -> APIError:
-    ends = [each for body in bodies for each in body.get("candidates") or () if each.get("finishReason")]
-    reason = str(ends[-1]["finishReason"]) if ends else "no reason"
-    why = (ends[-1].get("finishMessage") if ends else None) or text
-    kind = ContentFilterError if reason in FILTERED else APIError
-    return kind(f"the model made no picture: {reason}{f': {why}' if why else ''}", code=reason, body=bodies[-1])
 
 
 def _instances(request: GenerateImageRequest) -> Json:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
 from typing import Any
 
-from ipfs_accel.errors import ContentFilterError, InvalidRequestError, InvalidResponseError
+from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.plans import Endpoint, Http, HttpStream, Plan, StreamPlan
-from ipfs_accel.types import DataDelta, SpeakRequest, SpeakResponse, Usage
+from ipfs_accel.types import DataDelta, SpeakRequest, SpeakResponse
 from ipfs_accel.wire.collector import Collector
 
-from ._answers import FILTERED, blocked, usage_of
 from ._fields import Json
 from ._frames import ObjectDecoder
 from ._parts import decoded
+from ._pieces import keep, missing, parts_in, raw_of, usage_in, whole
 from ._requests import merged
-from ._routes import checked, model_path, post
+from ._routes import model_path, post
 
 __all__ = ["speak", "stream"]
 
@@ -34,7 +33,7 @@ def speak(endpoint: Endpoint, request: SpeakRequest) -> Plan[SpeakResponse]:
         raise InvalidRequestError(f"output_format: Gemini makes wav and pcm, not {wanted}")
     return Http(
         send=post(endpoint, model_path(endpoint, request.model, "generateContent"), _body(request)),
-        parse=lambda response: _response([checked(response)], wav=wanted == "wav"),
+        parse=lambda response: _response(whole(response), wav=wanted == "wav"),
         unsupported=_unsupported(request),
     )
 
@@ -68,44 +67,23 @@ def _body(request: SpeakRequest) -> Json:
 
 
 def _take(body: Any, out: Collector[SpeakResponse]) -> None:
-    problem = blocked(body)
-    if problem is not None:
-        raise problem
-    out.kept.append(body)
-    for data in _sounds(body):
-        out.emit(DataDelta(decoded(data)))
-    if any(each.get("finishReason") for each in body.get("candidates") or ()):
-        out.done()
-
-
-def _sounds(body: Json) -> Iterator[Json]:
-    for candidate in body.get("candidates") or ():
-        for part in (candidate.get("content") or {}).get("parts") or ():
-            if "inlineData" in part:
-                yield part["inlineData"]
+    keep(body, out)
+    for part in parts_in([body]):
+        if "inlineData" in part:
+            out.emit(DataDelta(decoded(part["inlineData"])))
 
 
 def _response(bodies: list[Json], *, wav: bool) -> SpeakResponse:
-    for body in bodies:
-        problem = blocked(body)
-        if problem is not None:
-            raise problem
-    sounds = [sound for body in bodies for sound in _sounds(body)]
+    sounds = [part["inlineData"] for part in parts_in(bodies) if "inlineData" in part]
     if not sounds:
-        ends = [each for body in bodies for each in body.get("candidates") or () if each.get("finishReason")]
-        reason = str(ends[-1]["finishReason"]) if ends else "no reason"
-        kind = ContentFilterError if reason in FILTERED else InvalidResponseError
-        raise kind(f"the answer has no sound in it: {reason}", code=reason)
-    data = b"".join([decoded(sound) for sound in sounds])
-    told = str(sounds[0].get("mimeType"))
-    usage = next((each["usageMetadata"] for each in reversed(bodies) if each.get("usageMetadata")), None)
-    raw = bodies[0] if len(bodies) == 1 else bodies
-    is_raw = _PCM.match(told) is not None
+        raise missing(bodies, "sound")
+    data, told = b"".join([decoded(sound) for sound in sounds]), str(sounds[0].get("mimeType"))
+    is_made_wav = wav and _PCM.match(told) is not None
     return SpeakResponse(
-        data=_wav(data, told) if wav and is_raw else data,
-        media_type="audio/wav" if wav and is_raw else told,
-        usage=Usage() if usage is None else usage_of(usage),
-        raw=raw,
+        data=_wav(data, told) if is_made_wav else data,
+        media_type="audio/wav" if is_made_wav else told,
+        usage=usage_in(bodies),
+        raw=raw_of(bodies),
     )
 
 
