@@ -430,6 +430,13 @@ def test_how_long_to_wait_stands_in_the_body(client: Client, httpserver: HTTPSer
     assert caught.value.retry_after == pytest.approx(34.0748, abs=0.001)
 
 
+def test_a_model_may_be_in_another_version_of_the_api(client: Client, httpserver: HTTPServer) -> None:
+    httpserver.expect_request(ANY).respond_with_json(FAILURES["no such model"][1], status=404)
+    with pytest.raises(e.ModelNotFoundError) as caught:
+        client.chat(f"gemini/{MODEL}", "hi")
+    assert "v1beta" in str(caught.value.hint)
+
+
 def test_which_field_is_wrong_is_told(client: Client, httpserver: HTTPServer) -> None:
     wrong = detail("BadRequest", fieldViolations=[{"field": "contents[0].parts", "description": "must not be empty"}])
     httpserver.expect_request(ANY).respond_with_json(error(400, "INVALID_ARGUMENT", "Bad", wrong), status=400)

@@ -61,6 +61,7 @@ _TOO_LONG = re.compile(r"input token count.{0,60}exceeds|exceeds the maximum num
 _NO_MODEL = re.compile(r"\bmodels?\b.*(?:not found|not supported|does not exist)", re.IGNORECASE | re.DOTALL)
 _SPENT = re.compile(r"PerDay|spend|prepay|credits?\b.*depleted", re.IGNORECASE)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
+_NO_MODEL_HINT = "check the name; previews and names with -latest are in the version v1beta of the API, and not in v1"
 _HINTS = {
     "FAILED_PRECONDITION": "this may mean that the region is not served without billing",
     "DEADLINE_EXCEEDED": "give the call more time, or make the prompt shorter",
@@ -110,13 +111,9 @@ def _detail(body: Any) -> ErrorDetail:
             message += f" ({where}: {what})"
     reasons = [str(each["reason"]) for each in details if each.get("reason")]
     code = None if name is None else str(name)
-    return ErrorDetail(
-        message=message,
-        code=code,
-        kind=_kind(code, reasons, message, details),
-        retry_after=_delay(details),
-        hint=_HINTS.get(code or ""),
-    )
+    kind = _kind(code, reasons, message, details)
+    hint = _NO_MODEL_HINT if kind is ModelNotFoundError else _HINTS.get(code or "")
+    return ErrorDetail(message=message, code=code, kind=kind, retry_after=_delay(details), hint=hint)
 
 
 def _kind(name: str | None, reasons: list[str], message: str, details: list[Json]) -> type[APIStatusError] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Generator
 from typing import Any, Literal, TypeVar
@@ -72,6 +73,7 @@ class Options:
         project: The Google Cloud project, for Vertex AI; without one, Vertex AI is used with an API key alone.
         location: The region on Vertex AI; as the base URL tells, or else global.
         quota_project: The project to bill, for tokens that belong to a person.
+        server_timeout: Seconds after which the server is to give up; otherwise it works on when nobody waits any more.
         key_header: Where the key goes: `authorization` for tokens, which Vertex AI with a project needs, or
             `x-goog-api-key` for API keys.
     """
@@ -81,6 +83,7 @@ class Options:
     project: str | None = None
     location: str | None = None
     quota_project: str | None = None
+    server_timeout: float | None = None
     key_header: Literal["x-goog-api-key", "authorization"] | None = None
 
 
@@ -92,7 +95,10 @@ def key_header(options: Options) -> KeyHeader:
 
 def headers(options: Options) -> dict[str, str]:
     """Return the fixed headers."""
-    return {"x-goog-user-project": options.quota_project} if options.quota_project else {}
+    made = {"x-goog-user-project": options.quota_project} if options.quota_project else {}
+    if options.server_timeout is not None:
+        made["x-server-timeout"] = str(math.ceil(options.server_timeout))
+    return made
 
 
 def root(endpoint: Endpoint) -> str:
