@@ -14,6 +14,7 @@ import attrs
 from . import _log
 from ._endpoints import Target, origin_of
 from ._hints import retry_after
+from ._local import way_out
 from ._perform import Gather, Open, Outgoing, ReadAll, Run, Send, Steps, Whole
 from ._pricing import cost_of
 from .errors import (
@@ -143,6 +144,7 @@ class Call:
         """Fill in what the place that raised did not know."""
         endpoint = self.target.endpoint
         error.about(endpoint=endpoint.name, backend=endpoint.backend, model=self.model or None)
+        error.about(hint=way_out(error, self.operation, self.target))
         if isinstance(error, APIError):
             error.about(request_id=self.request_id)
 

@@ -9,6 +9,7 @@ from . import _find
 from . import _operations as ops
 from ._file_calls import AsyncFileCalls, FileCalls
 from ._media_calls import AsyncMediaCalls, MediaCalls
+from ._model_calls import AsyncModelCalls, ModelCalls
 from ._streams import AsyncStream, Stream
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncClient", "Client"]
 
 
-class Client(MediaCalls, FileCalls):
+class Client(MediaCalls, FileCalls, ModelCalls):
     """Calls backends and waits for their answers. Safe to share between threads; use it in a `with` block.
 
     Models are named `endpoint/model`; only the first slash counts. Every call takes the options `timeout`,
@@ -191,7 +192,7 @@ class Client(MediaCalls, FileCalls):
         return Stream(self._core.own_opening(endpoint, name, arguments), self._world)
 
 
-class AsyncClient(AsyncMediaCalls, AsyncFileCalls):
+class AsyncClient(AsyncMediaCalls, AsyncFileCalls, AsyncModelCalls):
     """The same as `Client`, awaited; on asyncio and trio. Belongs to the event loop of its first call."""
 
     async def chat(self, model: str | None, messages: Messages, **options: Unpack[ChatOptions]) -> ChatResponse:

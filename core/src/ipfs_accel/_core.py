@@ -42,6 +42,9 @@ A = TypeVar("A")
 CHECK_SECONDS = 10.0
 """How long a health check may take."""
 
+_UNLIMITED = {"pull_model", "push_model", "create_model"}
+"""What may take hours: only silence ends these, unless a limit is set."""
+
 
 class Core:
     """One client's configuration, plugins and endpoints."""
@@ -150,6 +153,8 @@ class Core:
             self._timeouts = Timeouts
             self._user_agent = f"ipfs-accel/{metadata.version('ipfs-accel')}"
         limits = target.timeout
+        if operation in _UNLIMITED and "timeout" not in target.sources:
+            limits = attrs.evolve(limits, total=None)
         if timeout is not None:
             limits = timeout if isinstance(timeout, Timeout) else attrs.evolve(limits, total=float(timeout))
         return Call(

@@ -152,8 +152,12 @@ class _Resolver:
             value, source = found
         else:
             value, source = self.info.base_url, "default"
+        value = self._as_url(value)
         self.sources["base_url"] = (value, source)
         return _checked_url(value, f"endpoint {self.name!r}: base_url (from {source})")
+
+    def _as_url(self, value: str) -> str:
+        return self.info.read_base_url(value) if self.info.read_base_url is not None else value
 
     def _key(self, origin: str) -> tuple[KeySource | None, MissingKeyError | None]:
         given = self.given
@@ -176,21 +180,21 @@ class _Resolver:
         """
         stored = self.key_file.get(self.name)
         usual = self._variable(*self.info.key_env)
-        usual_origin = origin_of(self._usual_url())
+        usual_origin = origin_of(self.info.key_url or self._usual_url())
         if usual is not None and usual_origin == origin:
             return self._use(Secret(usual[0]), "set", usual[1])
         if stored is not None:
             self._bind(str(self.key_file.path), stored.origin, origin)
             return self._use(stored.key, "set", str(self.key_file.path))
-        if usual is not None and self.name == self.backend.name:
+        if usual is not None and self.name == self.backend.name and not self.info.key_url:
             self._bind(usual[1], usual_origin, origin)
-        if self.info.needs_key and origin == origin_of(self.info.base_url):
+        if self.info.needs_key and origin == origin_of(self.info.key_url or self.info.base_url):
             return self._none(self.info.key_env)
         return self._use(None, "none", "default")
 
     def _usual_url(self) -> str:
         found = self._variable(*self.info.base_url_env)
-        return found[0] if found else self.info.base_url
+        return self._as_url(found[0]) if found else self.info.base_url
 
     def _bind(self, source: str, belongs_to: str, origin: str) -> None:
         if belongs_to != origin:
@@ -247,14 +251,15 @@ class _Resolver:
         return tuple(headers.items())
 
     def _timeout(self) -> Timeout:
+        usual = self.info.timeout or Timeout()
         for value, source in (
             (self.given.timeout, self._file_source("timeout", "code")),
             (self.config.timeout, self.config.sources.get("timeout", "code")),
         ):
             if value is not None:
                 self.sources["timeout"] = (str(value), source)
-                return value if isinstance(value, Timeout) else Timeout(total=value)
-        return Timeout()
+                return value if isinstance(value, Timeout) else attrs.evolve(usual, total=value)
+        return usual
 
 
 def _checked_url(url: str, what: str) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         ClassifyResponse,
         FileInfo,
         ImageResponse,
+        ModelResult,
         ModerateResponse,
         PredictResponse,
         SpeakResponse,
@@ -82,3 +83,8 @@ STREAM_SPEAK: Operation[SpeakResponse] = Operation("stream_speak", _late("speak_
 PREDICT: Operation[PredictResponse] = Operation("predict", _late("predict_request", "_convert_tensors"))
 UPLOAD_FILE: Operation[FileInfo] = Operation("upload_file", _late("upload_request"))
 CREATE_BATCH: Operation[Batch] = Operation("create_batch", _late("batch_request"))
+PULL_MODEL: Operation[ModelResult] = Operation("pull_model", _late("model_request", "_convert_models"))
+PUSH_MODEL: Operation[ModelResult] = Operation("push_model", _late("model_request", "_convert_models"))
+CREATE_MODEL: Operation[ModelResult] = Operation("create_model", _late("create_model_request", "_convert_models"))
+LOAD_MODEL: Operation[None] = Operation("load_model", _late("model_request", "_convert_models"))
+UNLOAD_MODEL: Operation[None] = Operation("unload_model", _late("model_request", "_convert_models"))

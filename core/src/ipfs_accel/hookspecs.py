@@ -27,11 +27,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import pluggy
 
+from ._backend_info import BackendInfo, KeyHeader, LocalServer
+
 if TYPE_CHECKING:
-    from .plans import Endpoint, ErrorDetail, HttpResponse, Plan, StreamPlan
+    from .plans import Endpoint, Plan, StreamPlan
     from .types import (
         Batch,
         BatchRequest,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         ClassifyResponse,
         CompletionRequest,
         CompletionResponse,
+        CreateModelRequest,
         DetokenizeRequest,
         DetokenizeResponse,
         EditImageRequest,
@@ -52,12 +54,15 @@ if TYPE_CHECKING:
         Health,
         ImageResponse,
         ModelInfo,
+        ModelResult,
         ModerateRequest,
         ModerateResponse,
         PredictRequest,
         PredictResponse,
+        Request,
         RerankRequest,
         RerankResponse,
+        RunningModel,
         SpeakRequest,
         SpeakResponse,
         TokenCount,
@@ -70,7 +75,7 @@ if TYPE_CHECKING:
         VaryImageRequest,
     )
 
-__all__ = ["API_VERSION", "OPERATIONS", "BackendInfo", "KeyHeader", "hookimpl", "hookspec"]
+__all__ = ["API_VERSION", "OPERATIONS", "BackendInfo", "KeyHeader", "LocalServer", "hookimpl", "hookspec"]
 
 API_VERSION = 1
 """Version of this plugin API; a plugin states the one that it was written for as `api_version`."""
@@ -78,53 +83,6 @@ API_VERSION = 1
 PROJECT = "ipfs_accel"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
-
-
-@attrs.frozen(kw_only=True)
-class KeyHeader:
-    """The header in which a provider wants its key."""
-
-    name: str = "authorization"
-    prefix: str = "Bearer "
-
-
-@attrs.frozen(kw_only=True)
-class BackendInfo:
-    """What the core has to know of a backend.
-
-    Attributes:
-        name: The entry point's name.
-        title: For people.
-        base_url: Where the provider is, or where a local server usually is.
-        base_url_env: Environment variables that may name another base URL, first wins.
-        key_env: Environment variables that may hold the key, first wins.
-        key_header: How the key is sent; a function of the `options` instance where that is a setting.
-        needs_key: Whether calls to the provider's own `base_url` are pointless without a key.
-        options: An attrs class of the backend's own settings, all with defaults; configuration is checked against it.
-        options_env: Name of a field of `options` to the environment variable that may set it.
-        headers: Fixed headers of every request, from the settings; given the `options` instance.
-        read_error: Reads an error answer's body; None means that the status and the text are all there is.
-        describe_model: Adds what the plugin knows of a model beforehand, such as its prices (see `catalogue`).
-        prices_hold: Whether an answer with this `extra` costs what the price list says; None means always.
-        request_id_headers: Response headers that may hold the provider's id of a request.
-        documentation: URL of a page for users.
-    """
-
-    name: str
-    title: str = ""
-    base_url: str = ""
-    base_url_env: tuple[str, ...] = ()
-    key_env: tuple[str, ...] = ()
-    key_header: KeyHeader | Callable[[Any], KeyHeader] = KeyHeader()
-    needs_key: bool = False
-    options: type[Any] | None = None
-    options_env: Mapping[str, str] = attrs.field(factory=dict)
-    headers: Callable[[Any], Mapping[str, str]] | None = None
-    read_error: Callable[[HttpResponse], ErrorDetail] | None = None
-    describe_model: Callable[[Endpoint, ModelInfo], ModelInfo] | None = None
-    prices_hold: Callable[[Mapping[str, Any]], bool] | None = None
-    request_id_headers: tuple[str, ...] = ("x-request-id", "request-id")
-    documentation: str = ""
 
 
 @hookspec(firstresult=True)
@@ -258,6 +216,46 @@ def healthcheck(endpoint: Endpoint) -> Plan[Health]:  # type: ignore[empty-body]
 
 
 @hookspec(firstresult=True)
+def pull_model(endpoint: Endpoint, request: Request) -> StreamPlan[ModelResult]:  # type: ignore[empty-body]
+    """Plan the server's fetching of a model, with `Progress` events. Like the next three it may take hours."""
+
+
+@hookspec(firstresult=True)
+def push_model(endpoint: Endpoint, request: Request) -> StreamPlan[ModelResult]:  # type: ignore[empty-body]
+    """Plan the server's publishing of a model, with `Progress` events."""
+
+
+@hookspec(firstresult=True)
+def create_model(endpoint: Endpoint, request: CreateModelRequest) -> StreamPlan[ModelResult]:  # type: ignore[empty-body]
+    """Plan the making of a model, with `Progress` events."""
+
+
+@hookspec(firstresult=True)
+def load_model(endpoint: Endpoint, request: Request) -> Plan[None]:  # type: ignore[empty-body]
+    """Plan the loading of a model into memory."""
+
+
+@hookspec(firstresult=True)
+def unload_model(endpoint: Endpoint, request: Request) -> Plan[None]:  # type: ignore[empty-body]
+    """Plan the reverse."""
+
+
+@hookspec(firstresult=True)
+def running_models(endpoint: Endpoint) -> Plan[tuple[RunningModel, ...]]:  # type: ignore[empty-body]
+    """Plan the list of models that are loaded now."""
+
+
+@hookspec(firstresult=True)
+def copy_model(endpoint: Endpoint, source: str, destination: str) -> Plan[None]:  # type: ignore[empty-body]
+    """Plan a second name for a model."""
+
+
+@hookspec(firstresult=True)
+def delete_model(endpoint: Endpoint, model: str) -> Plan[None]:  # type: ignore[empty-body]
+    """Plan the deletion of a model from the server's disk."""
+
+
+@hookspec(firstresult=True)
 def upload_file(endpoint: Endpoint, request: UploadRequest) -> Plan[FileInfo]:  # type: ignore[empty-body]
     """Plan the sending of a file for the provider to keep."""
 
@@ -347,6 +345,14 @@ OPERATIONS: tuple[str, ...] = (
     "list_models",
     "show_model",
     "healthcheck",
+    "pull_model",
+    "push_model",
+    "create_model",
+    "load_model",
+    "unload_model",
+    "running_models",
+    "copy_model",
+    "delete_model",
     "upload_file",
     "list_files",
     "get_file",

@@ -82,6 +82,9 @@ if TYPE_CHECKING:
     from ._jobs import BatchRequest as BatchRequest
     from ._jobs import BatchResult as BatchResult
     from ._jobs import BatchSummary as BatchSummary
+    from ._local import CreateModelRequest as CreateModelRequest
+    from ._local import ModelResult as ModelResult
+    from ._local import RunningModel as RunningModel
     from ._media import ClassifyRequest as ClassifyRequest
     from ._media import ClassifyResponse as ClassifyResponse
     from ._media import EditImageRequest as EditImageRequest
@@ -112,6 +115,7 @@ if TYPE_CHECKING:
 _HOMES: dict[str, tuple[str, ...]] = {
     "._files": ("FileInfo", "Transfer", "Upload", "UploadRequest", "UploadSource"),
     "._jobs": ("Batch", "BatchItem", "BatchRequest", "BatchResult", "BatchSummary"),
+    "._local": ("CreateModelRequest", "ModelResult", "RunningModel"),
     "._media": (
         "ClassifyRequest",
         "ClassifyResponse",
@@ -159,6 +163,7 @@ __all__ = [
     "CompletionChoice",
     "CompletionRequest",
     "CompletionResponse",
+    "CreateModelRequest",
     "DataDelta",
     "DetokenizeRequest",
     "DetokenizeResponse",
@@ -179,6 +184,7 @@ __all__ = [
     "Label",
     "Message",
     "ModelInfo",
+    "ModelResult",
     "ModerateRequest",
     "ModerateResponse",
     "Moderation",
@@ -200,6 +206,7 @@ __all__ = [
     "RerankResponse",
     "ResponseFormat",
     "Role",
+    "RunningModel",
     "SamplingRequest",
     "Segment",
     "SpeakOptions",

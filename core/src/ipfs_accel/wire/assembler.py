@@ -369,7 +369,7 @@ def build_completion(out: Assembler[CompletionResponse]) -> CompletionResponse:
     """Make the answer to a text completion from what was collected."""
     choices = []
     for state in _in_order(out):
-        text = "".join([piece for block in state.blocks for piece in block.pieces])
+        text = "".join([piece for block in state.blocks if block.type == "text" for piece in block.pieces])
         logprobs = tuple(state.logprobs) or None
         choices.append(
             CompletionChoice(index=state.index, text=text, finish_reason=state.finish_reason, logprobs=logprobs)

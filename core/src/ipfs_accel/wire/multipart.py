@@ -12,7 +12,7 @@ from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.plans import HttpRequest, Pairs
 from ipfs_accel.types import Upload
 
-__all__ = ["FileBody", "Multipart", "post_multipart"]
+__all__ = ["FileBody", "Multipart", "content_of", "post_multipart"]
 
 PIECE = 256 * 1024
 _QUOTED = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
@@ -44,7 +44,12 @@ class FileBody:
                 yield piece
 
 
-def _content(upload: Upload) -> bytes | FileBody:
+def content_of(upload: Upload) -> bytes | FileBody:
+    """Return what to send of a file: its bytes, or what reads them while they are sent.
+
+    Raises:
+        InvalidRequestError: It is given as a URL.
+    """
     if upload.data is not None:
         return upload.data
     if upload.path is None or upload.size is None:
@@ -72,7 +77,7 @@ class Multipart:
             head = (
                 f'{_head(boundary, name)}; filename="{upload.name.translate(_QUOTED)}"\r\nContent-Type: {kind}\r\n\r\n'
             )
-            self._parts += [head.encode(), _content(upload), b"\r\n"]
+            self._parts += [head.encode(), content_of(upload), b"\r\n"]
         self._parts.append(f"--{boundary}--\r\n".encode())
         self.size = sum(len(part) if isinstance(part, bytes) else part.size for part in self._parts)
 
