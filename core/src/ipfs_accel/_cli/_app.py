@@ -40,6 +40,17 @@ _SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "backends": ("_survey", "List the installed backends."),
         "usage": ("_usage", "Add up what calls used and cost."),
     },
+    "Keep models": {
+        "pull": ("_models", "Fetch a model to a server of models."),
+        "show": ("_models", "Tell all about a model."),
+        "ps": ("_models", "List the models that are loaded."),
+        "load": ("_models", "Load a model into memory."),
+        "unload": ("_models", "Take a model out of memory."),
+        "create": ("_models", "Make a model from another one or from files."),
+        "cp": ("_models", "Give a model a second name."),
+        "rm": ("_models", "Delete models from a server's disk."),
+        "push": ("_models", "Publish a model."),
+    },
     "Set up": {
         "keys": ("_keys", "Store, list and remove keys."),
         "config": ("_config", "Show every setting and where it is from."),

@@ -14,7 +14,9 @@ from typing import Any
 import click
 
 from ipfs_accel._config import Config
+from ipfs_accel._endpoints import Target
 from ipfs_accel._keys import KeyFile
+from ipfs_accel._local import is_here, look
 from ipfs_accel._registry import PluginRecord
 from ipfs_accel.errors import AccelError
 
@@ -51,8 +53,9 @@ _BROKEN = {"broken", "duplicate", "incompatible", "slow"}
 @click.command(
     cls=Command,
     short_help="Examine the installation.",
-    help="Examine the installation: versions, configuration, keys, and each plugin, loaded in its own guard. No "
-    "server is asked; health does that. The exit code is 1 if anything is broken. What is shown holds no key.",
+    help="Examine the installation: versions, configuration, keys, each plugin, loaded in its own guard, and whether "
+    "the servers of this machine listen. No server is asked anything; health does that. The exit code is 1 if anything "
+    "is broken. What is shown holds no key.",
     examples=("ipfs-accel doctor", "ipfs-accel doctor --json | jq .problems"),
 )
 @pass_state
@@ -126,8 +129,18 @@ def _endpoint(inspection: Inspection, name: str) -> dict[str, Any]:
         "base_url_source": url_source,
         "key": key,
         "key_source": key_source,
+        "local": _local(target),
         "error": None,
     }
+
+
+def _local(target: Target) -> dict[str, Any] | None:
+    """Tell how the server of an endpoint is, if that is one which people run themselves, on this machine."""
+    local, url = target.backend.info.local, target.endpoint.base_url
+    if local is None or not is_here(url):
+        return None
+    state = look(local, url)
+    return plain(state) | {"program": state.program and _short(state.program)}  # type: ignore[no-any-return]
 
 
 def _key_file(problems: list[str]) -> dict[str, Any]:
@@ -193,7 +206,16 @@ def _show(report: Mapping[str, Any]) -> None:
         else:
             where = f"{each['base_url']} ({each['base_url_source']})"
             line("endpoint", each["name"], f"({each['backend']})", where, f"key {each['key']} ({each['key_source']})")
+            if each["local"]:
+                line("server", each["name"], *_server_words(each["local"]))
     for problem in report["problems"]:
         line("problem", problem)
     if not report["problems"]:
         line("problems", "none")
+
+
+def _server_words(local: Mapping[str, Any]) -> tuple[str, ...]:
+    program = f"({local['program']})" if local["program"] else "(no executable found)"
+    if local["listens"]:
+        return ("listens", program if local["program"] else "")
+    return ("does not listen", program, f"- {local['advice']}")

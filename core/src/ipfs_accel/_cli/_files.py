@@ -21,13 +21,14 @@ from ._output import emit, note, table, write_line
 from ._progress import Bar, size_text
 from ._values import plain
 
-__all__ = ["batches", "files"]
+__all__ = ["batches", "files", "when"]
 
 _endpoint = click.argument("endpoint", shell_complete=arguments.complete_endpoints)
 _limit = click.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many.")
 
 
-def _when(seconds: float | None) -> str:
+def when(seconds: float | None) -> str:
+    """Return seconds since 1970 as a date and time in UTC; nothing for None."""
     return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
 
 
@@ -87,7 +88,7 @@ def list_files(state: State, endpoint: str, limit: int | None) -> None:
 
 def _file_row(file: FileInfo) -> tuple[Any, ...]:
     size = None if file.size is None else size_text(file.size)
-    return (file.id, file.name, size, file.purpose, file.status, _when(file.created))
+    return (file.id, file.name, size, file.purpose, file.status, when(file.created))
 
 
 @files.command("download", short_help="Fetch a file.", help="Fetch the content of a file into TO.")
@@ -181,7 +182,7 @@ def list_batches(state: State, endpoint: str, limit: int | None) -> None:
 
 def _show(state: State, found: tuple[Batch, ...], document: Any) -> None:
     rows = [
-        (each.id, each.status, each.total, each.succeeded, each.failed, _when(each.created), "; ".join(each.errors))
+        (each.id, each.status, each.total, each.succeeded, each.failed, when(each.created), "; ".join(each.errors))
         for each in found
     ]
     titles = ("id", "status", "requests", "succeeded", "failed", "created", "errors")

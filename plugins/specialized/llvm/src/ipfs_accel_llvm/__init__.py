@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from ipfs_accel import BackendInfo, hookimpl
 from ipfs_accel.errors import NotSupportedByServerError
+from ipfs_accel.hookspecs import LocalServer
 from ipfs_accel.plans import Endpoint, Flow, Http, HttpStream, Plan, Ready, StreamFlow, StreamPlan, post_json
 from ipfs_accel.types import (
     ChatRequest,
@@ -47,12 +48,15 @@ class LLVM:
 
     api_version = 1
 
-    def __init__(self, name: str, base_url: str, base_url_env: tuple[str, ...], key_env: tuple[str, ...]) -> None:
+    def __init__(
+        self, name: str, base_url: str, base_url_env: tuple[str, ...], key_env: tuple[str, ...], local: LocalServer
+    ) -> None:
         self.info = BackendInfo(
             name=name,
             title="Servers of local models, and llama.cpp in process",
             base_url=base_url,
             base_url_env=base_url_env,
+            local=local,
             key_env=key_env,
             options=Options,
             read_error=read_error,
@@ -208,5 +212,17 @@ backend = LLVM(
     "http://127.0.0.1:8080",
     ("LLVM_BASE_URL", "LLVM_API_URL"),
     ("LLVM_API_KEY", "LLAMA_API_KEY"),
+    LocalServer(
+        program="llama-server",
+        start="llama-server -m model.gguf",
+        install="https://github.com/ggml-org/llama.cpp",
+        otherwise="name a GGUF file to run in this process: llvm/path/to/model.gguf",
+    ),
 )
-vllm_backend = LLVM("vllm", "http://127.0.0.1:8000", ("VLLM_BASE_URL", "VLLM_API_URL"), ("VLLM_API_KEY",))
+vllm_backend = LLVM(
+    "vllm",
+    "http://127.0.0.1:8000",
+    ("VLLM_BASE_URL", "VLLM_API_URL"),
+    ("VLLM_API_KEY",),
+    LocalServer(program="vllm", start="vllm serve MODEL", install="https://docs.vllm.ai"),
+)

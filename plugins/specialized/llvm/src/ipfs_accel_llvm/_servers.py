@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import attrs
 from ipfs_accel import _json
 from ipfs_accel.errors import (
-    APIConnectionError,
     APIError,
     APIStatusError,
     AuthenticationError,
@@ -27,10 +26,6 @@ __all__ = ["Answering", "adapt", "detect", "refused", "root_of"]
 P = TypeVar("P", bound="Http[Any] | HttpStream[Any]")
 
 _OWNERS = {"llamacpp": "llama.cpp", "vllm": "vllm", "MLC-LLM": "mlc", "me": "llama-cpp-python"}
-_HOW_TO_START = (
-    "start one (for example: llama-server -m model.gguf), set its base_url, "
-    "or name a GGUF file to run in this process: llvm/path/to/model.gguf"
-)
 
 # What vLLM named so until 2025 and now ignores without a word, so that nothing would be enforced.
 _GUIDED = {
@@ -86,11 +81,7 @@ def detect(endpoint: Endpoint) -> Generator[Any, Any, Answering]:
     if kind == "auto":
         kind = endpoint.memo.get("server")
     if kind is None:
-        try:
-            kind = yield from _ask(endpoint, root)
-        except APIConnectionError as error:
-            error.about(hint=_HOW_TO_START)
-            raise
+        kind = yield from _ask(endpoint, root)
     return Answering(kind=kind, root=root)
 
 
