@@ -1,0 +1,237 @@
+"""The `ollama` backend: Ollama servers, and Ollama's hosted service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ipfs_accel import BackendInfo, hookimpl
+from ipfs_accel.errors import InvalidRequestError
+from ipfs_accel.hookspecs import LocalServer
+from ipfs_accel.plans import Endpoint, Flow, Http, HttpStream, Plan, Ready, StreamPlan, post_json, side_by_side
+from ipfs_accel.types import (
+    ChatRequest,
+    ChatResponse,
+    CompletionRequest,
+    CompletionResponse,
+    EmbedRequest,
+    EmbedResponse,
+    Health,
+    ModelInfo,
+    Request,
+    Timeout,
+)
+from ipfs_accel.wire.assembler import chat_assembler, completion_assembler
+
+from . import _answers as answers
+from . import _requests as requests
+from ._answers import Durations, durations
+from ._errors import read_error
+from ._host import CLOUD, PORT, read_host
+from ._options import Options
+
+__all__ = ["Durations", "Ollama", "Options", "backend", "durations", "same_model"]
+
+
+class _Late:
+    """A module that is loaded when something of it is first used."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self._name, __name__), name)
+
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import CreateModelRequest, ModelResult, RunningModel, TranscribeRequest, TranscribeResponse
+
+    from . import _audio as audio
+    from . import _calls as calls
+    from . import _manage as manage
+    from . import _models as models
+else:  # chats need none of them
+    audio, calls, manage, models = _Late("._audio"), _Late("._calls"), _Late("._manage"), _Late("._models")
+
+# A model has to be read from disk before the first token comes; Ollama gives that five minutes, after a queue.
+_LIMITS = Timeout(first_event=600.0, idle=600.0, total=3600.0)
+_AT_ONCE = 4
+
+
+class Ollama:
+    """Chats, completions, embeddings, and the models that a server keeps."""
+
+    api_version = 1
+
+    @hookimpl
+    def describe(self) -> BackendInfo:
+        """Say where a server usually is, and where the key belongs: the hosted service, and no server of one's own."""
+        return BackendInfo(
+            name="ollama",
+            title="Ollama",
+            base_url=f"http://127.0.0.1:{PORT}",
+            base_url_env=("OLLAMA_HOST",),
+            read_base_url=read_host,
+            local=LocalServer(
+                program="ollama",
+                start="ollama serve",
+                install="https://ollama.com/download",
+                otherwise="set OLLAMA_HOST if it is elsewhere",
+            ),
+            key_env=("OLLAMA_API_KEY",),
+            key_url=CLOUD,
+            needs_key=True,
+            timeout=_LIMITS,
+            options=Options,
+            read_error=read_error,
+            request_id_headers=(),
+            documentation="https://docs.ollama.com/api",
+        )
+
+    @hookimpl
+    def chat(self, endpoint: Endpoint, request: ChatRequest) -> Plan[ChatResponse]:
+        """Plan POST /api/chat."""
+        return Http(
+            send=post_json("/api/chat", requests.chat_body(endpoint, request, stream=False)),
+            parse=answers.read_chat,
+            unsupported=requests.unsupported(request),
+        )
+
+    @hookimpl
+    def stream(self, endpoint: Endpoint, request: ChatRequest) -> StreamPlan[ChatResponse]:
+        """Plan the same as a stream; a chat that only loads a model is answered with one document."""
+        return HttpStream(
+            send=post_json("/api/chat", requests.chat_body(endpoint, request, stream=True)),
+            frames=answers.lines,
+            decoder=answers.ChatDecoder,
+            assembler=lambda: chat_assembler(eof_after_finish=False, merge=True),
+            unsupported=requests.unsupported(request),
+            any_type=True,
+        )
+
+    @hookimpl
+    def complete(self, endpoint: Endpoint, request: CompletionRequest) -> Plan[CompletionResponse]:
+        """Plan POST /api/generate, once per prompt."""
+        prompts = _prompts(request)
+        plans = [
+            Http(
+                send=post_json("/api/generate", requests.completion_body(endpoint, request, prompt, stream=False)),
+                parse=answers.read_completion,
+                unsupported=requests.unsupported(request),
+            )
+            for prompt in prompts
+        ]
+
+        def steps() -> Generator[Any, Any, Ready[CompletionResponse]]:
+            return Ready(value=answers.joined((yield from side_by_side(plans, _AT_ONCE))))
+
+        return plans[0] if len(plans) == 1 else Flow(steps=steps)
+
+    @hookimpl
+    def stream_complete(self, endpoint: Endpoint, request: CompletionRequest) -> StreamPlan[CompletionResponse]:
+        """Plan the same as a stream, for one prompt."""
+        prompt, *more = _prompts(request)
+        if more:
+            raise InvalidRequestError("prompt: Ollama streams the continuation of one text", hint="use complete")
+        return HttpStream(
+            send=post_json("/api/generate", requests.completion_body(endpoint, request, prompt, stream=True)),
+            frames=answers.lines,
+            decoder=answers.GenerateDecoder,
+            assembler=lambda: completion_assembler(eof_after_finish=False),
+            unsupported=requests.unsupported(request),
+            any_type=True,
+        )
+
+    @hookimpl
+    def embed(self, endpoint: Endpoint, request: EmbedRequest) -> Plan[EmbedResponse]:
+        """Plan POST /api/embed, which takes all inputs at once."""
+        count = len(request.inputs)
+        return Http(
+            send=post_json("/api/embed", requests.embed_body(endpoint, request)),
+            parse=lambda response: answers.read_embeddings(response, count),
+            unsupported=requests.unsupported(request),
+        )
+
+    @hookimpl
+    def transcribe(self, endpoint: Endpoint, request: TranscribeRequest) -> Plan[TranscribeResponse]:
+        """Plan POST /v1/audio/transcriptions."""
+        return audio.AUDIO.transcribe(endpoint, request)
+
+    @hookimpl
+    def list_models(self, endpoint: Endpoint) -> Plan[tuple[ModelInfo, ...]]:
+        """Plan GET /api/tags."""
+        return models.list_models(endpoint)
+
+    @hookimpl
+    def show_model(self, endpoint: Endpoint, model: str) -> Plan[ModelInfo]:
+        """Plan POST /api/show."""
+        return models.show_model(endpoint, model)
+
+    @hookimpl
+    def healthcheck(self, endpoint: Endpoint) -> Plan[Health]:
+        """Plan GET /api/version."""
+        return models.healthcheck(endpoint)
+
+    @hookimpl
+    def running_models(self) -> Plan[tuple[RunningModel, ...]]:
+        """Plan GET /api/ps."""
+        return models.running_models()
+
+    @hookimpl
+    def pull_model(self, request: Request) -> StreamPlan[ModelResult]:
+        """Plan POST /api/pull."""
+        return manage.transfer("/api/pull", request)
+
+    @hookimpl
+    def push_model(self, request: Request) -> StreamPlan[ModelResult]:
+        """Plan POST /api/push."""
+        return manage.transfer("/api/push", request)
+
+    @hookimpl
+    def create_model(self, request: CreateModelRequest) -> StreamPlan[ModelResult]:
+        """Plan POST /api/create, after the files that the server lacks."""
+        return manage.create(request)
+
+    @hookimpl
+    def copy_model(self, source: str, destination: str) -> Plan[None]:
+        """Plan POST /api/copy."""
+        return manage.copy(source, destination)
+
+    @hookimpl
+    def delete_model(self, model: str) -> Plan[None]:
+        """Plan DELETE /api/delete."""
+        return manage.delete(model)
+
+    @hookimpl
+    def load_model(self, endpoint: Endpoint, request: Request) -> Plan[None]:
+        """Plan a generation without a prompt."""
+        return manage.load(endpoint, request)
+
+    @hookimpl
+    def unload_model(self, endpoint: Endpoint, request: Request) -> Plan[None]:
+        """Plan the same, kept for no time."""
+        return manage.unload(endpoint, request)
+
+    @hookimpl
+    def calls(self) -> Mapping[str, Callable[..., Plan[Any]]]:
+        """Name what only Ollama has."""
+        return calls.CALLS
+
+
+def _prompts(request: CompletionRequest) -> list[str]:
+    """Return the prompts, all of which have to be texts."""
+    found = []
+    for index, prompt in enumerate(request.prompt):
+        if not isinstance(prompt, str):
+            raise InvalidRequestError(f"prompt[{index}]: Ollama takes texts, not token ids")
+        found.append(prompt)
+    return found
+
+
+def same_model(one: str, other: str) -> bool:
+    """Whether two names are one model to Ollama: case and the tag `latest` make no difference."""
+    return models.full_name(one) == models.full_name(other)
+
+
+backend = Ollama()
