@@ -116,6 +116,22 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     )
 
 
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_layers_that_come_side_by_side_do_not_flood(
+    is_terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ipfs_accel._cli._progress.is_terminal", lambda *, err: is_terminal)
+    now = [0.0]
+    with Bar(State(), clock=lambda: now[0]) as bar:
+        for step in range(100):
+            now[0] += 0.001
+            for item in ("a", "b"):
+                bar.show(Progress(status="pulling", item=item, completed=step, total=1000))
+    written = capsys.readouterr().err
+    assert (written.count("pulling a"), written.count("pulling b")) == (1, 1)
+    assert written.count("\n") == 2
+
+
 def test_the_doctor_looks_for_the_server(keep: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     report = json.loads(keep("doctor", "--json").stdout)
     assert report["endpoints"][0]["local"] == {"listens": True, "program": None, "advice": None}

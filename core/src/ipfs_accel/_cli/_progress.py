@@ -37,9 +37,8 @@ class Bar:
         self._title = title
         self._clock = clock
         self._is_terminal = is_terminal(err=True)
-        self._drawn_at = float("-inf")
+        self._drawn_at: dict[str, float] = {}
         self._drawn = ""
-        self._status = ""
 
     def __enter__(self) -> Self:
         return self
@@ -60,20 +59,21 @@ class Bar:
             return
         now = self._clock()
         status = " ".join([part for part in (progress.status, progress.item) if part])
-        is_new = status != self._status
-        is_over = progress.total is not None and progress.completed == progress.total
-        if not is_new and not is_over and now - self._drawn_at < self._interval():
+        is_over = progress.completed is None or progress.completed == progress.total
+        # Several layers may be under way at once, so each has its own time.
+        since = now - self._drawn_at.get(status, float("-inf"))
+        if not is_over and since < self._interval():
             return
         text = _text(status, progress)
         if text == self._drawn:
             return
         if self._is_terminal:
             # What changes is rewritten; what is about something else begins a line.
-            start = "\n" if is_new and self._drawn else "\r\x1b[K"
+            start = "\n" if self._drawn and status not in self._drawn_at else "\r\x1b[K"
             write(start + text, err=True)
         else:
             write(text + "\n", err=True)
-        self._status, self._drawn, self._drawn_at = status, text, now
+        self._drawn, self._drawn_at[status] = text, now
 
     def _interval(self) -> float:
         return _REDRAW_SECONDS if self._is_terminal else _LINE_SECONDS
