@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import _operations as ops
 from ._convert_models import named
@@ -13,10 +12,9 @@ from ._worlds import AsyncBase, SyncBase
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from ._convert import Messages
     from ._core import Core
     from ._perform import Steps
-    from .types import CallOptions, ModelResult, Progress, RunningModel, UploadSource
+    from .types import CallOptions, CreateModelOptions, ModelResult, Progress, RunningModel
 
 __all__ = ["AsyncModelCalls", "ModelCalls"]
 
@@ -50,53 +48,19 @@ class ModelCalls(SyncBase):
         """Do the same and see how far it is, as `Progress` events in bytes."""
         return Stream(self._core.opening(ops.PUSH_MODEL, model, None, dict(options)), self._world)
 
-    def create_model(
-        self,
-        model: str,
-        *,
-        base: str | None = None,
-        files: UploadSource | Sequence[UploadSource] = (),
-        adapters: UploadSource | Sequence[UploadSource] = (),
-        template: str | None = None,
-        system: str | None = None,
-        messages: Messages | None = None,
-        parameters: Mapping[str, Any] | None = None,
-        license: str | Sequence[str] = (),  # noqa: A002 - the field's own name
-        quantize: str | None = None,
-        **options: Unpack[CallOptions],
-    ) -> ModelResult:
+    def create_model(self, model: str, **options: Unpack[CreateModelOptions]) -> ModelResult:
         """Make a model from another one or from files, which are sent first unless the server has them.
 
         Args:
             model: `endpoint/model`, the new one.
-            base: Id of the model to begin with.
-            files: Weights, such as GGUF or safetensors files; they are read while they are sent.
-            adapters: LoRA adapters to put on top.
-            template: Prompt template, in the server's language.
-            system: System prompt of every chat.
-            messages: Turns with which every chat begins.
-            parameters: Defaults of sampling and loading, by the server's names.
-            license: Texts to keep with the model.
-            quantize: What to quantize the weights to, such as q4_K_M.
-            options: See `CallOptions`; `on_upload` tells how far each file is.
+            options: See `CreateModelOptions`; `base` or `files` there is what to begin with, and `on_upload` tells how
+                far each file is.
         """
-        return self.stream_create_model(
-            model,
-            base=base,
-            files=files,
-            adapters=adapters,
-            template=template,
-            system=system,
-            messages=messages,
-            parameters=parameters,
-            license=license,
-            quantize=quantize,
-            **options,
-        ).read()
+        return self.stream_create_model(model, **options).read()
 
-    def stream_create_model(self, model: str, **options: Any) -> Stream[Progress, ModelResult]:
+    def stream_create_model(self, model: str, **options: Unpack[CreateModelOptions]) -> Stream[Progress, ModelResult]:
         """Do the same and see how far it is, as `Progress` events; arguments as for `create_model`."""
-        return Stream(self._core.opening(ops.CREATE_MODEL, model, None, options), self._world)
+        return Stream(self._core.opening(ops.CREATE_MODEL, model, None, dict(options)), self._world)
 
     def copy_model(self, model: str, to: str) -> None:
         """Give a model a second name, `to`, at the same endpoint."""
@@ -138,39 +102,15 @@ class AsyncModelCalls(AsyncBase):
         """As `Client.stream_push_model`; not awaited itself."""
         return AsyncStream(self._core.opening(ops.PUSH_MODEL, model, None, dict(options)), self._world)
 
-    async def create_model(
-        self,
-        model: str,
-        *,
-        base: str | None = None,
-        files: UploadSource | Sequence[UploadSource] = (),
-        adapters: UploadSource | Sequence[UploadSource] = (),
-        template: str | None = None,
-        system: str | None = None,
-        messages: Messages | None = None,
-        parameters: Mapping[str, Any] | None = None,
-        license: str | Sequence[str] = (),  # noqa: A002 - the field's own name
-        quantize: str | None = None,
-        **options: Unpack[CallOptions],
-    ) -> ModelResult:
+    async def create_model(self, model: str, **options: Unpack[CreateModelOptions]) -> ModelResult:
         """As `Client.create_model`."""
-        return await self.stream_create_model(
-            model,
-            base=base,
-            files=files,
-            adapters=adapters,
-            template=template,
-            system=system,
-            messages=messages,
-            parameters=parameters,
-            license=license,
-            quantize=quantize,
-            **options,
-        ).read()
+        return await self.stream_create_model(model, **options).read()
 
-    def stream_create_model(self, model: str, **options: Any) -> AsyncStream[Progress, ModelResult]:
+    def stream_create_model(
+        self, model: str, **options: Unpack[CreateModelOptions]
+    ) -> AsyncStream[Progress, ModelResult]:
         """As `Client.stream_create_model`; not awaited itself."""
-        return AsyncStream(self._core.opening(ops.CREATE_MODEL, model, None, options), self._world)
+        return AsyncStream(self._core.opening(ops.CREATE_MODEL, model, None, dict(options)), self._world)
 
     async def copy_model(self, model: str, to: str) -> None:
         """As `Client.copy_model`."""

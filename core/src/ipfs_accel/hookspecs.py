@@ -217,7 +217,7 @@ def healthcheck(endpoint: Endpoint) -> Plan[Health]:  # type: ignore[empty-body]
 
 @hookspec(firstresult=True)
 def pull_model(endpoint: Endpoint, request: Request) -> StreamPlan[ModelResult]:  # type: ignore[empty-body]
-    """Plan the server's fetching of a model, with `Progress` events. Like the next three it may take hours."""
+    """Plan the server's fetching of a model, with `Progress` events. Like the next two it may take hours."""
 
 
 @hookspec(firstresult=True)

@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from ._jobs import BatchRequest as BatchRequest
     from ._jobs import BatchResult as BatchResult
     from ._jobs import BatchSummary as BatchSummary
+    from ._local import CreateModelOptions as CreateModelOptions
     from ._local import CreateModelRequest as CreateModelRequest
     from ._local import ModelResult as ModelResult
     from ._local import RunningModel as RunningModel
@@ -115,7 +116,7 @@ if TYPE_CHECKING:
 _HOMES: dict[str, tuple[str, ...]] = {
     "._files": ("FileInfo", "Transfer", "Upload", "UploadRequest", "UploadSource"),
     "._jobs": ("Batch", "BatchItem", "BatchRequest", "BatchResult", "BatchSummary"),
-    "._local": ("CreateModelRequest", "ModelResult", "RunningModel"),
+    "._local": ("CreateModelOptions", "CreateModelRequest", "ModelResult", "RunningModel"),
     "._media": (
         "ClassifyRequest",
         "ClassifyResponse",
@@ -163,6 +164,7 @@ __all__ = [
     "CompletionChoice",
     "CompletionRequest",
     "CompletionResponse",
+    "CreateModelOptions",
     "CreateModelRequest",
     "DataDelta",
     "DetokenizeRequest",

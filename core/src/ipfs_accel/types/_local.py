@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from ._answers import Answer
 from ._files import Upload
 from ._messages import Message
-from ._requests import Request
+from ._requests import CallOptions, Request
+
+if TYPE_CHECKING:
+    from ipfs_accel._convert import Messages
+
+    from ._files import UploadSource
+
+
+class CreateModelOptions(CallOptions, total=False):
+    """Options of `create_model`; `CreateModelRequest` says what each means."""
+
+    base: str
+    files: UploadSource | Sequence[UploadSource]
+    adapters: UploadSource | Sequence[UploadSource]
+    template: str
+    system: str
+    messages: Messages
+    parameters: Mapping[str, Any]
+    license: str | Sequence[str]
+    quantize: str
 
 
 @attrs.frozen(kw_only=True)
