@@ -182,6 +182,12 @@ def test_a_whole_answer_that_is_not_done_is_cut(client: Client, httpserver: HTTP
         assert caught.value.partial.text == text
 
 
+def test_a_rendered_prompt_is_whole(client: Client, httpserver: HTTPServer) -> None:
+    body = {**chat(""), "done": False, "_debug_info": {"rendered_template": "hi"}}
+    httpserver.expect_request("/api/chat").respond_with_json(body)
+    assert client.chat("ollama/m", "hi").extra["_debug_info"] == {"rendered_template": "hi"}
+
+
 def test_a_long_line_is_read_and_an_endless_one_is_not(client: Client, httpserver: HTTPServer) -> None:
     long = "a" * (5 * 1024 * 1024)
     stream(httpserver, {**chat(long), **END})
@@ -210,6 +216,7 @@ ERRORS: list[tuple[int, Any, type[e.APIStatusError], bool, str | None]] = [
     (400, {"error": "registry.ollama.ai/library/gemma:2b does not support tools"}, e.NotSupportedByServerError, False, None),
     (400, {"error": '"x" does not support thinking'}, e.NotSupportedByServerError, False, None),
     (400, {"error": '"x" does not support chat'}, e.NotSupportedByServerError, False, None),
+    (400, {"error": "raw mode does not support template, system, or context"}, e.BadRequestError, False, None),
     (400, {"error": "image generation models are not currently supported"}, e.NotSupportedByServerError, False, None),
     (400, {"error": "the input length exceeds the context length"}, e.ContextLengthExceededError, False, "num_ctx"),
     (400, {"error": "the prompt is longer than the context length currently available to the model; x"}, e.ContextLengthExceededError, False, "num_ctx"),

@@ -41,7 +41,9 @@ _RULES = (
         ContextLengthExceededError,
         hint='give the model more (extra={"num_ctx": …}, as far as it can), or let the server cut with truncate',
     ),
-    _Rule(re.compile(r"does not support|not currently supported"), NotSupportedByServerError),
+    _Rule(
+        re.compile(r"does not support (?:\w+)$|^image generation .* not currently supported"), NotSupportedByServerError
+    ),
     _Rule(
         re.compile(r"requires more system memory"),
         InternalServerError,
