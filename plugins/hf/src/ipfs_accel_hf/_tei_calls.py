@@ -12,10 +12,11 @@ from typing import Any, TypeAlias
 
 import attrs
 from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
-from ipfs_accel.plans import Endpoint, Http, HttpResponse, Plan, get, post_json
+from ipfs_accel.plans import Endpoint, Http, HttpResponse, Plan, post_json
 from ipfs_accel.types._answers import Vector
 
 from ._places import root
+from ._server import COMMON_CALLS
 from ._tei_batches import in_batches
 from ._vectors import vector
 
@@ -120,34 +121,9 @@ def similarity(endpoint: Endpoint, *, source: str, sentences: Sequence[str], **o
     )
 
 
-def info(endpoint: Endpoint) -> Plan[Any]:
-    """The server's model, its kind, limits and version."""
-    return Http(send=get("/info", base_url=root(endpoint)), parse=HttpResponse.json)
-
-
-def metrics(endpoint: Endpoint) -> Plan[str]:
-    """Counters as Prometheus text."""
-    return Http(send=get("/metrics", base_url=root(endpoint)), parse=HttpResponse.text)
-
-
-def invocations(endpoint: Endpoint, *, body: Mapping[str, Any]) -> Plan[Any]:
-    """SageMaker's route, which does what the kind of the model is for."""
-    return Http(send=post_json("/invocations", dict(body), base_url=root(endpoint)), parse=HttpResponse.json)
-
-
-def vertex(endpoint: Endpoint, *, instances: Sequence[Any]) -> Plan[Any]:
-    """Vertex AI's route, which takes several bodies at once."""
-    return Http(
-        send=post_json("/vertex", {"instances": list(instances)}, base_url=root(endpoint)), parse=HttpResponse.json
-    )
-
-
 CALLS: Mapping[str, Callable[..., Plan[Any]]] = {
+    **COMMON_CALLS,
     "embed_all": embed_all,
     "embed_sparse": embed_sparse,
-    "info": info,
-    "invocations": invocations,
-    "metrics": metrics,
     "similarity": similarity,
-    "vertex": vertex,
 }

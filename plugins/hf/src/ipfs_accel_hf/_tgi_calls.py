@@ -5,22 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ipfs_accel.plans import Endpoint, Http, HttpResponse, Plan, get, post_json
+from ipfs_accel.plans import Endpoint, Http, HttpResponse, Plan, post_json
 from ipfs_accel.wire.openai_errors import checked, field
 
 from ._places import root
+from ._server import COMMON_CALLS
 
 __all__ = ["CALLS"]
-
-
-def info(endpoint: Endpoint) -> Plan[Any]:
-    """The server's model, limits and version."""
-    return Http(send=get("/info", base_url=root(endpoint)), parse=HttpResponse.json)
-
-
-def metrics(endpoint: Endpoint) -> Plan[str]:
-    """Counters as Prometheus text."""
-    return Http(send=get("/metrics", base_url=root(endpoint)), parse=HttpResponse.text)
 
 
 def apply_template(endpoint: Endpoint, *, messages: Sequence[Any], **fields: Any) -> Plan[str]:
@@ -45,24 +36,9 @@ def compatible(endpoint: Endpoint, *, inputs: str, **parameters: Any) -> Plan[An
     return Http(send=post_json("/", body, base_url=root(endpoint)), parse=HttpResponse.json)
 
 
-def invocations(endpoint: Endpoint, *, body: Mapping[str, Any]) -> Plan[Any]:
-    """SageMaker's route, which takes the body of a generation, chat or completion."""
-    return Http(send=post_json("/invocations", dict(body), base_url=root(endpoint)), parse=HttpResponse.json)
-
-
-def vertex(endpoint: Endpoint, *, instances: Sequence[Any]) -> Plan[Any]:
-    """Vertex AI's route, which takes several bodies at once."""
-    return Http(
-        send=post_json("/vertex", {"instances": list(instances)}, base_url=root(endpoint)), parse=HttpResponse.json
-    )
-
-
 CALLS: Mapping[str, Callable[..., Plan[Any]]] = {
+    **COMMON_CALLS,
     "apply_template": apply_template,
     "compatible": compatible,
     "generate": generate,
-    "info": info,
-    "invocations": invocations,
-    "metrics": metrics,
-    "vertex": vertex,
 }

@@ -6,13 +6,13 @@ TEI's documentation and of its sources at version 1.9.3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
 from ipfs_accel import BackendInfo, hookimpl
 from ipfs_accel.errors import InvalidResponseError
-from ipfs_accel.plans import Endpoint, Flow, Http, HttpResponse, Plan, get, post_json
+from ipfs_accel.plans import Endpoint, Http, HttpResponse, Plan, post_json
 from ipfs_accel.types import (
     ClassifyRequest,
     ClassifyResponse,
@@ -20,8 +20,6 @@ from ipfs_accel.types import (
     DetokenizeResponse,
     EmbedRequest,
     EmbedResponse,
-    Health,
-    ModelInfo,
     RankedDocument,
     RerankRequest,
     RerankResponse,
@@ -35,6 +33,7 @@ from ipfs_accel.wire.openai_requests import embed_body, given
 from ._errors import read_error
 from ._labels import labels
 from ._places import root
+from ._server import OneModel
 from ._tei_batches import added, in_batches, used
 from ._tei_calls import CALLS, Options, SparseVector, input_body
 from ._tei_info import read_info, read_version
@@ -46,7 +45,7 @@ __all__ = ["TEI", "Options", "SparseVector", "backend"]
 _ONLY_NATIVE = frozenset({"truncate", "truncation_direction", "prompt_name", "normalize"})
 
 
-class TEI:
+class TEI(OneModel):
     """Vectors, ranks, labels and tokens."""
 
     api_version = 1
@@ -149,26 +148,6 @@ class TEI:
         return Http(send=post_json("/decode", body, base_url=root(endpoint)), parse=read)
 
     @hookimpl
-    def list_models(self, endpoint: Endpoint) -> Plan[tuple[ModelInfo, ...]]:
-        """Plan GET /info: there is one model, and no /v1/models."""
-        return Http(send=get("/info", base_url=root(endpoint)), parse=lambda response: (read_info(response),))
-
-    @hookimpl
-    def show_model(self, endpoint: Endpoint, model: str) -> Plan[ModelInfo]:  # noqa: ARG002 - there is one
-        """Plan GET /info. The server answers to any name, so the answer's `id` says what is really served."""
-        return Http(send=get("/info", base_url=root(endpoint)), parse=read_info)
-
-    @hookimpl
-    def healthcheck(self, endpoint: Endpoint) -> Plan[Health]:
-        """Plan GET /health, which is 503 while the model is not ready, and GET /info for version and kind."""
-
-        def steps() -> Generator[Any, Any, Plan[Health]]:
-            yield Http(send=get("/health", base_url=root(endpoint)), parse=HttpResponse.text)
-            return Http(send=get("/info", base_url=root(endpoint)), parse=read_version)
-
-        return Flow(steps=steps)
-
-    @hookimpl
     def calls(self) -> Mapping[str, Callable[..., Plan[Any]]]:
         """Name what only TEI has."""
         return CALLS
@@ -227,4 +206,4 @@ def _only(response: HttpResponse) -> Any:
     return value[0]
 
 
-backend = TEI()
+backend = TEI(read_info, read_version)

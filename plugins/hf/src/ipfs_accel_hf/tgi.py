@@ -19,7 +19,6 @@ from ipfs_accel.plans import (
     Plan,
     Ready,
     StreamPlan,
-    get,
     post_json,
     side_by_side,
 )
@@ -28,8 +27,6 @@ from ipfs_accel.types import (
     ChatResponse,
     CompletionRequest,
     CompletionResponse,
-    Health,
-    ModelInfo,
     TokenCount,
     TokenizeRequest,
     TokenizeResponse,
@@ -44,6 +41,7 @@ from . import _generation as generation
 from . import _tgi_dialect as dialect
 from ._errors import read_error
 from ._places import root
+from ._server import OneModel
 from ._stops import StoppedAssembler
 from ._tgi_calls import CALLS
 from ._tgi_info import read_info, read_version
@@ -65,7 +63,7 @@ class Options:
     parallel: int = attrs.field(default=8, validator=attrs.validators.ge(1))
 
 
-class TGI(OpenAICompatible):
+class TGI(OneModel, OpenAICompatible):
     """Chats and completions in OpenAI's form with TGI's own turns, and generation in TGI's own form."""
 
     api_version = 1
@@ -174,26 +172,6 @@ class TGI(OpenAICompatible):
         return Http(send=post_json("/chat_tokenize", body, base_url=root(endpoint)), parse=read)
 
     @hookimpl
-    def list_models(self, endpoint: Endpoint) -> Plan[tuple[ModelInfo, ...]]:
-        """Plan GET /info, which tells more of the one model than /v1/models does."""
-        return Http(send=get("/info", base_url=root(endpoint)), parse=lambda response: (read_info(response),))
-
-    @hookimpl
-    def show_model(self, endpoint: Endpoint, model: str) -> Plan[ModelInfo]:  # noqa: ARG002 - there is one
-        """Plan GET /info. The server answers to any name, so the answer's `id` says what is really served."""
-        return Http(send=get("/info", base_url=root(endpoint)), parse=read_info)
-
-    @hookimpl
-    def healthcheck(self, endpoint: Endpoint) -> Plan[Health]:
-        """Plan GET /health, which is 503 while the model is not ready, and GET /info for the version."""
-
-        def steps() -> Generator[Any, Any, Plan[Health]]:
-            yield Http(send=get("/health", base_url=root(endpoint)), parse=HttpResponse.text)
-            return Http(send=get("/info", base_url=root(endpoint)), parse=read_version)
-
-        return Flow(steps=steps)
-
-    @hookimpl
     def calls(self) -> Mapping[str, Callable[..., Plan[Any]]]:
         """Name what only TGI has."""
         return CALLS
@@ -242,4 +220,4 @@ def _sum(counts: list[int | None]) -> int | None:
     return sum(known) if len(known) == len(counts) else None
 
 
-backend = TGI()
+backend = TGI(read_info, read_version)
