@@ -253,6 +253,10 @@ def _tool(tool: Any, index: int) -> Tool:
     where = f"tools[{index}]"
     if not isinstance(tool, Mapping):
         raise InvalidRequestError(f"{where}: expected a Tool or a dict, got {type(tool).__name__}")
+    if tool.get("type", "function") != "function":
+        raise InvalidRequestError(
+            f"{where}: {tool['type']!r} is no function", hint="tools of the provider's own go into extra={'tools': […]}"
+        )
     function = tool.get("function", tool)
     if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
         raise InvalidRequestError(f"{where}.function.name: missing")
@@ -359,9 +363,11 @@ def _part(part: Any, where: str) -> Part:
         return Image(url=value["url"], detail=value.get("detail"))
     if kind == "input_audio" and isinstance(value, Mapping) and isinstance(value.get("data"), str):
         return Audio(url=f"data:audio/{value.get('format', 'wav')};base64,{value['data']}")
-    if kind == "file" and isinstance(value, Mapping) and isinstance(value.get("file_data"), str):
-        return Document(url=value["file_data"], name=value.get("filename"))
-    known = ["text", "image_url", "input_audio", "file"]
+    if kind == "file" and isinstance(value, Mapping) and isinstance(value.get("file_data", value.get("file_id")), str):
+        return Document(url=value.get("file_data"), file_id=value.get("file_id"), name=value.get("filename"))
+    if kind == "refusal" and isinstance(value, str):
+        return Refusal(text=value)
+    known = ["text", "image_url", "input_audio", "file", "refusal"]
     if kind in known:
         raise InvalidRequestError(f"{where}.{kind}: missing or not of the right form")
     hint = f"known types: {', '.join(known)}; or use ipfs_accel.Image and its like"
@@ -369,7 +375,8 @@ def _part(part: Any, where: str) -> Part:
 
 
 def _tool_call(call: Any, where: str) -> ToolCall:
-    function = call.get("function") if isinstance(call, Mapping) else None
+    function = (call.get("function") or call.get("custom")) if isinstance(call, Mapping) else None
     if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
         raise InvalidRequestError(f"{where}.function.name: missing")
-    return ToolCall(id=str(call.get("id", "")), name=function["name"], arguments=function.get("arguments") or "")
+    arguments = function.get("arguments") or function.get("input") or ""
+    return ToolCall(id=str(call.get("id", "")), name=function["name"], arguments=arguments)

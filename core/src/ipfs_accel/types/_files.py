@@ -55,6 +55,7 @@ class Upload:
         size: In bytes; None for a URL.
         data: The bytes, if they are in memory.
         path: The file, if they are not.
+        offset: Where in the file to begin, in bytes; for one that is sent in parts.
         url: Where the provider finds it.
     """
 
@@ -63,6 +64,7 @@ class Upload:
     size: int | None = None
     data: bytes | None = attrs.field(default=None, repr=False)
     path: Path | None = None
+    offset: int = 0
     url: str | None = None
 
     @classmethod

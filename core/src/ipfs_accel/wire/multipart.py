@@ -54,7 +54,7 @@ def content_of(upload: Upload) -> bytes | FileBody:
         return upload.data
     if upload.path is None or upload.size is None:
         raise InvalidRequestError(f"{upload.name}: it is given as a URL, and this backend needs the bytes")
-    return FileBody(path=upload.path, size=upload.size)
+    return FileBody(path=upload.path, offset=upload.offset, size=upload.size)
 
 
 class Multipart:

@@ -61,6 +61,8 @@ class OpenAICompatible(Routes):
     """Where the server takes back what it thought, such as `reasoning_content`; OpenAI's own API takes it nowhere."""
     chat_decoder: ClassVar[type[answers.ChatDecoder]] = answers.ChatDecoder
     """Reads the chunks of a streamed chat."""
+    own_parts: ClassVar[str | None] = None
+    """Backend whose opaque parts of messages the server takes."""
 
     # hooks
 
@@ -176,7 +178,13 @@ class OpenAICompatible(Routes):
     def chat_body(self, endpoint: Endpoint, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
         """Return the JSON body of a chat."""
         refused = self.refused(endpoint, request)
-        body = requests.chat_body(request, stream=stream, leave_out=refused, reasoning_field=self.reasoning_field)
+        body = requests.chat_body(
+            request,
+            stream=stream,
+            leave_out=refused,
+            reasoning_field=self.reasoning_field,
+            own=self.own_parts,
+        )
         if "tools" not in body and "parallel_tool_calls" not in request.extra:
             # It says nothing without tools, and OpenAI answers 400 to it.
             body.pop("parallel_tool_calls", None)

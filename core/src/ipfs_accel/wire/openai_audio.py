@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import attrs
 
 from ipfs_accel import _json
 from ipfs_accel.errors import InvalidResponseError
@@ -29,6 +31,7 @@ from ipfs_accel.types import (
 from .collector import Collector, speech
 from .multipart import post_multipart
 from .openai_errors import checked, event_object, field
+from .openai_requests import given
 from .openai_routes import Routes
 from .sse import ServerSentEvent, SSEDecoder
 
@@ -49,12 +52,14 @@ _TYPES = {
 }
 
 
-def form_fields(values: dict[str, Any]) -> list[tuple[str, str]]:
-    """Write values as fields of a form: lists as repeated `name[]`, objects as JSON, the rest as text."""
+def form_fields(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Write values as fields of a form: lists as repeated `name[]`, objects as `name[key]`, the rest as text."""
     fields: list[tuple[str, str]] = []
     for name, value in values.items():
         if isinstance(value, list | tuple):
             fields += [(f"{name}[]", _field(item)) for item in value]
+        elif isinstance(value, Mapping):
+            fields += form_fields({f"{name}[{key}]": each for key, each in value.items()})
         elif value is not None:
             fields.append((name, _field(value)))
     return fields
@@ -69,6 +74,9 @@ def _field(value: Any) -> str:
 class OpenAIAudio(Routes):
     """Speech to text and text to speech."""
 
+    translate_refused: ClassVar[tuple[str, ...]] = ("language", "timestamps")
+    """Options of a transcription that a translation does not have."""
+
     @hookimpl
     def transcribe(self, endpoint: Endpoint, request: TranscribeRequest) -> Plan[TranscribeResponse]:
         """Plan POST /audio/transcriptions."""
@@ -77,7 +85,10 @@ class OpenAIAudio(Routes):
     @hookimpl
     def translate(self, endpoint: Endpoint, request: TranscribeRequest) -> Plan[TranscribeResponse]:
         """Plan POST /audio/translations."""
-        return self._written(endpoint, request, "/audio/translations")
+        lost = given(request, self.translate_refused)
+        left: dict[str, Any] = dict.fromkeys(lost)
+        plan = self._written(endpoint, attrs.evolve(request, **left), "/audio/translations")
+        return attrs.evolve(plan, unsupported=(*plan.unsupported, *lost))
 
     @hookimpl
     def stream_transcribe(self, endpoint: Endpoint, request: TranscribeRequest) -> StreamPlan[TranscribeResponse]:
@@ -159,7 +170,7 @@ class OpenAIAudio(Routes):
             named.pop({"output_format": "response_format"}.get(name, name), None)
         return {**{name: value for name, value in named.items() if value is not None}, **request.extra}
 
-    def _written(self, endpoint: Endpoint, request: TranscribeRequest, route: str) -> Plan[TranscribeResponse]:
+    def _written(self, endpoint: Endpoint, request: TranscribeRequest, route: str) -> Http[TranscribeResponse]:
         fields = form_fields(self.transcribe_fields(endpoint, request))
         return Http(
             send=post_multipart(

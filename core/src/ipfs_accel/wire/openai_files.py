@@ -5,12 +5,12 @@ class Acme(OpenAIFiles, OpenAICompatible): ...
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, ClassVar, cast
 
 from ipfs_accel import _json
 from ipfs_accel._headers import Headers
-from ipfs_accel.errors import APIStatusError, InvalidRequestError, InvalidResponseError, class_for_status
+from ipfs_accel.errors import APIError, APIStatusError, InvalidRequestError, InvalidResponseError, class_for_status
 from ipfs_accel.hookspecs import hookimpl
 from ipfs_accel.plans import (
     Endpoint,
@@ -31,6 +31,7 @@ from ipfs_accel.plans import (
 from ipfs_accel.types import (
     Answer,
     Batch,
+    BatchItem,
     BatchRequest,
     BatchResult,
     BatchSummary,
@@ -53,7 +54,7 @@ from .openai_audio import form_fields
 from .openai_errors import checked, error_in_body, field, read_error
 from .openai_routes import Routes
 
-__all__ = ["OpenAIFiles"]
+__all__ = ["OpenAIFiles", "batch_of", "file_of"]
 
 Json = dict[str, Any]
 
@@ -89,18 +90,18 @@ class OpenAIFiles(Routes):
             fields["expires_after[seconds]"] = request.expires_after
         fields.update(request.extra)
         send = post_multipart(self.path(endpoint, "/files"), form_fields(fields), [("file", request.file)])
-        return Http(send=send, parse=lambda response: _file(checked(response.json())))
+        return Http(send=send, parse=lambda response: file_of(checked(response.json())))
 
     @hookimpl
     def list_files(self, endpoint: Endpoint, limit: int | None) -> Plan[tuple[FileInfo, ...]]:
         """Plan GET /files, page by page."""
-        return _paged(self.path(endpoint, "/files"), _file, limit, has_pages=self.has_pages)
+        return _paged(self.path(endpoint, "/files"), file_of, limit, has_pages=self.has_pages)
 
     @hookimpl
     def get_file(self, endpoint: Endpoint, file: str) -> Plan[FileInfo]:
         """Plan GET /files/{id}."""
         send = get(self.path(endpoint, f"/files/{segment(file)}"))
-        return Http(send=send, parse=lambda response: _file(checked(response.json())))
+        return Http(send=send, parse=lambda response: file_of(checked(response.json())))
 
     @hookimpl
     def download_file(self, endpoint: Endpoint, file: str) -> StreamPlan[Transfer]:
@@ -116,28 +117,31 @@ class OpenAIFiles(Routes):
     @hookimpl
     def create_batch(self, endpoint: Endpoint, request: BatchRequest) -> Plan[Batch]:
         """Plan the upload of the requests as a file of lines, then POST /batches."""
-        kind = type(request.items[0].request)
-        route = self.batch_prefix + _KINDS[kind]
+        route = self.batch_route(endpoint, request.items)
+        lost = dict.fromkeys(
+            name for item in request.items for name in self.batch_unsupported(endpoint, route, item.request)
+        )
 
         def steps() -> Generator[Any, Any, Plan[Batch]]:
-            lines = [self._line(endpoint, item.id, route, item.request) for item in request.items]
-            lost = {name for item in request.items for name in self.unsupported(endpoint, item.request)}
+            lines = [self._line(endpoint, route, item) for item in request.items]
             upload = Upload(
                 name="batch.jsonl", media_type="application/jsonl", data=b"".join(lines), size=sum(map(len, lines))
             )
             fields = form_fields({"purpose": "batch"})
             send = post_multipart(self.path(endpoint, "/files"), fields, [("file", upload)])
             file = yield Http(
-                send=send, parse=lambda response: _file(checked(response.json())), unsupported=tuple(sorted(lost))
+                send=send,
+                parse=lambda response: file_of(checked(response.json())),
+                unsupported=tuple(lost),
             )
-            return self.batch_of_file(endpoint, file.id, route, request)
+            return self.batch_of_file(endpoint, file.id, self.batch_prefix + route, request)
 
         return Flow(steps=steps)
 
     @hookimpl
     def list_batches(self, endpoint: Endpoint, limit: int | None) -> Plan[tuple[Batch, ...]]:
         """Plan GET /batches, page by page."""
-        return _paged(self.path(endpoint, "/batches"), _batch, limit, has_pages=self.has_pages)
+        return _paged(self.path(endpoint, "/batches"), batch_of, limit, has_pages=self.has_pages)
 
     @hookimpl
     def get_batch(self, endpoint: Endpoint, batch: str) -> Plan[Batch]:
@@ -158,7 +162,7 @@ class OpenAIFiles(Routes):
             state: Batch = yield self.get_batch(endpoint, batch)
             if not state.is_over:
                 raise InvalidRequestError(f"batch: {batch!r} is {state.status}; its results come when it is over")
-            read = _reader(field(state.raw, "endpoint", str))
+            read = _line_reader(self.batch_reader(field(state.raw, "endpoint", str)))
             failed, answered = state.raw.get("error_file_id"), state.raw.get("output_file_id")
             first: tuple[BatchResult, ...] = ()
             if failed and answered:
@@ -183,24 +187,45 @@ class OpenAIFiles(Routes):
         body.update(request.extra)
         return Http(send=post_json(self.path(endpoint, "/batches"), body), parse=_read_batch)
 
+    def batch_route(self, _endpoint: Endpoint, items: Sequence[BatchItem]) -> str:
+        """Return the route that the requests of a batch are for, all the same one."""
+        return _KINDS[type(items[0].request)]
+
+    def batch_body(self, endpoint: Endpoint, _route: str, request: Request) -> Json:
+        """Return the JSON body of one request of a batch."""
+        dialect = cast("Any", self)  # it is mixed into an OpenAICompatible
+        if isinstance(request, ChatRequest):
+            return dialect.chat_body(endpoint, request, stream=False)  # type: ignore[no-any-return]
+        if isinstance(request, CompletionRequest):
+            return dialect.completion_body(endpoint, request, stream=False)  # type: ignore[no-any-return]
+        return dialect.embed_body(endpoint, request)  # type: ignore[no-any-return]
+
+    def batch_unsupported(self, endpoint: Endpoint, _route: str, request: Request) -> tuple[str, ...]:
+        """Return the options of a request of a batch that it cannot have."""
+        return self.unsupported(endpoint, request)
+
+    def batch_reader(self, route: str) -> Callable[[Json], Answer]:
+        """Return what reads the answer to one request of a batch for this route."""
+        return next((read for end, read in _READERS.items() if route.endswith(end)), _raw)
+
     def _content(self, endpoint: Endpoint, file: str) -> HttpRequest:
         path = self.path(endpoint, f"/files/{segment(file)}/content")
         return HttpRequest(method="GET", path=path, headers=(("accept", "application/binary"),))
 
-    def _line(self, endpoint: Endpoint, name: str, route: str, request: Request) -> bytes:
+    def _line(self, endpoint: Endpoint, route: str, item: BatchItem) -> bytes:
+        name, request = item.id, item.request
         if not request.model:
             raise InvalidRequestError(f"items[{name!r}]: it names no model", hint="create_batch('endpoint/model', …)")
-        dialect = cast("Any", self)  # it is mixed into an OpenAICompatible
-        if isinstance(request, ChatRequest):
-            body = dialect.chat_body(endpoint, request, stream=False)
-        elif isinstance(request, CompletionRequest):
-            body = dialect.completion_body(endpoint, request, stream=False)
-        else:
-            body = dialect.embed_body(endpoint, request)
-        return _json.dumps({"custom_id": name, "method": "POST", "url": route, "body": body}) + b"\n"
+        try:
+            body = self.batch_body(endpoint, route, request)
+        except InvalidRequestError as error:
+            raise InvalidRequestError(f"items[{name!r}]: {error.message}", hint=error.hint) from None
+        line = {"custom_id": name, "method": "POST", "url": self.batch_prefix + route, "body": body}
+        return _json.dumps(line) + b"\n"
 
 
-def _file(body: Any) -> FileInfo:
+def file_of(body: Any) -> FileInfo:
+    """Read the JSON object of a file."""
     return FileInfo(
         id=field(body, "id", str),
         name=body.get("filename"),
@@ -214,10 +239,11 @@ def _file(body: Any) -> FileInfo:
 
 
 def _read_batch(response: HttpResponse) -> Batch:
-    return _batch(checked(response.json()))
+    return batch_of(checked(response.json()))
 
 
-def _batch(body: Any) -> Batch:
+def batch_of(body: Any) -> Batch:
+    """Read the JSON object of a batch."""
     counts = body.get("request_counts") or {}
     errors = body.get("errors")
     problems = (errors.get("data") or ()) if isinstance(errors, dict) else ()
@@ -270,16 +296,8 @@ def _paged(path: str, read: Callable[[Any], Any], limit: int | None, *, has_page
     return Flow(steps=steps)
 
 
-def _reader(route: str) -> Callable[[Any], BatchResult]:
-    """Return what reads a line of a result file of a batch for this route."""
-    if route.endswith("/chat/completions"):
-        read: Callable[[Json], Answer] = chat_of
-    elif route.endswith("/embeddings"):
-        read = _vectors
-    elif route.endswith("/completions"):
-        read = completion_of
-    else:
-        read = _raw
+def _line_reader(read: Callable[[Json], Answer]) -> Callable[[Any], BatchResult]:
+    """Return what reads a line of a result file, whose answers `read` reads."""
 
     def line(value: Any) -> BatchResult:
         name = field(value, "custom_id", str)
@@ -292,7 +310,10 @@ def _reader(route: str) -> Callable[[Any], BatchResult]:
             return BatchResult(id=name, error=_failure(body, status))
         if not isinstance(body, dict):
             raise InvalidResponseError(f"the result {name!r} has no body")
-        return BatchResult(id=name, response=read(body))
+        try:
+            return BatchResult(id=name, response=read(body))
+        except APIError as error:  # an error in disguise
+            return BatchResult(id=name, error=error)
 
     return line
 
@@ -303,6 +324,13 @@ def _vectors(body: Json) -> Answer:
 
 def _raw(body: Json) -> Answer:
     return Answer(raw=body)
+
+
+_READERS: dict[str, Callable[[Json], Answer]] = {
+    "/chat/completions": chat_of,
+    "/embeddings": _vectors,
+    "/completions": completion_of,
+}
 
 
 def _failure(body: Any, status: int | None) -> APIStatusError:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from pathlib import Path
 from typing import Any
 
 from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
@@ -49,6 +50,7 @@ _OPTIONS = (
     "partial_images",
     "user",
 )
+_FILES = (Image, Upload, bytes, Path)
 _UNKNOWN = ("seed", "negative_prompt")
 
 
@@ -66,7 +68,7 @@ class OpenAIImages(Routes):
         return Http(
             send=post_json(self.model_path(endpoint, "/images/generations", request.model), body),
             parse=_read_images,
-            unsupported=given(request, (*self.image_refused, "partial_images")),
+            unsupported=given(request, (*self.image_refuses(endpoint), "partial_images")),
         )
 
     @hookimpl
@@ -75,7 +77,7 @@ class OpenAIImages(Routes):
         body = {**self.image_body(endpoint, request), "stream": True}
         return _streamed(
             post_json(self.model_path(endpoint, "/images/generations", request.model), body),
-            given(request, self.image_refused),
+            given(request, self.image_refuses(endpoint)),
         )
 
     @hookimpl
@@ -84,7 +86,7 @@ class OpenAIImages(Routes):
         return Http(
             send=self._edit(endpoint, request, {}),
             parse=_read_images,
-            unsupported=given(request, (*self.image_refused, "partial_images")),
+            unsupported=given(request, (*self.image_refuses(endpoint), "partial_images")),
         )
 
     @hookimpl
@@ -93,7 +95,7 @@ class OpenAIImages(Routes):
         more: Json = {"stream": True}
         if request.partial_images is not None:
             more["partial_images"] = request.partial_images
-        return _streamed(self._edit(endpoint, request, more), given(request, self.image_refused))
+        return _streamed(self._edit(endpoint, request, more), given(request, self.image_refuses(endpoint)))
 
     @hookimpl
     def vary_image(self, endpoint: Endpoint, request: VaryImageRequest) -> Plan[ImageResponse]:
@@ -105,22 +107,27 @@ class OpenAIImages(Routes):
         return Http(
             send=post_multipart(path, fields, [("image", Upload.of(request.image))]),
             parse=_read_images,
-            unsupported=given(request, self.image_refused),
+            unsupported=given(request, self.image_refuses(endpoint)),
         )
 
     # what may differ
 
+    def image_refuses(self, _endpoint: Endpoint) -> tuple[str, ...]:
+        """Return the options for pictures that the server does not know."""
+        return self.image_refused
+
     def image_body(
-        self, _endpoint: Endpoint, request: GenerateImageRequest | EditImageRequest | VaryImageRequest
+        self, endpoint: Endpoint, request: GenerateImageRequest | EditImageRequest | VaryImageRequest
     ) -> Json:
         """Return what a request for pictures says beside the pictures."""
         body: Json = {"model": request.model} if request.model else {}
         prompt = getattr(request, "prompt", None)
         if prompt is not None:
             body["prompt"] = prompt
+        refused = self.image_refuses(endpoint)
         for name in _OPTIONS:
             value = getattr(request, name, None)
-            if value is not None and name not in self.image_refused:
+            if value is not None and name not in refused:
                 body[name] = value
         return {**body, **request.extra}
 
@@ -134,6 +141,8 @@ class OpenAIImages(Routes):
             files = [(several, Upload.of(image)) for image in request.images]
             if request.mask is not None:
                 files.append(("mask", Upload.of(request.mask)))
+            # The provider may have further files among its own fields.
+            files += [(name, Upload.of(body.pop(name))) for name in [*body] if isinstance(body[name], _FILES)]
             return post_multipart(path, form_fields(body), files)
         body["images"] = [_reference(image) for image in request.images]
         if request.mask is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from ipfs_accel.errors import InvalidRequestError
@@ -15,6 +15,7 @@ from ipfs_accel.types import (
     Image,
     JsonSchema,
     Message,
+    Opaque,
     Part,
     Reasoning,
     Refusal,
@@ -24,7 +25,17 @@ from ipfs_accel.types import (
     ToolResult,
 )
 
-__all__ = ["chat_body", "completion_body", "embed_body", "given", "wire_messages"]
+__all__ = [
+    "CONTENT_TYPES",
+    "chat_body",
+    "completion_body",
+    "custom_tools",
+    "embed_body",
+    "given",
+    "wire_messages",
+    "wire_part",
+    "with_own_tools",
+]
 
 Body = dict[str, Any]
 
@@ -42,6 +53,8 @@ _SAMPLING = (
 )
 _CHAT = (*_SAMPLING, "parallel_tool_calls", "reasoning_effort", "logprobs", "top_logprobs")
 _COMPLETION = (*_SAMPLING, "suffix", "echo", "logprobs")
+CONTENT_TYPES = frozenset({"text", "image_url", "input_audio", "file", "refusal"})
+"""Of the parts that the content of a message may have."""
 _AUDIO_FORMATS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 
 
@@ -51,15 +64,23 @@ def given(request: Any, names: Collection[str]) -> tuple[str, ...]:
 
 
 def chat_body(
-    request: ChatRequest, *, stream: bool, leave_out: Collection[str] = (), reasoning_field: str | None = None
+    request: ChatRequest,
+    *,
+    stream: bool,
+    leave_out: Collection[str] = (),
+    reasoning_field: str | None = None,
+    own: str | None = None,
 ) -> Body:
     """Make the body of POST /chat/completions.
 
     What was not given is absent, never null: some fields refuse null. A stream asks for its usage. `leave_out` names
-    options that the server would refuse, `reasoning_field` is where it takes back what it thought.
+    options that the server would refuse, `reasoning_field` is where it takes back what it thought, `own` whose opaque
+    parts it takes.
     """
     body: Body = {"model": request.model} if request.model else {}
-    body["messages"] = wire_messages(request.messages, reasoning_field=reasoning_field)
+    body["messages"] = wire_messages(
+        request.messages, reasoning_field=reasoning_field, own=own, custom=custom_tools(request.extra)
+    )
     _copy(request, _CHAT, body)
     if request.stop is not None:
         body["stop"] = list(request.stop)
@@ -69,7 +90,23 @@ def chat_body(
         body["tool_choice"] = _tool_choice(request.tool_choice)
     if request.response_format is not None:
         body["response_format"] = _response_format(request.response_format)
-    return _finished(request, body, stream=stream, leave_out=leave_out)
+    body = _finished(request, body, stream=stream, leave_out=leave_out)
+    return with_own_tools(body, [_tool(tool) for tool in request.tools], request.extra)
+
+
+def with_own_tools(body: Body, tools: list[Body], extra: Mapping[str, Any]) -> Body:
+    """Put the provider's own tools, which are in `extra`, behind those of the call."""
+    own = extra.get("tools")
+    if tools and isinstance(own, list | tuple):
+        body["tools"] = [*tools, *own]
+    return body
+
+
+def custom_tools(extra: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names of the tools among the provider's own that take free text instead of JSON."""
+    own = extra.get("tools")
+    tools = [tool for tool in own if isinstance(tool, Mapping)] if isinstance(own, list | tuple) else []
+    return frozenset(str(tool.get("custom", tool).get("name")) for tool in tools if tool.get("type") == "custom")
 
 
 def completion_body(request: CompletionRequest, *, stream: bool, leave_out: Collection[str] = ()) -> Body:
@@ -113,8 +150,21 @@ def _finished(
     return body
 
 
-def wire_messages(messages: Iterable[Message], *, reasoning_field: str | None = None) -> list[Body]:
-    """Write messages; `reasoning_field` is where a server takes back what it thought, if it does."""
+def wire_messages(
+    messages: Iterable[Message],
+    *,
+    reasoning_field: str | None = None,
+    own: str | None = None,
+    custom: Collection[str] = (),
+) -> list[Body]:
+    """Write messages.
+
+    Args:
+        messages: The conversation.
+        reasoning_field: Where a server takes back what it thought, if it does.
+        own: Whose opaque parts are written, if they are of `CONTENT_TYPES`.
+        custom: Names of the tools that take free text.
+    """
     found: list[Body] = []
     for index, message in enumerate(messages):
         content = message.content
@@ -125,19 +175,19 @@ def wire_messages(messages: Iterable[Message], *, reasoning_field: str | None = 
         try:
             found += [_tool_result(result) for result in results]
             if len(results) < len(content) or not content:
-                found.append(_message(message, reasoning_field))
+                found.append(_message(message, reasoning_field, own, custom))
         except InvalidRequestError as error:
             raise InvalidRequestError(f"messages[{index}]: {error.message}", hint=error.hint) from None
     return found
 
 
-def _message(message: Message, reasoning_field: str | None) -> Body:
+def _message(message: Message, reasoning_field: str | None, own: str | None, custom: Collection[str]) -> Body:
     if message.role == "tool":
         raise InvalidRequestError(
             "a tool message holds results of tools and nothing else", hint="use Message.tool(tool_call_id, …)"
         )
     body: Body = {"role": message.role}
-    parts = [part for part in message.content if type(part) in _PARTS]
+    parts = [part for part in message.content if type(part) in _PARTS or _is_own(part, own)]
     spoken = _spoken(message)
     if spoken is not None:
         body["audio"] = {"id": spoken}
@@ -145,10 +195,10 @@ def _message(message: Message, reasoning_field: str | None) -> Body:
     if len(parts) == 1 and isinstance(parts[0], Text):
         body["content"] = parts[0].text
     elif parts:
-        body["content"] = [_PARTS[type(part)](part) for part in parts]
+        body["content"] = [wire_part(part) for part in parts]
     if message.name is not None:
         body["name"] = message.name
-    calls = [_tool_call(part) for part in message.content if isinstance(part, ToolCall)]
+    calls = [_tool_call(part, custom) for part in message.content if isinstance(part, ToolCall)]
     if calls:
         body["tool_calls"] = calls
     refusal = "".join([part.text for part in message.content if isinstance(part, Refusal)])
@@ -174,6 +224,15 @@ def _text(part: Text) -> Body:
     return {"type": "text", "text": part.text}
 
 
+def _is_own(part: Part, own: str | None) -> bool:
+    return isinstance(part, Opaque) and part.backend == own and part.data.get("type") in CONTENT_TYPES
+
+
+def wire_part(part: Part) -> Body:
+    """Write one part of a message's content."""
+    return dict(part.data) if isinstance(part, Opaque) else _PARTS[type(part)](part)
+
+
 def _image(part: Image) -> Body:
     if part.file_id is not None:
         raise InvalidRequestError(
@@ -197,6 +256,8 @@ def _audio(part: Audio) -> Body:
 
 
 def _document(part: Document) -> Body:
+    if part.file_id is not None:
+        return {"type": "file", "file": {"file_id": part.file_id}}
     if part.data is None:
         raise InvalidRequestError(
             "document: this provider takes files as data, not as a URL", hint="use Document.from_path(…)"
@@ -207,7 +268,9 @@ def _document(part: Document) -> Body:
 _PARTS: dict[type[Any], Callable[[Any], Body]] = {Text: _text, Image: _image, Audio: _audio, Document: _document}
 
 
-def _tool_call(part: ToolCall) -> Body:
+def _tool_call(part: ToolCall, custom: Collection[str]) -> Body:
+    if part.name in custom:
+        return {"id": part.id, "type": "custom", "custom": {"name": part.name, "input": part.arguments}}
     return {"id": part.id, "type": "function", "function": {"name": part.name, "arguments": part.arguments or "{}"}}
 
 
