@@ -93,7 +93,7 @@ ANSWER: dict[str, Any] = {
 @pytest.fixture
 def hosted(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> str:
     # Let the recording server count as OpenAI's own, whose rules for names of limits are what is compared.
-    monkeypatch.setattr("ipfs_accel_openai._is_hosted", lambda _endpoint: True)
+    monkeypatch.setattr("ipfs_accel_openai._rules.is_hosted", lambda _endpoint: True)
     return httpserver.url_for("/v1")
 
 
@@ -160,7 +160,33 @@ TOOL_STREAM = sse(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("stream", [TEXT_STREAM, TOOL_STREAM], ids=["text", "tools"])
+def other(index: int, delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
+    return chunk({}) | {"choices": [{"index": index, "delta": delta, "logprobs": None, "finish_reason": reason}]}
+
+
+def probable(text: str) -> dict[str, Any]:
+    found = chunk({"content": text})
+    tokens = {"content": [{"token": text, "logprob": -0.5, "bytes": [72], "top_logprobs": []}], "refusal": None}
+    found["choices"][0]["logprobs"] = tokens
+    return found
+
+
+FIRST = chunk({"role": "assistant", "content": "", "refusal": None})
+STREAMS: dict[str, str] = {
+    "text": TEXT_STREAM,
+    "tools": TOOL_STREAM,
+    "a refusal": sse(chunk({"role": "assistant", "content": None, "refusal": ""}), chunk({"refusal": "I can"}), chunk({"refusal": "not"}), chunk({}, "stop")),
+    "two choices": sse(FIRST, other(1, {"role": "assistant", "content": "B"}), chunk({"content": "A"}), other(1, {"content": "b"}), other(1, {}, "stop"), chunk({}, "length")),
+    "log probabilities": sse(FIRST, probable("Hel"), probable("lo"), chunk({}, "stop")),
+    "nothing before the limit": sse(FIRST, chunk({}, "length"), {**chunk({}), "choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14, "completion_tokens_details": {"reasoning_tokens": 5}}}),
+    "the last text with the reason": sse(FIRST, chunk({"content": "Hel"}), chunk({"content": "lo"}, "stop")),
+    "a tier and a fingerprint": sse({**FIRST, "service_tier": "flex", "system_fingerprint": "fp"}, chunk({"content": "a"}), chunk({}, "stop")),
+    "CRLF": sse(FIRST, chunk({"content": "a"}), chunk({}, "stop")).replace("\n", "\r\n"),
+    "comments": ": PROCESSING\n\n" + sse(FIRST, chunk({"content": "a"}), chunk({}, "stop")).replace("data: {", ": ping\n\ndata: {"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS.keys())
 def test_a_stream_is_asked_for_and_read_as_the_sdk_does(
     stream: str, both: Callable[..., None], httpserver: HTTPServer
 ) -> None:
@@ -171,21 +197,32 @@ def test_a_stream_is_asked_for_and_read_as_the_sdk_does(
         with sdk.chat.completions.stream(
             model="gpt-4o", messages=USER, stream_options={"include_usage": True}
         ) as events:
-            for _ in events:
-                pass
-            found.append(events.get_final_completion())
+            try:
+                for _ in events:
+                    pass
+                found.append(events.get_final_completion())
+            except openai.LengthFinishReasonError as error:  # what the SDK refuses, ours calls `length`
+                found.append(error.completion)
 
     def ours(client: Client) -> None:
         found.append(client.stream("openai/gpt-4o", "hi").read())
 
     both(theirs, ours)
     expected, actual = found
-    message = expected.choices[0].message
-    assert actual.text == (message.content or "")
-    assert [(call.id, call.name, call.arguments) for call in actual.tool_calls] == [
-        (call.id, call.function.name, call.function.arguments) for call in message.tool_calls or ()
-    ]
-    assert actual.finish_reason == expected.choices[0].finish_reason
+    for theirs_of, ours_of in zip(expected.choices, actual.choices, strict=True):
+        message = theirs_of.message
+        assert ours_of.message.text == (message.content or "")
+        assert [part.text for part in ours_of.message.content if isinstance(part, Refusal)] == (
+            [message.refusal] if message.refusal else []
+        )
+        assert [(call.id, call.name, call.arguments) for call in ours_of.message.tool_calls] == [
+            (call.id, call.function.name, call.function.arguments) for call in message.tool_calls or ()
+        ]
+        assert ours_of.finish_reason == theirs_of.finish_reason
+        tokens = theirs_of.logprobs.content if theirs_of.logprobs else ()
+        assert [each.token for each in ours_of.logprobs or ()] == [each.token for each in tokens]
+    assert (actual.id, actual.model) == (expected.id, expected.model)
+    assert actual.extra.get("service_tier") == expected.service_tier
     assert actual.usage.total_tokens == (expected.usage.total_tokens if expected.usage else None)
 
 

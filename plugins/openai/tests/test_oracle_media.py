@@ -188,7 +188,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def hosted(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> str:
     # Let the recording server count as OpenAI's own, whose rules are what is compared.
-    monkeypatch.setattr("ipfs_accel_openai._is_hosted", lambda _endpoint: True)
+    monkeypatch.setattr("ipfs_accel_openai._rules.is_hosted", lambda _endpoint: True)
     return httpserver.url_for("/v1")
 
 
@@ -435,7 +435,7 @@ def test_variations_have_ended_at_openai_but_not_elsewhere(client: Client, https
     httpserver.expect_request("/v2/images/variations").respond_with_json(PICTURES)
     endpoint = EndpointConfig(backend="openai", base_url=httpserver.url_for("/v2"), key="sk-test")
     with pytest.MonkeyPatch.context() as patch, Client(endpoints={"other": endpoint}) as other:
-        patch.setattr("ipfs_accel_openai._is_hosted", lambda _endpoint: False)
+        patch.setattr("ipfs_accel_openai._rules.is_hosted", lambda _endpoint: False)
         assert other.vary_image("other/m", PNG, n=2).images[0].data == PNG
     fields, files = form(httpserver.log[0][0])
     assert fields == [("model", "m"), ("n", "2")]
@@ -627,14 +627,16 @@ def test_files_that_openai_would_refuse_are_not_sent(client: Client, httpserver:
         file.truncate(26 << 20)
     huge = tmp_path / "huge.jsonl"
     with huge.open("wb") as file:
-        file.truncate(513 << 20)
+        file.truncate(8193 << 20)
     for call, message in (
         (lambda: client.transcribe("openai/m", big), "audio: it has 26 MiB, and OpenAI takes up to 25"),
         (lambda: client.transcribe("openai/m", b"what"), "has no extension that OpenAI takes"),
-        (lambda: client.upload_file("openai", huge), "file: it has 513 MiB"),
+        (lambda: client.upload_file("openai", huge), "file: it has 8193 MiB, and OpenAI takes up to 8192"),
         (lambda: client.edit_image("openai/m", [PNG] * 17, "x"), "images: OpenAI takes up to 16"),
         (lambda: client.edit_image("openai/m", b"GIF89a", "x"), r"images\[0\]: OpenAI takes png, webp and jpeg"),
         (lambda: client.edit_image("openai/m", PNG, "x", mask=PNG + bytes(5 << 20)), "mask: it has 5 MiB"),
+        (lambda: client.embed("openai/m", ["x", ""]), r"inputs\[1\]: it is empty"),
+        (lambda: client.embed("openai/m", ["x"] * 2049), "inputs: OpenAI takes up to 2048 at once"),
     ):
         with pytest.raises(e.InvalidRequestError, match=message):
             call()

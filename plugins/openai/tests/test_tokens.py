@@ -7,7 +7,6 @@ import pytest
 from ipfs_accel import Client, EndpointConfig, Image, Message, Tool
 from ipfs_accel.types import ToolCall
 from ipfs_accel.wire import openai_tokens
-from ipfs_accel.wire.pictures import size_of
 from ipfs_accel_openai import _tokens
 from ipfs_accel_openai._pictures import image_tokens
 

@@ -26,18 +26,28 @@ from .assembler import Assembler, build_chat, settle_finish_reason
 from .openai_errors import checked, error_in_body, event_object, field
 from .sse import ServerSentEvent
 
-__all__ = ["ResponseDecoder", "assembler", "read_count", "read_response"]
+__all__ = ["ResponseDecoder", "assembler", "read_count", "read_response", "response_of"]
 
 Json = dict[str, Any]
 
 _REASONS = {"max_output_tokens": "length", "max_tokens": "length", "content_filter": "content_filter"}
 _CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 _KEPT = ("service_tier", "status", "conversation", "metadata", "background", "moderation")
+# What has a place of its own in the parts that an item becomes; the rest is kept beside them, to be sent back.
+_SAID = {
+    "message": {"type", "id", "role", "status", "content"},
+    "function_call": {"type", "id", "call_id", "name", "arguments", "status"},
+    "custom_tool_call": {"type", "id", "call_id", "name", "input", "status"},
+}
 
 
 def read_response(response: HttpResponse, backend: str = "openai") -> ChatResponse:
     """Read the answer of POST /responses; `backend` is who understands its opaque parts."""
-    body = response.json()
+    return response_of(response.json(), backend)
+
+
+def response_of(body: Any, backend: str = "openai") -> ChatResponse:
+    """Read the JSON object of a response."""
     if isinstance(body, dict) and body.get("status") == "failed":
         raise _failure(body)
     return _answer(checked(body), backend, raw=body)
@@ -55,7 +65,7 @@ def _answer(body: Json, backend: str, raw: Any = None) -> ChatResponse:
         parts += _parts(item, logprobs, backend)
     has_calls = any(isinstance(part, ToolCall) for part in parts)
     extra = {name: body[name] for name in _KEPT if body.get(name) not in (None, {}, False)}
-    if ran := sorted({str(part.data.get("type")) for part in parts if isinstance(part, Opaque)} - {"reasoning"}):
+    if ran := sorted({str(item.get("type")) for item in body["output"]} - {"reasoning", *_SAID}):
         extra["server_tools"] = ran  # they cost what no token tells
     reason = settle_finish_reason(_reason(body), has_tool_calls=has_calls)
     message = Message(role="assistant", content=tuple(parts))
@@ -88,15 +98,25 @@ def _parts(item: Any, logprobs: list[TokenLogprob], backend: str) -> Iterator[Pa
             elif content.get("text"):
                 yield Text(text=content["text"], annotations=tuple(content.get("annotations") or ()))
             logprobs += [_logprob(token) for token in content.get("logprobs") or ()]
+        yield from _remark(item, backend)
     elif kind in _CALLS:
         arguments = item.get(_CALLS[kind]) or ""
         yield ToolCall(id=field(item, "call_id", str), name=item.get("name") or "", arguments=arguments)
+        yield from _remark(item, backend)
     else:
         if kind == "reasoning":
             text = _thought(item)
             if text:
                 yield Reasoning(text=text)
         yield Opaque(backend=backend, data=item)
+
+
+def _remark(item: Json, backend: str) -> Iterator[Opaque]:
+    """Keep what an item says beside its parts, such as whether a message is a comment or the answer."""
+    kind = item["type"]
+    rest = {name: value for name, value in item.items() if name not in _SAID[kind] and value is not None}
+    if rest:
+        yield Opaque(backend=backend, data={"type": kind, **rest})
 
 
 def _thought(item: Json) -> str:
@@ -204,6 +224,9 @@ def _item_ends(data: Json, out: Assembler[ChatResponse], backend: str) -> None:
         out.end_block(key=data.get("output_index") or 0)
     elif item.get("type") == "message":
         out.end_block()
+    if item.get("type") in _SAID:
+        for remark in _remark(item, backend):
+            out.opaque(remark.backend, remark.data)
     elif item:
         out.opaque(backend, item)
 

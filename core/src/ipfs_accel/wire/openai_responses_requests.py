@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ipfs_accel.errors import InvalidRequestError
@@ -20,8 +20,9 @@ from ipfs_accel.types import (
     ToolCall,
     ToolResult,
 )
+from ipfs_accel.wire.openai_requests import CONTENT_TYPES, custom_tools, with_own_tools
 
-__all__ = ["NOT_THERE", "body", "count_body"]
+__all__ = ["NOT_THERE", "body", "count_body", "is_needed"]
 
 Json = dict[str, Any]
 
@@ -47,7 +48,8 @@ def body(request: ChatRequest, *, stream: bool, backend: str = "openai", stores:
         backend: Whose opaque parts go back to the server.
         stores: Whether the server can store answers, and so has the fields that say whether it should.
     """
-    found: Json = {"model": request.model, "input": list(_items(request.messages, backend))}
+    items = _items(request.messages, backend, custom_tools(request.extra))
+    found: Json = {"model": request.model, "input": list(items)}
     named = {
         "max_output_tokens": request.max_tokens,
         "temperature": request.temperature,
@@ -74,7 +76,17 @@ def body(request: ChatRequest, *, stream: bool, backend: str = "openai", stores:
         found["store"] = False
     if stream:
         found["stream"] = True
-    return _with_extra(found, request.extra)
+    found = _with_extra(found, request.extra)
+    return with_own_tools(found, [_tool(tool) for tool in request.tools], request.extra)
+
+
+def is_needed(part: Part, backend: str = "openai") -> bool:
+    """Whether a part of a message has a form only here: the other API takes neither kept pictures nor web documents."""
+    if isinstance(part, Opaque):
+        return part.backend == backend and part.data.get("type") not in CONTENT_TYPES
+    return (isinstance(part, Image) and part.file_id is not None) or (
+        isinstance(part, Document) and part.url is not None
+    )
 
 
 def _with_extra(found: Json, extra: Any) -> Json:
@@ -90,20 +102,24 @@ def count_body(request: ChatRequest) -> Json:
     return {name: value for name, value in body(request, stream=False).items() if name in _COUNTED}
 
 
-def _items(messages: Iterable[Message], backend: str) -> Iterator[Json]:
+def _items(messages: Collection[Message], backend: str, custom: Collection[str]) -> Iterator[Json]:
+    calls = (part for message in messages for part in message.content if isinstance(part, ToolCall))
+    free = {call.id for call in calls if call.name in custom}
     for index, message in enumerate(messages):
         try:
-            yield from _assistant(message, backend) if message.role == "assistant" else _others(message, backend)
+            is_answer = message.role == "assistant"
+            yield from _assistant(message, backend, free) if is_answer else _others(message, backend, free)
         except InvalidRequestError as error:
             raise InvalidRequestError(f"messages[{index}]: {error.message}", hint=error.hint) from None
 
 
-def _others(message: Message, backend: str) -> Iterator[Json]:
+def _others(message: Message, backend: str, free: Collection[str]) -> Iterator[Json]:
     said: list[Json] = []
     for part in message.content:
         if isinstance(part, ToolResult):
-            yield {"type": "function_call_output", "call_id": part.tool_call_id, "output": _output(part)}
-        elif isinstance(part, Opaque):
+            kind = "custom_tool_call_output" if part.tool_call_id in free else "function_call_output"
+            yield {"type": kind, "call_id": part.tool_call_id, "output": _output(part)}
+        elif isinstance(part, Opaque) and (part.backend != backend or is_needed(part, backend)):
             if part.backend == backend:
                 yield dict(part.data)
         else:
@@ -115,27 +131,48 @@ def _others(message: Message, backend: str) -> Iterator[Json]:
         yield {"role": message.role, "content": said if plain is None else plain}
 
 
-def _assistant(message: Message, backend: str) -> Iterator[Json]:
+def _assistant(message: Message, backend: str, free: Collection[str]) -> Iterator[Json]:
     """Give a model's turn back in the order in which it came: thoughts stand before the calls that they led to."""
-    said: list[Json] = []
+    found: list[Json] = []
+    said: list[Json] | None = None
     for part in message.content:
-        if isinstance(part, Text):
-            said.append({"type": "output_text", "text": part.text})
-        elif isinstance(part, Refusal):
-            said.append({"type": "refusal", "refusal": part.text})
-        else:
-            item = _item(part, backend)
-            if item is not None:
-                if said:
-                    yield {"role": "assistant", "content": said}
-                    said = []
-                yield item
-    if said:
-        yield {"role": "assistant", "content": said}
+        if isinstance(part, Text | Refusal):
+            if said is None:
+                said = []
+                found.append({"role": "assistant", "content": said})
+            said.append(_said(part))
+            continue
+        about = part.data if isinstance(part, Opaque) and part.backend == backend else {}
+        if _is_remark(about):
+            # What the model said of the item before it, which is in parts of their own; see `openai_responses_answers`.
+            if found and about["type"] == found[-1].get("type", "message"):
+                found[-1].update(about if "type" in found[-1] else {**about, "type": "message"})
+            said = None
+            continue
+        item = _item(part, backend, free)
+        if item is not None:
+            found.append(item)
+            said = None
+    yield from found
 
 
-def _item(part: Part, backend: str) -> Json | None:
+def _is_remark(item: Mapping[str, Any]) -> bool:
+    """Whether the data of an opaque part only adds to the message or the call before it."""
+    if item.get("type") == "message":
+        return "content" not in item
+    return item.get("type") in {"function_call", "custom_tool_call"} and "call_id" not in item
+
+
+def _said(part: Text | Refusal) -> Json:
+    if isinstance(part, Text):
+        return {"type": "output_text", "text": part.text}
+    return {"type": "refusal", "refusal": part.text}
+
+
+def _item(part: Part, backend: str, free: Collection[str]) -> Json | None:
     if isinstance(part, ToolCall):
+        if part.id in free:
+            return {"type": "custom_tool_call", "call_id": part.id, "name": part.name, "input": part.arguments}
         arguments = part.arguments or "{}"
         return {"type": "function_call", "call_id": part.id, "name": part.name, "arguments": arguments}
     if isinstance(part, Opaque) and part.backend == backend:
@@ -144,6 +181,8 @@ def _item(part: Part, backend: str) -> Json | None:
 
 
 def _input(part: Part) -> Json:
+    if isinstance(part, Opaque):
+        return _of_chat(part.data)
     if isinstance(part, Text):
         return {"type": "input_text", "text": part.text}
     if isinstance(part, Image):
@@ -158,6 +197,21 @@ def _input(part: Part) -> Json:
     raise InvalidRequestError(
         f"the Responses API takes no {type(part).__name__.lower()} here", hint="choose a model of the chat API"
     )
+
+
+def _of_chat(content: Mapping[str, Any]) -> Json:
+    """Write a part in the form of chats as it is here: flat, and under another name."""
+    kind = str(content["type"])
+    inner = content.get(kind)
+    rest = {name: value for name, value in content.items() if name not in {"type", kind}}
+    if kind == "image_url":
+        value = dict(inner) if isinstance(inner, Mapping) else {"url": inner}
+        return {"type": "input_image", "image_url": value.pop("url"), **value, **rest}
+    if kind == "file" and isinstance(inner, Mapping):
+        return {"type": "input_file", **inner, **rest}
+    if kind == "text":
+        return {"type": "input_text", "text": inner, **rest}
+    raise InvalidRequestError(f"the Responses API takes no {kind} here", hint="choose a model of the chat API")
 
 
 def _output(result: ToolResult) -> Any:

@@ -26,7 +26,9 @@ _RANKS = "https://openaipublic.blob.core.windows.net/encodings/{}.tiktoken"
 _PER_MESSAGE = 3
 _PER_NAME = 1
 _REPLY = 3
-_PER_TOOLS = 9
+# The tools stand in a system message of their own unless there is one.
+_PER_TOOLS, _WITH_SYSTEM = 9, -4
+_NO_TOOL, _THIS_TOOL = 1, 7
 _CHARACTERS_PER_TOKEN = 4
 
 
@@ -45,7 +47,16 @@ def count(
     total = around + _REPLY + sum(_message(message, image_tokens, tokens) for message in request.messages)
     if request.tools:
         total += _PER_TOOLS + sum(tokens(_signature(tool)) for tool in request.tools)
+        if any(message.role in {"system", "developer"} for message in request.messages):
+            total += _WITH_SYSTEM
+        total += _choice(request.tool_choice, tokens)
     return TokenCount(input_tokens=total, exact=False, method=method)
+
+
+def _choice(choice: str | None, tokens: Count) -> int:
+    if choice in {None, "auto", "required"}:
+        return 0
+    return _NO_TOOL if choice == "none" else _THIS_TOOL + tokens(str(choice))
 
 
 def _message(message: Message, image_tokens: Callable[[Image], int], tokens: Count) -> int:

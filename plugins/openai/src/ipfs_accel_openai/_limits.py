@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import PurePath
 
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import EditImageRequest, Image, Upload
+from ipfs_accel.types import EditImageRequest, Image, Tool, Upload, UploadRequest
 
-__all__ = ["check_edit", "check_sound", "check_upload"]
+__all__ = ["FILE", "check_edit", "check_sound", "check_texts", "check_tools", "check_upload"]
 
 MEGABYTE = 1 << 20
 _SOUND = 25 * MEGABYTE
 _SOUNDS = {".flac", ".mp3", ".mp4", ".mpeg", ".mpga", ".m4a", ".ogg", ".wav", ".webm"}
 _PICTURE, _MASK, _PICTURES = 50 * MEGABYTE, 4 * MEGABYTE, 16
 _PICTURE_TYPES = {"image/png", "image/webp", "image/jpeg"}
-_FILE = 512 * MEGABYTE
+FILE = 512 * MEGABYTE
+"""Largest file that goes up in one piece."""
+_IN_PARTS = 8192 * MEGABYTE
+_TEXTS = 2048
+_TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def check_sound(upload: Upload) -> None:
@@ -45,9 +51,27 @@ def _check_picture(image: Image, field: str, most: int) -> None:
     _check_size(field, len(image.data), most, "make it smaller")
 
 
-def check_upload(upload: Upload) -> None:
+def check_upload(request: UploadRequest) -> None:
     """Check a file for OpenAI to keep."""
-    _check_size("file", upload.size or 0, _FILE, "split it")
+    _check_size("file", request.file.size or 0, _IN_PARTS, "split it")
+
+
+def check_tools(tools: Sequence[Tool]) -> None:
+    """Check the names of functions."""
+    for index, tool in enumerate(tools):
+        if not _TOOL_NAME.fullmatch(tool.name):
+            raise InvalidRequestError(
+                f"tools[{index}]: OpenAI takes names of 1 to 64 letters, digits, '_' and '-', not {tool.name!r}"
+            )
+
+
+def check_texts(inputs: Sequence[str | tuple[int, ...]]) -> None:
+    """Check what is to become vectors."""
+    if len(inputs) > _TEXTS:
+        raise InvalidRequestError(f"inputs: OpenAI takes up to {_TEXTS} at once, these are {len(inputs)}")
+    for index, item in enumerate(inputs):
+        if not item:
+            raise InvalidRequestError(f"inputs[{index}]: it is empty, and OpenAI makes no vector of nothing")
 
 
 def _check_size(field: str, size: int, most: int, hint: str) -> None:

@@ -1,0 +1,79 @@
+"""Azure OpenAI: the same models and the same API, below other paths."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+import attrs
+from ipfs_accel import BackendInfo, KeyHeader
+from ipfs_accel.errors import InvalidRequestError
+from ipfs_accel.plans import Endpoint
+from ipfs_accel.types import ModelInfo
+
+from ._openai import OpenAI, Options
+
+__all__ = ["Azure", "AzureOptions"]
+
+
+@attrs.frozen(kw_only=True)
+class AzureOptions(Options):
+    """Settings of an Azure OpenAI endpoint, besides those of OpenAI's.
+
+    Attributes:
+        api_version: Date of the classic API, whose URLs name the deployment; None means the newer one below
+            /openai/v1, which has no version.
+        token: Whether the key is an access token of Microsoft Entra ID instead of a key of the resource.
+    """
+
+    api_version: str | None = None
+    token: bool = False
+
+
+def _azure_key(options: AzureOptions) -> KeyHeader:
+    return KeyHeader() if options.token else KeyHeader(name="api-key", prefix="")
+
+
+class Azure(OpenAI):
+    """OpenAI's models as Azure serves them: the model's id is the name of the deployment."""
+
+    info = BackendInfo(
+        name="azure",
+        title="Azure OpenAI",
+        base_url_env=("AZURE_OPENAI_ENDPOINT",),
+        key_env=("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_AD_TOKEN"),
+        key_header=_azure_key,
+        needs_key=True,
+        options=AzureOptions,
+        options_env={"api_version": "OPENAI_API_VERSION"},
+        request_id_headers=("x-request-id", "apim-request-id"),
+        documentation="https://learn.microsoft.com/azure/ai-foundry/openai/reference",
+    )
+
+    def is_hosted(self, _endpoint: Endpoint) -> bool:
+        """Return True: the models are OpenAI's, whatever their deployments are called."""
+        return True
+
+    def described(self, _endpoint: Endpoint, model: ModelInfo) -> ModelInfo:
+        """Add nothing: a deployment may be called like a model that it is not, and Azure has prices of its own."""
+        return model
+
+    def path(self, endpoint: Endpoint, route: str) -> str:
+        """Return where a route is: below the resource's own address, which may already say it."""
+        version = endpoint.options.api_version
+        base = "" if urlsplit(endpoint.base_url).path.rstrip("/").endswith("/openai/v1") else "/openai"
+        if version is None:
+            return f"{base}/v1{route}" if base else route
+        return f"{base}{route}?api-version={version}"
+
+    def model_path(self, endpoint: Endpoint, route: str, model: str) -> str:
+        """Return where the route of a deployment is, for the classic API."""
+        if endpoint.options.api_version is None:
+            return self.path(endpoint, route)
+        return self.path(endpoint, f"/deployments/{_deployment(model)}{route}")
+
+
+def _deployment(model: str) -> str:
+    if not re.fullmatch(r"[\w.-]+", model):
+        raise InvalidRequestError(f"model: {model!r} is no name of a deployment")
+    return model

@@ -1,0 +1,241 @@
+"""OpenAI's service as a plugin class; `azure` is made of it too."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from functools import cache
+from typing import Any, ClassVar, Literal
+
+import attrs
+from ipfs_accel import BackendInfo, hookimpl
+from ipfs_accel.catalogue import Catalogue
+from ipfs_accel.errors import InvalidRequestError, UnsupportedOperationError
+from ipfs_accel.plans import Endpoint, Flow, Http, Local, Plan, Ready, StreamPlan, post_json
+from ipfs_accel.types import (
+    Answer,
+    BatchItem,
+    ChatRequest,
+    EditImageRequest,
+    EmbedRequest,
+    FileInfo,
+    ImageResponse,
+    ModelInfo,
+    ModerateRequest,
+    ModerateResponse,
+    Moderation,
+    Request,
+    TokenCount,
+    TranscribeRequest,
+    TranscribeResponse,
+    UploadRequest,
+    VaryImageRequest,
+)
+from ipfs_accel.wire import openai_responses_answers as responses_answers
+from ipfs_accel.wire import openai_responses_requests as responses_requests
+from ipfs_accel.wire.openai_audio import OpenAIAudio
+from ipfs_accel.wire.openai_files import OpenAIFiles
+from ipfs_accel.wire.openai_images import OpenAIImages
+from ipfs_accel.wire.openai_requests import given
+from ipfs_accel.wire.openai_responses import OpenAIResponses
+
+from . import _calls, _limits, _moderation, _rules, _uploads
+
+__all__ = ["OpenAI", "Options"]
+
+BASE_URL = "https://api.openai.com/v1"
+_ALWAYS_WHOLE = re.compile(r"whisper-1(?:-|$)")
+
+
+@attrs.frozen(kw_only=True)
+class Options:
+    """Settings of an OpenAI endpoint.
+
+    Attributes:
+        organization: Id of the organisation to bill, where a key has several.
+        project: Id of the project to bill.
+        api: How chats are made: by chat completions, by the Responses API, or (auto) by the latter where the model or
+            the fields in `extra` need it.
+        count: How input tokens are counted: by the server, offline, or (auto) by the server if it is OpenAI's own.
+    """
+
+    organization: str | None = None
+    project: str | None = None
+    api: Literal["auto", "chat", "responses"] = "auto"
+    count: Literal["auto", "server", "offline"] = "auto"
+
+
+def _headers(options: Options) -> Mapping[str, str]:
+    named = {"OpenAI-Organization": options.organization, "OpenAI-Project": options.project}
+    return {name: value for name, value in named.items() if value}
+
+
+class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
+    """All that OpenAI's own service has for calls over HTTP."""
+
+    api_version = 1
+    own_parts: ClassVar[str | None] = "openai"
+    info = BackendInfo(
+        name="openai",
+        title="OpenAI",
+        base_url=BASE_URL,
+        base_url_env=("OPENAI_BASE_URL",),
+        key_env=("OPENAI_API_KEY",),
+        needs_key=True,
+        options=Options,
+        options_env={"organization": "OPENAI_ORG_ID", "project": "OPENAI_PROJECT_ID"},
+        headers=_headers,
+        prices_hold=_rules.prices_hold,
+        documentation="https://platform.openai.com/docs/api-reference",
+    )
+
+    @hookimpl
+    def count_tokens(self, endpoint: Endpoint, request: ChatRequest) -> Plan[TokenCount]:
+        """Plan POST /responses/input_tokens, or a count without a server."""
+        if endpoint.options.count == "server" or (endpoint.options.count == "auto" and self.is_hosted(endpoint)):
+            path = self.path(endpoint, "/responses/input_tokens")
+            return Http(
+                send=post_json(path, responses_requests.count_body(request)), parse=responses_answers.read_count
+            )
+
+        def run() -> TokenCount:
+            from . import _tokens  # noqa: PLC0415 - encodings are large, and few callers count
+
+            return _tokens.count(request)
+
+        return Local(run=run)
+
+    @hookimpl
+    def moderate(self, endpoint: Endpoint, request: ModerateRequest) -> Plan[ModerateResponse]:
+        """Plan POST /moderations, once for texts and once per input that has pictures."""
+        sends = [post_json(self.path(endpoint, "/moderations"), body) for body in _moderation.bodies(request)]
+        if len(sends) == 1:
+            count = len(request.inputs)
+            return Http(send=sends[0], parse=lambda response: _moderation.read(response, count))
+
+        def steps() -> Generator[Any, Any, Plan[ModerateResponse]]:
+            results: tuple[Moderation, ...] = ()
+            for send in sends:
+                answer = yield Http(send=send, parse=lambda response: _moderation.read(response, 1))
+                results += answer.results
+            return Ready(value=attrs.evolve(answer, results=results, raw=None))
+
+        return Flow(steps=steps)
+
+    @hookimpl
+    def stream_transcribe(self, endpoint: Endpoint, request: TranscribeRequest) -> StreamPlan[TranscribeResponse]:
+        """Plan POST /audio/transcriptions as a stream; whisper-1 ignores the wish."""
+        if self.is_hosted(endpoint) and _ALWAYS_WHOLE.match(request.model):
+            raise InvalidRequestError(
+                f"model: {request.model} does not stream", hint="use transcribe, or a model such as gpt-transcribe"
+            )
+        return super().stream_transcribe(endpoint, request)
+
+    @hookimpl
+    def vary_image(self, endpoint: Endpoint, request: VaryImageRequest) -> Plan[ImageResponse]:
+        """Plan POST /images/variations, which OpenAI itself has ended; other servers may have it."""
+        if self.is_hosted(endpoint):
+            raise UnsupportedOperationError(
+                "OpenAI ended image variations with dall-e-2 on 2026-05-12", hint="use edit_image with a prompt"
+            )
+        return super().vary_image(endpoint, request)
+
+    @hookimpl
+    def upload_file(self, endpoint: Endpoint, request: UploadRequest) -> Plan[FileInfo]:
+        """Plan POST /files, or an upload in parts for what is too large for that."""
+        if self.is_hosted(endpoint):
+            _limits.check_upload(request)
+            if (request.file.size or 0) > _limits.FILE:
+                return _uploads.in_parts(request, lambda route: self.path(endpoint, route))
+        return super().upload_file(endpoint, request)
+
+    @hookimpl
+    def calls(self) -> Mapping[str, Callable[..., Plan[Any] | StreamPlan[Any]]]:
+        """Name what the service has beyond the operations: kept responses and chats, and more."""
+        return _calls.calls(self.path)
+
+    # what may differ
+
+    def transcribe_fields(self, endpoint: Endpoint, request: TranscribeRequest) -> dict[str, Any]:
+        """Check the sound, for OpenAI's own service."""
+        if self.is_hosted(endpoint):
+            _limits.check_sound(request.audio)
+        return super().transcribe_fields(endpoint, request)
+
+    def image_body(self, endpoint: Endpoint, request: Any) -> dict[str, Any]:
+        """Check the pictures, for OpenAI's own service."""
+        if self.is_hosted(endpoint) and isinstance(request, EditImageRequest):
+            _limits.check_edit(request)
+        return super().image_body(endpoint, request)
+
+    def is_hosted(self, endpoint: Endpoint) -> bool:
+        """Whether the endpoint is OpenAI's own, whose rules are known."""
+        return _rules.is_hosted(endpoint)
+
+    def speaks_responses(self, endpoint: Endpoint, request: ChatRequest) -> bool:
+        """Whether a chat is made by the Responses API."""
+        api = endpoint.options.api
+        if api != "auto" or not self.is_hosted(endpoint):
+            return bool(api == "responses")
+        return _rules.needs_responses(request)
+
+    def described(self, endpoint: Endpoint, model: ModelInfo) -> ModelInfo:
+        """Add what the catalogue knows, for OpenAI's own service."""
+        return _catalogue().describe(model) if self.is_hosted(endpoint) else model
+
+    def refused(self, endpoint: Endpoint, request: Any) -> Collection[str]:
+        """Return what a reasoning model of OpenAI's refuses; other servers decide for themselves."""
+        return _rules.refused(request) if self.is_hosted(endpoint) else super().refused(endpoint, request)
+
+    def image_refuses(self, endpoint: Endpoint) -> tuple[str, ...]:
+        """Add the styles, which ended with dall-e."""
+        names = super().image_refuses(endpoint)
+        return (*names, "style") if self.is_hosted(endpoint) else names
+
+    def chat_body(self, endpoint: Endpoint, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
+        """Name the limit as OpenAI does now; servers with its dialect often know only the old name."""
+        if self.is_hosted(endpoint):
+            _limits.check_tools(request.tools)
+        body = super().chat_body(endpoint, request, stream=stream)
+        if "max_tokens" in body and "max_tokens" not in request.extra and self.is_hosted(endpoint):
+            limit = body.pop("max_tokens")
+            body.setdefault("max_completion_tokens", limit)
+        return body
+
+    def embed_body(self, endpoint: Endpoint, request: EmbedRequest) -> dict[str, Any]:
+        """Check the texts, for OpenAI's own service."""
+        if self.is_hosted(endpoint):
+            _limits.check_texts(request.inputs)
+        return super().embed_body(endpoint, request)
+
+    def batch_route(self, endpoint: Endpoint, items: Sequence[BatchItem]) -> str:
+        """Return the Responses API's if one of the chats needs it."""
+        chats = [item.request for item in items if isinstance(item.request, ChatRequest)]
+        is_needed = any(self.speaks_responses(endpoint, chat) for chat in chats)
+        return "/responses" if is_needed else super().batch_route(endpoint, items)
+
+    def batch_body(self, endpoint: Endpoint, route: str, request: Request) -> dict[str, Any]:
+        """Write a chat for the API that the batch is for."""
+        if route == "/responses" and isinstance(request, ChatRequest):
+            return self.responses_body(endpoint, request, stream=False)
+        return super().batch_body(endpoint, route, request)
+
+    def batch_unsupported(self, endpoint: Endpoint, route: str, request: Request) -> tuple[str, ...]:
+        """Add what the Responses API does not have, if the batch is for it."""
+        lost = super().batch_unsupported(endpoint, route, request)
+        return (*given(request, responses_requests.NOT_THERE), *lost) if route == "/responses" else lost
+
+    def batch_reader(self, route: str) -> Callable[[dict[str, Any]], Answer]:
+        """Read what the Responses API says, if the batch was for it."""
+        return responses_answers.response_of if route.endswith("/responses") else super().batch_reader(route)
+
+    def responses_body(self, endpoint: Endpoint, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
+        """Check the tools, for OpenAI's own service."""
+        if self.is_hosted(endpoint):
+            _limits.check_tools(request.tools)
+        return super().responses_body(endpoint, request, stream=stream)
+
+
+@cache
+def _catalogue() -> Catalogue:
+    return Catalogue.load("ipfs_accel_openai")

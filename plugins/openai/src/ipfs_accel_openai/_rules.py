@@ -1,0 +1,76 @@
+"""What OpenAI's own service and its models refuse, and which of its two APIs a chat needs."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from ipfs_accel.plans import Endpoint
+from ipfs_accel.types import ChatRequest, SpeakRequest
+from ipfs_accel.wire.openai_responses_requests import is_needed
+
+__all__ = ["is_hosted", "needs_responses", "prices_hold", "refused"]
+
+# Models that reason refuse what would steer their sampling. The names are those of the o-series and of gpt-5 and later;
+# gpt-5-chat-latest and its like do not reason.
+_REASONING = re.compile(r"(?:o[1-9]|gpt-(?:[5-9]|\d\d))(?!.*-chat)(?:[-.]|$)")
+_REFUSED_WHEN_REASONING = ("top_k", "stop", "frequency_penalty", "presence_penalty", "logit_bias")
+# These have no effort `none`, so they always reason; of the others some do not unless they are asked to.
+_ALWAYS_REASONING = re.compile(r"(?:o[1-9]|gpt-5)(?:-|$)")
+# What steers or shows sampling is refused while a model reasons, unless it is what happens anyway.
+_DEFAULTS: dict[str, tuple[Any, ...]] = {
+    "temperature": (None, 1),
+    "top_p": (None, 1),
+    "logprobs": (None, False),
+    "top_logprobs": (None,),
+}
+# Models that the chat API does not have, and fields that only the Responses API has.
+_RESPONSES_ONLY = re.compile(r".*(?:-pro|codex|deep-research|computer-use)(?:-|$)")
+_RESPONSES_FIELDS = frozenset(
+    {"previous_response_id", "conversation", "instructions", "include", "background", "reasoning", "truncation"}
+    | {"prompt", "max_tool_calls", "context_management", "text"}
+)
+_RESPONSES_EFFORT = "max"
+_PLAIN_VOICES = re.compile(r"tts-1(?:-|$)")
+
+
+def is_hosted(endpoint: Endpoint) -> bool:
+    """Whether the endpoint is OpenAI's own, in any of its regions."""
+    host = urlsplit(endpoint.base_url).hostname or ""
+    return host == "api.openai.com" or host.endswith(".api.openai.com")
+
+
+def refused(request: Any) -> tuple[str, ...]:
+    """Return the options that OpenAI's own service refuses for a request."""
+    if isinstance(request, SpeakRequest):
+        return ("sample_rate", "instructions") if _PLAIN_VOICES.match(request.model) else ("sample_rate",)
+    if not _REASONING.match(request.model):
+        return ("top_k",)
+    if not _reasons(request):
+        return _REFUSED_WHEN_REASONING
+    changed = [name for name, usual in _DEFAULTS.items() if getattr(request, name, None) not in usual]
+    return (*_REFUSED_WHEN_REASONING, *changed)
+
+
+def _reasons(request: Any) -> bool:
+    """Whether the model certainly reasons; where that is open, the server has the last word."""
+    effort = request.extra.get("reasoning_effort", getattr(request, "reasoning_effort", None))
+    if effort is None:
+        return _ALWAYS_REASONING.match(request.model) is not None
+    return bool(effort != "none")
+
+
+def needs_responses(request: ChatRequest) -> bool:
+    """Whether a chat can only be had from the Responses API."""
+    return (
+        request.reasoning_effort == _RESPONSES_EFFORT
+        or _RESPONSES_ONLY.match(request.model) is not None
+        or not _RESPONSES_FIELDS.isdisjoint(request.extra)
+        or any(is_needed(part) for message in request.messages for part in message.content)
+    )
+
+
+def prices_hold(extra: Any) -> bool:
+    """Whether an answer costs what the catalogue says: not if tools ran at OpenAI, which are paid for by the call."""
+    return "server_tools" not in extra
