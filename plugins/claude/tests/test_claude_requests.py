@@ -177,7 +177,7 @@ def test_blocks_of_ones_own() -> None:
 
 def test_white_space_at_the_end_of_an_answer_to_go_on_with_is_cut() -> None:
     def turns(*messages: Message) -> Any:
-        plan: Any = backend.chat(HOSTED, ChatRequest(model="m", messages=messages))
+        plan: Any = backend.chat(HOSTED, ChatRequest(model="claude-haiku-4-5", messages=messages))
         return json.loads(plan.send.content)["messages"]
 
     assert turns(*HI, Message.assistant("It is \n"))[-1]["content"] == "It is"

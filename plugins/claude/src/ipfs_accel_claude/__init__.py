@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,14 +15,19 @@ from ipfs_accel.wire.openai_errors import field
 from ipfs_accel.wire.sse import SSEDecoder
 
 from . import _answers as answers
+from . import _limits as limits
 from . import _requests as requests
 from ._errors import read_error
 from ._models import described, prices_hold, read_model
 from ._pages import ask, listed, post
 from ._requests import block
-from ._rules import Rules, rules_of
+from ._rules import Rules, is_hosted, rules_of
 
 __all__ = ["Claude", "Options", "backend", "block"]
+
+COUNT = "/v1/messages/count_tokens"
+LONG = 21_333
+"""Tokens that the API is expected to need ten minutes for, by its vendor's own rule."""
 
 
 class _Late:
@@ -49,8 +55,10 @@ class Options:
 
     Attributes:
         max_tokens: The limit of an answer where the caller gives none; the API requires one, and thinking counts.
-        beta: Names of beta features to switch on, separated by commas.
+        beta: Names of beta features to switch on, separated by commas; those of one call go into its `extra`, as
+            `betas`.
         workspace: Id of the workspace to bill.
+        user_profile: Id of the profile of the user on whose behalf calls are made.
         key_header: Where the key goes: as a bearer token, which all of Anthropic's keys and tokens can be, or in one
             of the headers that some other servers want.
     """
@@ -58,11 +66,16 @@ class Options:
     max_tokens: int = 16_384
     beta: str | None = None
     workspace: str | None = None
+    user_profile: str | None = None
     key_header: Literal["authorization", "x-api-key", "api-key"] = "authorization"
 
 
 def _headers(options: Options) -> dict[str, str]:
-    named = {"anthropic-beta": options.beta, "anthropic-workspace-id": options.workspace}
+    named = {
+        "anthropic-beta": options.beta,
+        "anthropic-workspace-id": options.workspace,
+        "anthropic-user-profile-id": options.user_profile,
+    }
     return {name: value for name, value in named.items() if value}
 
 
@@ -98,11 +111,12 @@ class Claude:
 
     @hookimpl
     def chat(self, endpoint: Endpoint, request: ChatRequest) -> Plan[ChatResponse]:
-        """Plan POST /v1/messages."""
+        """Plan POST /v1/messages; a long answer is streamed, since a silent connection would not last until its end."""
         rules = rules_of(endpoint, request.model)
+        is_long = _limit(endpoint, request) > LONG
         return Http(
-            send=_messages(endpoint, request, rules, stream=False),
-            parse=answers.read_chat,
+            send=_messages(endpoint, request, rules, stream=is_long),
+            parse=answers.read_streamed if is_long else answers.read_chat,
             unsupported=requests.unsupported(request, rules),
         )
 
@@ -121,18 +135,27 @@ class Claude:
     @hookimpl
     def count_tokens(self, endpoint: Endpoint, request: ChatRequest) -> Plan[TokenCount]:
         """Plan POST /v1/messages/count_tokens, which is free; the provider calls its answer an estimate."""
-        body = requests.counted(request, rules_of(endpoint, request.model))
+        rules = rules_of(endpoint, request.model)
+        body = requests.counted(request, rules)
+        if is_hosted(endpoint):
+            limits.check_chat(request, rules)
 
         def read(response: HttpResponse) -> TokenCount:
             answer = response.json()
             return TokenCount(input_tokens=field(answer, "input_tokens", int), exact=False, method="server", raw=answer)
 
-        return Http(send=post(endpoint, "/v1/messages/count_tokens", body, requests.NEWEST), parse=read)
+        headers = requests.headers(body, rules, request.extra)
+        return Http(send=limits.checked(endpoint, post(endpoint, COUNT, body, headers)), parse=read)
 
     @hookimpl
     def list_models(self, endpoint: Endpoint) -> Plan[tuple[ModelInfo, ...]]:
         """Plan GET /v1/models, page by page."""
         return listed(endpoint, "/v1/models", lambda item: described(endpoint, read_model(item)))
+
+    @hookimpl
+    def calls(self) -> Mapping[str, Callable[..., Plan[Any]]]:
+        """Name what the API has beyond the operations."""
+        return {"models": _models}
 
     @hookimpl
     def show_model(self, endpoint: Endpoint, model: str) -> Plan[ModelInfo]:
@@ -209,8 +232,24 @@ class Claude:
 
 
 def _messages(endpoint: Endpoint, request: ChatRequest, rules: Rules, *, stream: bool) -> HttpRequest:
+    if is_hosted(endpoint):
+        limits.check_chat(request, rules)
     body = requests.body(request, rules, max_tokens=endpoint.options.max_tokens, stream=stream)
-    return post(endpoint, "/v1/messages", body, requests.version(body, rules))
+    headers = requests.headers(body, rules, request.extra)
+    return limits.checked(endpoint, post(endpoint, "/v1/messages", body, headers))
+
+
+def _limit(endpoint: Endpoint, request: ChatRequest) -> int:
+    given = request.extra.get("max_tokens")
+    return given if isinstance(given, int) else request.max_tokens or int(endpoint.options.max_tokens)
+
+
+def _models(
+    endpoint: Endpoint, *, lifecycle: Sequence[str] = (), limit: int | None = None
+) -> Plan[tuple[ModelInfo, ...]]:
+    """List the models whose lifecycle is active, deprecated or retired."""
+    query = tuple([("lifecycle[]", each) for each in lifecycle])
+    return listed(endpoint, "/v1/models", lambda item: described(endpoint, read_model(item)), limit, query)
 
 
 backend = Claude()

@@ -19,14 +19,14 @@ from ipfs_accel.types import (
     ToolCall,
     Usage,
 )
-from ipfs_accel.wire.assembler import Assembler, settle_finish_reason
+from ipfs_accel.wire.assembler import Assembler, chat_assembler, settle_finish_reason
 from ipfs_accel.wire.openai_errors import field
-from ipfs_accel.wire.sse import ServerSentEvent
+from ipfs_accel.wire.sse import ServerSentEvent, SSEDecoder
 
 from ._errors import error_of
 from ._fields import given
 
-__all__ = ["StreamDecoder", "read_chat", "read_message"]
+__all__ = ["StreamDecoder", "read_chat", "read_message", "read_streamed"]
 
 Json = dict[str, Any]
 
@@ -53,6 +53,16 @@ _TOKENS = {
 def read_chat(response: HttpResponse) -> ChatResponse:
     """Read a whole answer."""
     return read_message(response.json())
+
+
+def read_streamed(response: HttpResponse) -> ChatResponse:
+    """Read an answer that was streamed and came as a whole."""
+    if not response.headers.get("content-type", "").startswith("text/event-stream"):
+        return read_chat(response)
+    frames, decode, out = SSEDecoder(), StreamDecoder(), chat_assembler(eof_after_finish=False)
+    for event in frames.feed(response.body):
+        decode(event, out)
+    return out.conclude()
 
 
 def read_message(body: Any) -> ChatResponse:

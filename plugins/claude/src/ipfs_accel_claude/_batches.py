@@ -8,19 +8,20 @@ from typing import Any
 
 from ipfs_accel import _json
 from ipfs_accel.errors import APIError, ConflictError, InvalidRequestError, StreamIncomplete
-from ipfs_accel.plans import Endpoint, Http, HttpResponse, HttpStream, Plan, StreamFlow, StreamPlan, segment
+from ipfs_accel.plans import Endpoint, Http, HttpResponse, HttpStream, Pairs, Plan, StreamFlow, StreamPlan, segment
 from ipfs_accel.types import Batch, BatchItem, BatchRequest, BatchResult, BatchSummary, ChatRequest
 from ipfs_accel.types._jobs import BatchStatus
 from ipfs_accel.wire.collector import Collector
 from ipfs_accel.wire.ndjson import NDJSONDecoder
 from ipfs_accel.wire.openai_errors import field
 
+from . import _limits as limits
 from . import _requests as requests
 from ._answers import read_message
 from ._errors import error_of
 from ._fields import given, seconds
 from ._pages import ask, listed, nothing, post
-from ._rules import rules_of
+from ._rules import is_hosted, rules_of
 
 __all__ = ["cancel", "create", "delete", "every", "one", "results"]
 
@@ -36,24 +37,31 @@ _WINDOW = "24h"
 
 def create(endpoint: Endpoint, request: BatchRequest) -> Plan[Batch]:
     """Plan POST /v1/messages/batches."""
+    if is_hosted(endpoint):
+        limits.check_batch(request)
     items: list[Json] = []
     unsupported: dict[str, None] = {}
     version = requests.NEWEST
+    betas: dict[str, None] = {}
     for item in request.items:
-        params, refused, wanted = _params(endpoint, item)
+        params, refused, headers = _params(endpoint, item)
         items.append({"custom_id": item.id, "params": params})
         unsupported.update(dict.fromkeys(refused))
         # All go with one version of the API, and the older one takes what the newest takes.
-        version = min(version, wanted)
+        version = min(version, dict(headers)["anthropic-version"])
+        betas.update(dict.fromkeys(value for name, value in headers if name == "anthropic-beta"))
     if request.metadata is not None:
         unsupported["metadata"] = None
     if request.completion_window not in {None, _WINDOW}:
         unsupported["completion_window"] = None
-    send = post(endpoint, PATH, {"requests": items, **request.extra}, version)
+    own = dict(request.extra)
+    betas.update(dict.fromkeys(value for _, value in requests.beta({"betas": own.pop("betas", None)})))
+    headers = (("anthropic-version", version), *[("anthropic-beta", value) for value in betas])
+    send = limits.checked(endpoint, post(endpoint, PATH, {"requests": items, **own}, headers), limits.BATCH)
     return Http(send=send, parse=_read, unsupported=tuple(unsupported))
 
 
-def _params(endpoint: Endpoint, item: BatchItem) -> tuple[Json, tuple[str, ...], str]:
+def _params(endpoint: Endpoint, item: BatchItem) -> tuple[Json, tuple[str, ...], Pairs]:
     where = f"items[{item.id!r}]"
     if not _ID.fullmatch(item.id):
         raise InvalidRequestError(f"{where}: Claude takes ids of 1 to 64 letters, digits, '_' and '-'")
@@ -65,7 +73,7 @@ def _params(endpoint: Endpoint, item: BatchItem) -> tuple[Json, tuple[str, ...],
         body = requests.body(request, rules, max_tokens=endpoint.options.max_tokens)
     except InvalidRequestError as error:
         raise InvalidRequestError(f"{where}: {error.message}", hint=error.hint) from None
-    return body, requests.unsupported(request, rules), requests.version(body, rules)
+    return body, requests.unsupported(request, rules), requests.headers(body, rules, request.extra)
 
 
 def every(endpoint: Endpoint, limit: int | None) -> Plan[tuple[Batch, ...]]:

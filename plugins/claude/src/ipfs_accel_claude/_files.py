@@ -11,9 +11,11 @@ from ipfs_accel.wire.collector import download as plan_download
 from ipfs_accel.wire.multipart import post_multipart
 from ipfs_accel.wire.openai_errors import field
 
+from . import _limits as limits
 from ._fields import given, seconds
 from ._pages import ask, listed, nothing, root
 from ._requests import NEWEST
+from ._rules import is_hosted
 
 __all__ = ["delete", "download", "every", "one", "upload"]
 
@@ -22,6 +24,8 @@ PATH = "/v1/files"
 
 def upload(endpoint: Endpoint, request: UploadRequest) -> Plan[FileInfo]:
     """Plan POST /v1/files."""
+    if is_hosted(endpoint):
+        limits.check_upload(request)
     fields: list[tuple[str, str]] = []
     if request.expires_after is not None:
         fields.append(("expires_in_seconds", str(request.expires_after)))

@@ -23,9 +23,9 @@ def root(endpoint: Endpoint) -> str:
     return endpoint.base_url.removesuffix("/v1")
 
 
-def post(endpoint: Endpoint, path: str, body: dict[str, Any], version: str) -> HttpRequest:
+def post(endpoint: Endpoint, path: str, body: dict[str, Any], headers: Pairs) -> HttpRequest:
     """Make a POST request with JSON."""
-    return post_json(path, body, headers=(("anthropic-version", version),), base_url=root(endpoint))
+    return post_json(path, body, headers=headers, base_url=root(endpoint))
 
 
 def ask(
@@ -40,7 +40,9 @@ def nothing(_response: HttpResponse) -> None:
     """Read the answer to a deletion, which says nothing that is not known."""
 
 
-def listed(endpoint: Endpoint, path: str, read: Callable[[Any], T], limit: int | None = None) -> Plan[tuple[T, ...]]:
+def listed(
+    endpoint: Endpoint, path: str, read: Callable[[Any], T], limit: int | None = None, query: Pairs = ()
+) -> Plan[tuple[T, ...]]:
     """Plan GET of a list, page by page, at most `limit` items of it."""
 
     def parse(response: HttpResponse) -> tuple[list[T], Pairs]:
@@ -52,7 +54,7 @@ def listed(endpoint: Endpoint, path: str, read: Callable[[Any], T], limit: int |
         size = MAX_PAGE if limit is None else min(limit, MAX_PAGE)
         after: Pairs = ()
         while True:
-            send = ask(endpoint, path, query=(("limit", str(size)), *after))
+            send = ask(endpoint, path, query=(("limit", str(size)), *query, *after))
             items, following = yield Http(send=send, parse=parse)
             found += items
             if not following or (limit is not None and len(found) >= limit):

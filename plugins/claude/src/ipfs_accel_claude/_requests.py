@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ipfs_accel.errors import InvalidRequestError
+from ipfs_accel.plans import Pairs
 from ipfs_accel.types import (
     ChatRequest,
     Document,
@@ -23,10 +24,11 @@ from ipfs_accel.types import (
     ToolResult,
 )
 from ipfs_accel.types._messages import sniff_media_type
+from ipfs_accel.wire.openai_requests import with_own_tools
 
 from ._rules import Rules
 
-__all__ = ["NEWEST", "block", "body", "counted", "unsupported", "version"]
+__all__ = ["NEWEST", "beta", "block", "body", "counted", "headers", "unsupported"]
 
 Body = dict[str, Any]
 
@@ -41,6 +43,7 @@ _NOT_COUNTED = {
     *("diagnostics", *_SAMPLING),
 }
 _IMAGES = {"image/jpeg", "image/png", "image/gif", "image/webp"}
+_BETAS = "betas"
 _NO_ID = re.compile(r"[^A-Za-z0-9_-]")
 _TEXTS = {"application/json", "application/jsonl", "application/xml", "application/yaml"}
 
@@ -57,9 +60,18 @@ def block(part: Part, **fields: Any) -> Opaque:
     return Opaque(backend="claude", data={**made, **fields})
 
 
-def version(body: Body, rules: Rules) -> str:
-    """Return the value of the `anthropic-version` header: the older one for models that still take sampling."""
-    return WITH_SAMPLING if rules.sampling and any(name in body for name in _SAMPLING) else NEWEST
+def headers(body: Body, rules: Rules, extra: Mapping[str, Any]) -> Pairs:
+    """Return the version of the API, the older one for models that still take sampling, and the call's own betas."""
+    version = WITH_SAMPLING if rules.sampling and any(name in body for name in _SAMPLING) else NEWEST
+    return (("anthropic-version", version), *beta(extra))
+
+
+def beta(extra: Mapping[str, Any]) -> Pairs:
+    """Return the header that switches on the beta features in `extra`, where the SDK has them too."""
+    names = extra.get(_BETAS)
+    if not names:
+        return ()
+    return (("anthropic-beta", names if isinstance(names, str) else ",".join(names)),)
 
 
 def unsupported(request: ChatRequest, rules: Rules) -> tuple[str, ...]:
@@ -85,6 +97,7 @@ def body(request: ChatRequest, rules: Rules, *, max_tokens: int, stream: bool = 
     if system:
         made["system"] = system
     made["messages"] = _turns(messages)
+    _check_prefill(request, rules)
     if rules.sampling:
         made |= {name: getattr(request, name) for name in _SAMPLING if getattr(request, name) is not None}
     if request.stop is not None:
@@ -101,8 +114,8 @@ def body(request: ChatRequest, rules: Rules, *, max_tokens: int, stream: bool = 
         made["metadata"] = {"user_id": request.user}
     if stream:
         made["stream"] = True
-    made.update(request.extra)
-    return made
+    made.update({name: value for name, value in request.extra.items() if name != _BETAS})
+    return with_own_tools(made, [_tool(tool) for tool in request.tools], request.extra)
 
 
 def counted(request: ChatRequest, rules: Rules) -> Body:
@@ -165,6 +178,17 @@ def _blocks(message: Message, index: int) -> list[Body]:
     except InvalidRequestError as error:
         raise InvalidRequestError(f"messages[{index}]: {error.message}", hint=error.hint) from None
     return blocks
+
+
+def _check_prefill(request: ChatRequest, rules: Rules) -> None:
+    """Refuse an answer to go on with where the model does; what else an answer may hold is sent back to go on."""
+    last = request.messages[-1]
+    is_begun = last.role == "assistant" and all(isinstance(part, Text | Reasoning) for part in last.content)
+    if is_begun and last.text and not rules.prefill:
+        raise InvalidRequestError(
+            f"messages[{len(request.messages) - 1}]: {request.model or 'the model'} does not go on with an answer",
+            hint="end with a user's message; for a certain form of the answer use response_format=JsonSchema(…)",
+        )
 
 
 def _is_no_result(made: Body) -> bool:

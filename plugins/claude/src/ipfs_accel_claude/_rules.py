@@ -24,15 +24,20 @@ class Rules:
         forced_choice: A tool_choice that demands a call.
         inner_system: Instructions between the turns.
         effort: How much to think.
+        prefill: The beginning of an answer to go on with.
+        pictures: How many of them a request may have.
     """
 
     sampling: bool = True
     forced_choice: bool = True
     inner_system: bool = True
     effort: bool = True
+    prefill: bool = True
+    pictures: int = 600
 
 
-_NEWEST = Rules(sampling=False, forced_choice=False)
+_FEWER_PICTURES = 100
+_NEWEST = Rules(sampling=False, forced_choice=False, prefill=False)
 # Models that are not Claude, on servers with its dialect, decide for themselves.
 _OTHER = Rules()
 
@@ -48,7 +53,7 @@ def rules_of(endpoint: Endpoint, model: str) -> Rules:
     found = _NAME.search(model)
     if found is None:
         if _OLDEST.search(model):
-            return Rules(inner_system=False, effort=False)
+            return Rules(inner_system=False, effort=False, pictures=_FEWER_PICTURES)
         return _NEWEST if "claude" in model or is_hosted(endpoint) else _OTHER
     family, version = found[1], (int(found[2]), int(found[3] or 0))
     return Rules(
@@ -56,4 +61,6 @@ def rules_of(endpoint: Endpoint, model: str) -> Rules:
         forced_choice=version < (5, 1) or (family, version) == ("haiku", (5, 5)),
         inner_system=version >= (4, 8),
         effort=version >= (4, 6) or (family, version) == ("opus", (4, 5)),
+        prefill=version <= (4, 5),
+        pictures=_FEWER_PICTURES if version <= (4, 5) else 600,
     )
