@@ -50,11 +50,11 @@ class Azure(OpenAI):
         documentation="https://learn.microsoft.com/azure/ai-foundry/openai/reference",
     )
 
-    def is_hosted(self, _endpoint: Endpoint) -> bool:
+    def is_hosted(self, endpoint: Endpoint) -> bool:  # noqa: ARG002 - it does not matter which
         """Return True: the models are OpenAI's, whatever their deployments are called."""
         return True
 
-    def described(self, _endpoint: Endpoint, model: ModelInfo) -> ModelInfo:
+    def described(self, endpoint: Endpoint, model: ModelInfo) -> ModelInfo:  # noqa: ARG002 - as above
         """Add nothing: a deployment may be called like a model that it is not, and Azure has prices of its own."""
         return model
 

@@ -23,7 +23,6 @@ from ipfs_accel.types import (
     ModelInfo,
     ModerateRequest,
     ModerateResponse,
-    Moderation,
     Request,
     TokenCount,
     TranscribeRequest,
@@ -114,11 +113,11 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
             return Http(send=sends[0], parse=lambda response: _moderation.read(response, count))
 
         def steps() -> Generator[Any, Any, Plan[ModerateResponse]]:
-            results: tuple[Moderation, ...] = ()
+            answers: list[ModerateResponse] = []
             for send in sends:
-                answer = yield Http(send=send, parse=lambda response: _moderation.read(response, 1))
-                results += answer.results
-            return Ready(value=attrs.evolve(answer, results=results, raw=None))
+                answers += [(yield Http(send=send, parse=lambda response: _moderation.read(response, 1)))]
+            results = tuple([result for answer in answers for result in answer.results])
+            return Ready(value=attrs.evolve(answers[-1], results=results, raw=None))
 
         return Flow(steps=steps)
 
