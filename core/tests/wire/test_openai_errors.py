@@ -78,6 +78,7 @@ def test_classes(expected: type[e.APIStatusError], status: int, value: Any) -> N
         ("no", "500", error(code=500)),
         ("no", None, error(code=None, type=None)),
         ("Unauthorized", None, {"error": "Unauthorized"}),
+        ("full", "QUEUE_FULL", {"error": "full", "code": "QUEUE_FULL"}),
         ("Invalid API Key", None, {"detail": "Invalid API Key"}),
         ("gone", None, {"message": "gone"}),
         ("gone", None, {"error": None, "message": "gone"}),

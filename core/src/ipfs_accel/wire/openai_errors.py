@@ -186,7 +186,8 @@ def _not_json(response: HttpResponse, error: Exception) -> ErrorDetail:
 def _detail(body: Any) -> ErrorDetail:
     error = (body.get("error") or body) if isinstance(body, dict) else body
     if not isinstance(error, dict):
-        return ErrorDetail(message=_masked(str(error)))
+        beside = body.get("code") if isinstance(body, dict) else None
+        return ErrorDetail(message=_masked(str(error)), code=beside if isinstance(beside, str) else None)
     message = error.get("message") or error.get("detail") or error.get("error") or error.get("type") or error
     if isinstance(message, list):
         message = "; ".join([_validation(item) for item in message])

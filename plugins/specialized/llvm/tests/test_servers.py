@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ipfs_accel import Client, EndpointConfig
+from ipfs_accel import Client, EndpointConfig, Tool
 from ipfs_accel import errors as e
 from ipfs_accel.types import Message, ToolCall
 from pytest_httpserver import HTTPServer
@@ -91,21 +91,30 @@ def test_a_base_url_may_end_with_v1(client: Client, httpserver: HTTPServer) -> N
 
 
 @pytest.mark.parametrize(
-    ("routes", "message"),
+    ("routes", "kind"),
     [
-        ({"/openapi.json": {"paths": {"/health": {}, "/generate": {}}}}, "speaks the dialect of shortfin"),
-        ({"/models": [{"id": "a"}]}, "lists models at /models"),
-        ({"/openapi.json": {"paths": {}}}, "no server of models that this plugin knows"),
-        ({}, "no server of models that this plugin knows"),
+        ({"/openapi.json": {"paths": {"/health": {}, "/generate": {}}}}, "shortfin"),
+        ({"/models": [{"id": "a"}]}, "infer"),
+        ({"/openapi.json": {"paths": {}}, "/models": {"models": []}}, "infer"),
+        ({"/openapi.json": {"paths": {}}, "/models": {"hello": 1}}, None),
+        ({}, None),
     ],
 )
-def test_other_servers_are_named(routes: dict[str, Any], message: str, client: Client, httpserver: HTTPServer) -> None:
+def test_servers_without_openais_list_are_told_apart(
+    routes: dict[str, Any], kind: str | None, client: Client, httpserver: HTTPServer
+) -> None:
     for path, answer in routes.items():
         httpserver.expect_request(path).respond_with_json(answer)
     for path in {"/v1/models", "/openapi.json", "/models"} - routes.keys():
         httpserver.expect_request(path).respond_with_data(status=404)
-    with pytest.raises(e.UnsupportedOperationError, match=message):
-        client.chat("lab/m", "hi")
+    with pytest.raises(e.UnsupportedOperationError) as caught:
+        client.rerank("lab/m", "q", ["a"])
+    if kind is None:
+        assert "is none of models that this plugin knows (GET /v1/models:" in caught.value.message
+        assert "GET /models:" in caught.value.message
+    else:
+        assert f"is {kind}, which has no rerank" in caught.value.message
+        assert client._core._targets["lab"].endpoint.memo["server"] == kind
     assert all(path.startswith("GET") for path in paths(httpserver))
 
 
@@ -166,6 +175,8 @@ def test_mlc_gets_its_schema_as_text_and_never_a_user(client: Client, httpserver
     assert sent(httpserver)["response_format"] == {"type": "json_object", "json_schema": '{"type":"object"}'}
     with pytest.raises(e.UnsupportedParameterError, match="user, top_k"):
         client.chat("lab/m", "hi", user="u", top_k=3)
+    with pytest.raises(e.UnsupportedParameterError, match="tool_choice"):
+        client.chat("lab/m", "hi", tools=[Tool(name="f")], tool_choice="required")
     with pytest.warns(UserWarning, match="user"):
         client.chat("lab/m", "hi", user="u", on_unsupported="warn")
     assert "user" not in sent(httpserver)

@@ -5,13 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, TypeVar
 
+import attrs
 from ipfs_accel import BackendInfo, hookimpl
-from ipfs_accel.errors import NotSupportedByServerError
+from ipfs_accel.errors import ModelNotFoundError, NotFoundError, NotSupportedByServerError
 from ipfs_accel.hookspecs import LocalServer
-from ipfs_accel.plans import Endpoint, Flow, Http, HttpStream, Plan, Ready, StreamFlow, StreamPlan, post_json
+from ipfs_accel.plans import (
+    Endpoint,
+    Flow,
+    Http,
+    HttpStream,
+    LocalStream,
+    Plan,
+    Ready,
+    StreamFlow,
+    StreamPlan,
+    post_json,
+)
 from ipfs_accel.types import (
     ChatRequest,
     ChatResponse,
+    ClassifyRequest,
+    ClassifyResponse,
     CompletionRequest,
     CompletionResponse,
     DetokenizeRequest,
@@ -20,23 +34,29 @@ from ipfs_accel.types import (
     EmbedResponse,
     Health,
     ModelInfo,
+    PredictRequest,
+    PredictResponse,
+    Request,
     RerankRequest,
     RerankResponse,
     TokenCount,
     TokenizeRequest,
     TokenizeResponse,
+    TranscribeRequest,
+    TranscribeResponse,
 )
 from ipfs_accel.wire import openai_answers as answers
 from ipfs_accel.wire import openai_requests as requests
 from ipfs_accel.wire.assembler import chat_assembler, completion_assembler
+from ipfs_accel.wire.openai_audio import OpenAIAudio
 from ipfs_accel.wire.openai_errors import read_error
 from ipfs_accel.wire.sse import SSEDecoder
 
-from . import _models, _tokens
+from . import _infer, _models, _more_calls, _shortfin, _tokens, _vllm
 from ._calls import CALLS
 from ._options import Options
 from ._reach import reach
-from ._servers import Answering, adapt, refused
+from ._servers import Answering, adapt, lost, refused
 
 __all__ = ["LLVM", "Options", "backend", "vllm_backend"]
 
@@ -75,10 +95,10 @@ class LLVM:
             return Http(
                 send=server.send(post_json("/v1/chat/completions", _chat_body(server, request, stream=False))),
                 parse=answers.read_chat,
-                unsupported=requests.given(request, refused(server.kind)),
+                unsupported=lost(server.kind, request),
             )
 
-        return self._at(endpoint, request.model, plan)
+        return _at("chat", endpoint, request, plan)
 
     @hookimpl
     def stream(self, endpoint: Endpoint, request: ChatRequest) -> StreamPlan[ChatResponse]:
@@ -86,12 +106,13 @@ class LLVM:
 
         def steps() -> Generator[Any, Any, HttpStream[ChatResponse]]:
             server = yield from reach(endpoint, request.model)
+            server.check("stream")
             return HttpStream(
                 send=server.send(post_json("/v1/chat/completions", _chat_body(server, request, stream=True))),
                 frames=SSEDecoder,
                 decoder=answers.ChatDecoder,
                 assembler=lambda: chat_assembler(merge=True),
-                unsupported=requests.given(request, refused(server.kind)),
+                unsupported=lost(server.kind, request),
             )
 
         return StreamFlow(steps=steps)
@@ -105,58 +126,90 @@ class LLVM:
             return Http(
                 send=server.send(post_json("/v1/completions", adapt(server.kind, body))),
                 parse=answers.read_completion,
-                unsupported=requests.given(request, refused(server.kind)),
+                unsupported=lost(server.kind, request),
             )
 
-        return self._at(endpoint, request.model, plan)
+        return _at("complete", endpoint, request, plan)
 
     @hookimpl
     def stream_complete(self, endpoint: Endpoint, request: CompletionRequest) -> StreamPlan[CompletionResponse]:
-        """Plan the same as a stream."""
+        """Plan the same as a stream; shortfin gives each text as one piece."""
 
-        def steps() -> Generator[Any, Any, HttpStream[CompletionResponse]]:
+        def steps() -> Generator[Any, Any, StreamPlan[CompletionResponse]]:
             server = yield from reach(endpoint, request.model)
+            server.check("stream_complete")
+            if server.kind == "shortfin":
+                answer = yield _shortfin.complete(endpoint, server, request)
+                return LocalStream(run=_shortfin.tell(answer), assembler=completion_assembler)
             body = requests.completion_body(request, stream=True, leave_out=refused(server.kind))
             return HttpStream(
                 send=server.send(post_json("/v1/completions", adapt(server.kind, body))),
                 frames=SSEDecoder,
                 decoder=lambda: answers.decode_completion,
                 assembler=completion_assembler,
-                unsupported=requests.given(request, refused(server.kind)),
+                unsupported=lost(server.kind, request),
             )
 
         return StreamFlow(steps=steps)
 
     @hookimpl
     def embed(self, endpoint: Endpoint, request: EmbedRequest) -> Plan[EmbedResponse]:
-        """Plan POST /v1/embeddings; a server that has none is remembered."""
+        """Plan POST /v1/embeddings."""
         count = len(request.inputs)
 
         def plan(server: Answering) -> Http[EmbedResponse]:
-            send = server.send(post_json("/v1/embeddings", requests.embed_body(request)))
-            return Http(send=send, parse=lambda response: answers.read_embeddings(response, count))
+            if server.kind == "vllm":
+                _vllm.check_vectors(request)
+            body = requests.embed_body(request)
+            if server.kind == "mlc" and "user" not in request.extra:
+                body.pop("user", None)
+            return Http(
+                send=server.send(post_json("/v1/embeddings", body)),
+                parse=lambda response: answers.read_embeddings(response, count),
+                unsupported=lost(server.kind, request),
+            )
 
-        return self._remembering("embed", endpoint, request.model, plan)
+        return _at("embed", endpoint, request, plan)
 
     @hookimpl
     def rerank(self, endpoint: Endpoint, request: RerankRequest) -> Plan[RerankResponse]:
-        """Plan POST /v1/rerank; a server that has none is remembered."""
-        return self._remembering("rerank", endpoint, request.model, lambda server: _tokens.rerank(server, request))
+        """Plan POST /v1/rerank."""
+        return _at("rerank", endpoint, request, lambda server: _tokens.rerank(server, request))
+
+    @hookimpl
+    def classify(self, endpoint: Endpoint, request: ClassifyRequest) -> Plan[ClassifyResponse]:
+        """Plan POST /classify."""
+        return _at("classify", endpoint, request, lambda server: _vllm.classify(server, request))
+
+    @hookimpl
+    def predict(self, endpoint: Endpoint, request: PredictRequest) -> Plan[PredictResponse]:
+        """Plan POST /models/{id}/infer."""
+        return _at("predict", endpoint, request, lambda server: _infer.predict(endpoint, server, request))
+
+    @hookimpl
+    def transcribe(self, endpoint: Endpoint, request: TranscribeRequest) -> Plan[TranscribeResponse]:
+        """Plan POST /v1/audio/transcriptions."""
+        return _at("transcribe", endpoint, request, lambda server: _sent(server, _SOUND.transcribe(endpoint, request)))
+
+    @hookimpl
+    def translate(self, endpoint: Endpoint, request: TranscribeRequest) -> Plan[TranscribeResponse]:
+        """Plan POST /v1/audio/translations."""
+        return _at("translate", endpoint, request, lambda server: _sent(server, _SOUND.translate(endpoint, request)))
 
     @hookimpl
     def tokenize(self, endpoint: Endpoint, request: TokenizeRequest) -> Plan[TokenizeResponse]:
         """Plan the server's own tokenizer."""
-        return self._at(endpoint, request.model, lambda server: _tokens.tokenize(server, request))
+        return _at("tokenize", endpoint, request, lambda server: _tokens.tokenize(server, request))
 
     @hookimpl
     def detokenize(self, endpoint: Endpoint, request: DetokenizeRequest) -> Plan[DetokenizeResponse]:
         """Plan the reverse."""
-        return self._at(endpoint, request.model, lambda server: _tokens.detokenize(server, request))
+        return _at("detokenize", endpoint, request, lambda server: _tokens.detokenize(server, request))
 
     @hookimpl
     def count_tokens(self, endpoint: Endpoint, request: ChatRequest) -> Plan[TokenCount]:
         """Plan the server's own count of a chat, its template included."""
-        return self._at(endpoint, request.model, lambda server: _tokens.count(server, request))
+        return _at("count_tokens", endpoint, request, lambda server: _tokens.count(server, request))
 
     @hookimpl
     def list_models(self, endpoint: Endpoint) -> Plan[tuple[ModelInfo, ...]]:
@@ -176,31 +229,50 @@ class LLVM:
     @hookimpl
     def calls(self) -> Mapping[str, Callable[..., Plan[Any]]]:
         """Name the calls of the servers' own."""
-        return CALLS
+        return {**CALLS, **_more_calls.CALLS}
 
-    def _at(self, endpoint: Endpoint, model: str, plan: Callable[[Answering], Http[T]]) -> Plan[T]:
-        """Plan at the server that answers for a model."""
 
-        def steps() -> Generator[Any, Any, Http[T]]:
-            return plan((yield from reach(endpoint, model)))
+class _Sound(OpenAIAudio):
+    """Sound as OpenAI has it; these servers take all options of a transcription for translations too."""
 
-        return Flow(steps=steps)
+    translate_refused = ()
 
-    def _remembering(
-        self, operation: str, endpoint: Endpoint, model: str, plan: Callable[[Answering], Http[T]]
-    ) -> Plan[T]:
-        """Plan likewise, and remember if the server says that it does not have the operation."""
+    def path(self, _endpoint: Endpoint, route: str) -> str:
+        """Return where a route is, below the root."""
+        return f"/v1{route}"
 
-        def steps() -> Generator[Any, Any, Ready[T]]:
-            server = yield from reach(endpoint, model)
-            try:
-                answer = yield plan(server)
-            except NotSupportedByServerError:
+
+_SOUND: Any = _Sound()
+
+
+def _sent(server: Answering, plan: Http[T]) -> Http[T]:
+    return attrs.evolve(plan, send=server.send(plan.send))
+
+
+def _at(operation: str, endpoint: Endpoint, request: Request, plan: Callable[[Answering], Http[T]]) -> Plan[T]:
+    """Plan at the server that answers for a model; what it turns out not to have is remembered."""
+
+    def steps() -> Generator[Any, Any, Ready[T]]:
+        server = yield from reach(endpoint, request.model)
+        server.check(operation)
+        other: Any = _OTHERS.get(server.kind)
+        try:
+            answer = yield plan(server) if other is None else getattr(other, operation)(endpoint, server, request)
+        except NotSupportedByServerError:
+            endpoint.memo.setdefault("absent", set()).add(operation)
+            raise
+        except NotFoundError as error:
+            # vLLM has only the routes of what its model can do; a model that it does not serve is another error.
+            if server.kind == "vllm" and not isinstance(error, ModelNotFoundError):
                 endpoint.memo.setdefault("absent", set()).add(operation)
-                raise
-            return Ready(value=answer)
+                error.about(hint=f"the model that this server has loaded cannot {operation}")
+            raise
+        return Ready(value=answer)
 
-        return Flow(steps=steps)
+    return Flow(steps=steps)
+
+
+_OTHERS = {"infer": _infer, "shortfin": _shortfin}
 
 
 def _chat_body(server: Answering, request: ChatRequest, *, stream: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Calls of llama.cpp's own, and some of vLLM's, beyond what all backends have.
+"""Calls of llama.cpp's own, beyond what all backends have; those of other servers are in `_more_calls`.
 
 A user reaches them with `client.call("llvm", name, …)`. `model` is a model id as everywhere: empty for the server's
 own, or a GGUF file for the embedded engine. Answers are the server's JSON.
@@ -14,18 +14,20 @@ from ipfs_accel.plans import Endpoint, Flow, Http, HttpRequest, HttpResponse, Pl
 from ._reach import reach
 from ._servers import Answering
 
-__all__ = ["CALLS"]
+__all__ = ["CALLS", "Call", "ask"]
 
 Call: TypeAlias = Callable[..., Plan[Any]]
 
 
-def _ask(
+def ask(
     endpoint: Endpoint,
     model: str,
     request: HttpRequest,
     parse: Callable[[HttpResponse], Any] = HttpResponse.json,
     kinds: Sequence[str] = ("llama.cpp",),
 ) -> Plan[Any]:
+    """Plan a request to a server of one of these kinds."""
+
     def steps() -> Generator[Any, Any, Any]:
         server: Answering = yield from reach(endpoint, model)
         server.need(request.path, *kinds)
@@ -36,32 +38,32 @@ def _ask(
 
 def props(endpoint: Endpoint, *, model: str = "") -> Plan[Any]:
     """Settings, modalities, chat template and build of the server."""
-    return _ask(endpoint, model, get("/props"))
+    return ask(endpoint, model, get("/props"))
 
 
 def slots(endpoint: Endpoint, *, model: str = "") -> Plan[Any]:
     """What each slot does now; the server has to allow it."""
-    return _ask(endpoint, model, get("/slots"))
+    return ask(endpoint, model, get("/slots"))
 
 
 def metrics(endpoint: Endpoint, *, model: str = "") -> Plan[Any]:
     """Counters as Prometheus text; the server has to allow it."""
-    return _ask(endpoint, model, get("/metrics"), HttpResponse.text, ("llama.cpp", "vllm", "mlc"))
+    return ask(endpoint, model, get("/metrics"), HttpResponse.text, ("llama.cpp", "vllm", "mlc"))
 
 
 def lora_adapters(endpoint: Endpoint, *, model: str = "") -> Plan[Any]:
     """The loaded LoRA adapters and their scales."""
-    return _ask(endpoint, model, get("/lora-adapters"))
+    return ask(endpoint, model, get("/lora-adapters"))
 
 
 def apply_template(endpoint: Endpoint, *, messages: Sequence[Any], model: str = "") -> Plan[Any]:
     """The prompt that the chat template makes of messages in the wire form; {"prompt": …}."""
-    return _ask(endpoint, model, post_json("/apply-template", {"messages": list(messages)}))
+    return ask(endpoint, model, post_json("/apply-template", {"messages": list(messages)}))
 
 
 def completion(endpoint: Endpoint, *, prompt: Any, model: str = "", **parameters: Any) -> Plan[Any]:
     """Complete a text by llama.cpp's native route, with every sampling field it has; not streamed."""
-    return _ask(endpoint, model, post_json("/completion", {"prompt": prompt, **parameters, "stream": False}))
+    return ask(endpoint, model, post_json("/completion", {"prompt": prompt, **parameters, "stream": False}))
 
 
 def infill(
@@ -83,14 +85,14 @@ def infill(
         **parameters,
         "stream": False,
     }
-    return _ask(endpoint, model, post_json("/infill", body))
+    return ask(endpoint, model, post_json("/infill", body))
 
 
 def _slot_action(action: str) -> Call:
     def act(endpoint: Endpoint, *, slot: int, filename: str | None = None, model: str = "") -> Plan[Any]:
         body = {} if filename is None else {"filename": filename}
         request = post_json(f"/slots/{int(slot)}?action={action}", body)
-        return _ask(endpoint, model, request)
+        return ask(endpoint, model, request)
 
     act.__doc__ = f"Make slot number `slot` {action} its cache; the server has to allow it."
     return act

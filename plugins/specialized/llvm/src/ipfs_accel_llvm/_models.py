@@ -13,8 +13,9 @@ from ipfs_accel.plans import Endpoint, Http, HttpResponse, Local, Ready, get
 from ipfs_accel.types import Health, ModelInfo
 from ipfs_accel.wire import openai_answers as answers
 
+from . import _infer, _shortfin, _vllm
 from ._reach import local_models, reach
-from ._servers import Answering, detect
+from ._servers import HAS, Answering, detect
 
 __all__ = ["health_steps", "list_steps", "show_steps"]
 
@@ -35,16 +36,24 @@ def list_steps(endpoint: Endpoint) -> Generator[Any, Any, Any]:
 
 
 def _served(endpoint: Endpoint, server: Answering) -> Generator[Any, Any, tuple[ModelInfo, ...]]:
-    models = yield Http(send=server.send(get("/v1/models")), parse=answers.read_models)
-    return tuple([_described(endpoint, model) for model in models])
+    if server.kind == "shortfin":
+        models = _shortfin.models(endpoint)
+    elif server.kind == "infer":
+        models = yield _infer.models(server)
+    else:
+        models = yield Http(send=server.send(get("/v1/models")), parse=answers.read_models)
+    return tuple([_described(endpoint, server, model) for model in models])
 
 
-def _described(endpoint: Endpoint, model: ModelInfo) -> ModelInfo:
+def _described(endpoint: Endpoint, server: Answering, model: ModelInfo) -> ModelInfo:
     """Add what llama.cpp and vLLM say beyond OpenAI's fields, and what the endpoint was seen not to do."""
-    raw = model.raw
+    raw = model.raw or {}
     meta = raw.get("meta") or {}
     modalities = raw.get("architecture") or {}
-    features = dict.fromkeys(endpoint.memo.get("absent", ()), NO)
+    absent = {name for names in HAS.values() for name in names} - HAS[server.kind]
+    if server.kind == "infer" and not endpoint.options.chats:
+        absent.add("chat")
+    features = dict.fromkeys(sorted(absent.union(endpoint.memo.get("absent", ()))), NO)
     return attrs.evolve(
         model,
         context_window=meta.get("n_ctx") or raw.get("max_model_len"),
@@ -61,6 +70,8 @@ def _modalities(names: Any) -> frozenset[str] | None:
 def show_steps(endpoint: Endpoint, model: str) -> Generator[Any, Any, Any]:
     """Tell all about one model."""
     server = yield from reach(endpoint, model)
+    if server.kind == "infer":
+        return Ready(value=_described(endpoint, server, (yield _infer.one_model(server, model))))
     models = yield from _served(endpoint, server)
     found = next((each for each in models if each.id == model), None)
     if found is None and server.kind == "llama.cpp" and len(models) == 1:
@@ -72,7 +83,18 @@ def show_steps(endpoint: Endpoint, model: str) -> Generator[Any, Any, Any]:
         props = yield Http(send=server.send(get("/props")), parse=HttpResponse.json)
         features = _features(props) | (_engine_features(endpoint) if server.headers else {})
         found = attrs.evolve(found, features={**features, **found.features})
+    if server.kind == "vllm":
+        found = attrs.evolve(found, features={**(yield from _routes(server)), **found.features})
     return Ready(value=found)
+
+
+def _routes(server: Answering) -> Generator[Any, Any, dict[str, Support]]:
+    """Ask for the routes, which the operator may have switched off."""
+    try:
+        document = yield Http(send=server.send(get("/openapi.json")), parse=HttpResponse.json)
+        return _vllm.features(document)
+    except APIError:
+        return {}
 
 
 def _features(props: dict[str, Any]) -> dict[str, Support]:
@@ -117,6 +139,12 @@ def _health(server: Answering) -> Generator[Any, Any, Health]:
         yield Http(send=server.send(get("/health")), parse=HttpResponse.text)
         found = yield from _optional(server, "/version", "version")
         return Health(status="ok", server=f"vLLM {found}".rstrip())
+    if server.kind == "shortfin":
+        yield Http(send=server.send(get("/health")), parse=HttpResponse.text)
+        return Health(status="ok", server="shortfin", detail="it says so even while its engine hangs")
+    if server.kind == "infer":
+        listed = yield _infer.models(server)
+        return Health(status="ok", server="infer", detail=f"it lists {len(listed)} models")
     models = yield Http(send=server.send(get("/v1/models")), parse=answers.read_models)
     return Health(status="ok", server=server.kind, detail=f"it lists {len(models)} models")
 

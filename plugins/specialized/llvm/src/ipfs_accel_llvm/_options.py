@@ -9,15 +9,20 @@ import attrs
 
 __all__ = ["Options", "ServerKind"]
 
-ServerKind: TypeAlias = Literal["auto", "llama.cpp", "vllm", "mlc", "llama-cpp-python", "other"]
+ServerKind: TypeAlias = Literal["auto", "llama.cpp", "vllm", "mlc", "llama-cpp-python", "infer", "shortfin", "other"]
 
 
 @attrs.frozen(kw_only=True)
 class Options:
-    """Settings of an llvm endpoint; all but the first are for models that run in this process.
+    """Settings of an llvm endpoint; all but the first five are for models that run in this process.
 
     Attributes:
         server: Which server answers; auto asks it.
+        content: For servers with /models/{id}/infer: where in their answers the content is, as names and positions
+            with dots between them, such as output or results.0.text; None means that the whole answer is it.
+        chats: For the same: whether their models take messages.
+        runs_code: For the same: whether the calls that run code on the server are allowed.
+        serves: For shortfin, which does not tell: the name of its model.
         models: Name to the path of a GGUF file.
         models_dir: Folder of GGUF files that can be called by name; None means the user's data folder.
         context: Tokens of a conversation; None means what the model was trained with, at most 8192.
@@ -28,6 +33,10 @@ class Options:
     """
 
     server: ServerKind = "auto"
+    content: str | None = None
+    chats: bool = False
+    runs_code: bool = False
+    serves: str | None = None
     models: Mapping[str, str] = attrs.field(factory=dict)
     models_dir: str | None = None
     context: int | None = None

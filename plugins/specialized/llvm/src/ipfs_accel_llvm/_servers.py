@@ -14,16 +14,31 @@ from ipfs_accel.errors import (
     APIError,
     APIStatusError,
     AuthenticationError,
+    InternalServerError,
     InvalidResponseError,
     OverloadedError,
     PermissionDeniedError,
     UnsupportedOperationError,
 )
 from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, HttpStream, get
+from ipfs_accel.wire.openai_requests import given
 
-__all__ = ["Answering", "adapt", "detect", "refused", "root_of"]
+__all__ = ["HAS", "Answering", "adapt", "detect", "lost", "refused", "root_of"]
 
 P = TypeVar("P", bound="Http[Any] | HttpStream[Any]")
+
+_CHATS = frozenset({"chat", "stream", "complete", "stream_complete", "embed"})
+_TOKENS = frozenset({"tokenize", "detokenize"})
+HAS: Mapping[str, frozenset[str]] = {
+    "llama.cpp": _CHATS | _TOKENS | {"rerank", "count_tokens", "transcribe"},
+    "vllm": _CHATS | _TOKENS | {"rerank", "count_tokens", "transcribe", "translate", "classify"},
+    "mlc": _CHATS,
+    "llama-cpp-python": _CHATS | _TOKENS,
+    "other": _CHATS | {"rerank", "transcribe", "translate"},
+    "infer": frozenset({"chat", "complete", "embed", "predict"}),
+    "shortfin": frozenset({"complete", "stream_complete"}),
+}
+"""Operations by kind of server, those that all have left out."""
 
 _OWNERS = {"llamacpp": "llama.cpp", "vllm": "vllm", "MLC-LLM": "mlc", "me": "llama-cpp-python"}
 
@@ -42,7 +57,7 @@ class Answering:
     """A server that answers: what it is, where, and how it wants to be asked beside the endpoint's own key.
 
     Attributes:
-        kind: llama.cpp, vllm, mlc, llama-cpp-python or other.
+        kind: llama.cpp, vllm, mlc, llama-cpp-python, infer, shortfin or other.
         root: Its base URL without /v1.
         headers: For the embedded engine, its own key.
     """
@@ -54,6 +69,10 @@ class Answering:
     def send(self, request: HttpRequest) -> HttpRequest:
         """Return a request as it goes to this server."""
         return attrs.evolve(request, base_url=self.root, headers=request.headers + self.headers)
+
+    def check(self, operation: str) -> None:
+        """Raise unless servers of this kind have an operation."""
+        self.need(operation, *[kind for kind, operations in HAS.items() if operation in operations])
 
     def need(self, what: str, *kinds: str) -> None:
         """Raise unless the server is one of these kinds."""
@@ -73,11 +92,12 @@ def detect(endpoint: Endpoint) -> Generator[Any, Any, Answering]:
     """Find out which server answers.
 
     Raises:
-        UnsupportedOperationError: It is one whose dialect this plugin does not speak.
+        UnsupportedOperationError: It speaks no dialect that this plugin knows.
         APIConnectionError: None answers.
     """
-    root = root_of(endpoint)
     kind = endpoint.options.server
+    # This dialect has no /v1, so that one is a part of the address.
+    root = endpoint.base_url if kind == "infer" else root_of(endpoint)
     if kind == "auto":
         kind = endpoint.memo.get("server")
     if kind is None:
@@ -95,8 +115,9 @@ def _ask(endpoint: Endpoint, root: str) -> Generator[Any, Any, str]:
             return _remember(endpoint, "llama.cpp")  # it says so while it loads
         raise
     except (APIStatusError, InvalidResponseError) as error:
-        kind = yield from _ask_further(root, error)
-        raise UnsupportedOperationError(f"the server at {root} {kind}") from None
+        if isinstance(error, InternalServerError):
+            raise  # it has the route, and is not well
+        return _remember(endpoint, (yield from _ask_further(root, error)))
     items = models.get("data") if isinstance(models, dict) else models
     first = items[0] if isinstance(items, list) and items and isinstance(items[0], dict) else {}
     return _remember(endpoint, _OWNERS.get(first.get("owned_by", ""), "other"))
@@ -104,21 +125,30 @@ def _ask(endpoint: Endpoint, root: str) -> Generator[Any, Any, str]:
 
 def _ask_further(root: str, first: APIError) -> Generator[Any, Any, str]:
     """Say what a server without /v1/models is."""
-    for path, test, answer in (
-        ("/openapi.json", _has_generate, "speaks the dialect of shortfin, which this plugin does not"),
-        ("/models", lambda _: True, "lists models at /models, but does not speak OpenAI's dialect"),
-    ):
+    said = [f"GET /v1/models: {first.message}"]
+    for path, test, kind in (("/openapi.json", _has_generate, "shortfin"), ("/models", _has_models, "infer")):
         try:
             found = yield Http(send=get(path, base_url=root), parse=HttpResponse.json)
-        except APIError:
+        except APIError as error:
+            said.append(f"GET {path}: {error.message}")
             continue
         if test(found):
-            return answer
-    return f"is no server of models that this plugin knows (GET /v1/models: {first.message})"
+            return kind
+        said.append(f"GET {path}: nothing that names a dialect")
+    raise UnsupportedOperationError(
+        f"the server at {root} is none of models that this plugin knows ({'; '.join(said)})",
+        hint="name its kind in the endpoint's option server if it is one",
+    )
 
 
 def _has_generate(document: Any) -> bool:
     return isinstance(document, dict) and "/generate" in document.get("paths", {})
+
+
+def _has_models(document: Any) -> bool:
+    return isinstance(document, list) or (
+        isinstance(document, dict) and any(isinstance(document.get(name), list) for name in ("models", "data"))
+    )
 
 
 def _remember(endpoint: Endpoint, kind: str) -> str:
@@ -134,15 +164,26 @@ def refused(kind: str) -> tuple[str, ...]:
     return ("user", "top_k", "parallel_tool_calls", "reasoning_effort") if kind == "mlc" else ()
 
 
+def lost(kind: str, request: Any) -> tuple[str, ...]:
+    """Return the options that the caller gave and the server does not have; MLC cannot be made to call some tool."""
+    names = given(request, refused(kind))
+    return (*names, "tool_choice") if kind == "mlc" and getattr(request, "tool_choice", None) == "required" else names
+
+
 def adapt(kind: str, body: dict[str, Any]) -> dict[str, Any]:
     """Write a body as the server wants it."""
     if kind == "vllm":
         return _without_guided(body)
-    if kind == "mlc" and isinstance(body.get("response_format"), Mapping):
-        schema = body["response_format"].get("json_schema")
-        if isinstance(schema, Mapping):
-            text = _json.dumps(schema.get("schema", {})).decode()
-            return {**body, "response_format": {"type": "json_object", "json_schema": text}}
+    return _for_mlc(body) if kind == "mlc" else body
+
+
+def _for_mlc(body: dict[str, Any]) -> dict[str, Any]:
+    if body.get("tool_choice") == "required":
+        body = {name: value for name, value in body.items() if name != "tool_choice"}
+    schema = body["response_format"].get("json_schema") if isinstance(body.get("response_format"), Mapping) else None
+    if isinstance(schema, Mapping):
+        text = _json.dumps(schema.get("schema", {})).decode()
+        return {**body, "response_format": {"type": "json_object", "json_schema": text}}
     return body
 
 

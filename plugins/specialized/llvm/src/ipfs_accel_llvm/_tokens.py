@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ipfs_accel.errors import UnsupportedOperationError
 from ipfs_accel.plans import Http, HttpResponse, post_json
 from ipfs_accel.types import (
     ChatRequest,
@@ -28,7 +27,6 @@ __all__ = ["count", "detokenize", "rerank", "tokenize"]
 
 def rerank(server: Answering, request: RerankRequest) -> Http[RerankResponse]:
     """Plan POST /v1/rerank, the same at llama.cpp and vLLM."""
-    server.need("rerank", "llama.cpp", "vllm", "other")
     body: dict[str, Any] = {"query": request.query, "documents": list(request.documents)}
     if request.model:
         body["model"] = request.model
@@ -62,10 +60,8 @@ def tokenize(server: Answering, request: TokenizeRequest) -> Http[TokenizeRespon
         path, body = "/tokenize", {"content": request.text, "add_special": special}
     elif server.kind == "vllm":
         path, body = "/tokenize", {"prompt": request.text, "add_special_tokens": special, **_model(request.model)}
-    elif server.kind == "llama-cpp-python":
-        path, body = "/extras/tokenize", {"input": request.text, **_model(request.model)}
     else:
-        raise _absent(server, "tokenize")
+        path, body = "/extras/tokenize", {"input": request.text, **_model(request.model)}
 
     def read(response: HttpResponse) -> TokenizeResponse:
         answer = checked(response.json())
@@ -82,8 +78,6 @@ def detokenize(server: Answering, request: DetokenizeRequest) -> Http[Detokenize
         "vllm": ("/detokenize", "prompt"),
         "llama-cpp-python": ("/extras/detokenize", "text"),
     }
-    if server.kind not in routes:
-        raise _absent(server, "detokenize")
     path, name = routes[server.kind]
     body = {"tokens": list(request.tokens), **request.extra}
     if server.kind == "vllm":
@@ -101,11 +95,9 @@ def count(server: Answering, request: ChatRequest) -> Http[TokenCount]:
     body = requests.chat_body(request, stream=False)
     if server.kind == "llama.cpp":
         path, name = "/v1/chat/completions/input_tokens", "input_tokens"
-    elif server.kind == "vllm":
-        path, name = "/tokenize", "count"
-        body = {key: body[key] for key in ("model", "messages", "tools") if key in body}
     else:
-        raise _absent(server, "count_tokens")
+        path, name = "/tokenize", "count"
+        body = {key: body[key] for key in ("model", "messages", "tools", *request.extra) if key in body}
 
     def read(response: HttpResponse) -> TokenCount:
         answer = checked(response.json())
@@ -116,7 +108,3 @@ def count(server: Answering, request: ChatRequest) -> Http[TokenCount]:
 
 def _model(model: str) -> dict[str, str]:
     return {"model": model} if model else {}
-
-
-def _absent(server: Answering, operation: str) -> UnsupportedOperationError:
-    return UnsupportedOperationError(f"the server at {server.root} is {server.kind}, which has no {operation}")
