@@ -6,7 +6,6 @@ options, so that one that the SDK gains is missed here.
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import warnings
@@ -17,7 +16,8 @@ import pytest
 from ipfs_accel import Client, EndpointConfig, Tool
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
-from werkzeug.formparser import FormDataParser
+
+from conftest import form
 
 openai = pytest.importorskip("openai", reason="OpenAI's SDK is the oracle of these tests")
 
@@ -270,13 +270,9 @@ def both(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
 
 def content(request: Request) -> Any:
     data = request.get_data()
-    if request.mimetype != "multipart/form-data":
-        return json.loads(data) if data else None
-    _, fields, files = FormDataParser(stream_factory=lambda *_, **__: io.BytesIO()).parse(
-        io.BytesIO(data), request.mimetype, len(data), dict(request.mimetype_params)
-    )
-    found = [(name, file.filename, file.content_type, file.read()) for name, file in files.items(multi=True)]
-    return sorted(fields.items(multi=True)), found
+    if request.mimetype == "multipart/form-data":
+        return form(request)
+    return json.loads(data) if data else None
 
 
 def cases(table: dict[str, Case]) -> Any:
