@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from ipfs_accel import Client
 from ipfs_accel._headers import Headers
-from ipfs_accel._hints import rate_limits
+from ipfs_accel._hints import rate_limits, retry_after
 from ipfs_accel.types import RateLimit
 from pytest_httpserver import HTTPServer
 
@@ -34,6 +34,27 @@ DATE = ("date", "Tue, 24 Nov 2026 16:00:00 GMT")
 def test_when_a_limit_is_whole_again(reset: str, seconds: float | None) -> None:
     found = rate_limits(Headers([DATE, ("x-ratelimit-reset-tokens", reset)]))["tokens"][2]
     assert found == (None if seconds is None else pytest.approx(seconds))
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after": "Tue, 24 Nov 2026 16:00:09 GMT"}, 9.0),
+        ({"retry-after": "Tue, 24 Nov 2026 15:00:00 GMT"}, None),
+        ({"retry-after": "9", "retry-after-ms": "1500"}, 1.5),
+        ({"retry-after": "9", "retry-after-ms": "soon"}, 9.0),
+        ({"retry-after": "0"}, None),
+        ({"retry-after": "-1"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_how_long_to_wait(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(Headers([DATE, *headers.items()])) == seconds
 
 
 def test_both_ways_of_naming_limits_are_read() -> None:

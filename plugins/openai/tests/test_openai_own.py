@@ -226,6 +226,8 @@ def test_parts_with_fields_of_openais_own(client: Client, sdk: Any, httpserver: 
         {"type": "input_image", "image_url": url, "detail": "low", **mark},
         {"type": "input_file", "file_id": "file-1", **mark},
     ]
+    client.chat("openai/gpt-6-pro", Message.user(parts[0]))
+    assert sent(httpserver)["input"][0]["content"] == [{"type": "input_text", "text": "long", **mark}]
     with pytest.raises(e.InvalidRequestError, match="takes no input_audio here"):
         client.chat("openai/gpt-6-pro", Message.user(block(Audio(data=b"RIFF\0\0\0\0WAVE"))))
     with pytest.raises(e.InvalidRequestError, match="Reasoning: it is no part of a message's content"):

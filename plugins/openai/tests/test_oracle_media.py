@@ -79,7 +79,7 @@ RESPONSES: dict[str, tuple[Call, Call]] = {
     "a tool's history with its thought": responses(
         {"input": [*USER, THOUGHT, {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}, {"type": "function_call_output", "call_id": "c1", "output": "17"}]},
         ["hi", Message.assistant(Opaque(backend="openai", data=THOUGHT), ToolCall(id="c1", name="f")), Message.tool("c1", "17")]),
-    "an answer's history": responses({"input": [*USER, {"role": "assistant", "content": [{"type": "output_text", "text": "yes"}]}, *USER]},
+    "an answer's history": responses({"input": [*USER, {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "yes"}]}, *USER]},
                                      ["hi", Message.assistant("yes"), "hi"]),
     "a conversation that is kept": responses({"input": USER, "store": True, "previous_response_id": "resp_0", "include": openai.NOT_GIVEN}, "hi",
                                              extra={"store": True, "previous_response_id": "resp_0"}),

@@ -127,8 +127,8 @@ def _others(message: Message, backend: str, free: Collection[str]) -> Iterator[J
     if said:
         if message.role == "tool":
             raise InvalidRequestError("a tool message holds results of tools and nothing else")
-        plain = said[0]["text"] if len(said) == 1 and said[0]["type"] == "input_text" else None
-        yield {"role": message.role, "content": said if plain is None else plain}
+        is_plain = len(said) == 1 and said[0].keys() == {"type", "text"}
+        yield {"role": message.role, "content": said[0]["text"] if is_plain else said}
 
 
 def _assistant(message: Message, backend: str, free: Collection[str]) -> Iterator[Json]:
@@ -139,14 +139,14 @@ def _assistant(message: Message, backend: str, free: Collection[str]) -> Iterato
         if isinstance(part, Text | Refusal):
             if said is None:
                 said = []
-                found.append({"role": "assistant", "content": said})
+                found.append({"type": "message", "role": "assistant", "content": said})
             said.append(_said(part))
             continue
         about = part.data if isinstance(part, Opaque) and part.backend == backend else {}
         if _is_remark(about):
             # What the model said of the item before it, which is in parts of their own; see `openai_responses_answers`.
-            if found and about["type"] == found[-1].get("type", "message"):
-                found[-1].update(about if "type" in found[-1] else {**about, "type": "message"})
+            if found and about["type"] == found[-1].get("type"):
+                found[-1].update(about)
             said = None
             continue
         item = _item(part, backend, free)
