@@ -188,7 +188,9 @@ class _Resolver:
             return self._use(stored.key, "set", str(self.key_file.path))
         if usual is not None and self.name == self.backend.name and not self.info.key_url:
             self._bind(usual[1], usual_origin, origin)
-        if self.info.needs_key and origin == origin_of(self.info.key_url or self.info.base_url):
+        # A backend without a place of its own, since every customer has another, needs it anywhere.
+        home = self.info.key_url or self.info.base_url
+        if self.info.needs_key and (not home or origin == origin_of(home)):
             return self._none(self.info.key_env)
         return self._use(None, "none", "default")
 

@@ -102,6 +102,15 @@ def test_what_is_missing_is_named() -> None:
     assert "AZURE_OPENAI_ENDPOINT" in str(caught.value.hint)
 
 
+def test_without_a_key_nothing_is_sent(httpserver: HTTPServer) -> None:
+    endpoint = EndpointConfig(base_url=httpserver.url_for(""))
+    with Client(endpoints={"azure": endpoint}) as client, pytest.raises(e.MissingKeyError) as caught:
+        client.chat("azure/d", "hi")
+    assert "AZURE_OPENAI_API_KEY" in str(caught.value.hint)
+    assert "ipfs-accel keys set azure" in str(caught.value.hint)
+    assert httpserver.log == []
+
+
 def test_a_model_that_would_leave_its_path_is_refused() -> None:
     classic = EndpointConfig(base_url="http://127.0.0.1:9", options={"api_version": "1"}, key="k")
     with Client(endpoints={"azure": classic}) as client, pytest.raises(e.InvalidRequestError, match="deployment"):

@@ -110,6 +110,22 @@ def test_a_batch_beyond_the_queue_is_split_and_that_is_remembered(client: Client
     assert [body["text"] for body in sent(httpserver)] == [["a", "b"], ["c", "a"], "d"]
 
 
+def test_a_batch_beyond_the_memory_is_split_for_this_once(client: Client, httpserver: HTTPServer) -> None:
+    def respond(request: Request) -> Response:
+        given = json.loads(request.get_data())["text"]
+        if isinstance(given, list) and len(given) > 3:
+            body = {"error": "x", "code": "KVCACHE_PAGES_FULL", "available_page": 7, "requested_page": 2 * len(given)}
+            return Response(json.dumps(body), 503)
+        return generate(request)
+
+    httpserver.expect_request("/generate").respond_with_handler(respond)
+    for _ in range(2):
+        httpserver.clear_log()
+        reply = client.complete("lab/tiny", ["a", "b", "c", "d"])
+        assert [choice.text for choice in reply.choices] == ["a!", "b!", "c!", "d!"]
+        assert [body["text"] for body in sent(httpserver)] == [["a", "b", "c", "d"], ["a", "b", "c"], "d"]
+
+
 @pytest.mark.parametrize(
     ("status", "body", "kind", "code", "retryable"),
     [

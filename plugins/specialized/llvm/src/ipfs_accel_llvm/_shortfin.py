@@ -1,7 +1,7 @@
 """The dialect of IREE's shortfin LLM server, whose models are IREE modules: POST /generate with text or token ids.
 
 It counts no tokens, gives no reasons and does not stream. What it does badly is avoided: `n` makes it hang for ever,
-so that a prompt is sent several times instead, and a batch beyond its queue is split.
+so that a prompt is sent several times instead, and a batch beyond its queue or its memory is split.
 """
 
 from __future__ import annotations
@@ -39,13 +39,16 @@ def complete(endpoint: Endpoint, server: Answering, request: CompletionRequest) 
         texts: list[str] = []
         raws: list[Any] = []
         left = prompts
+        largest = endpoint.memo.get(_LARGEST, len(left))
         while left:
-            chunk = left[: endpoint.memo.get(_LARGEST, len(left))]
+            chunk = left[:largest]
             try:
                 found, raw = yield _generate(server, request, chunk, unsupported)
             except OverloadedError as error:
-                if not _learn(endpoint, error, len(chunk)):
+                smaller = _smaller(endpoint, error, len(chunk))
+                if smaller is None:
                     raise
+                largest = smaller
                 continue
             texts += found
             raws.append(raw)
@@ -57,14 +60,22 @@ def complete(endpoint: Endpoint, server: Answering, request: CompletionRequest) 
     return Flow(steps=steps)
 
 
-def _learn(endpoint: Endpoint, error: OverloadedError, sent: int) -> bool:
-    """Remember how much the server takes at once, where that is why it refused; tell whether less may be sent."""
+def _smaller(endpoint: Endpoint, error: OverloadedError, sent: int) -> int | None:
+    """Return how many prompts the server takes at once, where that is why it refused; None if waiting is all there is.
+
+    The length of its queue stays the same and is remembered; how much memory is free changes.
+    """
     body = error.body if isinstance(error.body, Mapping) else {}
-    largest = body.get("max_size")
-    if error.code != "QUEUE_FULL" or body.get("current_size") != 0 or not isinstance(largest, int):
-        return False
-    endpoint.memo[_LARGEST] = max(1, min(largest, sent - 1))
-    return 0 < largest < sent
+    if error.code == "QUEUE_FULL" and body.get("current_size") == 0:
+        fits = body.get("max_size")
+        if isinstance(fits, int) and 0 < fits < sent:
+            endpoint.memo[_LARGEST] = fits
+            return fits
+    free, wanted = body.get("available_page"), body.get("requested_page")
+    if error.code == "KVCACHE_PAGES_FULL" and isinstance(free, int) and isinstance(wanted, int):
+        fits = free * sent // max(wanted, 1)
+        return fits if 0 < fits < sent else None
+    return None
 
 
 def _generate(
