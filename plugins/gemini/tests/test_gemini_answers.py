@@ -313,6 +313,54 @@ def test_a_long_signature_is_no_trouble(client: Client, httpserver: HTTPServer) 
     assert parts == (Text(text="ho"), Opaque(backend="gemini", data={"thoughtSignature": signature}))
 
 
+def call(*pieces: dict[str, Any], goes_on: bool = True, **more: Any) -> dict[str, Any]:
+    return {
+        "functionCall": {
+            **({"partialArgs": list(pieces)} if pieces else {}),
+            **({"willContinue": True} if goes_on else {}),
+            **more,
+        }
+    }
+
+
+def at(path: str, **value: Any) -> dict[str, Any]:
+    return {"jsonPath": path, **value}
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_arguments_may_come_in_pieces(ends: bool, client: Client, httpserver: HTTPServer) -> None:
+    pieces = [
+        {**call(name="f", id="fc1"), "thoughtSignature": "c2ln"},
+        call(at("$.city", stringValue="Par", willContinue=True)),
+        call(at("$.city", stringValue="is"), at("$.days[1].hot", boolValue=True), at("$.days[0]", numberValue=3)),
+        call(at("$['a b']", nullValue="NULL_VALUE")),
+        *([call(goes_on=False), {"text": "so"}] if ends else []),
+    ]
+    chunks = [answer(candidate(each, reason=None)) for each in pieces]
+    streaming(httpserver, sse(*chunks, answer(candidate())))
+    reply = client.stream(f"gemini/{MODEL}", "hi").read()
+    (made,) = reply.tool_calls
+    assert (made.id, made.name) == ("fc1", "f")
+    assert made.parse_arguments() == {"city": "Paris", "days": [3, {"hot": True}], "a b": None}
+    assert reply.message.content[1] == Opaque(backend="gemini", data={"thoughtSignature": "c2ln"})
+    assert reply.text == ("so" if ends else "")
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [at("city", stringValue="a")],
+        [at("$.a")],
+        [at("$.a", numberValue=1), at("$.a.b", numberValue=1)],
+        [at("$.a[999999999]", numberValue=1)],
+    ],
+)
+def test_pieces_that_do_not_fit_are_told(pieces: list[dict[str, Any]], client: Client, httpserver: HTTPServer) -> None:
+    streaming(httpserver, sse(answer(candidate(call(*pieces, name="f")))))
+    with pytest.raises(e.InvalidResponseError, match=r"pieces? of a call's arguments"):
+        client.stream(f"gemini/{MODEL}", "hi").read()
+
+
 # answers in instalments
 
 
@@ -463,10 +511,10 @@ def test_the_key_is_in_no_url_and_no_error(client: Client, httpserver: HTTPServe
 
 
 def test_an_answer_goes_into_the_next_call(client: Client, httpserver: HTTPServer) -> None:
-    call = {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": "c2ln"}
-    httpserver.expect_request(ANY).respond_with_json(answer(candidate({"text": "", "thoughtSignature": "bmlj"}, call)))
+    asked = {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": "c2ln"}
+    httpserver.expect_request(ANY).respond_with_json(answer(candidate({"text": "", "thoughtSignature": "bmlj"}, asked)))
     first = client.chat(f"gemini/{MODEL}", "hi")
     client.chat(f"gemini/{MODEL}", ["hi", first.message, Message.tool("call_0", "17")])
     sent = json.loads(httpserver.log[1][0].get_data())["contents"]
-    assert sent[1] == {"role": "model", "parts": [{"text": "", "thoughtSignature": "bmlj"}, call]}
+    assert sent[1] == {"role": "model", "parts": [{"text": "", "thoughtSignature": "bmlj"}, asked]}
     assert sent[2]["parts"] == [{"functionResponse": {"name": "f", "response": {"output": "17"}}}]

@@ -15,6 +15,7 @@ from ipfs_accel.wire.openai_errors import field
 
 from ._errors import error_of
 from ._fields import Json, count, given, rest
+from ._partial import PartialCall
 from ._parts import decoded, own_fields
 
 __all__ = ["FILTERED", "Reader", "blocked", "next_token", "read_answer", "read_chat", "read_hops", "usage_of"]
@@ -80,6 +81,7 @@ class Reader:
         self._has_content: set[int] = set()
         # What speaks of the part before it waits for the next part: citations of a text come after its signature.
         self._held: dict[int, Json] = {}
+        self._partial: dict[int, PartialCall] = {}
         # Within one answer counts are totals; those of requests that continue each other add up.
         self._spent = self._used = Usage()
 
@@ -120,10 +122,15 @@ class Reader:
             out.logprobs(_logprobs(result), index)
         reason = candidate.get("finishReason")
         if reason:
+            if index in self._partial:
+                self._part(self._partial.pop(index).whole(), index, out)
             self._release(index, out)
             self._finish(str(reason), candidate, index, out)
 
     def _part(self, part: Any, index: int, out: Assembler[ChatResponse]) -> None:
+        part = self._gathered(part, index)
+        if part is None:
+            return
         self._release(index, out)
         own = own_fields(part)
         text = part.get("text")
@@ -143,6 +150,15 @@ class Reader:
         self._has_content.add(index)
         if own:
             self._held[index] = own
+
+    def _gathered(self, part: Any, index: int) -> Any:
+        """Return a part, or None while the arguments of a call come in pieces."""
+        beside = own_fields(part)
+        call = part.get("functionCall")
+        if not isinstance(call, dict) or not (index in self._partial or call.get("willContinue")):
+            return part
+        self._partial.setdefault(index, PartialCall()).take(call, beside)
+        return None if call.get("willContinue") else self._partial.pop(index).whole()
 
     def _call(self, call: Json, index: int, out: Assembler[ChatResponse]) -> None:
         """Take a call, which comes whole."""
