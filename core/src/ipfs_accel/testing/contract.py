@@ -33,7 +33,7 @@ from typing import Any, ClassVar
 import attrs
 import pytest
 
-from ipfs_accel import Client, Config
+from ipfs_accel import Client, Config, EndpointConfig
 from ipfs_accel import errors as e
 from ipfs_accel.hookspecs import API_VERSION, OPERATIONS
 from ipfs_accel.types import Answer, Timeout
@@ -289,7 +289,8 @@ class BackendContract:
             pytest.skip("it needs no key")
         plugins = () if isinstance(self.plugin, str) else (self.plugin,)
         call = next(each.call for each in self.exchanges if not each.is_stream and each.operation != "healthcheck")
-        with Client(Config(environ={}), plugins=plugins) as client:
+        place = {info.name: EndpointConfig(base_url=info.key_url or info.base_url)}
+        with Client(Config(environ={}), endpoints=place, plugins=plugins) as client:
             with pytest.raises(e.MissingKeyError) as caught:
                 call(client, info.name)  # once before, since what is imported at first use is read from files
             with pytest.raises(e.MissingKeyError), no_io("a call without a key"):

@@ -100,14 +100,13 @@ class Ollama:
 
     @hookimpl
     def stream(self, endpoint: Endpoint, request: ChatRequest) -> StreamPlan[ChatResponse]:
-        """Plan the same as a stream; a chat that only loads a model is answered with one document."""
+        """Plan the same as a stream."""
         return HttpStream(
             send=post_json("/api/chat", requests.chat_body(endpoint, request, stream=True)),
             frames=answers.lines,
             decoder=answers.ChatDecoder,
             assembler=lambda: chat_assembler(eof_after_finish=False, merge=True),
             unsupported=requests.unsupported(request),
-            any_type=True,
         )
 
     @hookimpl
@@ -130,7 +129,7 @@ class Ollama:
 
     @hookimpl
     def stream_complete(self, endpoint: Endpoint, request: CompletionRequest) -> StreamPlan[CompletionResponse]:
-        """Plan the same as a stream, for one prompt."""
+        """Plan the same as a stream, for one prompt; an empty one only loads the model, which one document tells."""
         prompt, *more = _prompts(request)
         if more:
             raise InvalidRequestError("prompt: Ollama streams the continuation of one text", hint="use complete")
@@ -140,7 +139,7 @@ class Ollama:
             decoder=answers.GenerateDecoder,
             assembler=lambda: completion_assembler(eof_after_finish=False),
             unsupported=requests.unsupported(request),
-            any_type=True,
+            any_type=not prompt,
         )
 
     @hookimpl

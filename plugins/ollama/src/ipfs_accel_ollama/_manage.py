@@ -65,7 +65,6 @@ def _task(path: str, model: str, body: Json) -> HttpStream[ModelResult]:
         frames=lines,
         decoder=lambda: decode,
         assembler=lambda: Collector(lambda _: ModelResult(model=model, status="success")),
-        any_type=True,
     )
 
 
