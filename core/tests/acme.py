@@ -14,6 +14,7 @@ from ipfs_accel.plans import (
     Http,
     HttpResponse,
     HttpStream,
+    Job,
     Local,
     LocalStream,
     Ready,
@@ -95,11 +96,11 @@ class Acme:
 
     @hookimpl
     def embed(self, endpoint: Endpoint, request: EmbedRequest) -> Any:
-        return Local(run=lambda: EmbedResponse(vectors=(), model=request.model))
+        return Local(run=lambda _job: EmbedResponse(vectors=(), model=request.model))
 
     @hookimpl
     def stream_complete(self, endpoint: Endpoint, request: CompletionRequest) -> Any:
-        def run(out: Assembler[Any]) -> Iterator[None]:
+        def run(out: Assembler[Any], _job: Job) -> Iterator[None]:
             for word in request.prompt:
                 if word == "fail":
                     raise RuntimeError("engine died")

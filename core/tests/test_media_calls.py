@@ -83,7 +83,7 @@ class Store:
             )
 
         def size(_endpoint: Endpoint) -> Plan[int]:
-            return Local(run=lambda: 7)
+            return Local(run=lambda _job: 7)
 
         return {"pull": pull, "size": size}
 

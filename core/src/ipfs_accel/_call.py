@@ -37,6 +37,7 @@ from .plans import (
     HttpRequest,
     HttpResponse,
     HttpStream,
+    Job,
     Local,
     LocalStream,
     Ready,
@@ -47,6 +48,7 @@ from .types import Answer, CallInfo, Timeout, Timing
 if TYPE_CHECKING:
     from ._headers import Headers
     from ._http import Timeouts
+    from ._secret import Secret
     from ._usage import Ledger
     from .types._requests import OnUnsupported
 
@@ -117,6 +119,18 @@ class Call:
         left = None if self.timeout.total is None else max(0.0, self.started + self.timeout.total - time.perf_counter())
         limits = self.timeouts_of(connect=self.timeout.connect, read=read_limit, write=read_limit, total=left)
         return Outgoing(send.method, url, headers, content, limits)
+
+    def job(self) -> Job:
+        """Return what a blocking function may know of this call."""
+        total = self.timeout.total
+        until = None if total is None else self.started + total
+        return Job(key=self._key, until=until, on_progress=self.on_upload)
+
+    def _key(self) -> Secret | None:
+        secret = self.target.secret()
+        if secret is not None:
+            self.sent_key = secret.reveal()
+        return secret
 
     def check(self, unsupported: tuple[str, ...]) -> None:
         """Raise or warn if the backend left out options that the caller gave."""
@@ -297,14 +311,17 @@ def _wrong_plan(call: Call, plan: Any, wanted: str) -> PlanError:
 
 
 def _run(plan: Local[T], call: Call) -> Steps[T]:
+    job = call.job()
     try:
-        return (yield Run(plan.run))  # type: ignore[no-any-return]
+        return (yield Run(lambda: plan.run(job), job))  # type: ignore[no-any-return]
     except AccelError:
         raise
     except Exception as error:
         backend = call.target.backend.name
         message = f"the backend {backend!r} failed in {call.operation!r}: {type(error).__name__}: {error}"
         raise PluginError(message) from error
+    finally:
+        call.request_id = job.request_id or call.request_id
 
 
 def _parse(plan: Http[T], whole: Whole, call: Call) -> T:

@@ -66,15 +66,21 @@ class Target:
         Raises:
             MissingKeyError: The provider needs one and none is set.
         """
-        if origin != self.origin:
+        secret = self.secret() if origin == self.origin else None
+        if secret is None:
             return ()
-        if self._missing is not None:
-            raise self._missing
-        if self._key is None:
-            return ()
-        secret = self._key if isinstance(self._key, Secret) else Secret(self._key())
         header = self.key_header
         return ((header.name, header.prefix + secret.reveal()),)
+
+    def secret(self) -> Secret | None:
+        """Return the key, if there is one.
+
+        Raises:
+            MissingKeyError: The provider needs one and none is set.
+        """
+        if self._missing is not None:
+            raise self._missing
+        return self._key if self._key is None or isinstance(self._key, Secret) else Secret(self._key())
 
 
 def origin_of(url: str) -> str:
@@ -137,7 +143,12 @@ class _Resolver:
         return "code" if getattr(self.given, setting, None) not in (None, {}) else otherwise
 
     def _variable(self, *names: str) -> tuple[str, str] | None:
-        return next(((self.environ[name], name) for name in names if self.environ.get(name)), None)
+        """Find the first variable that is set; `A:B` stands for the values of both, joined likewise."""
+        for name in names:
+            values = [self.environ.get(each, "") for each in name.split(":")]
+            if all(values):
+                return ":".join(values), name
+        return None
 
     def _own_variables(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """The provider's usual variables speak of the endpoint that has the backend's own name."""

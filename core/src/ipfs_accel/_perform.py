@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import anyio
 
     from ._http import AsyncExchange, AsyncTransport, Exchange, Timeouts, Transport
-    from .plans import Body
+    from .plans import Body, Job
 
 __all__ = [
     "AsyncWorld",
@@ -159,9 +159,10 @@ class ReadAll:
 
 @attrs.frozen(eq=False)
 class Run(Generic[T]):
-    """Run a blocking function; the asynchronous world uses a thread."""
+    """Run a blocking function; the asynchronous world uses a thread, and tells the job when nobody waits for it."""
 
     function: Callable[[], T]
+    job: Job | None = None
 
     def sync(self, _world: World) -> T:
         return self.function()
@@ -169,7 +170,12 @@ class Run(Generic[T]):
     async def asynchronous(self, world: AsyncWorld) -> T:
         from anyio import to_thread  # noqa: PLC0415 - the synchronous world does not need it
 
-        return await to_thread.run_sync(self.function, limiter=world.threads, abandon_on_cancel=True)
+        try:
+            return await to_thread.run_sync(self.function, limiter=world.threads, abandon_on_cancel=True)
+        except BaseException:
+            if self.job is not None:
+                self.job.is_abandoned = True
+            raise
 
 
 @attrs.frozen(eq=False)

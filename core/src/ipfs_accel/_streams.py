@@ -21,7 +21,7 @@ from .errors import (
     StreamIncomplete,
     StreamInterrupted,
 )
-from .plans import FrameDecoder, HttpStream, LocalStream
+from .plans import FrameDecoder, HttpStream, Job, LocalStream
 from .types import TextDelta
 
 __all__ = ["AsyncStream", "Stream"]
@@ -57,6 +57,7 @@ class _Reader(Generic[T]):
         """Make what the plan says is needed to read it."""
         self.call = call
         self._exchange = exchange
+        self.job = call.job()
         self.out = stream.assembler()
         self._meaningful_at = time.perf_counter()
         if isinstance(stream, HttpStream):
@@ -124,6 +125,7 @@ class _Reader(Generic[T]):
             with suppress(ValueError, InvalidResponseError):
                 for frame in self._frames.flush():
                     self._decode(frame, self.out)
+        self.call.request_id = self.call.request_id or self.job.request_id
         self.answer = self.call.finish(self.out.conclude())
         return self.out.take()  # type: ignore[no-any-return]
 
@@ -229,7 +231,10 @@ class Stream(_Face[E, T]):
         reader = self._reader
         call, stream, self._exchange = perform(self._opening, self._world)
         reader.begin(call, stream, self._exchange)
-        self._chunks = iter(self._exchange.chunks()) if self._exchange is not None else stream.run(reader.out)
+        if self._exchange is not None:
+            self._chunks = iter(self._exchange.chunks())
+        else:
+            self._chunks = stream.run(reader.out, reader.job)
         self._is_open = True
 
     def _advance(self) -> None:
@@ -306,10 +311,10 @@ class AsyncStream(_Face[E, T]):
         reader = self._reader
         call, stream, self._exchange = await aperform(self._opening, self._world)
         reader.begin(call, stream, self._exchange)
-        exchange = self._exchange
-        self._chunks = aiter(
-            exchange.chunks() if exchange is not None else _Threaded(stream.run(reader.out), self._world)
-        )
+        if self._exchange is not None:
+            self._chunks = aiter(self._exchange.chunks())
+        else:
+            self._chunks = _Threaded(stream.run(reader.out, reader.job), self._world, reader.job)
         self._is_open = True
 
     async def _advance(self) -> None:
@@ -339,15 +344,16 @@ class AsyncStream(_Face[E, T]):
 class _Threaded:
     """A blocking generator, stepped in the thread pool; StopIteration never crosses the bridge."""
 
-    def __init__(self, steps: Iterator[None], world: AsyncWorld) -> None:
+    def __init__(self, steps: Iterator[None], world: AsyncWorld, job: Job) -> None:
         self._steps: Any = steps
         self._world = world
+        self._job = job
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> None:
-        if await Run(lambda: next(self._steps, b"")).asynchronous(self._world) == b"":
+        if await Run(lambda: next(self._steps, b""), self._job).asynchronous(self._world) == b"":
             raise StopAsyncIteration
 
     async def close(self) -> None:

@@ -13,6 +13,7 @@ the key, connections, time limits, cancellation, errors, logs. A plan therefore 
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
@@ -21,10 +22,11 @@ from urllib.parse import quote
 import attrs
 
 from . import _json
-from .errors import AccelError, APIStatusError, InvalidRequestError, InvalidResponseError
+from .errors import AccelError, APIStatusError, APITimeoutError, InvalidRequestError, InvalidResponseError
 
 if TYPE_CHECKING:
     from ._headers import Headers
+    from ._secret import Secret
 
 __all__ = [
     "Body",
@@ -37,6 +39,7 @@ __all__ = [
     "HttpRequest",
     "HttpResponse",
     "HttpStream",
+    "Job",
     "Local",
     "LocalStream",
     "Pairs",
@@ -284,11 +287,43 @@ class HttpStream(Generic[T]):
     any_type: bool = False
 
 
+@attrs.define(kw_only=True, eq=False)
+class Job:
+    """What a blocking function knows of the call that it works for.
+
+    Attributes:
+        key: Gives the endpoint's key, or None if it has none; raises `MissingKeyError`.
+        until: When the call's time is over (`time.perf_counter`); None means never.
+        on_progress: What the caller gave to be told of progress: bytes that are done, and their total.
+        is_abandoned: Whether nobody waits any more, so that what is still under way has to stop.
+        request_id: Where the function notes the provider's id of its request.
+    """
+
+    key: Callable[[], Secret | None] = attrs.field(default=lambda: None, repr=False)
+    until: float | None = None
+    on_progress: Callable[[int, int], None] | None = None
+    is_abandoned: bool = False
+    request_id: str | None = None
+
+    def check(self) -> None:
+        """Raise if nobody waits any more or the time is over; long functions have to ask now and then."""
+        if self.is_abandoned:
+            raise APITimeoutError("nobody waits for this call any more", phase="abandoned")
+        if self.until is not None and time.perf_counter() > self.until:
+            raise APITimeoutError("the call was not over within its time", phase="total")
+
+    def report(self, done: int, total: int) -> None:
+        """Tell the caller how far it is, and do what `check` does."""
+        self.check()
+        if self.on_progress is not None:
+            self.on_progress(done, total)
+
+
 @attrs.frozen(kw_only=True)
 class Local(Generic[T]):
     """Run a blocking function: in the caller's thread, or in the thread pool of an async client."""
 
-    run: Callable[[], T]
+    run: Callable[[Job], T]
     unsupported: tuple[str, ...] = ()
 
 
@@ -296,7 +331,7 @@ class Local(Generic[T]):
 class LocalStream(Generic[T]):
     """Run a blocking generator that tells the assembler what happens and yields after each step."""
 
-    run: Callable[[Any], Iterator[None]]
+    run: Callable[[Any, Job], Iterator[None]]
     assembler: Callable[[], Collecting[T]]
     unsupported: tuple[str, ...] = ()
 

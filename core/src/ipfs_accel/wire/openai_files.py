@@ -19,6 +19,7 @@ from ipfs_accel.plans import (
     HttpRequest,
     HttpResponse,
     HttpStream,
+    Job,
     LocalStream,
     Plan,
     Ready,
@@ -365,7 +366,7 @@ def _results(
 
     if send is None:
 
-        def nothing(out: Collector[BatchSummary]) -> Iterator[None]:
+        def nothing(out: Collector[BatchSummary], _job: Job) -> Iterator[None]:
             out.done()
             yield
 
