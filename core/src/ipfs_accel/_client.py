@@ -10,6 +10,7 @@ from . import _operations as ops
 from ._file_calls import AsyncFileCalls, FileCalls
 from ._media_calls import AsyncMediaCalls, MediaCalls
 from ._model_calls import AsyncModelCalls, ModelCalls
+from ._object_calls import AsyncObjectCalls, ObjectCalls
 from ._streams import AsyncStream, Stream
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncClient", "Client"]
 
 
-class Client(MediaCalls, FileCalls, ModelCalls):
+class Client(MediaCalls, FileCalls, ModelCalls, ObjectCalls):
     """Calls backends and waits for their answers. Safe to share between threads; use it in a `with` block.
 
     Models are named `endpoint/model`; only the first slash counts. Every call takes the options `timeout`,
@@ -192,7 +193,7 @@ class Client(MediaCalls, FileCalls, ModelCalls):
         return Stream(self._core.own_opening(endpoint, name, arguments), self._world)
 
 
-class AsyncClient(AsyncMediaCalls, AsyncFileCalls, AsyncModelCalls):
+class AsyncClient(AsyncMediaCalls, AsyncFileCalls, AsyncModelCalls, AsyncObjectCalls):
     """The same as `Client`, awaited; on asyncio and trio. Belongs to the event loop of its first call."""
 
     async def chat(self, model: str | None, messages: Messages, **options: Unpack[ChatOptions]) -> ChatResponse:

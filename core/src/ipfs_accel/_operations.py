@@ -24,11 +24,15 @@ if TYPE_CHECKING:
     from .types import (
         Batch,
         ClassifyResponse,
+        DeletedObjects,
         FileInfo,
         ImageResponse,
         ModelResult,
         ModerateResponse,
+        ObjectInfo,
+        ObjectListing,
         PredictResponse,
+        PresignedRequest,
         SpeakResponse,
         TranscribeResponse,
     )
@@ -88,3 +92,19 @@ PUSH_MODEL: Operation[ModelResult] = Operation("push_model", _late("model_reques
 CREATE_MODEL: Operation[ModelResult] = Operation("create_model", _late("create_model_request", "_convert_models"))
 LOAD_MODEL: Operation[None] = Operation("load_model", _late("model_request", "_convert_models"))
 UNLOAD_MODEL: Operation[None] = Operation("unload_model", _late("model_request", "_convert_models"))
+
+PUT_OBJECT: Operation[ObjectInfo] = Operation("put_object", _late("put_object_request", "_convert_objects"))
+GET_OBJECT: Operation[ObjectInfo] = Operation("get_object", _late("get_object_request", "_convert_objects"))
+DOWNLOAD_OBJECT: Operation[ObjectInfo] = Operation(
+    "download_object", _late("download_object_request", "_convert_objects")
+)
+HEAD_OBJECT: Operation[ObjectInfo] = Operation("head_object", _late("get_object_request", "_convert_objects"))
+LIST_OBJECTS: Operation[ObjectListing] = Operation("list_objects", _late("list_objects_request", "_convert_objects"))
+COPY_OBJECT: Operation[ObjectInfo] = Operation("copy_object", _late("copy_object_request", "_convert_objects"))
+DELETE_OBJECT: Operation[None] = Operation("delete_object", _late("delete_object_request", "_convert_objects"))
+DELETE_OBJECTS: Operation[DeletedObjects] = Operation(
+    "delete_objects", _late("delete_objects_request", "_convert_objects")
+)
+PRESIGN_OBJECT: Operation[PresignedRequest] = Operation(
+    "presign_object", _late("presign_object_request", "_convert_objects")
+)

@@ -15,6 +15,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     near = difflib.get_close_matches(name, choices, 3, 0.6)
     if near:
         return f"did you mean {' or '.join(repr(each) for each in near)}?"
-    if 0 < len(choices) <= 20:  # noqa: PLR2004 - more would not be read
+    if 0 < len(choices) <= 24:  # noqa: PLR2004 - more would not be read
         return f"known: {', '.join(choices)}"
     return None

@@ -22,6 +22,7 @@
         │   ├── NotFoundError                  404
         │   │   └── ModelNotFoundError
         │   ├── ConflictError                  409
+        │   ├── PreconditionFailedError        304, 412
         │   ├── UnprocessableEntityError       422
         │   ├── RateLimitError                 429
         │   │   └── QuotaExceededError
@@ -70,6 +71,7 @@ __all__ = [
     "PlanError",
     "PluginError",
     "PoolTimeoutError",
+    "PreconditionFailedError",
     "QuotaExceededError",
     "RateLimitError",
     "StreamError",
@@ -283,6 +285,10 @@ class ConflictError(APIStatusError):
     """409: the object is locked or in another state."""
 
 
+class PreconditionFailedError(APIStatusError):
+    """304 or 412: a condition that the request named is not met."""
+
+
 class UnprocessableEntityError(APIStatusError):
     """422: the request is well formed but its values are refused."""
 
@@ -336,6 +342,7 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
     403: PermissionDeniedError,
     404: NotFoundError,
     409: ConflictError,
+    412: PreconditionFailedError,
     422: UnprocessableEntityError,
     429: RateLimitError,
     501: NotSupportedByServerError,

@@ -30,6 +30,7 @@ _SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "moderate": ("_media", "Judge whether texts are harmful."),
         "batches": ("_files", "Many chats, worked off later for less money."),
         "files": ("_files", "Files that a provider keeps."),
+        "objects": ("_objects", "Objects in stores such as S3."),
         "call": ("_call", "Perform a backend's own call."),
     },
     "Look around": {

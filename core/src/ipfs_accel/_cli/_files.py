@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +16,14 @@ from ipfs_accel.types import Batch, BatchItem, ChatOptions, FileInfo
 from . import _arguments as arguments
 from ._command import Group, State, pass_state
 from ._failures import describe
-from ._output import emit, note, table, write_line
+from ._output import emit, note, table, when, write_line
 from ._progress import Bar, size_text
 from ._values import plain
 
-__all__ = ["batches", "files", "when"]
+__all__ = ["batches", "files"]
 
 _endpoint = click.argument("endpoint", shell_complete=arguments.complete_endpoints)
 _limit = click.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many.")
-
-
-def when(seconds: float | None) -> str:
-    """Return seconds since 1970 as a date and time in UTC; nothing for None."""
-    return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 @click.group(

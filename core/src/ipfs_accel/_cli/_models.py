@@ -15,8 +15,7 @@ from ipfs_accel.types import ModelInfo, ModelResult, Progress, RunningModel
 from . import _arguments as arguments
 from . import _failures
 from ._command import Command, State, pass_state
-from ._files import when
-from ._output import emit, note, table, write_line
+from ._output import emit, note, table, when, write_line
 from ._progress import Bar, size_text
 from ._values import plain
 

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,19 @@ import click
 if TYPE_CHECKING:
     from ._command import State
 
-__all__ = ["clean", "emit", "is_terminal", "note", "styled", "table", "use_color", "write", "write_json", "write_line"]
+__all__ = [
+    "clean",
+    "emit",
+    "is_terminal",
+    "note",
+    "styled",
+    "table",
+    "use_color",
+    "when",
+    "write",
+    "write_json",
+    "write_line",
+]
 
 # Control characters of a server or model must not steer the terminal; line breaks and tabs may stay.
 _CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if code not in {9, 10}}
@@ -40,6 +53,11 @@ def use_color(state: State, *, err: bool = False) -> bool:
 def clean(text: str) -> str:
     """Return the text without characters that could steer a terminal."""
     return text.translate(_CONTROLS)
+
+
+def when(seconds: float | None) -> str:
+    """Return a moment, in seconds since 1970, for people."""
+    return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def write(text: str, *, err: bool = False) -> None:

@@ -102,6 +102,27 @@ if TYPE_CHECKING:
     from ._media import TranscribeRequest as TranscribeRequest
     from ._media import TranscribeResponse as TranscribeResponse
     from ._media import VaryImageRequest as VaryImageRequest
+    from ._objects import CopyObjectRequest as CopyObjectRequest
+    from ._objects import CopyOptions as CopyOptions
+    from ._objects import DeletedObjects as DeletedObjects
+    from ._objects import DeleteObjectRequest as DeleteObjectRequest
+    from ._objects import DeleteObjectsRequest as DeleteObjectsRequest
+    from ._objects import DownloadObjectRequest as DownloadObjectRequest
+    from ._objects import GetObjectRequest as GetObjectRequest
+    from ._objects import ListObjectsRequest as ListObjectsRequest
+    from ._objects import ObjectEvent as ObjectEvent
+    from ._objects import ObjectFailure as ObjectFailure
+    from ._objects import ObjectInfo as ObjectInfo
+    from ._objects import ObjectListing as ObjectListing
+    from ._objects import ObjectOptions as ObjectOptions
+    from ._objects import ObjectPrefix as ObjectPrefix
+    from ._objects import ObjectRequest as ObjectRequest
+    from ._objects import ObjectSource as ObjectSource
+    from ._objects import PresignedRequest as PresignedRequest
+    from ._objects import PresignObjectRequest as PresignObjectRequest
+    from ._objects import PresignOptions as PresignOptions
+    from ._objects import PutObjectRequest as PutObjectRequest
+    from ._objects import PutOptions as PutOptions
     from ._pieces import DataDelta as DataDelta
     from ._pieces import PartialImage as PartialImage
     from ._pieces import Progress as Progress
@@ -135,6 +156,29 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "TranscribeResponse",
         "VaryImageRequest",
     ),
+    "._objects": (
+        "CopyObjectRequest",
+        "CopyOptions",
+        "DeleteObjectRequest",
+        "DeleteObjectsRequest",
+        "DeletedObjects",
+        "DownloadObjectRequest",
+        "GetObjectRequest",
+        "ListObjectsRequest",
+        "ObjectEvent",
+        "ObjectFailure",
+        "ObjectInfo",
+        "ObjectListing",
+        "ObjectOptions",
+        "ObjectPrefix",
+        "ObjectRequest",
+        "ObjectSource",
+        "PresignObjectRequest",
+        "PresignOptions",
+        "PresignedRequest",
+        "PutObjectRequest",
+        "PutOptions",
+    ),
     "._pieces": ("DataDelta", "PartialImage", "Progress", "StreamedEvent"),
     "._predict": ("PredictRequest", "PredictResponse"),
     "._tensors": ("Tensor", "TensorSource", "Values"),
@@ -164,12 +208,18 @@ __all__ = [
     "CompletionChoice",
     "CompletionRequest",
     "CompletionResponse",
+    "CopyObjectRequest",
+    "CopyOptions",
     "CreateModelOptions",
     "CreateModelRequest",
     "DataDelta",
+    "DeleteObjectRequest",
+    "DeleteObjectsRequest",
+    "DeletedObjects",
     "DetokenizeRequest",
     "DetokenizeResponse",
     "Document",
+    "DownloadObjectRequest",
     "EditImageRequest",
     "EmbedOptions",
     "EmbedRequest",
@@ -178,25 +228,40 @@ __all__ = [
     "FinishEvent",
     "GenerateImageRequest",
     "GeneratedImage",
+    "GetObjectRequest",
     "Health",
     "Image",
     "ImageOptions",
     "ImageResponse",
     "JsonSchema",
     "Label",
+    "ListObjectsRequest",
     "Message",
     "ModelInfo",
     "ModelResult",
     "ModerateRequest",
     "ModerateResponse",
     "Moderation",
+    "ObjectEvent",
+    "ObjectFailure",
+    "ObjectInfo",
+    "ObjectListing",
+    "ObjectOptions",
+    "ObjectPrefix",
+    "ObjectRequest",
+    "ObjectSource",
     "Opaque",
     "Part",
     "PartialImage",
     "PredictOptions",
     "PredictRequest",
     "PredictResponse",
+    "PresignObjectRequest",
+    "PresignOptions",
+    "PresignedRequest",
     "Progress",
+    "PutObjectRequest",
+    "PutOptions",
     "RankedDocument",
     "RateLimit",
     "Reasoning",

@@ -9,6 +9,7 @@ import attrs
 from ._events import StreamEvent
 from ._jobs import BatchResult
 from ._media import Segment
+from ._objects import ObjectInfo, ObjectPrefix
 from ._predict import PredictResponse
 
 
@@ -51,5 +52,15 @@ class Progress:
     total: int | None = None
 
 
-StreamedEvent: TypeAlias = StreamEvent | DataDelta | PartialImage | Segment | Progress | BatchResult | PredictResponse
+StreamedEvent: TypeAlias = (
+    StreamEvent
+    | DataDelta
+    | PartialImage
+    | Segment
+    | Progress
+    | BatchResult
+    | PredictResponse
+    | ObjectInfo
+    | ObjectPrefix
+)
 """What any stream may yield."""
