@@ -11,7 +11,7 @@ import attrs
 from ipfs_accel import BackendInfo, hookimpl
 from ipfs_accel.catalogue import Catalogue
 from ipfs_accel.errors import InvalidRequestError, UnsupportedOperationError
-from ipfs_accel.plans import Endpoint, Flow, Http, Local, Plan, Ready, StreamPlan, post_json
+from ipfs_accel.plans import Endpoint, Flow, Http, Job, Local, Plan, Ready, StreamPlan, post_json
 from ipfs_accel.types import (
     Answer,
     BatchItem,
@@ -97,7 +97,7 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
                 send=post_json(path, responses_requests.count_body(request)), parse=responses_answers.read_count
             )
 
-        def run() -> TokenCount:
+        def run(_job: Job) -> TokenCount:
             from . import _tokens  # noqa: PLC0415 - encodings are large, and few callers count
 
             return _tokens.count(request)

@@ -25,7 +25,9 @@ NO = Support("no", "server")
 
 def list_steps(endpoint: Endpoint) -> Generator[Any, Any, Any]:
     """List the server's models and those that can run in this process."""
-    local = [ModelInfo(id=name, owned_by="this process") for name in (yield Local(run=lambda: local_models(endpoint)))]
+    local = [
+        ModelInfo(id=name, owned_by="this process") for name in (yield Local(run=lambda _job: local_models(endpoint)))
+    ]
     try:
         served = yield from _served(endpoint, (yield from detect(endpoint)))
     except APIConnectionError:

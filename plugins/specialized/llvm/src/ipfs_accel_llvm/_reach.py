@@ -7,7 +7,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-from ipfs_accel.plans import Endpoint, Local
+from ipfs_accel.plans import Endpoint, Job, Local
 
 from . import _engine
 from ._servers import Answering, detect
@@ -25,7 +25,7 @@ def reach(endpoint: Endpoint, model: str) -> Generator[Any, Any, Answering]:
     if model and may_be_local(endpoint, model):
         options = endpoint.options
 
-        def start() -> _engine.Engine | None:
+        def start(_job: Job) -> _engine.Engine | None:
             path = local_file(endpoint, model)
             return None if path is None else _engine.start(path, options)
 
