@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 import attrs
 import pluggy
 
-from . import hookspecs
+from . import _object_hooks, hookspecs
 from ._config import PluginPolicy
 from ._suggest import did_you_mean
 from .errors import AccelError, PluginError
@@ -240,6 +240,7 @@ class Registry:
         # A manager of its own for each backend: the call of a hook then reaches this backend and no other.
         manager = pluggy.PluginManager(PROJECT)
         manager.add_hookspecs(hookspecs)
+        manager.add_hookspecs(_object_hooks)
         manager.register(plugin, name)
         manager.check_pending()
         implemented = {hook.name for hook in manager.get_hookcallers(plugin) or ()}

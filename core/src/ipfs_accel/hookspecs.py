@@ -43,34 +43,22 @@ if TYPE_CHECKING:
         ClassifyResponse,
         CompletionRequest,
         CompletionResponse,
-        CopyObjectRequest,
         CreateModelRequest,
-        DeletedObjects,
-        DeleteObjectRequest,
-        DeleteObjectsRequest,
         DetokenizeRequest,
         DetokenizeResponse,
-        DownloadObjectRequest,
         EditImageRequest,
         EmbedRequest,
         EmbedResponse,
         FileInfo,
         GenerateImageRequest,
-        GetObjectRequest,
         Health,
         ImageResponse,
-        ListObjectsRequest,
         ModelInfo,
         ModelResult,
         ModerateRequest,
         ModerateResponse,
-        ObjectInfo,
-        ObjectListing,
         PredictRequest,
         PredictResponse,
-        PresignedRequest,
-        PresignObjectRequest,
-        PutObjectRequest,
         Request,
         RerankRequest,
         RerankResponse,
@@ -323,51 +311,6 @@ def delete_batch(endpoint: Endpoint, batch: str) -> Plan[None]:  # type: ignore[
 
 
 @hookspec(firstresult=True)
-def put_object(endpoint: Endpoint, request: PutObjectRequest) -> Plan[ObjectInfo]:  # type: ignore[empty-body]
-    """Plan the storing of an object of any size."""
-
-
-@hookspec(firstresult=True)
-def get_object(endpoint: Endpoint, request: GetObjectRequest) -> StreamPlan[ObjectInfo]:  # type: ignore[empty-body]
-    """Plan an object's content, as `DataDelta` events."""
-
-
-@hookspec(firstresult=True)
-def download_object(endpoint: Endpoint, request: DownloadObjectRequest) -> Plan[ObjectInfo]:  # type: ignore[empty-body]
-    """Plan the writing of an object to a file, which appears when it is complete."""
-
-
-@hookspec(firstresult=True)
-def head_object(endpoint: Endpoint, request: GetObjectRequest) -> Plan[ObjectInfo]:  # type: ignore[empty-body]
-    """Plan what is known of an object."""
-
-
-@hookspec(firstresult=True)
-def list_objects(endpoint: Endpoint, request: ListObjectsRequest) -> StreamPlan[ObjectListing]:  # type: ignore[empty-body]
-    """Plan a look into a store, as `ObjectInfo` and `ObjectPrefix` events, page by page as they are read."""
-
-
-@hookspec(firstresult=True)
-def copy_object(endpoint: Endpoint, request: CopyObjectRequest) -> Plan[ObjectInfo]:  # type: ignore[empty-body]
-    """Plan a copy within the store."""
-
-
-@hookspec(firstresult=True)
-def delete_object(endpoint: Endpoint, request: DeleteObjectRequest) -> Plan[None]:  # type: ignore[empty-body]
-    """Plan an object's end."""
-
-
-@hookspec(firstresult=True)
-def delete_objects(endpoint: Endpoint, request: DeleteObjectsRequest) -> Plan[DeletedObjects]:  # type: ignore[empty-body]
-    """Plan the end of many, with what became of each."""
-
-
-@hookspec(firstresult=True)
-def presign_object(endpoint: Endpoint, request: PresignObjectRequest) -> Plan[PresignedRequest]:  # type: ignore[empty-body]
-    """Plan a request that somebody else can make without credentials."""
-
-
-@hookspec(firstresult=True)
 def calls() -> Mapping[str, Callable[..., Plan[Any] | StreamPlan[Any]]]:  # type: ignore[empty-body]
     """Name the backend's own calls beyond the operations.
 
@@ -421,14 +364,6 @@ OPERATIONS: tuple[str, ...] = (
     "batch_results",
     "cancel_batch",
     "delete_batch",
-    "put_object",
-    "get_object",
-    "download_object",
-    "head_object",
-    "list_objects",
-    "copy_object",
-    "delete_object",
-    "delete_objects",
-    "presign_object",
+    *OBJECT_OPERATIONS,
 )
 """Hooks that are operations of an endpoint, in the order in which they are shown."""
