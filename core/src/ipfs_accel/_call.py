@@ -190,8 +190,10 @@ class Call:
         self.describe(error)
         if self.request is not None:
             self.ledger.failed(self.target.endpoint.name, self.model)
-        if len(self.sent_key) >= SHORTEST_SECRET:
-            error.conceal(self.sent_key)
+        # A key may have several parts, of which a server may repeat any but the id at its beginning.
+        for secret in (self.sent_key, *self.sent_key.split(":")[1:]):
+            if len(secret) >= SHORTEST_SECRET:
+                error.conceal(secret)
         _log.failed(self, error)
 
     def status_error(self, response: HttpResponse) -> APIError:
