@@ -1,0 +1,140 @@
+"""Clients of boto3: one for each endpoint and key, made at its first use.
+
+boto3 signs, addresses buckets and speaks the protocol. It does not repeat requests: that is the core's business, once
+for all backends.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any, Literal, TypeAlias
+
+from ipfs_accel.errors import ConfigError, MissingKeyError
+from ipfs_accel.plans import Endpoint, Job
+
+from ._options import AWS, Options, options_of, store_of
+
+__all__ = ["Use", "checksums_of", "connect", "forget"]
+
+Use: TypeAlias = Literal["calls", "public"]
+"""calls: for requests of our own; public: for presigned ones, which may name another address."""
+
+_LOCK = threading.Lock()
+
+
+def connect(endpoint: Endpoint, job: Job, use: Use = "calls") -> Any:
+    """Return the client of an endpoint.
+
+    Raises:
+        ConfigError: Key, profile or region is wrong.
+        MissingKeyError: There are no credentials.
+    """
+    key = job.key()
+    found = endpoint.memo.get((use, key))
+    if found is None:
+        with _LOCK:  # sessions of boto3 cannot be shared by threads, clients can
+            found = endpoint.memo.get((use, key))
+            if found is None:
+                found = endpoint.memo[use, key] = _make(endpoint, use, key.reveal() if key is not None else None)
+    return found
+
+
+def forget(endpoint: Endpoint) -> None:
+    """Make new clients from now on, with credentials that are read anew."""
+    for known in [each for each in endpoint.memo if isinstance(each, tuple)]:
+        endpoint.memo.pop(known, None)
+
+
+def checksums_of(endpoint: Endpoint) -> str:
+    """Return whether to send and ask for checksums: when_supported or when_required."""
+    said = options_of(endpoint).checksums
+    return store_of(endpoint).checksums if said == "auto" else said
+
+
+def _make(endpoint: Endpoint, use: Use, key: str | None) -> Any:
+    import boto3  # noqa: PLC0415 - takes 0.2 s
+    from botocore.session import get_session  # noqa: PLC0415 - as above
+
+    options = options_of(endpoint)
+    below = get_session()
+    if options.profile is not None:  # before anything else, since the chain of credentials is made for one profile
+        below.set_config_variable("profile", options.profile)
+    if store_of(endpoint) is not AWS:
+        # Off AWS there is no instance that could have credentials, and asking for them costs a connection's time-out.
+        below.get_component("credential_provider").remove("iam-role")
+    session = boto3.session.Session(botocore_session=below)
+    if key is None and not options.anonymous and session.get_credentials() is None:
+        raise MissingKeyError(
+            f"endpoint {endpoint.name!r} needs credentials and boto3 finds none",
+            endpoint=endpoint.name,
+            hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or S3_ACCESS_KEY and S3_SECRET_KEY), or name a "
+            f"profile, or run: ipfs-accel keys set {endpoint.name} (as ID:SECRET); anonymous = true sends none",
+        )
+    client = session.client(
+        "s3",
+        endpoint_url=(options.public_url if use == "public" else None) or endpoint.base_url or None,
+        region_name=_region(endpoint, session),
+        verify=options.ca_file,
+        config=_config(endpoint, options, use),
+        **_credentials(endpoint, key),
+    )
+    client.meta.events.register("before-send.s3", _begin_sending)
+    return client
+
+
+def _config(endpoint: Endpoint, options: Options, use: Use) -> Any:
+    from botocore import UNSIGNED  # noqa: PLC0415 - as boto3
+    from botocore.config import Config  # noqa: PLC0415 - as boto3
+
+    return Config(
+        connect_timeout=options.connect_timeout,
+        read_timeout=options.read_timeout,
+        max_pool_connections=32 + options.threads,
+        retries={"mode": "standard", "total_max_attempts": 1},
+        # Not the default: boto3 presigns with the old version 2 in us-east-1 unless it is told otherwise.
+        signature_version=UNSIGNED if options.anonymous else "s3v4",
+        s3={"addressing_style": _addressing(endpoint, options, use)},
+        request_checksum_calculation=checksums_of(endpoint),
+        # Asked for by name where it can hold: the answer to a range has no checksum of its own.
+        response_checksum_validation="when_required",
+        # Where the endpoint is, the core decides; only a profile may know better.
+        ignore_configured_endpoint_urls=options.profile is None,
+        user_agent_extra="ipfs-accel",
+    )
+
+
+def _addressing(endpoint: Endpoint, options: Options, use: Use) -> str:
+    # Left alone, boto3 presigns for AWS's global address, which redirects where the bucket is new.
+    if use == "public" and options.addressing == "auto" and store_of(endpoint) is AWS:
+        return "virtual"
+    return options.addressing
+
+
+def _region(endpoint: Endpoint, session: Any) -> str | None:
+    region = options_of(endpoint).region or store_of(endpoint).region
+    # boto3 does not read AWS_REGION, though every other tool does.
+    return region or session.region_name or os.environ.get("AWS_REGION") or None
+
+
+def _credentials(endpoint: Endpoint, key: str | None) -> dict[str, str]:
+    if key is None:
+        return {}
+    names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+    parts = key.split(":", 2)
+    if len(parts) == 1 or not all(parts):
+        raise ConfigError(
+            f"the key of endpoint {endpoint.name!r} is not of the form ID:SECRET or ID:SECRET:TOKEN",
+            endpoint=endpoint.name,
+            hint=f"run: ipfs-accel keys set {endpoint.name}, or name both variables: key_env = "
+            '"AWS_ACCESS_KEY_ID:AWS_SECRET_ACCESS_KEY"',
+        )
+    return dict(zip(names, parts, strict=False))
+
+
+def _begin_sending(request: Any, **_about: Any) -> None:
+    """Tell an upload that it is read for good from now on: before, it is read for its checksum and signature."""
+    body = getattr(request.body, "_raw", request.body)
+    begin = getattr(body, "begin", None)
+    if begin is not None:
+        begin()

@@ -1,0 +1,307 @@
+"""Listing, copying, deleting and presigning objects."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from ipfs_accel.errors import APIStatusError, InvalidRequestError, NotSupportedByServerError
+from ipfs_accel.plans import Endpoint, Flow, Job, Local, LocalStream, Plan, StreamPlan
+from ipfs_accel.types import (
+    CopyObjectRequest,
+    DeletedObjects,
+    DeleteObjectRequest,
+    DeleteObjectsRequest,
+    ListObjectsRequest,
+    ObjectFailure,
+    ObjectInfo,
+    ObjectListing,
+    ObjectPrefix,
+    PresignedRequest,
+    PresignObjectRequest,
+)
+from ipfs_accel.wire.collector import Collector
+
+from ._answers import allowed, conditions, note_request, object_info, parameters
+from ._body import Tally, in_parallel
+from ._clients import connect
+from ._conditions import need
+from ._errors import code_of, translated
+from ._options import MIB, options_of, store_of
+from ._upload import MAX_PARTS, Multipart
+
+__all__ = ["copy", "delete", "delete_many", "list_objects", "presign"]
+
+MAX_PAGE = 1000
+MAX_COPY = 5 * 1024 * MIB
+"""The largest object that one CopyObject copies, by the S3 user guide; larger ones are copied in parts."""
+COPY_PART = 256 * MIB
+MAX_EXPIRY = 7 * 24 * 3600
+"""Seconds that a request with signature version 4 can be good for."""
+
+
+def list_objects(endpoint: Endpoint, request: ListObjectsRequest) -> StreamPlan[ObjectListing]:
+    """Plan as many ListObjectsV2 as are read, or one ListBuckets if no bucket is named."""
+
+    def run(out: Collector[ObjectListing], job: Job) -> Iterator[None]:
+        with translated():
+            client = connect(endpoint, job)
+            found = _objects(client, request, job) if request.bucket else _buckets(client, request, job)
+            out.kept = [0, 0, True]
+            for page in found:
+                for event in page:
+                    if request.limit is not None and out.kept[0] >= request.limit:
+                        out.kept[2] = False
+                        break
+                    out.kept[0] += 1
+                    out.kept[1] += getattr(event, "size", 0) or 0
+                    out.emit(event)
+                if not out.kept[2]:
+                    break
+                yield
+        out.done()
+
+    def build(out: Collector[ObjectListing]) -> ObjectListing:
+        return ObjectListing(count=out.kept[0], size=out.kept[1], complete=out.kept[2])
+
+    return LocalStream(run=run, assembler=lambda: Collector(build))
+
+
+Page = list[ObjectInfo | ObjectPrefix]
+
+
+def _objects(client: Any, request: ListObjectsRequest, job: Job) -> Iterator[Page]:
+    given = parameters(
+        Bucket=request.bucket,
+        Prefix=request.prefix,
+        Delimiter=request.delimiter,
+        StartAfter=request.start_after,
+        # One more than wanted tells whether there are more. Where any number will do, none is named: there are stores
+        # that fail if one is.
+        MaxKeys=request.limit + 1 if request.limit is not None and request.limit < MAX_PAGE else None,
+        extra=dict(request.extra),
+    )
+    for answer in client.get_paginator("list_objects_v2").paginate(**given):
+        job.check()
+        note_request(job, answer)
+        objects = [object_info(request.bucket, each["Key"], each) for each in answer.get("Contents", ())]
+        prefixes = [ObjectPrefix(bucket=request.bucket, prefix=p["Prefix"]) for p in answer.get("CommonPrefixes", ())]
+        yield sorted([*objects, *prefixes], key=lambda each: each.key if isinstance(each, ObjectInfo) else each.prefix)
+
+
+def _buckets(client: Any, request: ListObjectsRequest, job: Job) -> Iterator[Page]:
+    answer = client.list_buckets(**dict(request.extra))
+    note_request(job, answer)
+    yield [ObjectPrefix(bucket=each["Name"]) for each in answer.get("Buckets", ())]
+
+
+def copy(endpoint: Endpoint, request: CopyObjectRequest) -> Plan[ObjectInfo]:
+    """Plan a HeadObject of the original, and one CopyObject or a copy in parts."""
+
+    def steps() -> Generator[Any, Any, Plan[ObjectInfo]]:
+        original: ObjectInfo = yield Local(run=lambda job: _original(endpoint, request, job))
+        size = original.size or 0
+        if size <= MAX_COPY:
+            return Local(run=lambda job: _copy_whole(endpoint, request, original, job))
+        upload = Multipart(endpoint, request, size)
+        part_size = max(COPY_PART, -(-size // MAX_PARTS))
+        tasks = (_copier(upload, request, original, start, part_size) for start in range(0, size, part_size))
+        given = _copy_parameters(request, original, in_parts=True)
+        return (yield from upload.steps(lambda job: upload.begin(given, job), tasks))
+
+    return Flow(steps=steps)
+
+
+def _original(endpoint: Endpoint, request: CopyObjectRequest, job: Job) -> ObjectInfo:
+    given = parameters(
+        Bucket=request.source_bucket,
+        Key=request.source_key,
+        VersionId=request.source_version,
+        IfMatch=request.if_source_matches,
+    )
+    with translated():
+        return object_info(request.source_bucket, request.source_key, connect(endpoint, job).head_object(**given))
+
+
+def _source(request: CopyObjectRequest) -> dict[str, Any]:
+    return parameters(Bucket=request.source_bucket, Key=request.source_key, VersionId=request.source_version)
+
+
+def _copy_parameters(request: CopyObjectRequest, original: ObjectInfo, *, in_parts: bool) -> dict[str, Any]:
+    """Return what the copy is to be; a store replaces all that is said of an object, or nothing of it."""
+    replaces = in_parts or request.metadata is not None or request.content_type is not None
+    said = {
+        "Metadata": dict(original.metadata if request.metadata is None else request.metadata),
+        "ContentType": request.content_type or original.content_type,
+        "MetadataDirective": None if in_parts else "REPLACE",
+    }
+    return parameters(Bucket=request.bucket, Key=request.key, extra=dict(request.extra), **(said if replaces else {}))
+
+
+def _copy_whole(endpoint: Endpoint, request: CopyObjectRequest, original: ObjectInfo, job: Job) -> ObjectInfo:
+    with translated():
+        client = connect(endpoint, job)
+        wanted = request.if_match or request.if_none_match
+        need(endpoint, client, request.bucket, "copy" if wanted else None)
+        given = _copy_parameters(request, original, in_parts=False)
+        given |= parameters(CopySourceIfMatch=request.if_source_matches, **conditions(request))
+        answer = client.copy_object(**given, CopySource=_source(request))
+        note_request(job, answer)
+    job.report(original.size or 0, original.size or 0)
+    told = {**answer, **answer.get("CopyObjectResult", {})}
+    metadata = given.get("Metadata", original.metadata)
+    return object_info(request.bucket, request.key, told, size=original.size, metadata=metadata)
+
+
+def _copier(upload: Multipart, request: CopyObjectRequest, original: ObjectInfo, start: int, part_size: int) -> Any:
+    stop = min(start + part_size, original.size or 0)
+
+    def one(number: int, tally: Tally) -> int:
+        upload.copy_part(
+            number,
+            CopySource=_source(request),
+            CopySourceRange=f"bytes={start}-{stop - 1}",
+            **parameters(CopySourceIfMatch=original.etag),
+        )
+        tally.add(stop - start)
+        return stop - start
+
+    return one
+
+
+def delete(endpoint: Endpoint, request: DeleteObjectRequest) -> Plan[None]:
+    """Plan a DeleteObject, which succeeds for what is not there too."""
+
+    def run(job: Job) -> None:
+        given = parameters(
+            Bucket=request.bucket,
+            Key=request.key,
+            VersionId=request.version,
+            IfMatch=request.if_match,
+            extra=dict(request.extra),
+        )
+        with translated():
+            client = connect(endpoint, job)
+            need(endpoint, client, request.bucket, "delete" if request.if_match else None)
+            note_request(job, client.delete_object(**given))
+
+    return Local(run=run)
+
+
+def delete_many(endpoint: Endpoint, request: DeleteObjectsRequest) -> Plan[DeletedObjects]:
+    """Plan DeleteObjects by the thousand, or single deletes where the store does not have that."""
+
+    def run(job: Job) -> DeletedObjects:
+        deleted: list[str] = []
+        failed: list[ObjectFailure] = []
+        with translated():
+            client = connect(endpoint, job)
+            for start in range(0, len(request.keys), MAX_PAGE):
+                keys = request.keys[start : start + MAX_PAGE]
+                job.report(start, len(request.keys))
+                gone, not_gone = _delete(endpoint, client, request, keys, job)
+                deleted += gone
+                failed += not_gone
+        job.report(len(request.keys), len(request.keys))
+        return DeletedObjects(deleted=tuple(deleted), failed=tuple(failed))
+
+    return Local(run=run)
+
+
+Deleted = tuple[list[str], list[ObjectFailure]]
+_CANNOT = {"MissingContentMD5", "InvalidDigest", "MissingContentLength", "InvalidRequest", "BadDigest"}
+
+
+def _delete(endpoint: Endpoint, client: Any, request: DeleteObjectsRequest, keys: Sequence[str], job: Job) -> Deleted:
+    if store_of(endpoint).deletes_many and not endpoint.memo.get("deletes one by one"):
+        try:
+            with translated():
+                return _delete_together(client, request, keys, job)
+        except APIStatusError as error:
+            # Stores without the request say so; some insist on an MD5 that boto3 does not send any more.
+            if not isinstance(error, NotSupportedByServerError) and code_of(error) not in _CANNOT:
+                raise
+            endpoint.memo["deletes one by one"] = True
+    return _delete_each(endpoint, client, request, keys, job)
+
+
+def _delete_together(client: Any, request: DeleteObjectsRequest, keys: Sequence[str], job: Job) -> Deleted:
+    answer = client.delete_objects(
+        **parameters(Bucket=request.bucket, extra=dict(request.extra)),
+        Delete={"Objects": [{"Key": key} for key in keys]},
+    )
+    note_request(job, answer)
+    failed = [
+        ObjectFailure(key=each.get("Key", ""), code=each.get("Code"), message=each.get("Message"))
+        for each in answer.get("Errors", ())
+    ]
+    return [each["Key"] for each in answer.get("Deleted", ())], failed
+
+
+def _delete_each(
+    endpoint: Endpoint, client: Any, request: DeleteObjectsRequest, keys: Sequence[str], job: Job
+) -> Deleted:
+    given = allowed(client, "DeleteObject", request.extra)
+
+    def one(key: str) -> ObjectFailure | None:
+        try:
+            with translated():
+                client.delete_object(**given, Bucket=request.bucket, Key=key)
+        except APIStatusError as error:
+            return ObjectFailure(key=key, code=error.code, message=error.message)
+        return None
+
+    tally = Tally(job, len(keys))
+    results = in_parallel([partial(one, key) for key in keys], options_of(endpoint).threads, tally)
+    failed = [each for each in results if each is not None]
+    return [key for key, failure in zip(keys, results, strict=True) if failure is None], failed
+
+
+def presign(endpoint: Endpoint, request: PresignObjectRequest) -> Plan[PresignedRequest]:
+    """Plan a signature; nothing is sent."""
+    if options_of(endpoint).anonymous:
+        raise InvalidRequestError("an anonymous endpoint has nothing to sign with")
+    if request.expires_in > MAX_EXPIRY:
+        raise InvalidRequestError(f"expires_in: at most {MAX_EXPIRY} seconds, got {request.expires_in}")
+    if request.max_size is not None and request.method != "post":
+        raise InvalidRequestError("max_size: only a post can be limited", hint="use method='post'")
+
+    def run(job: Job) -> PresignedRequest:
+        with translated():
+            client = connect(endpoint, job, "public")
+            expires = time.time() + request.expires_in
+            if request.method == "post":
+                return _presigned_post(client, request, expires)
+            return _presigned_url(client, request, expires)
+
+    return Local(run=run)
+
+
+def _presigned_url(client: Any, request: PresignObjectRequest, expires: float) -> PresignedRequest:
+    given = parameters(
+        Bucket=request.bucket,
+        Key=request.key,
+        VersionId=request.version,
+        ContentType=request.content_type,
+        extra=dict(request.extra),
+    )
+    method = f"{request.method}_object"
+    url = client.generate_presigned_url(method, Params=given, ExpiresIn=request.expires_in)
+    headers = {"Content-Type": request.content_type} if request.content_type else {}
+    headers |= {f"x-amz-meta-{name}": value for name, value in request.extra.get("Metadata", {}).items()}
+    return PresignedRequest(method=request.method.upper(), url=url, headers=headers, expires=expires)
+
+
+def _presigned_post(client: Any, request: PresignObjectRequest, expires: float) -> PresignedRequest:
+    fields, rules = dict(request.extra.get("Fields", {})), list(request.extra.get("Conditions", ()))
+    if request.content_type is not None:
+        fields["Content-Type"] = request.content_type
+        rules.append({"Content-Type": request.content_type})
+    if request.max_size is not None:
+        rules.append(["content-length-range", 0, request.max_size])
+    made = client.generate_presigned_post(
+        request.bucket, request.key, Fields=fields or None, Conditions=rules or None, ExpiresIn=request.expires_in
+    )
+    return PresignedRequest(method="POST", url=made["url"], fields=made["fields"], expires=expires)
