@@ -10,7 +10,19 @@ from urllib.parse import urlsplit
 import attrs
 from ipfs_accel import BackendInfo, hookimpl
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.plans import Endpoint, Flow, Http, HttpRequest, HttpResponse, Local, Plan, Ready, segment, side_by_side
+from ipfs_accel.plans import (
+    Endpoint,
+    Flow,
+    Http,
+    HttpRequest,
+    HttpResponse,
+    Job,
+    Local,
+    Plan,
+    Ready,
+    segment,
+    side_by_side,
+)
 from ipfs_accel.types import (
     Batch,
     BatchRequest,
@@ -128,7 +140,7 @@ class Groq(OpenAIAudio, OpenAIFiles, OpenAIResponses):
         """Plan a count without a server."""
         _models.check(endpoint, request.model, "chat")
 
-        def run() -> TokenCount:
+        def run(_job: Job) -> TokenCount:
             from . import _tokens  # noqa: PLC0415 - few callers count
 
             return _tokens.count(request)
