@@ -50,7 +50,7 @@ def test_addresses_and_options_reach_the_backend(client: Client, shelf: Shelf, t
     file = tmp_path / "f.json"
     file.write_bytes(b"{}")
     client.put_object("shelf/b/f", file)
-    assert shelf.log[2].source.media_type == "application/json"
+    assert shelf.log[-2].source.media_type == "application/json"
     for source in (io.BytesIO(b"pieces"), iter([b"pie", b"ces"])):
         client.put_object("shelf/b/p", source)
         assert client.get_object("shelf/b/p").data == b"pieces"

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from ._registry import PluginRecord as PluginRecord
     from ._secret import Secret as Secret
+    from ._stores import StoreConfig as StoreConfig
     from ._streams import AsyncStream as AsyncStream
     from ._streams import Stream as Stream
     from ._usage import UsageTotal as UsageTotal
@@ -72,6 +73,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "._config": ("Config", "EndpointConfig", "ModelOverride", "PluginPolicy", "load_config"),
     "._registry": ("PluginRecord",),
     "._secret": ("Secret",),
+    "._stores": ("StoreConfig",),
     "._streams": ("AsyncStream", "Stream"),
     "._usage": ("UsageTotal",),
     ".capabilities": ("Capabilities", "Found", "Match", "Support"),
@@ -103,6 +105,7 @@ __all__ = [
     "PluginPolicy",
     "PluginRecord",
     "Secret",
+    "StoreConfig",
     "Stream",
     "Support",
     "Timeout",

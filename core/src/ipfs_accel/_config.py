@@ -16,6 +16,7 @@ import attrs
 
 from ._paths import config_dir
 from ._secret import Secret
+from ._stores import StoreConfig
 from ._suggest import did_you_mean
 from .errors import ConfigError
 from .types import Timeout
@@ -97,6 +98,7 @@ class Config:
         aliases: Short name to `endpoint/model`.
         plugins: Which plugins may load.
         endpoints: Name to endpoint.
+        stores: Name to endpoints that hold the same objects.
         environ: The environment; a test or a server may give its own.
         sources: Dotted setting name to where its value is from.
     """
@@ -111,6 +113,7 @@ class Config:
     aliases: Mapping[str, str] = attrs.field(factory=dict)
     plugins: PluginPolicy = PluginPolicy()
     endpoints: Mapping[str, EndpointConfig] = attrs.field(factory=dict)
+    stores: Mapping[str, StoreConfig] = attrs.field(factory=dict)
     environ: Mapping[str, str] = attrs.field(factory=lambda: os.environ, repr=False)
     sources: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 

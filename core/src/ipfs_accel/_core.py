@@ -63,6 +63,7 @@ class Core:
         self.is_closed = False
         self._plugins = tuple(plugins)
         self._registry: Registry | None = None
+        self.stores: dict[str, Any] = {}
         self._targets: dict[str, Target] = {}
         self._timeouts: Any = None
         self._user_agent = ""

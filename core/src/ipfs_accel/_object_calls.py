@@ -1,4 +1,7 @@
-"""The clients' calls for objects in stores such as S3, in both worlds; addresses are `endpoint/bucket/key`."""
+"""The clients' calls for objects in stores such as S3, in both worlds.
+
+Addresses are `endpoint/bucket/key`, or `store/bucket/key` for several endpoints under one name (see `StoreConfig`).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from . import _operations as ops
+from . import _stores
 from ._paths import safe_join
 from ._streams import AsyncStream, Stream
 from ._worlds import AsyncBase, SyncBase
@@ -52,7 +56,7 @@ class ObjectCalls(SyncBase):
             source: A path, bytes, a media part, an open binary file or any pieces of bytes.
             options: See `PutOptions`; without `timeout`, the whole transfer may take as long as it takes.
         """
-        return self._run(self._core.whole(ops.PUT_OBJECT, address, source, _unhurried(options)))
+        return self._run(_stores.write(self._core, ops.PUT_OBJECT, address, source, _unhurried(options)))
 
     def get_object(self, address: str, **options: Unpack[ObjectOptions]) -> ObjectInfo:
         """Read an object, or a range of it, into memory; the answer has it as `data`."""
@@ -62,7 +66,7 @@ class ObjectCalls(SyncBase):
 
     def stream_object(self, address: str, **options: Unpack[ObjectOptions]) -> Stream[DataDelta, ObjectInfo]:
         """Read an object, or a range of it, while it comes, as `DataDelta` events."""
-        return Stream(self._core.opening(ops.GET_OBJECT, address, None, _unhurried(options)), self._world)
+        return Stream(_stores.opening(self._core, ops.GET_OBJECT, address, None, _unhurried(options)), self._world)
 
     def download_object(
         self,
@@ -83,7 +87,7 @@ class ObjectCalls(SyncBase):
             options: See `ObjectOptions`; without `timeout`, it may take as long as it takes.
         """
         given = {**_unhurried(options), "resume": resume, "on_upload": on_progress}
-        return self._run(self._core.whole(ops.DOWNLOAD_OBJECT, address, to, given))
+        return self._run(_stores.read(self._core, ops.DOWNLOAD_OBJECT, address, to, given))
 
     def download_objects(
         self, address: str, to: str | Path, *, on_progress: Watch | None = None, **options: Unpack[CallOptions]
@@ -102,7 +106,7 @@ class ObjectCalls(SyncBase):
 
     def head_object(self, address: str, **options: Unpack[ObjectOptions]) -> ObjectInfo:
         """Tell what the store knows of an object."""
-        return self._run(self._core.whole(ops.HEAD_OBJECT, address, None, dict(options)))
+        return self._run(_stores.read(self._core, ops.HEAD_OBJECT, address, None, dict(options)))
 
     def list_objects(
         self,
@@ -123,7 +127,7 @@ class ObjectCalls(SyncBase):
             options: See `CallOptions`.
         """
         given = {"delimiter": delimiter, "start_after": start_after, "limit": limit, **_unhurried(options)}
-        return Stream(self._core.opening(ops.LIST_OBJECTS, address, None, given), self._world)
+        return Stream(_stores.opening(self._core, ops.LIST_OBJECTS, address, None, given), self._world)
 
     def copy_object(self, source: str, to: str, **options: Unpack[CopyOptions]) -> ObjectInfo:
         """Copy an object within one store, whatever its size; the bytes do not come here.
@@ -133,23 +137,23 @@ class ObjectCalls(SyncBase):
             to: Address of the copy, at the same endpoint.
             options: See `CopyOptions`.
         """
-        original = _same_endpoint(self._core.split(source), self._core.split(to))
-        return self._run(self._core.whole(ops.COPY_OBJECT, to, original, _unhurried(options)))
+        original = _same_endpoint(source, to)
+        return self._run(_stores.write(self._core, ops.COPY_OBJECT, to, original, _unhurried(options)))
 
     def delete_object(
         self, address: str, *, version: str | None = None, if_match: str | None = None, **options: Unpack[CallOptions]
     ) -> None:
         """Delete an object, or one version of it; one that is not there counts as deleted."""
         given = {"version": version, "if_match": if_match, **options}
-        self._run(self._core.whole(ops.DELETE_OBJECT, address, None, given))
+        self._run(_stores.write(self._core, ops.DELETE_OBJECT, address, None, given))
 
     def delete_objects(self, bucket: str, keys: Iterable[str], **options: Unpack[CallOptions]) -> DeletedObjects:
         """Delete many objects of one bucket (`endpoint/bucket`); the answer tells which of them failed."""
-        return self._run(self._core.whole(ops.DELETE_OBJECTS, bucket, keys, dict(options)))
+        return self._run(_stores.write(self._core, ops.DELETE_OBJECTS, bucket, keys, dict(options)))
 
     def presign_object(self, address: str, **options: Unpack[PresignOptions]) -> PresignedRequest:
         """Make a request that somebody else can send without credentials; see `PresignOptions`."""
-        return self._run(self._core.whole(ops.PRESIGN_OBJECT, address, None, dict(options)))
+        return self._run(_stores.read(self._core, ops.PRESIGN_OBJECT, address, None, dict(options)))
 
 
 class AsyncObjectCalls(AsyncBase):
@@ -157,7 +161,7 @@ class AsyncObjectCalls(AsyncBase):
 
     async def put_object(self, address: str, source: ObjectSource, **options: Unpack[PutOptions]) -> ObjectInfo:
         """As `Client.put_object`; the source is read in a thread."""
-        return await self._run(self._core.whole(ops.PUT_OBJECT, address, source, _unhurried(options)))
+        return await self._run(_stores.write(self._core, ops.PUT_OBJECT, address, source, _unhurried(options)))
 
     async def get_object(self, address: str, **options: Unpack[ObjectOptions]) -> ObjectInfo:
         """As `Client.get_object`."""
@@ -167,7 +171,7 @@ class AsyncObjectCalls(AsyncBase):
 
     def stream_object(self, address: str, **options: Unpack[ObjectOptions]) -> AsyncStream[DataDelta, ObjectInfo]:
         """As `Client.stream_object`; not awaited itself."""
-        return AsyncStream(self._core.opening(ops.GET_OBJECT, address, None, _unhurried(options)), self._world)
+        return AsyncStream(_stores.opening(self._core, ops.GET_OBJECT, address, None, _unhurried(options)), self._world)
 
     async def download_object(
         self,
@@ -180,7 +184,7 @@ class AsyncObjectCalls(AsyncBase):
     ) -> ObjectInfo:
         """As `Client.download_object`."""
         given = {**_unhurried(options), "resume": resume, "on_upload": on_progress}
-        return await self._run(self._core.whole(ops.DOWNLOAD_OBJECT, address, to, given))
+        return await self._run(_stores.read(self._core, ops.DOWNLOAD_OBJECT, address, to, given))
 
     async def download_objects(
         self, address: str, to: str | Path, *, on_progress: Watch | None = None, **options: Unpack[CallOptions]
@@ -197,7 +201,7 @@ class AsyncObjectCalls(AsyncBase):
 
     async def head_object(self, address: str, **options: Unpack[ObjectOptions]) -> ObjectInfo:
         """As `Client.head_object`."""
-        return await self._run(self._core.whole(ops.HEAD_OBJECT, address, None, dict(options)))
+        return await self._run(_stores.read(self._core, ops.HEAD_OBJECT, address, None, dict(options)))
 
     def list_objects(
         self,
@@ -210,27 +214,27 @@ class AsyncObjectCalls(AsyncBase):
     ) -> AsyncStream[ObjectEvent, ObjectListing]:
         """As `Client.list_objects`; not awaited itself."""
         given = {"delimiter": delimiter, "start_after": start_after, "limit": limit, **_unhurried(options)}
-        return AsyncStream(self._core.opening(ops.LIST_OBJECTS, address, None, given), self._world)
+        return AsyncStream(_stores.opening(self._core, ops.LIST_OBJECTS, address, None, given), self._world)
 
     async def copy_object(self, source: str, to: str, **options: Unpack[CopyOptions]) -> ObjectInfo:
         """As `Client.copy_object`."""
-        original = _same_endpoint(self._core.split(source), self._core.split(to))
-        return await self._run(self._core.whole(ops.COPY_OBJECT, to, original, _unhurried(options)))
+        original = _same_endpoint(source, to)
+        return await self._run(_stores.write(self._core, ops.COPY_OBJECT, to, original, _unhurried(options)))
 
     async def delete_object(
         self, address: str, *, version: str | None = None, if_match: str | None = None, **options: Unpack[CallOptions]
     ) -> None:
         """As `Client.delete_object`."""
         given = {"version": version, "if_match": if_match, **options}
-        await self._run(self._core.whole(ops.DELETE_OBJECT, address, None, given))
+        await self._run(_stores.write(self._core, ops.DELETE_OBJECT, address, None, given))
 
     async def delete_objects(self, bucket: str, keys: Iterable[str], **options: Unpack[CallOptions]) -> DeletedObjects:
         """As `Client.delete_objects`."""
-        return await self._run(self._core.whole(ops.DELETE_OBJECTS, bucket, keys, dict(options)))
+        return await self._run(_stores.write(self._core, ops.DELETE_OBJECTS, bucket, keys, dict(options)))
 
     async def presign_object(self, address: str, **options: Unpack[PresignOptions]) -> PresignedRequest:
         """As `Client.presign_object`."""
-        return await self._run(self._core.whole(ops.PRESIGN_OBJECT, address, None, dict(options)))
+        return await self._run(_stores.read(self._core, ops.PRESIGN_OBJECT, address, None, dict(options)))
 
 
 def _unhurried(options: Any) -> dict[str, Any]:
@@ -240,13 +244,14 @@ def _unhurried(options: Any) -> dict[str, Any]:
     return given
 
 
-def _same_endpoint(source: tuple[str, str], to: tuple[str, str]) -> str:
-    if source[0] != to[0]:
+def _same_endpoint(source: str, to: str) -> str:
+    endpoint, _slash, original = source.partition("/")
+    if endpoint != to.partition("/")[0]:
         raise InvalidRequestError(
-            f"source: {source[0]!r} is another endpoint than {to[0]!r}, and a store copies only within itself",
+            f"source: {endpoint!r} is another endpoint than that of {to!r}, and a store copies only within itself",
             hint="download it and put it there",
         )
-    return source[1]
+    return original
 
 
 def _address(address: str, info: ObjectInfo) -> str:

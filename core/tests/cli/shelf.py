@@ -32,11 +32,13 @@ from ipfs_accel.wire.collector import Collector
 
 
 class Shelf:
-    """Has every operation on objects; `log` tells what it was asked."""
+    """Has every operation on objects; `log` tells what it was asked, `failure` is what becomes of any call."""
 
     api_version = 1
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "shelf") -> None:
+        self.name = name
+        self.failure: Exception | None = None
         self.objects: dict[tuple[str, str], bytes] = {}
         self.log: list[Any] = []
         self.hangs = threading.Event()
@@ -44,11 +46,12 @@ class Shelf:
 
     @hookimpl
     def describe(self) -> BackendInfo:
-        return BackendInfo(name="shelf", key_env=("SHELF_ID:SHELF_SECRET",))
+        return BackendInfo(name=self.name, key_env=("SHELF_ID:SHELF_SECRET",))
 
     @hookimpl
     def put_object(self, endpoint: Endpoint, request: PutObjectRequest) -> Plan[ObjectInfo]:
         def run(job: Job) -> ObjectInfo:
+            self._check()
             self.log.append(request)
             key = job.key()
             self.log.append(key and key.reveal())
@@ -134,6 +137,7 @@ class Shelf:
     @hookimpl
     def delete_object(self, endpoint: Endpoint, request: DeleteObjectRequest) -> Plan[None]:
         def run(_job: Job) -> None:
+            self._check()
             self.objects.pop((request.bucket, request.key), None)
 
         return Local(run=run)
@@ -157,7 +161,13 @@ class Shelf:
 
         return Local(run=run)
 
+    def _check(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
     def _find(self, bucket: str, key: str) -> bytes:
+        self._check()
+        self.log.append(key)
         if (bucket, key) not in self.objects:
             raise NotFoundError("there is no such object", status=404, code="NoSuchKey")
         return self.objects[bucket, key]

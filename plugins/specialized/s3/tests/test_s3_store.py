@@ -14,7 +14,7 @@ from typing import Any
 
 import anyio
 import pytest
-from ipfs_accel import AsyncClient, Client, Config
+from ipfs_accel import AsyncClient, Client, Config, EndpointConfig, StoreConfig, Timeout
 from ipfs_accel import errors as e
 from ipfs_accel.types import ObjectInfo, ObjectPrefix
 
@@ -361,6 +361,20 @@ def test_the_asynchronous_client_does_the_same(client: Client, server: Server, b
             assert (await other.healthcheck("s3")).ok
 
     anyio.run(run)
+
+
+def test_another_endpoint_of_the_store_serves_if_one_is_gone(server: Server, bucket: str, tmp_path: Path) -> None:
+    gone = EndpointConfig(backend="s3", base_url="http://127.0.0.1:9", key=server.endpoint().key)
+    endpoints = {"one": gone, "two": server.endpoint()}
+    stores = {"both": StoreConfig(endpoints=("one", "two"))}
+    limits = Timeout(total=60)
+    with Client(Config(environ={}, stores=stores), endpoints=endpoints) as client:
+        assert client.put_object(f"both/{bucket}/k", b"data", timeout=limits).endpoint == "two"
+        assert client.get_object(f"both/{bucket}/k", timeout=limits).data == b"data"
+        assert client.download_object(f"both/{bucket}/k", tmp_path / "k", timeout=limits).verified == "sha256"
+        assert [event.key for event in client.list_objects(f"both/{bucket}") if isinstance(event, ObjectInfo)] == ["k"]
+        with pytest.raises(e.NotFoundError):
+            client.get_object(f"both/{bucket}/gone")
 
 
 def test_an_upload_that_is_cancelled_ends_and_leaves_no_parts(client: Client, server: Server, bucket: str) -> None:

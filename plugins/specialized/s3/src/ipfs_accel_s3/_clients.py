@@ -53,7 +53,7 @@ def checksums_of(endpoint: Endpoint) -> str:
 
 
 def _make(endpoint: Endpoint, use: Use, key: str | None) -> Any:
-    import boto3  # noqa: PLC0415 - takes 0.2 s
+    from boto3.session import Session  # noqa: PLC0415 - takes 0.2 s
     from botocore.session import get_session  # noqa: PLC0415 - as above
 
     options = options_of(endpoint)
@@ -63,7 +63,7 @@ def _make(endpoint: Endpoint, use: Use, key: str | None) -> Any:
     if store_of(endpoint) is not AWS:
         # Off AWS there is no instance that could have credentials, and asking for them costs a connection's time-out.
         below.get_component("credential_provider").remove("iam-role")
-    session = boto3.session.Session(botocore_session=below)
+    session = Session(botocore_session=below)
     if key is None and not options.anonymous and session.get_credentials() is None:
         raise MissingKeyError(
             f"endpoint {endpoint.name!r} needs credentials and boto3 finds none",

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import attrs
 from ipfs_accel.errors import ConflictError, InvalidRequestError, InvalidResponseError, PreconditionFailedError
-from ipfs_accel.plans import Endpoint, Job, Local, LocalStream, Plan, StreamPlan
+from ipfs_accel.plans import Endpoint, Job, Local, LocalStream, Plan, StreamFlow, StreamPlan
 from ipfs_accel.types import DataDelta, DownloadObjectRequest, GetObjectRequest, ObjectInfo
 from ipfs_accel.wire.collector import Collector
 
@@ -82,28 +82,42 @@ def _whole_size(answer: dict[str, Any]) -> int | None:
 def stream(endpoint: Endpoint, request: GetObjectRequest) -> StreamPlan[ObjectInfo]:
     """Plan a GetObject whose content is handed on while it comes."""
 
-    def run(out: Collector[ObjectInfo], job: Job) -> Iterator[None]:
+    def open_it(job: Job) -> dict[str, Any]:
         given = _with_checksums(endpoint, _parameters(request))
         with translated():
-            answer = connect(endpoint, job).get_object(**given)
-            note_request(job, answer)
-            info = object_info(request.bucket, request.key, answer, size=_whole_size(answer))
-            digest = hashlib.sha256() if SHA256 in info.metadata and "ContentRange" not in answer else None
-            body = answer["Body"]
-            try:
-                while chunk := body.read(CHUNK):
-                    job.check()
-                    if digest is not None:
-                        digest.update(chunk)
-                    out.emit(DataDelta(chunk))
-                    yield
-            finally:
-                # An unread body would keep its connection from everybody else.
-                body.close()
-        out.kept.append(attrs.evolve(info, verified=verified(info, digest, body)))
-        out.done()
+            answer: dict[str, Any] = connect(endpoint, job).get_object(**given)
+        note_request(job, answer)
+        if job.is_abandoned:
+            answer["Body"].close()
+        return answer
 
-    return LocalStream(run=run, assembler=lambda: Collector(lambda out: out.kept[0]))
+    def steps() -> Generator[Any, Any, StreamPlan[ObjectInfo]]:
+        answer = yield Local(run=open_it)
+        return LocalStream(
+            run=lambda out, job: _read(request, answer, out, job),
+            assembler=lambda: Collector(lambda out: out.kept[0]),
+        )
+
+    return StreamFlow(steps=steps)
+
+
+def _read(request: GetObjectRequest, answer: dict[str, Any], out: Collector[ObjectInfo], job: Job) -> Iterator[None]:
+    info = object_info(request.bucket, request.key, answer, size=_whole_size(answer))
+    digest = hashlib.sha256() if SHA256 in info.metadata and "ContentRange" not in answer else None
+    body = answer["Body"]
+    with translated():
+        try:
+            while chunk := body.read(CHUNK):
+                job.check()
+                if digest is not None:
+                    digest.update(chunk)
+                out.emit(DataDelta(chunk))
+                yield
+        finally:
+            # An unread body would keep its connection from everybody else.
+            body.close()
+    out.kept.append(attrs.evolve(info, verified=verified(info, digest, body)))
+    out.done()
 
 
 def download(endpoint: Endpoint, request: DownloadObjectRequest) -> Plan[ObjectInfo]:
@@ -148,8 +162,8 @@ class _Download:
         return start, size if length is None else min(size, start + length)
 
     def _identity(self, info: ObjectInfo, start: int, stop: int) -> str:
-        """Return what makes two downloads the same."""
-        what = (self._endpoint.base_url, info.bucket, info.key, info.etag, info.version, info.size, start, stop)
+        """Return what makes two downloads the same, be it at another endpoint of one store."""
+        what = (info.bucket, info.key, info.etag, info.version, info.size, info.metadata.get(SHA256), start, stop)
         return hashlib.sha256(repr((*what, self._part_size)).encode()).hexdigest()[:16]
 
     def _fetch(self, info: ObjectInfo, part: _Part, start: int, stop: int) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from ipfs_accel.errors import APIStatusError, InvalidRequestError, NotSupportedByServerError
-from ipfs_accel.plans import Endpoint, Flow, Job, Local, LocalStream, Plan, StreamPlan
+from ipfs_accel.plans import Endpoint, Flow, Job, Local, LocalStream, Plan, StreamFlow, StreamPlan
 from ipfs_accel.types import (
     CopyObjectRequest,
     DeletedObjects,
@@ -45,28 +46,39 @@ MAX_EXPIRY = 7 * 24 * 3600
 def list_objects(endpoint: Endpoint, request: ListObjectsRequest) -> StreamPlan[ObjectListing]:
     """Plan as many ListObjectsV2 as are read, or one ListBuckets if no bucket is named."""
 
-    def run(out: Collector[ObjectListing], job: Job) -> Iterator[None]:
+    def open_it(job: Job) -> Iterator[Page]:
         with translated():
             client = connect(endpoint, job)
-            found = _objects(client, request, job) if request.bucket else _buckets(client, request, job)
-            out.kept = [0, 0, True]
-            for page in found:
-                for event in page:
-                    if request.limit is not None and out.kept[0] >= request.limit:
-                        out.kept[2] = False
-                        break
-                    out.kept[0] += 1
-                    out.kept[1] += getattr(event, "size", 0) or 0
-                    out.emit(event)
-                if not out.kept[2]:
-                    break
-                yield
-        out.done()
+            pages = _objects(client, request, job) if request.bucket else _buckets(client, request, job)
+            return chain([next(pages)], pages)
 
-    def build(out: Collector[ObjectListing]) -> ObjectListing:
-        return ObjectListing(count=out.kept[0], size=out.kept[1], complete=out.kept[2])
+    def steps() -> Generator[Any, Any, StreamPlan[ObjectListing]]:
+        pages = yield Local(run=open_it)
+        return LocalStream(run=lambda out, job: _tell(pages, request.limit, out, job), assembler=_listing)
 
-    return LocalStream(run=run, assembler=lambda: Collector(build))
+    return StreamFlow(steps=steps)
+
+
+def _listing() -> Collector[ObjectListing]:
+    out = Collector(lambda out: ObjectListing(count=out.kept[0], size=out.size, complete=out.kept[1]))
+    out.kept = [0, True]
+    return out
+
+
+def _tell(pages: Iterator[Page], limit: int | None, out: Collector[ObjectListing], job: Job) -> Iterator[None]:
+    with translated():
+        for page in pages:
+            job.check()
+            for event in page:
+                if out.kept[0] == limit:
+                    out.kept[1] = False
+                    out.done()
+                    return
+                out.kept[0] += 1
+                out.size += getattr(event, "size", 0) or 0
+                out.emit(event)
+            yield
+    out.done()
 
 
 Page = list[ObjectInfo | ObjectPrefix]
@@ -84,7 +96,6 @@ def _objects(client: Any, request: ListObjectsRequest, job: Job) -> Iterator[Pag
         extra=dict(request.extra),
     )
     for answer in client.get_paginator("list_objects_v2").paginate(**given):
-        job.check()
         note_request(job, answer)
         objects = [object_info(request.bucket, each["Key"], each) for each in answer.get("Contents", ())]
         prefixes = [ObjectPrefix(bucket=request.bucket, prefix=p["Prefix"]) for p in answer.get("CommonPrefixes", ())]
