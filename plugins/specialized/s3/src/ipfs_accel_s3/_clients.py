@@ -117,7 +117,7 @@ def _region(endpoint: Endpoint, session: Any) -> str | None:
     return region or session.region_name or os.environ.get("AWS_REGION") or None
 
 
-def _credentials(endpoint: Endpoint, key: str | None) -> dict[str, str]:
+def _credentials(endpoint: Endpoint, key: str | None) -> dict[str, Any]:
     if key is None:
         return {}
     names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
