@@ -179,7 +179,7 @@ def results(endpoint: Endpoint, batch: str) -> StreamPlan[BatchSummary]:
         file = given(output, "responsesFile", str)
         if file is None:
             entries = _inline(output)
-            return LocalStream(run=lambda out: _told(entries, out), assembler=assembler)
+            return LocalStream(run=lambda out, _job: _told(entries, out), assembler=assembler)
         send = ask(endpoint, path_of(endpoint, file, "download"), query=(("alt", "media"),), accept="*/*")
         return HttpStream(
             send=send,
