@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Generator
-from functools import partial
 from typing import Any
 
 import attrs
@@ -106,7 +105,7 @@ def create(request: CreateModelRequest) -> StreamFlow[ModelResult]:
 def blob_steps(upload: Upload) -> Generator[Any, Any, str]:
     """Send a file unless the server has it; returns its digest."""
     content = content_of(upload)
-    digest: str = yield Local(run=partial(_digest, (content,) if isinstance(content, bytes) else content))
+    digest: str = yield Local(run=lambda _job: _digest((content,) if isinstance(content, bytes) else content))
     path = f"/api/blobs/{segment(digest)}"
     try:
         yield Http(send=HttpRequest(method="HEAD", path=path), parse=nothing)
