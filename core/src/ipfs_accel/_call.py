@@ -122,14 +122,12 @@ class Call:
 
     def job(self) -> Job:
         """Return what a blocking function may know of this call."""
-        total = self.timeout.total
-        until = None if total is None else self.started + total
+        until = None if self.timeout.total is None else self.started + self.timeout.total
         return Job(key=self._key, until=until, on_progress=self.on_upload)
 
     def _key(self) -> Secret | None:
         secret = self.target.secret()
-        if secret is not None:
-            self.sent_key = secret.reveal()
+        self.sent_key = "" if secret is None else secret.reveal()
         return secret
 
     def check(self, unsupported: tuple[str, ...]) -> None:
