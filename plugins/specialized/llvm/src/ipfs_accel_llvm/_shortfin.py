@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 from ipfs_accel.errors import InvalidRequestError, InvalidResponseError, OverloadedError
-from ipfs_accel.plans import Endpoint, Flow, Http, HttpResponse, Plan, Ready, post_json
+from ipfs_accel.plans import Endpoint, Flow, Http, HttpResponse, Job, Plan, Ready, post_json
 from ipfs_accel.types import CompletionChoice, CompletionRequest, CompletionResponse, ModelInfo
 from ipfs_accel.wire.assembler import Assembler
 from ipfs_accel.wire.openai_errors import checked, field
@@ -119,7 +119,7 @@ def _texts(raw: dict[str, Any], prompts: Sequence[Any]) -> list[str]:
 def tell(answer: CompletionResponse) -> Any:
     """Return what tells an assembler a whole answer: the server does not stream, so each text is one piece."""
 
-    def run(out: Assembler[CompletionResponse]) -> Iterator[None]:
+    def run(out: Assembler[CompletionResponse], _job: Job) -> Iterator[None]:
         out.start(answer.id, answer.model)
         for choice in answer.choices:
             out.text(choice.text, choice.index)
