@@ -11,7 +11,7 @@ PLUGINS := $(patsubst %/pyproject.toml,%,$(filter plugins/%,$(PROJECTS)))
 DISTRIBUTIONS := --editable core $(PLUGINS:%=--editable %) 'ipfs-accel-llvm[embedded]'
 MODEL := .cache/tiny.gguf
 
-.PHONY: help demo test test-peers lint format bench constraints clean
+.PHONY: help demo test test-peers lint format bench dist constraints clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
@@ -38,6 +38,9 @@ format: $(VENV)/.test  ## format the code and apply safe fixes
 
 bench: $(VENV)/.bench $(MODEL)  ## measure speed against httpx and the installed peers, in ratios
 	$(BIN)/python benchmarks/run.py
+
+dist: $(VENV)/.test  ## build wheels and source distributions of everything
+	for each in core $(PLUGINS); do (cd $$each && $(abspath $(BIN))/python -m hatchling build -d $(abspath dist)) || exit 1; done
 
 constraints:  ## pin the newest versions that the checks can have on PYTHON, the oldest supported one
 	$(PYTHON) -m venv --clear $(NEWEST)
