@@ -16,10 +16,11 @@ import attrs
 import pluggy
 
 from . import _object_hooks, hookspecs
+from ._adapters import IncompatibleError, adapt
 from ._config import PluginPolicy
 from ._suggest import did_you_mean
 from .errors import AccelError, PluginError
-from .hookspecs import API_VERSION, OPERATIONS, PROJECT, BackendInfo
+from .hookspecs import OPERATIONS, PROJECT, BackendInfo
 
 __all__ = ["Backend", "PluginRecord", "Registry"]
 
@@ -225,11 +226,9 @@ class Registry:
                 return
             try:
                 plugin = slot.target.load() if isinstance(slot.target, metadata.EntryPoint) else slot.target
-                stated = getattr(plugin, "api_version", None)
-                if stated != API_VERSION:
-                    slot.record = attrs.evolve(slot.record, state="incompatible", reason=_mismatch(stated))
-                    return
-                slot.backend = self._register(slot.record.name, plugin)
+                slot.backend = self._register(slot.record.name, adapt(plugin))
+            except IncompatibleError as error:
+                slot.record = attrs.evolve(slot.record, state="incompatible", reason=str(error))
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything, and only it is to suffer
                 reason = f"{type(error).__name__}: {error}"
                 slot.record = attrs.evolve(slot.record, state="broken", reason=reason)
@@ -291,11 +290,3 @@ def _distribution(entry_point: metadata.EntryPoint) -> tuple[str, str]:
     head = (dist.read_text("METADATA") or dist.read_text("PKG-INFO") or "").partition("\n\n")[0]
     fields = dict(_FIELD.findall(head))
     return fields.get("Name", ""), fields.get("Version", "")
-
-
-def _mismatch(stated: object) -> str:
-    if stated is None:
-        return f"it does not say which plugin API it was written for; its authors add: api_version = {API_VERSION}"
-    if isinstance(stated, int) and stated > API_VERSION:
-        return f"it needs plugin API {stated}, this ipfs-accel has {API_VERSION}: upgrade ipfs-accel"
-    return f"it was written for plugin API {stated}, this ipfs-accel has {API_VERSION}: upgrade the plugin"
