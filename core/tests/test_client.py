@@ -228,7 +228,6 @@ def test_an_operation_that_the_backend_does_not_have(client: Client) -> None:
 @pytest.mark.parametrize(
     ("model", "kind", "hint"),
     [
-        ("gemini/x", e.PluginError, 'pip install "ipfs-accel[gemini]"'),
         ("acne/x", e.PluginError, "did you mean 'acme'?"),
         ("gpt", e.InvalidRequestError, "models are named endpoint/model"),
         (None, e.InvalidRequestError, None),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ipfs_accel import Client, Config, PluginPolicy
-from ipfs_accel._registry import Registry
+from ipfs_accel._registry import RESERVED, Registry
 from ipfs_accel.errors import PluginError
 
 if TYPE_CHECKING:
@@ -118,12 +118,19 @@ def test_two_distributions_of_one_name_are_both_named_and_neither_loads(install:
         registry.load("twin")
 
 
+@pytest.fixture
+def reserved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name of ours whose distribution is certainly not installed."""
+    monkeypatch.setitem(RESERVED, "ours", "ipfs-accel-ours")
+
+
+@pytest.mark.usefixtures("reserved")
 def test_a_stranger_cannot_take_the_name_of_our_own_backend(install: Install) -> None:
-    install("groq", distribution="evil-groq")
+    install("ours", distribution="evil-ours")
     registry = Registry(PluginPolicy())
-    assert states(registry) == {"groq": "blocked"}
-    with pytest.raises(PluginError, match="reserved for the distribution ipfs-accel-groq"):
-        registry.load("groq")
+    assert states(registry) == {"ours": "blocked"}
+    with pytest.raises(PluginError, match="reserved for the distribution ipfs-accel-ours"):
+        registry.load("ours")
 
 
 @pytest.mark.parametrize(
@@ -148,10 +155,11 @@ def test_environment_variables_are_policy_too(install: Install, monkeypatch: pyt
         assert "acme" not in client.endpoints()
 
 
+@pytest.mark.usefixtures("reserved")
 def test_an_unknown_backend_of_ours_says_what_to_install() -> None:
     with pytest.raises(PluginError) as caught:
-        Registry(PluginPolicy()).load("gemini")
-    assert caught.value.hint == 'run: pip install "ipfs-accel[gemini]"'
+        Registry(PluginPolicy()).load("ours")
+    assert caught.value.hint == 'run: pip install "ipfs-accel[ours]"'
 
 
 def test_an_unknown_backend_gives_near_names(install: Install) -> None:
