@@ -37,7 +37,7 @@ _SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "models": ("_survey", "List the models that endpoints serve."),
         "find": ("_survey", "Find models by what they can do and cost."),
         "capabilities": ("_survey", "Tell what endpoints and models can do."),
-        "health": ("_survey", "Check whether endpoints can serve."),
+        "health": ("_health", "Check whether endpoints can serve."),
         "backends": ("_survey", "List the installed backends."),
         "usage": ("_usage", "Add up what calls used and cost."),
     },

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.util import find_spec
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,8 +21,10 @@ __all__ = [
     "emit",
     "is_terminal",
     "note",
+    "repaint",
     "styled",
     "table",
+    "table_text",
     "use_color",
     "when",
     "write",
@@ -97,25 +100,29 @@ def emit(state: State, document: Any, show: Callable[[], None]) -> None:
 
 def table(state: State, titles: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write a table: aligned, with titles, on a terminal; otherwise rows of tab-separated cells and nothing else."""
+    write(table_text(state, titles, rows))
+
+
+def table_text(state: State, titles: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return what `table` writes."""
     cells = [[_cell(value) for value in row] for row in rows]
     if not is_terminal():
-        write("".join(["\t".join(row) + "\n" for row in cells]))
-    elif not cells:
-        return
-    elif find_spec("rich") is not None:
-        _rich_table(state, titles, cells)
-    else:
-        widths = [max(len(row[column]) for row in [titles, *cells]) for column in range(len(titles))]
-        for row in [[title.upper() for title in titles], *cells]:
-            padded = [text.ljust(width) for text, width in zip(row, widths, strict=True)]
-            write_line("  ".join(padded).rstrip())
+        return "".join(["\t".join(row) + "\n" for row in cells])
+    if not cells:
+        return ""
+    if find_spec("rich") is not None:
+        return _rich_table(state, titles, cells)
+    widths = [max(len(row[column]) for row in [titles, *cells]) for column in range(len(titles))]
+    lines = [[title.upper() for title in titles], *cells]
+    padded = [[text.ljust(width) for text, width in zip(line, widths, strict=True)] for line in lines]
+    return "".join(["  ".join(line).rstrip() + "\n" for line in padded])
 
 
 def _cell(value: Any) -> str:
     return "" if value is None else " ".join(clean(str(value)).split())
 
 
-def _rich_table(state: State, titles: Sequence[str], rows: list[list[str]]) -> None:
+def _rich_table(state: State, titles: Sequence[str], rows: list[list[str]]) -> str:
     from rich.console import Console  # noqa: PLC0415 - optional, and only for terminals
     from rich.table import Table  # noqa: PLC0415 - as above
     from rich.text import Text  # noqa: PLC0415 - as above
@@ -127,4 +134,27 @@ def _rich_table(state: State, titles: Sequence[str], rows: list[list[str]]) -> N
         grid.add_row(*[Text(text) for text in row])
     colored = use_color(state)
     console = Console(color_system="auto" if colored else None, no_color=not colored, highlight=False)
-    console.print(grid)
+    with console.capture() as capture:
+        console.print(grid)
+    return capture.get()
+
+
+def repaint(text: str, height: int) -> int:
+    """Write lines over the last ones on a terminal.
+
+    Args:
+        text: What to show; what has no room on the screen is cut off.
+        height: How many lines to write over.
+
+    Returns:
+        How many lines were written.
+    """
+    size = get_terminal_size()
+    lines = text.splitlines()
+    if len(lines) >= size.lines:
+        hidden = len(lines) - size.lines + 2
+        lines = [*lines[:-hidden], f"… {hidden} more lines have no room"]
+    start = f"\x1b[{height}F" if height else ""
+    # Without wrapping a line is a line, however narrow the terminal is.
+    write(start + "\x1b[?7l" + "".join([f"{line}\x1b[K\n" for line in lines]) + "\x1b[?7h\x1b[J")
+    return len(lines)

@@ -1,4 +1,4 @@
-"""`ipfs-accel models`, `find`, `capabilities`, `health` and `backends`: what there is."""
+"""`ipfs-accel models`, `find`, `capabilities` and `backends`: what there is."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from typing import Any
 
 import click
 
-from ipfs_accel._client import Client
-from ipfs_accel._suggest import did_you_mean
 from ipfs_accel.capabilities import Capabilities, Match, Support
-from ipfs_accel.errors import AccelError, PluginError
+from ipfs_accel.errors import AccelError
 from ipfs_accel.hookspecs import OPERATIONS
 from ipfs_accel.types import ModelInfo
 
@@ -21,7 +19,7 @@ from ._inspect import Inspection
 from ._output import emit, is_terminal, note, table
 from ._values import plain
 
-__all__ = ["backends", "capabilities", "find", "health", "models"]
+__all__ = ["backends", "capabilities", "find", "models"]
 
 
 @click.command(
@@ -190,42 +188,6 @@ def _supports(each: Capabilities) -> dict[str, Support]:
     features = sorted(each.model.features) if each.model else []
     known = {what: each.supports(what) for what in dict.fromkeys([*each.operations, *features])}
     return known | {f"call {name}": Support("yes", "hook") for name in each.calls}
-
-
-@click.command(
-    cls=Command,
-    short_help="Check whether endpoints can serve.",
-    help="Check each ENDPOINT; without one, all, side by side. The exit code is 6 if one that was named is not ok.",
-    examples=("ipfs-accel health", "ipfs-accel health llvm && ipfs-accel chat -m llvm/ hello"),
-)
-@click.argument("endpoints", nargs=-1, metavar="[ENDPOINT]...", shell_complete=arguments.complete_endpoints)
-@click.option("--raw", is_flag=True, help="With --json: add what the provider itself answered.")
-@pass_state
-def health(state: State, endpoints: tuple[str, ...], raw: bool) -> None:
-    """Check endpoints."""
-    with state.client() as client:
-        _check_names(client, endpoints)
-        found = client.healthcheck_all(endpoints or None)
-    rows = [(name, each.status, each.server, _milliseconds(each.latency), each.detail) for name, each in found.items()]
-    emit(
-        state,
-        {"health": {name: {"ok": each.ok, **plain(each, raw=raw)} for name, each in found.items()}},
-        lambda: table(state, ("endpoint", "status", "server", "took", "detail"), rows),
-    )
-    if any(not found[name].ok for name in endpoints):
-        raise click.exceptions.Exit(_failures.UNAVAILABLE)
-
-
-def _milliseconds(seconds: float | None) -> str | None:
-    return None if seconds is None else f"{seconds * 1000:.0f} ms"
-
-
-def _check_names(client: Client, names: Iterable[str]) -> None:
-    """Refuse a name that is no endpoint: a slip of the keyboard is not an endpoint that is down."""
-    known = {*client.endpoints(), *[record.name for record in client.plugins()]}
-    for name in names:
-        if name not in known:
-            raise PluginError(f"there is no endpoint {name!r}", endpoint=name, hint=did_you_mean(name, known))
 
 
 @click.command(

@@ -1,0 +1,183 @@
+"""`ipfs-accel health`: whether endpoints can serve, once or again and again."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import click
+
+from ipfs_accel._client import AsyncClient, Client
+from ipfs_accel._suggest import did_you_mean
+from ipfs_accel.errors import InvalidRequestError, PluginError
+from ipfs_accel.types import Health
+
+from . import _arguments as arguments
+from . import _failures
+from ._command import Command, State, pass_state
+from ._output import emit, is_terminal, repaint, table, table_text, write_line
+from ._values import plain
+
+__all__ = ["Changes", "Screen", "health", "watch"]
+
+_TITLES = ("endpoint", "status", "server", "took", "detail")
+_LEAST_SECONDS = 0.1
+
+
+def _seconds(value: str) -> float:
+    """Read the time between two checks."""
+    try:
+        seconds = float(value)
+    except ValueError:
+        raise InvalidRequestError(
+            f"--watch {value!r}: expected seconds", hint="endpoints come first: ipfs-accel health ENDPOINT --watch"
+        ) from None
+    if not _LEAST_SECONDS <= seconds < math.inf:
+        raise InvalidRequestError(f"--watch {value}: expected at least {_LEAST_SECONDS:g} seconds")
+    return seconds
+
+
+@click.command(
+    cls=Command,
+    short_help="Check whether endpoints can serve.",
+    help="Check each ENDPOINT; without one, all, side by side. The exit code is 6 if one that was named is not ok. "
+    "With --watch the check is repeated until Ctrl-C: a terminal shows a table that is kept up to date, a pipe gets a "
+    "line when an endpoint's state changes, with --json as one JSON object.",
+    examples=(
+        "ipfs-accel health",
+        "ipfs-accel health llvm && ipfs-accel chat -m llvm/ hello",
+        "ipfs-accel health llvm --watch 10 | tee health.log",
+    ),
+)
+@click.argument("endpoints", nargs=-1, metavar="[ENDPOINT]...", shell_complete=arguments.complete_endpoints)
+@click.option(
+    "--watch",
+    "interval",
+    type=_seconds,
+    is_flag=False,
+    flag_value="5",
+    metavar="[SECONDS]",
+    help="Check again so long after each check; 5 if no number follows.",
+)
+@click.option("--raw", is_flag=True, help="With --json: add what the provider itself answered.")
+@pass_state
+def health(state: State, endpoints: tuple[str, ...], interval: float | None, raw: bool) -> None:
+    """Check endpoints."""
+    if interval is not None:
+        _watch(state, endpoints, interval, raw=raw)
+        return
+    with state.client() as client:
+        _check_names(client, endpoints)
+        found = client.healthcheck_all(endpoints or None)
+    emit(
+        state,
+        {"health": {name: _document(each, raw=raw) for name, each in found.items()}},
+        lambda: table(state, _TITLES, _rows(found)),
+    )
+    if any(not found[name].ok for name in endpoints):
+        raise click.exceptions.Exit(_failures.UNAVAILABLE)
+
+
+def _document(each: Health, *, raw: bool) -> dict[str, Any]:
+    return {"ok": each.ok, **plain(each, raw=raw)}
+
+
+def _rows(found: Mapping[str, Health]) -> list[tuple[Any, ...]]:
+    return [(name, *_facts(each)) for name, each in found.items()]
+
+
+def _facts(each: Health) -> tuple[Any, ...]:
+    took = None if each.latency is None else f"{each.latency * 1000:.0f} ms"
+    return each.status, each.server, took, each.detail
+
+
+def _check_names(client: Client | AsyncClient, names: Iterable[str]) -> None:
+    """Refuse a name that is no endpoint: a slip of the keyboard is not an endpoint that is down."""
+    known = {*client.endpoints(), *[record.name for record in client.plugins()]}
+    for name in names:
+        if name not in known:
+            raise PluginError(f"there is no endpoint {name!r}", endpoint=name, hint=did_you_mean(name, known))
+
+
+class View(Protocol):
+    """What shows the checks."""
+
+    def show(self, found: Mapping[str, Health], now: float) -> None:
+        """Show one check of all endpoints, made at a time in seconds since 1970."""
+        ...
+
+
+class Screen:
+    """A table that each check writes over."""
+
+    def __init__(self, state: State, interval: float) -> None:
+        self._state = state
+        self._interval = interval
+        self._height = 0
+
+    def show(self, found: Mapping[str, Health], now: float) -> None:
+        """Write the table in the place of the last one."""
+        here = datetime.fromtimestamp(now).astimezone()
+        head = f"{here:%H:%M:%S}, every {self._interval:g} s until Ctrl-C\n"
+        self._height = repaint(head + table_text(self._state, _TITLES, _rows(found)), self._height)
+
+
+class Changes:
+    """A line for each endpoint at first, then one whenever its state has changed."""
+
+    def __init__(self, state: State, *, raw: bool) -> None:
+        self._state = state
+        self._raw = raw
+        self._last: dict[str, tuple[Any, ...]] = {}
+
+    def show(self, found: Mapping[str, Health], now: float) -> None:
+        """Write what is new."""
+        time_of_check = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        for name, each in found.items():
+            # What a server that is well tells beside, such as its load, changes all the time.
+            known = (each.status, each.server, None if each.ok else each.detail)
+            if self._last.get(name) == known:
+                continue
+            self._last[name] = known
+            if self._state.json:
+                document = {"time": time_of_check, "endpoint": name, **_document(each, raw=self._raw)}
+                write_line(json.dumps(document, ensure_ascii=False, allow_nan=False))
+            else:
+                table(self._state, ("time", *_TITLES), [(time_of_check, name, *_facts(each))])
+
+
+async def watch(
+    client: AsyncClient,
+    endpoints: Iterable[str] | None,
+    interval: float,
+    view: View,
+    *,
+    sleep: Callable[[float], Awaitable[None]],
+    clock: Callable[[], float] = time.time,
+) -> None:
+    """Check again and again until cancelled; seconds between the end of a check and the next."""
+    names = None if endpoints is None else tuple(endpoints)
+    while True:
+        found = await client.healthcheck_all(names)
+        view.show(found, clock())
+        await sleep(interval)
+
+
+def _watch(state: State, endpoints: tuple[str, ...], interval: float, *, raw: bool) -> None:
+    # Awaited, so that Ctrl-C ends checks that still wait for a server.
+    import anyio  # noqa: PLC0415 - one check needs no event loop
+
+    in_place = is_terminal() and not state.json and os.environ.get("TERM") != "dumb"
+    view: View = Screen(state, interval) if in_place else Changes(state, raw=raw)
+
+    async def run() -> None:
+        async with AsyncClient(state.load_config(), plugins=state.plugins) as client:
+            _check_names(client, endpoints)
+            await watch(client, endpoints or None, interval, view, sleep=anyio.sleep)
+
+    anyio.run(run)
