@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ipfs_accel import Secret
 from ipfs_accel._keys import KeyFile
+from pytest_httpserver import HTTPServer
 
 from .conftest import Run
 
@@ -39,10 +43,11 @@ def test_each_kind_of_trouble_is_told(run: Run, install: Install, tmp_path: Path
     report = json.loads(result.stdout)
     plugin = next(each for each in report["plugins"] if each["name"] == "studio")
     assert (plugin["state"], plugin["reason"]) == ("broken", "RuntimeError: bad day")
-    assert report["problems"] == [
+    assert [each["message"] for each in report["problems"]] == [
         "plugin studio: RuntimeError: bad day",
         "endpoint lab: no installed plugin provides a backend 'nowhere'",
     ]
+    assert report["problems"][0]["hint"].startswith("run: pip install --upgrade acme-studio; or leave it out")
 
 
 def test_a_broken_configuration_hides_nothing_else(run: Run, tmp_path: Path) -> None:
@@ -50,6 +55,7 @@ def test_a_broken_configuration_hides_nothing_else(run: Run, tmp_path: Path) -> 
     config.write_text("][")
     result = run("doctor", "--config", str(config))
     assert result.exit_code == 1
+    assert "problem       " in result.stdout
     assert "not valid TOML" in result.stdout
     assert "studio" in result.stdout
 
@@ -59,4 +65,111 @@ def test_a_key_file_that_others_may_read_is_a_problem(run: Run) -> None:
     KeyFile.default().path.chmod(0o644)
     result = run("doctor", "--json")
     assert result.exit_code == 1
-    assert "other users may read this key file" in json.loads(result.stdout)["problems"][0]
+    assert "other users may read this key file" in json.loads(result.stdout)["problems"][0]["message"]
+
+
+def _record(site: Path, name: str, digest: str) -> None:
+    (site / "acme_studio-1.2.dist-info" / "RECORD").write_text(f"{name},sha256={digest},9\n")
+
+
+def _digest(text: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+
+
+def test_files_are_compared_with_the_record(run: Run, install: Install) -> None:
+    site = install("studio")
+    file = site / "plugin_acme_studio.py"
+    _record(site, file.name, _digest(file.read_text()))
+    result = run("doctor", "--json", plugins=[])
+    assert result.exit_code == 0, result.stdout
+    report = json.loads(result.stdout)
+    plugin = next(each for each in report["plugins"] if each["name"] == "studio")
+    assert (plugin["distribution"], plugin["version"], plugin["file"]) == ("acme-studio", "1.2", str(file))
+    digest = f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
+    same = {"path": file.name, "recorded": digest, "actual": digest, "state": "same"}
+    found = next(each for each in report["distributions"] if each["name"] == "acme-studio")
+    assert (found["files"], found["altered"], found["recorded"]) == ([same], 0, True)
+    assert digest not in run("doctor", plugins=[]).stdout
+    assert f"{digest} {file.name}\n" in run("doctor", "--hashes", plugins=[]).stdout
+
+
+def test_files_that_were_altered_are_a_problem(run: Run, install: Install) -> None:
+    site = install("studio")
+    file = site / "plugin_acme_studio.py"
+    recorded = _digest(file.read_text())
+    file.write_text(file.read_text() + "\n# altered\n")
+    _record(site, file.name, recorded)
+    result = run("doctor", plugins=[])
+    assert result.exit_code == 1
+    shown = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert "files acme-studio 1.2: 1 files, 1 not as recorded" in shown
+    actual = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert any(line.startswith(f"file sha256:{actual} {file.name} (changed, recorded sha256:") for line in shown)
+    assert shown[-2:] == [
+        f"problem distribution acme-studio: not as it was installed: {file.name} (changed)",
+        "hint: run: pip install --force-reinstall --no-deps acme-studio==1.2",
+    ]
+
+
+def test_the_report_is_as_its_schema_says(run: Run, httpserver: HTTPServer, tmp_path: Path) -> None:
+    schema = json.loads(run("doctor", "--schema").stdout)
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'[endpoints.lab]\nbackend = "nowhere"\n[endpoints.studio]\nbase_url = "{httpserver.url_for("")}"\n'
+    )
+    report = json.loads(run("doctor", "--json", "--reach", "--config", str(config)).stdout)
+    assert [each["reach"] is None for each in report["endpoints"]] == [True, False]
+    conforms(report, schema, "report")
+    with pytest.raises(AssertionError):
+        conforms(report | {"problems": "many"}, schema, "report")
+
+
+def conforms(value: Any, schema: dict[str, Any], where: str) -> None:
+    """Check the part of JSON Schema that the schema uses, and that it describes every property."""
+    kinds = {"string": str, "boolean": bool, "integer": int, "number": (int, float), "array": list, "object": dict}
+    if "enum" in schema:
+        assert value in schema["enum"], where
+        return
+    types = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+    if value is None:
+        assert "null" in types, where
+        return
+    assert isinstance(value, tuple(kinds[each] for each in types if each != "null")), where
+    if isinstance(value, dict):
+        named = schema.get("properties", {})
+        rest = schema["additionalProperties"]
+        assert set(schema.get("required", ())) <= set(value), where
+        assert not named or set(value) == set(named), where
+        for name, item in value.items():
+            conforms(item, named.get(name, rest), f"{where}.{name}")
+    elif isinstance(value, list):
+        for item in value:
+            conforms(item, schema["items"], f"{where}[]")
+
+
+def test_only_what_is_set_up_is_asked(run: Run, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUDIO_API_KEY", "sk-canary-env")
+    assert run("doctor").exit_code == 0
+    assert httpserver.log == []
+    result = run("doctor", "--reach")
+    assert result.exit_code == 0, result.stdout
+    assert [request.headers.get("authorization") for request, _ in httpserver.log] == [None]
+    line = next(line for line in result.stdout.splitlines() if line.startswith("reach "))
+    assert line.split()[1:4] == ["studio", "HTTP", "500"]
+    monkeypatch.delenv("STUDIO_BASE_URL")
+    monkeypatch.delenv("STUDIO_API_KEY")
+    nothing = run("doctor", "--reach")
+    assert "reach " not in nothing.stdout
+    assert nothing.stderr == "no server was asked: no endpoint has a key or a setting\n"
+
+
+def test_a_server_that_is_down_is_a_problem_with_a_hint(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUDIO_BASE_URL", "http://127.0.0.1:9/v1")
+    result = run("doctor", "--reach")
+    assert result.exit_code == 1
+    shown = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert shown[-3:] == [
+        "reach studio not reached",
+        "problem endpoint studio: could not connect to 127.0.0.1:9: connection refused",
+        "hint: check that the server runs and the endpoint's base_url",
+    ]

@@ -6,13 +6,14 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Mapping
-from importlib import metadata
+from collections.abc import Iterable, Mapping
+from importlib import metadata, resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 
+import ipfs_accel
 from ipfs_accel._config import Config
 from ipfs_accel._endpoints import Target
 from ipfs_accel._keys import KeyFile
@@ -23,8 +24,10 @@ from ipfs_accel.errors import AccelError
 from . import _failures
 from ._command import Command, State, pass_state
 from ._config import config_path
+from ._doctor_text import show
 from ._inspect import Inspection, Loaded, backend_of, masked_url
-from ._output import clean, emit, write_line
+from ._origin import Origin, module_file, origin_of
+from ._output import emit, note, write_line
 from ._values import plain
 
 __all__ = ["doctor"]
@@ -48,43 +51,68 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
 _BROKEN = {"broken", "duplicate", "incompatible", "slow"}
+_MOST_NAMES = 5
+
+Problem: TypeAlias = dict[str, str | None]
+"""`message`, and `hint` where there is one."""
 
 
 @click.command(
     cls=Command,
     short_help="Examine the installation.",
     help="Examine the installation: versions, configuration, keys, each plugin, loaded in its own guard, and whether "
-    "the servers of this machine listen. No server is asked anything; health does that. The exit code is 1 if anything "
-    "is broken. What is shown holds no key.",
-    examples=("ipfs-accel doctor", "ipfs-accel doctor --json | jq .problems"),
+    "the files of the distributions are as they were installed and the servers of this machine listen. No server is "
+    "asked anything without --reach. The exit code is 1 if anything is broken. What is shown holds no key.",
+    examples=(
+        "ipfs-accel doctor",
+        "ipfs-accel doctor --reach",
+        "ipfs-accel doctor --json | jq .problems",
+        "ipfs-accel doctor --schema > doctor.schema.json",
+    ),
 )
+@click.option(
+    "--reach",
+    "asks",
+    is_flag=True,
+    help="Ask the server of each endpoint that has a key or a setting, without the key: TLS, clock, proxy.",
+)
+@click.option("--hashes", is_flag=True, help="Show the hash of every file, not only of those that have changed.")
+@click.option("--schema", is_flag=True, help="Write the JSON Schema of what --json writes, and do nothing else.")
 @pass_state
-def doctor(state: State) -> None:
+def doctor(state: State, asks: bool, hashes: bool, schema: bool) -> None:
     """Examine the installation."""
-    report = _examine(state)
-    emit(state, report, lambda: _show(report))
+    if schema:
+        write_line((resources.files("ipfs_accel._cli") / "doctor.schema.json").read_text(encoding="utf-8").rstrip())
+        return
+    report = _examine(state, asks=asks)
+    emit(state, report, lambda: show(report, hashes=hashes))
+    if asks and not any(each["reach"] for each in report["endpoints"]):
+        note(state, "no server was asked: no endpoint has a key or a setting")
     if report["problems"]:
         raise click.exceptions.Exit(_failures.FAILURE)
 
 
-def _examine(state: State) -> dict[str, Any]:
-    problems: list[str] = []
+def _examine(state: State, *, asks: bool) -> dict[str, Any]:
+    problems: list[Problem] = []
     try:
         config = state.load_config()
     except AccelError as error:
-        problems.append(error.message)
+        problems.append(_problem("", error.message, error.hint))
         config = Config()
     inspection = Inspection(config, state)
     plugins = [_plugin(record, loaded) for record, loaded in inspection.plugins()]
-    problems += [f"plugin {each['name']}: {each['reason']}" for each in plugins if each["state"] in _BROKEN]
+    problems += [_plugin_problem(each) for each in plugins if each["state"] in _BROKEN]
+    distributions = _distributions(plugins, problems)
     endpoints = [_endpoint(inspection, name) for name in inspection.endpoints]
     broken = {each["name"] for each in plugins if each["state"] in _BROKEN}
     problems += [
-        f"endpoint {each['name']}: {each['error']}"
+        _problem(f"endpoint {each['name']}", each["error"], each["hint"])
         for each in endpoints
         if each["error"] and each["backend"] not in broken
     ]
     keys = _key_file(problems)
+    if asks:
+        _reach(endpoints, config, problems)
     path = config_path(state)
     return {
         "ipfs_accel": _version("ipfs-accel"),
@@ -96,9 +124,14 @@ def _examine(state: State) -> dict[str, Any]:
         "keys": keys,
         "environment": _environment(config),
         "plugins": plugins,
+        "distributions": distributions,
         "endpoints": endpoints,
         "problems": problems,
     }
+
+
+def _problem(about: str, message: str, hint: str | None) -> Problem:
+    return {"message": f"{about}: {message}" if about else message, "hint": hint}
 
 
 def _version(distribution: str) -> str | None:
@@ -113,16 +146,62 @@ def _plugin(record: PluginRecord, loaded: Loaded | None) -> dict[str, Any]:
     if loaded is not None and loaded.error is not None and record.state == "available":
         # It is still importing; what it would have become, nobody knows.
         facts |= {"state": "slow", "reason": loaded.error.message}
-    return facts
+    file = module_file(_module(record.entry_point)) if record.entry_point else None
+    return facts | {"file": file and _short(file)}
+
+
+def _module(entry_point: str) -> str:
+    return entry_point.partition(":")[0]
+
+
+def _plugin_problem(plugin: Mapping[str, Any]) -> Problem:
+    name, distribution = plugin["name"], plugin["distribution"]
+    hint = f"leave it out with IPFS_ACCEL_DISABLE_PLUGINS={name}"
+    if plugin["state"] == "duplicate":
+        hint = "uninstall one of them, or name one in deny of [plugins] in the configuration"
+    elif distribution:
+        hint = f"run: pip install --upgrade {distribution}; or {hint}"
+    return _problem(f"plugin {name}", plugin["reason"], hint)
+
+
+def _distributions(plugins: Iterable[Mapping[str, Any]], problems: list[Problem]) -> list[dict[str, Any]]:
+    """Hash the files of the core and of whatever brings plugins."""
+    modules: dict[str, set[Path]] = {"ipfs-accel": {Path(ipfs_accel.__file__)}}
+    for plugin in plugins:
+        if plugin["distribution"]:
+            module = _module(plugin["entry_point"])
+            file = module_file(module.partition(".")[0]) or module_file(module)
+            modules.setdefault(plugin["distribution"], set()).update([file] if file else [])
+    origins = [origin for name, found in sorted(modules.items()) if (origin := origin_of(name, found))]
+    for origin in origins:
+        if origin.altered:
+            names = ", ".join([f"{_short(each.path)} ({each.state})" for each in origin.altered[:_MOST_NAMES]])
+            more = len(origin.altered) - _MOST_NAMES
+            problems.append(
+                _problem(
+                    f"distribution {origin.name}",
+                    f"not as it was installed: {names}" + (f" and {more} more" if more > 0 else ""),
+                    f"run: pip install --force-reinstall --no-deps {origin.name}=={origin.version}",
+                )
+            )
+    return [_distribution(origin) for origin in origins]
+
+
+def _distribution(origin: Origin) -> dict[str, Any]:
+    files = [plain(each) | {"path": _short(each.path), "state": each.state} for each in origin.files]
+    facts: dict[str, Any] = plain(origin)
+    return facts | {"location": _short(origin.location), "altered": len(origin.altered), "files": files}
 
 
 def _endpoint(inspection: Inspection, name: str) -> dict[str, Any]:
+    facts = dict.fromkeys(("base_url", "base_url_source", "key", "key_source", "local", "error", "hint", "reach"))
     target = inspection.target(name)
     if isinstance(target, AccelError):
-        return {"name": name, "backend": backend_of(inspection.config, name), "error": target.message}
+        known = {"name": name, "backend": backend_of(inspection.config, name)}
+        return facts | known | {"error": target.message, "hint": target.hint}
     url, url_source = target.sources["base_url"]
     key, key_source = target.sources["key"]
-    return {
+    return facts | {
         "name": name,
         "backend": target.backend.name,
         "base_url": masked_url(url),
@@ -130,7 +209,6 @@ def _endpoint(inspection: Inspection, name: str) -> dict[str, Any]:
         "key": key,
         "key_source": key_source,
         "local": _local(target),
-        "error": None,
     }
 
 
@@ -143,7 +221,29 @@ def _local(target: Target) -> dict[str, Any] | None:
     return plain(state) | {"program": state.program and _short(state.program)}  # type: ignore[no-any-return]
 
 
-def _key_file(problems: list[str]) -> dict[str, Any]:
+def _reach(endpoints: Iterable[dict[str, Any]], config: Config, problems: list[Problem]) -> None:
+    """Ask the servers of the endpoints that somebody has set up."""
+    from ._reach import reach  # noqa: PLC0415 - the HTTP library is loaded when it is needed
+
+    chosen = [
+        each
+        for each in endpoints
+        if each["base_url"]
+        and (each["key"] == "set" or each["base_url_source"] != "default" or each["name"] in config.endpoints)
+    ]
+    try:
+        found = reach([each["base_url"] for each in chosen], config)
+    except AccelError as error:
+        problems.append(_problem("proxy", error.message, error.hint))
+        return
+    for each in chosen:
+        result = found[each["base_url"]]
+        each["reach"] = plain(result)
+        if result.problem:
+            problems.append(_problem(f"endpoint {each['name']}", result.problem, result.hint))
+
+
+def _key_file(problems: list[Problem]) -> dict[str, Any]:
     key_file = KeyFile.default()
     names: list[str] = []
     try:
@@ -151,7 +251,7 @@ def _key_file(problems: list[str]) -> dict[str, Any]:
         for name in names:
             key_file.get(name)
     except AccelError as error:
-        problems.append(error.message)
+        problems.append(_problem("", error.message, error.hint))
     return {"path": _short(key_file.path), "exists": key_file.path.exists(), "names": names}
 
 
@@ -173,49 +273,3 @@ def _short(path: str | Path) -> str:
     """Return a path without the user's name, since reports are shared."""
     text, home = str(path), str(Path.home())
     return f"~{text.removeprefix(home)}" if home != "/" and text.startswith(f"{home}{os.sep}") else text
-
-
-def _show(report: Mapping[str, Any]) -> None:
-    def line(label: str, *parts: object) -> None:
-        text = " ".join([str(part) for part in parts if part not in (None, "")])
-        write_line(clean(f"{label:<14}{text}".rstrip()))
-
-    line("ipfs-accel", report["ipfs_accel"])
-    line("python", report["python"], f"({report['executable']})")
-    line("platform", report["platform"])
-    line("libraries", ", ".join([f"{name} {version or '-'}" for name, version in report["libraries"].items()]))
-    line("config", report["config"]["path"], "" if report["config"]["exists"] else "(absent)")
-    names = ", ".join(report["keys"]["names"])
-    line("keys", report["keys"]["path"], f"({names})" if names else "" if report["keys"]["exists"] else "(absent)")
-    for name, value in report["environment"].items():
-        line("environment", f"{name}={value}")
-    for each in report["plugins"]:
-        origin = f"{each['distribution']} {each['version']}".strip()
-        took = f"in {each['seconds']:.2f} s" if each["state"] == "loaded" and each["seconds"] is not None else None
-        line(
-            "plugin",
-            each["name"],
-            origin and f"({origin})",
-            each["state"],
-            took,
-            each["reason"] and f"- {each['reason']}",
-        )
-    for each in report["endpoints"]:
-        if each["error"]:
-            line("endpoint", each["name"], f"({each['backend']})", "-", each["error"])
-        else:
-            where = f"{each['base_url']} ({each['base_url_source']})"
-            line("endpoint", each["name"], f"({each['backend']})", where, f"key {each['key']} ({each['key_source']})")
-            if each["local"]:
-                line("server", each["name"], *_server_words(each["local"]))
-    for problem in report["problems"]:
-        line("problem", problem)
-    if not report["problems"]:
-        line("problems", "none")
-
-
-def _server_words(local: Mapping[str, Any]) -> tuple[str, ...]:
-    program = f"({local['program']})" if local["program"] else "(no executable found)"
-    if local["listens"]:
-        return ("listens", program if local["program"] else "")
-    return ("does not listen", program, f"- {local['advice']}")

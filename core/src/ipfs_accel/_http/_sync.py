@@ -219,6 +219,12 @@ class Exchange:
     def read_timeout(self, seconds: float | None) -> None:
         self._line.read_timeout = seconds
 
+    @property
+    def tls(self) -> ssl.SSLObject | ssl.SSLSocket | None:
+        """The TLS connection that the answer comes over, None if there is none."""
+        found: ssl.SSLObject | ssl.SSLSocket | None = self._line.stream.get_extra_info("ssl_object")
+        return found
+
     def read(self, limit: int) -> bytes:
         """Return the whole body and give the connection back.
 
