@@ -10,8 +10,7 @@ import pytest
 from ipfs_accel import AsyncClient, BackendInfo, Client, hookimpl
 from ipfs_accel import errors as e
 from ipfs_accel.plans import Endpoint, Flow, Http, HttpResponse, Ready, get, side_by_side
-
-from .raw_server import Connection, RawServer, answer, serve
+from ipfs_accel.testing.raw_server import Connection, RawServer, answer, serve
 
 SECONDS = 10.0
 
