@@ -223,13 +223,14 @@ def test_conditions_on_large_writes(client: Client, bucket: str) -> None:
     assert client.call("s3", "list_uploads", bucket=bucket) == []
 
 
-def test_conditions_on_reads(client: Client, bucket: str) -> None:
+def test_conditions_on_reads(client: Client, server: Server, bucket: str) -> None:
     etag = client.put_object(f"s3/{bucket}/k", b"1").etag or ""
     modified = client.head_object(f"s3/{bucket}/k").modified or 0.0
     assert client.get_object(f"s3/{bucket}/k", if_match=etag, if_unmodified_since=modified).data == b"1"
     for options, status in (
         ({"if_none_match": etag}, 304),
-        ({"if_modified_since": modified}, 304),
+        # versitygw compares with the fraction of a second that no answer tells.
+        *([] if server.checks else [({"if_modified_since": modified}, 304)]),
         ({"if_match": '"other"'}, 412),
         ({"if_unmodified_since": modified - 86_400}, 412),
     ):
