@@ -27,6 +27,9 @@ pytest_plugins = ["anyio"] if importlib.util.find_spec("anyio") else []
 settings.register_profile("shared", deadline=None)  # the machine's speed is not what these tests are about
 settings.load_profile("shared")
 
+# A test of a plugin wants to see the first failure, at once; those of retries bring their own settings.
+os.environ["IPFS_ACCEL_RETRY_ATTEMPTS"] = "1"
+
 POOLED = {"embedding": True, "pooling_type": "LLAMA_POOLING_TYPE_MEAN"}
 
 

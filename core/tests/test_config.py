@@ -7,7 +7,18 @@ from typing import Any
 
 import attrs
 import pytest
-from ipfs_accel import BackendInfo, Client, EndpointConfig, KeyHeader, Secret, hookimpl, load_config
+from ipfs_accel import (
+    BackendInfo,
+    BreakerConfig,
+    Client,
+    EndpointConfig,
+    KeyHeader,
+    LimitsConfig,
+    RetryConfig,
+    Secret,
+    hookimpl,
+    load_config,
+)
 from ipfs_accel._endpoints import Target, resolve
 from ipfs_accel._keys import KeyFile
 from ipfs_accel._registry import Registry
@@ -193,6 +204,12 @@ def test_a_key_can_be_a_function(tmp_path: Path) -> None:
         ("[plugins]\nallow = 3", r"config\.toml:2: plugins\.allow", None),
         ("[aliases]\nfast = 3", r"config\.toml:2: aliases\.fast: expected a string, got 3", None),
         ("[endpoints.a]\n\n\ntimeout = true", r"config\.toml:4: endpoints\.a\.timeout", None),
+        ("[endpoints.a.retry]\natempts = 2", r"config\.toml:2: endpoints\.a\.retry\.atempts: unknown", "attempts"),
+        ("[retry]\nattempts = 0", r"config\.toml:1: retry: attempts: expected a whole number of at least 1", None),
+        ("[endpoints.a.limits]\nmax_queue = 1.5", r"endpoints\.a\.limits\.max_queue: expected a whole number", None),
+        ("[breaker]\nfailure_rate = 2", r"breaker: failure_rate: expected a number above 0 and at most 1", None),
+        ("[endpoints.a]\nkey_env = 3", r"config\.toml:2: endpoints\.a\.key_env", None),
+        ("[endpoints.a]\nkey_policy = 'fair'", r"config\.toml:2: endpoints\.a\.key_policy", None),
     ],
 )
 def test_a_bad_file_names_line_key_and_fix(file: str, message: str, hint: str | None, tmp_path: Path) -> None:
@@ -239,6 +256,34 @@ def test_a_named_file_that_is_missing_is_an_error_and_an_unnamed_one_is_not(tmp_
     with pytest.raises(ConfigError, match="does not exist"):
         load_config(None, {"IPFS_ACCEL_CONFIG": str(tmp_path / "no.toml")})
     assert load_config(None, {}).path is None
+
+
+def test_retries_limits_and_breakers_are_configured_for_all_or_for_one(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(
+        "[retry]\nattempts = 5\n[endpoints.a.retry]\nattempts = 2\nbase = 1\n"
+        "[endpoints.a.limits]\nrequests_per_minute = 60\n[endpoints.b.breaker]\nenabled = false\n"
+    )
+    config = load_config(path, {"IPFS_ACCEL_RETRY_ATTEMPTS": "4"})
+    assert config.retry == RetryConfig(attempts=4)
+    assert config.endpoints["a"].retry == RetryConfig(attempts=2, base=1.0)
+    assert config.endpoints["a"].limits == LimitsConfig(requests_per_minute=60)
+    assert config.endpoints["b"].breaker == BreakerConfig(enabled=False)
+    with pytest.raises(ConfigError, match="IPFS_ACCEL_RETRY_ATTEMPTS"):
+        load_config(None, {"IPFS_ACCEL_RETRY_ATTEMPTS": "often"})
+
+
+def test_several_keys_come_from_several_variables(tmp_path: Path) -> None:
+    several = EndpointConfig(key_env=["KEY_A", "KEY_B"], key_policy="least_loaded")
+    found = target(environ={"KEY_A": "sk-a", "KEY_B": "sk-b"}, tmp_path=tmp_path, acme=several)
+    assert found.guard.pool is not None
+    assert [key.id for key in found.guard.pool.states()] == ["key-1", "key-2"]
+    assert found.sources["key"] == ("set", "KEY_A, KEY_B")
+    with pytest.raises(ConfigError, match="KEY_B, which is not set"):
+        target(environ={"KEY_A": "sk-a"}, tmp_path=tmp_path, acme=several)
+    with pytest.raises(MissingKeyError, match="needs a key") as caught:
+        target(environ={}, tmp_path=tmp_path, acme=several).single_key()
+    assert "KEY_A or KEY_B" in str(caught.value.hint)
 
 
 def test_environment_settings(tmp_path: Path) -> None:

@@ -31,7 +31,18 @@ if TYPE_CHECKING:
         load_config as load_config,
     )
     from ._registry import PluginRecord as PluginRecord
+    from ._resilience.settings import (
+        BreakerConfig as BreakerConfig,
+    )
+    from ._resilience.settings import (
+        LimitsConfig as LimitsConfig,
+    )
+    from ._resilience.settings import (
+        RetryConfig as RetryConfig,
+    )
     from ._secret import Secret as Secret
+    from ._states import BreakerState as BreakerState
+    from ._states import EndpointState as EndpointState
     from ._stores import StoreConfig as StoreConfig
     from ._streams import AsyncStream as AsyncStream
     from ._streams import Stream as Stream
@@ -72,8 +83,10 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "._client": ("AsyncClient", "Client"),
     "._config": ("Config", "EndpointConfig", "ModelOverride", "PluginPolicy", "load_config"),
     "._registry": ("PluginRecord",),
+    "._resilience.settings": ("BreakerConfig", "LimitsConfig", "RetryConfig"),
     "._secret": ("Secret",),
     "._stores": ("StoreConfig",),
+    "._states": ("BreakerState", "EndpointState"),
     "._streams": ("AsyncStream", "Stream"),
     "._usage": ("UsageTotal",),
     ".capabilities": ("Capabilities", "Found", "Match", "Support"),
@@ -90,20 +103,25 @@ __all__ = [
     "AsyncStream",
     "Audio",
     "BackendInfo",
+    "BreakerConfig",
+    "BreakerState",
     "Capabilities",
     "Client",
     "Config",
     "Document",
     "EndpointConfig",
+    "EndpointState",
     "Found",
     "Image",
     "JsonSchema",
     "KeyHeader",
+    "LimitsConfig",
     "Match",
     "Message",
     "ModelOverride",
     "PluginPolicy",
     "PluginRecord",
+    "RetryConfig",
     "Secret",
     "StoreConfig",
     "Stream",

@@ -62,6 +62,7 @@ class BackendInfo:
         describe_model: Adds what the plugin knows of a model beforehand, such as its prices (see `catalogue`).
         prices_hold: Whether an answer with this `extra` costs what the price list says; None means always.
         request_id_headers: Response headers that may hold the provider's id of a request.
+        idempotency_header: Request header by which the server does a repeated POST only once, if it has one.
         documentation: URL of a page for users.
     """
 
@@ -83,4 +84,5 @@ class BackendInfo:
     describe_model: Callable[[Endpoint, ModelInfo], ModelInfo] | None = None
     prices_hold: Callable[[Mapping[str, Any]], bool] | None = None
     request_id_headers: tuple[str, ...] = ("x-request-id", "request-id")
+    idempotency_header: str | None = None
     documentation: str = ""

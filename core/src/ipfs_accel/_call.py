@@ -1,63 +1,50 @@
-"""One call: from a plan to a typed answer or a typed error. Knows neither world; see `_perform`."""
+"""One call while it runs: what it sends, what it was answered, how it ends. `_execute` has its steps."""
 
 from __future__ import annotations
 
-import re
-import time
 import warnings
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
+from copy import copy
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import attrs
 
 from . import _log
-from ._endpoints import Target, origin_of
+from ._endpoints import Target, origin_of, reveal
 from ._hints import retry_after
 from ._local import way_out
-from ._perform import Gather, Open, Outgoing, ReadAll, Run, Send, Steps, Whole
+from ._perform import Outgoing
 from ._pricing import cost_of
+from ._secret import Secret
 from .errors import (
     AccelError,
+    APIConnectionError,
     APIError,
     APIStatusError,
     ConfigError,
-    InternalServerError,
     InvalidResponseError,
-    PlanError,
     PluginError,
+    StreamError,
     UnsupportedParameterError,
     class_for_status,
 )
-from .plans import (
-    Body,
-    ErrorDetail,
-    Flow,
-    Http,
-    HttpRequest,
-    HttpResponse,
-    HttpStream,
-    Job,
-    Local,
-    LocalStream,
-    Ready,
-    StreamFlow,
-)
-from .types import Answer, CallInfo, Timeout, Timing
+from .plans import Body, ErrorDetail, HttpRequest, HttpResponse, Job, Pairs
+from .types import Answer, CallInfo, Timeout, Timing, Tried
 
 if TYPE_CHECKING:
+    from ._config import KeySource
     from ._headers import Headers
     from ._http import Timeouts
-    from ._secret import Secret
+    from ._resilience.gate import Priority
+    from ._resilience.guard import Hold
     from ._usage import Ledger
     from .types._requests import OnUnsupported
 
-__all__ = ["Call", "UnsupportedParameterWarning", "complete", "open_stream"]
+__all__ = ["Call", "Journey", "UnsupportedParameterWarning"]
 
 T = TypeVar("T")
 
-MAX_BODY_BYTES = 64 * 1024 * 1024
-MAX_ERROR_BYTES = 1024 * 1024
 SHORTEST_SECRET = 8
 """Shorter keys are placeholders for servers that want none; hiding those would hide words."""
 
@@ -67,8 +54,27 @@ class UnsupportedParameterWarning(UserWarning):
 
 
 @attrs.define(eq=False)
+class Journey:
+    """What all targets and attempts of a call share.
+
+    Attributes:
+        started: When the caller called.
+        deadline: When it has to be over; None is no limit.
+        tried: The attempts that failed.
+        waited: Seconds between attempts.
+        queued: Seconds before the limits of endpoints.
+    """
+
+    started: float
+    deadline: float | None
+    tried: list[Tried] = attrs.field(factory=list)
+    waited: float = 0.0
+    queued: float = 0.0
+
+
+@attrs.define(eq=False)
 class Call:
-    """What is known of a call while it runs."""
+    """What is known of a call to one target while it runs."""
 
     operation: str
     target: Target
@@ -78,15 +84,34 @@ class Call:
     timeouts_of: Callable[..., Timeouts]
     user_agent: str
     ledger: Ledger
-    started: float = attrs.field(factory=time.perf_counter)
+    journey: Journey
     request: Any = None
     on_upload: Callable[[int, int], None] | None = None
+    key: KeySource | None = attrs.field(default=None, repr=False)
+    priority: Priority = "normal"
+    is_check: bool = False
+    has_way_out: bool = False
+    hold: Hold | None = None
     head_at: float | None = None
     headers: Headers | None = attrs.field(default=None, repr=False)
     request_id: str | None = None
-    sent_key: str = attrs.field(default="", repr=False)
+    key_id: str | None = None
+    sent_keys: list[str] = attrs.field(factory=list, repr=False)
 
-    def outgoing(self, send: HttpRequest, read_limit: float | None) -> Outgoing:
+    def branch(self) -> Call:
+        """Return a call of its own for one of several plans that are performed side by side."""
+        return copy(self)
+
+    def now(self) -> float:
+        """Return the time by the client's clock."""
+        return self.target.guard.clock.now()
+
+    def remaining(self) -> float | None:
+        """Return the seconds that the call has left; None is no limit."""
+        deadline = self.journey.deadline
+        return None if deadline is None else max(0.0, deadline - self.now())
+
+    def outgoing(self, send: HttpRequest, read_limit: float | None, further: Pairs = ()) -> Outgoing:
         """Return a planned request with everything that is the core's to add, the key included."""
         endpoint = self.target.endpoint
         base_url = send.base_url if send.base_url is not None else endpoint.base_url
@@ -102,33 +127,46 @@ class Call:
         if send.query:
             url += "?" + urlencode(send.query)
         origin = self.target.origin if send.base_url is None else origin_of(base_url)
-        headers = [
-            *send.headers,
-            *self.target.headers,
-            *(key_headers := self.target.key_headers(origin)),
-        ]
+        headers = [*send.headers, *self.target.headers, *further]
         if not any(name.lower() == "user-agent" for name, _ in self.target.headers):
             headers.insert(0, ("user-agent", self.user_agent))
-        if key_headers:
-            self.sent_key = key_headers[0][1].removeprefix(self.target.key_header.prefix)
+        if origin == self.target.origin:
+            headers += self.target.key_headers(origin, self._chosen_key())
         content = send.content
         if content is not None and not isinstance(content, bytes):
             headers.append(("content-length", str(content.size)))
             if self.on_upload is not None:
                 content = _Watched(content, self.on_upload)
-        left = None if self.timeout.total is None else max(0.0, self.started + self.timeout.total - time.perf_counter())
-        limits = self.timeouts_of(connect=self.timeout.connect, read=read_limit, write=read_limit, total=left)
+        limits = self.timeouts_of(
+            connect=self.timeout.connect, read=read_limit, write=read_limit, total=self.remaining()
+        )
         return Outgoing(send.method, url, headers, content, limits)
 
     def job(self) -> Job:
         """Return what a blocking function may know of this call."""
-        until = None if self.timeout.total is None else self.started + self.timeout.total
-        return Job(key=self._key, until=until, on_progress=self.on_upload)
+        return Job(key=self._secret, until=self.journey.deadline, on_progress=self.on_upload)
 
-    def _key(self) -> Secret | None:
-        secret = self.target.secret()
-        self.sent_key = "" if secret is None else secret.reveal()
-        return secret
+    def _secret(self) -> Secret | None:
+        key = self._chosen_key()
+        return None if key is None else Secret(key)
+
+    def _chosen_key(self) -> str | None:
+        """Return the key to send, and note its id and, for what errors may repeat, itself."""
+        pool, hold = self.target.guard.pool, self.hold
+        if self.key is not None:
+            key, self.key_id = reveal(self.key), "call"
+        elif pool is not None and hold is not None:
+            if hold.key is None:
+                hold.key = pool.take()
+            key, self.key_id = hold.key.reveal(), hold.key.id
+        else:
+            found = self.target.single_key()
+            if found is None:
+                return None
+            key, self.key_id = found, "key-1"
+        if key not in self.sent_keys:
+            self.sent_keys.append(key)
+        return key
 
     def check(self, unsupported: tuple[str, ...]) -> None:
         """Raise or warn if the backend left out options that the caller gave."""
@@ -146,6 +184,9 @@ class Call:
         """Note a response's head."""
         self.head_at = head_at
         self.headers = headers
+        gate = self.target.guard.gate
+        if gate is not None:
+            gate.read(headers)
         for name in self.target.backend.info.request_id_headers:
             value = headers.get(name)
             if value is not None:
@@ -159,15 +200,45 @@ class Call:
         error.about(hint=way_out(error, self.operation, self.target))
         if isinstance(error, APIError):
             error.about(request_id=self.request_id)
+            tried = self.journey.tried
+            if tried and not error.tried:
+                error.tried = (*tried, self.attempt(error))
+                error.attempts = len(error.tried)
+            error.maybe_billed = _maybe_billed(error) or any(each.maybe_billed for each in tried)
+
+    def attempt(self, error: AccelError, waited: float = 0.0) -> Tried:
+        """Return the record of an attempt that failed."""
+        return Tried(
+            endpoint=self.target.endpoint.name,
+            model=self.model,
+            error=type(error).__name__,
+            status=getattr(error, "status", None),
+            code=getattr(error, "code", None),
+            request_id=self.request_id,
+            key=self.key_id,
+            seconds=self.now() - self.hold.started if self.hold is not None else 0.0,
+            waited=waited,
+            maybe_billed=_maybe_billed(error),
+        )
+
+    def begin(self, hold: Hold) -> None:
+        """Begin an attempt: what is known of the last one is not true of this one."""
+        self.hold = hold
+        self.head_at = self.headers = self.request_id = self.key_id = None
 
     def info(self, answer: Any = None) -> CallInfo:
         """Return how the answer came about."""
         endpoint = self.target.endpoint
-        first = None if self.head_at is None else self.head_at - self.started
-        timing = Timing(first_event=first, total=time.perf_counter() - self.started)
+        journey = self.journey
+        first = None if self.head_at is None else self.head_at - journey.started
+        timing = Timing(queue=journey.queued, first_event=first, total=self.now() - journey.started)
         return CallInfo(
             endpoint=endpoint.name,
             backend=endpoint.backend,
+            model=self.model,
+            key=self.key_id,
+            attempts=len(journey.tried) + 1,
+            tried=tuple(journey.tried),
             request_id=self.request_id,
             cost=cost_of(self.target, self.model, self.request, answer) if self.request is not None else None,
             headers=self.headers,
@@ -177,22 +248,36 @@ class Call:
     def finish(self, answer: T) -> T:
         """Put the call's own data on an answer."""
         info = self.info(answer)
+        usage = getattr(answer, "usage", None)
+        if self.hold is not None:
+            self.hold.settle(None, usage)
         if self.request is not None:
-            usage = getattr(answer, "usage", None)
             self.ledger.answered(self.operation, info.endpoint, self.model, usage, info.cost)
         _log.finished(self, info, answer)
         return attrs.evolve(answer, call=info) if isinstance(answer, Answer) else answer
 
+    def drop(self) -> None:
+        """End a call whose answer nobody waits for any more."""
+        if self.hold is not None:
+            self.hold.settle(GeneratorExit())
+
     def fail(self, error: AccelError) -> None:
         """Complete and log an error."""
         self.describe(error)
+        if self.hold is not None:
+            self.hold.settle(error)
         if self.request is not None:
             self.ledger.failed(self.target.endpoint.name, self.model)
-        # A key may have several parts, of which a server may repeat any but the id at its beginning.
-        for secret in (self.sent_key, *self.sent_key.split(":")[1:]):
-            if len(secret) >= SHORTEST_SECRET:
-                error.conceal(secret)
+        self.conceal(error)
         _log.failed(self, error)
+
+    def conceal(self, error: AccelError) -> None:
+        """Take the keys out of what a server may have repeated."""
+        for key in self.sent_keys:
+            # A key may have several parts, of which a server may repeat any but the id at its beginning.
+            for secret in (key, *key.split(":")[1:]):
+                if len(secret) >= SHORTEST_SECRET:
+                    error.conceal(secret)
 
     def status_error(self, response: HttpResponse) -> APIError:
         """Read a response that is not a success."""
@@ -214,7 +299,10 @@ class Call:
             hint=detail.hint,
             retry_after=detail.retry_after or retry_after(response.headers),
         )
-        if detail.retryable is not None:
+        wish = response.headers.get("x-should-retry")
+        if wish in {"true", "false"}:
+            error.retryable = wish == "true"
+        elif detail.retryable is not None:
             error.retryable = detail.retryable
         elif status == 408:  # noqa: PLR2004
             error.retryable = True
@@ -241,6 +329,13 @@ class Call:
         )
 
 
+def _maybe_billed(error: AccelError) -> bool:
+    """Whether the server may have done the work although no answer came."""
+    if isinstance(error, APIConnectionError):
+        return error.sent and error.phase != "write"
+    return isinstance(error, InvalidResponseError | StreamError)
+
+
 class _Watched:
     """A body that tells how far it has been sent."""
 
@@ -263,138 +358,3 @@ def _body(response: HttpResponse) -> Any:
         return response.json()
     except InvalidResponseError:
         return response.text()[:512] or None
-
-
-def complete(plan: Callable[[], Any], call: Call) -> Steps[Any]:
-    """Plan and perform a call that has one whole answer."""
-    try:
-        answer = yield from _perform_plan(plan(), call)
-    except AccelError as error:
-        call.fail(error)
-        raise
-    return call.finish(answer)
-
-
-def _perform_plan(plan: Any, call: Call) -> Steps[Any]:
-    if isinstance(plan, Flow):
-        plan = yield from _steps(plan.steps(), call)
-        return (yield from _perform_plan(plan, call))
-    if isinstance(plan, Http):
-        call.check(plan.unsupported)
-        whole = yield Send(call.outgoing(plan.send, None), plan.max_bytes or MAX_BODY_BYTES)
-        return _parse(plan, whole, call)
-    if isinstance(plan, Local):
-        call.check(plan.unsupported)
-        return (yield from _run(plan, call))
-    if isinstance(plan, Ready):
-        return plan.value
-    if isinstance(plan, list):
-        return (yield from _side_by_side(plan, call))
-    raise _wrong_plan(call, plan, "a whole answer")
-
-
-def _side_by_side(plans: list[Any], call: Call) -> Steps[list[Any]]:
-    answers: list[Any] = yield Gather([_perform_plan(plan, call) for plan in plans])
-    for answer in answers:
-        if isinstance(answer, AccelError):
-            raise answer
-    return answers
-
-
-def _wrong_plan(call: Call, plan: Any, wanted: str) -> PlanError:
-    is_stream = isinstance(plan, HttpStream | LocalStream | StreamFlow)
-    error = PlanError(f"{call.operation!r} was planned as {type(plan).__name__}, which is no plan for {wanted}")
-    error.is_stream = is_stream
-    if is_stream or isinstance(plan, Http | Local | Ready | Flow):
-        error.hint = "use stream_call" if is_stream else "use call"
-    return error
-
-
-def _run(plan: Local[T], call: Call) -> Steps[T]:
-    job = call.job()
-    try:
-        return (yield Run(lambda: plan.run(job), job))  # type: ignore[no-any-return]
-    except AccelError:
-        raise
-    except Exception as error:
-        backend = call.target.backend.name
-        message = f"the backend {backend!r} failed in {call.operation!r}: {type(error).__name__}: {error}"
-        raise PluginError(message) from error
-    finally:
-        call.request_id = job.request_id or call.request_id
-
-
-def _parse(plan: Http[T], whole: Whole, call: Call) -> T:
-    response = HttpResponse(status=whole.status, headers=whole.headers, body=whole.body)
-    call.received(whole.headers, whole.head_at)
-    if not 200 <= whole.status < 300:  # noqa: PLR2004
-        raise call.status_error(response)
-    try:
-        return plan.parse(response)
-    except InvalidResponseError as error:
-        error.about(status=response.status, body=response.text()[:512])
-        raise
-    except AccelError:
-        raise
-    except Exception as error:
-        raise call.unreadable(error, response) from error
-
-
-def _steps(steps: Generator[Any, Any, Any], call: Call) -> Steps[Any]:
-    """Run a flow: perform each plan that it yields and send back the answer or the error."""
-    try:
-        step = next(steps)
-        while True:
-            try:
-                answer = yield from _perform_plan(step, call)
-            except AccelError as error:
-                step = steps.throw(error)
-            else:
-                step = steps.send(answer)
-    except StopIteration as end:
-        return end.value
-    finally:
-        steps.close()
-
-
-def open_stream(plan: Callable[[], Any], call: Call) -> Steps[tuple[Call, Any, Any]]:
-    """Plan a stream and open it; returns the call, the plan and the exchange (None for a `LocalStream`)."""
-    try:
-        stream = plan()
-        while isinstance(stream, StreamFlow):
-            stream = yield from _steps(stream.steps(), call)
-        if not isinstance(stream, HttpStream | LocalStream):
-            raise _wrong_plan(call, stream, "a stream")
-        call.check(stream.unsupported)
-        if isinstance(stream, LocalStream):
-            return call, stream, None
-        exchange = yield Open(call.outgoing(stream.send, call.timeout.first_event))
-        call.received(exchange.headers, time.perf_counter())
-        kind = exchange.headers.get("content-type", "")
-        is_stream = stream.any_type or not kind.startswith(("application/json", "text/html"))
-        if 200 <= exchange.status < 300 and is_stream:  # noqa: PLR2004
-            return call, stream, exchange
-        body = yield ReadAll(exchange, MAX_ERROR_BYTES)
-        raise _no_stream(call, HttpResponse(status=exchange.status, headers=exchange.headers, body=body))
-    except AccelError as error:
-        call.fail(error)
-        raise
-
-
-def _no_stream(call: Call, response: HttpResponse) -> APIError:
-    """Explain a response to a streaming request that is an error or a whole document."""
-    if not 200 <= response.status < 300:  # noqa: PLR2004
-        return call.status_error(response)
-    try:
-        value = response.json()
-    except InvalidResponseError as error:
-        return error
-    if isinstance(value, dict) and (value.get("error") or value.get("object") == "error"):
-        detail = call.error_detail(response)
-        code = detail.code or ""
-        status = int(code) if re.fullmatch(r"[45]\d\d", code, re.ASCII) else None
-        kind = detail.kind or (InternalServerError if status is None else class_for_status(status))
-        return kind(detail.message, status=status or response.status, code=code or None, body=value, hint=detail.hint)
-    return InvalidResponseError(
-        "the server answered a streaming request with one whole JSON document", status=response.status, body=value
-    )

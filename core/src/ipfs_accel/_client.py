@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import _find
+from . import _find, _states
 from . import _operations as ops
 from ._file_calls import AsyncFileCalls, FileCalls
 from ._media_calls import AsyncMediaCalls, MediaCalls
@@ -184,6 +184,18 @@ class Client(MediaCalls, FileCalls, ModelCalls, ObjectCalls):
         """
         return self._run(_find.find(self._core, _find.query(query), endpoints))
 
+    def isolate(self, name: str) -> None:
+        """Let no call through to an endpoint, or to `endpoint/model`, until `restore`; chains pass it over."""
+        self._run(_states.isolate(self._core, name))
+
+    def restore(self, name: str) -> None:
+        """Let calls through again to an endpoint and all its models, or to `endpoint/model`."""
+        self._run(_states.restore(self._core, name))
+
+    def reload_keys(self, endpoint: str) -> None:
+        """Take in again the keys of an endpoint that were refused or are at their limit."""
+        self._run(_states.reload_keys(self._core, endpoint))
+
     def call(self, endpoint: str, name: str, **arguments: Any) -> Any:
         """Perform one of the backend's own calls; `capabilities(endpoint).calls` has their names."""
         return self._run(self._core.own_call(endpoint, name, arguments))
@@ -291,6 +303,18 @@ class AsyncClient(AsyncMediaCalls, AsyncFileCalls, AsyncModelCalls, AsyncObjectC
     async def find(self, endpoints: Iterable[str] | None = None, **query: Unpack[QueryOptions]) -> Found:
         """As `Client.find`."""
         return await self._run(_find.find(self._core, _find.query(query), endpoints))
+
+    async def isolate(self, name: str) -> None:
+        """As `Client.isolate`."""
+        await self._run(_states.isolate(self._core, name))
+
+    async def restore(self, name: str) -> None:
+        """As `Client.restore`."""
+        await self._run(_states.restore(self._core, name))
+
+    async def reload_keys(self, endpoint: str) -> None:
+        """As `Client.reload_keys`."""
+        await self._run(_states.reload_keys(self._core, endpoint))
 
     async def call(self, endpoint: str, name: str, **arguments: Any) -> Any:
         """As `Client.call`."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import attrs
 
 from ._paths import config_dir
+from ._resilience.settings import BreakerConfig, LimitsConfig, RetryConfig, as_tuple, one_of
 from ._secret import Secret
 from ._stores import StoreConfig
 from ._suggest import did_you_mean
@@ -27,8 +28,10 @@ __all__ = ["Config", "EndpointConfig", "KeySource", "ModelOverride", "PluginPoli
 KeySource: TypeAlias = Secret | Callable[[], str]
 
 
-def _as_key(value: str | KeySource | None) -> KeySource | None:
-    return Secret(value) if isinstance(value, str) and value else value  # type: ignore[return-value]
+def _as_key(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return tuple([_as_key(each) for each in value])
+    return Secret(value) if isinstance(value, str) and value else value
 
 
 @attrs.frozen(kw_only=True)
@@ -50,22 +53,33 @@ class EndpointConfig:
     Attributes:
         backend: Name of the plugin; None means the endpoint's own name.
         base_url: Where it is; None means the backend's usual place.
-        key: The key or a function that gives it for each call, only from code; "" means that no key is sent.
-        key_env: The environment variable with the key; "" means that no key is sent.
+        key: The key or a function that gives it for each call, or several of them; only from code; "" means that no
+            key is sent.
+        key_env: The environment variable with the key, or a list of several; "" means that no key is sent.
+        key_policy: Which of several keys is next: round_robin or least_loaded (fewest calls under way).
         headers: Further headers of every request.
         options: The backend's own settings.
         timeout: Seconds for a whole call, or a `Timeout`.
         models: Model id to what the user says of it.
+        retry: How failures are tried again.
+        limits: How much it is asked at most; None means no limit of ours.
+        breaker: When a model of it counts as down.
     """
 
     backend: str | None = None
     base_url: str | None = None
-    key: KeySource | str | None = attrs.field(default=None, converter=_as_key, repr=False)
-    key_env: str | None = None
+    key: KeySource | str | Sequence[KeySource | str] | None = attrs.field(default=None, converter=_as_key, repr=False)
+    key_env: str | tuple[str, ...] | None = attrs.field(default=None, converter=as_tuple)
+    key_policy: Literal["round_robin", "least_loaded"] | None = attrs.field(
+        default=None, validator=attrs.validators.optional(one_of("round_robin", "least_loaded"))
+    )
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=lambda headers: repr(sorted(headers)))
     options: Mapping[str, Any] = attrs.field(factory=dict)
     timeout: float | Timeout | None = None
     models: Mapping[str, ModelOverride] = attrs.field(factory=dict)
+    retry: RetryConfig | None = None
+    limits: LimitsConfig | None = None
+    breaker: BreakerConfig | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -94,6 +108,7 @@ class Config:
         timeout: For all endpoints.
         proxy: URL of a proxy for all requests.
         ca_file: PEM file of certificate authorities to trust instead of the usual ones.
+        retry: For endpoints without one of their own; likewise limits and breaker.
         usage_log: File to which every call adds a line with its tokens and cost; None means none.
         aliases: Short name to `endpoint/model`.
         plugins: Which plugins may load.
@@ -109,6 +124,9 @@ class Config:
     timeout: float | Timeout | None = None
     proxy: str | None = attrs.field(default=None, repr=False)
     ca_file: str | None = None
+    retry: RetryConfig | None = None
+    limits: LimitsConfig | None = None
+    breaker: BreakerConfig | None = None
     usage_log: str | None = None
     aliases: Mapping[str, str] = attrs.field(factory=dict)
     plugins: PluginPolicy = PluginPolicy()
@@ -166,6 +184,12 @@ def _with_environment(config: Config, environ: Mapping[str, str]) -> Config:
             values[field] = structure({field: environ[variable]}, Config, f"environment variable {variable}")
             values[field] = getattr(values[field], field)
             sources[field] = variable
+    attempts = environ.get("IPFS_ACCEL_RETRY_ATTEMPTS")
+    if attempts:
+        if not attempts.isdecimal() or int(attempts) < 1:
+            raise ConfigError(f"environment variable IPFS_ACCEL_RETRY_ATTEMPTS: {attempts!r} is no number of attempts")
+        values["retry"] = attrs.evolve(config.retry or RetryConfig(), attempts=int(attempts))
+        sources["retry.attempts"] = "IPFS_ACCEL_RETRY_ATTEMPTS"
     policy = config.plugins
     if "IPFS_ACCEL_PLUGINS" in environ:
         policy = attrs.evolve(policy, allow=_names(environ["IPFS_ACCEL_PLUGINS"]))

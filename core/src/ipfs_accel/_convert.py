@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import attrs
 
+from ._secret import Secret
 from ._suggest import did_you_mean
 from .errors import InvalidRequestError
 from .types import (
@@ -97,6 +98,7 @@ _ARGUMENTS = {
     *("model", "messages", "inputs", "query", "documents", "text", "tokens", "audio", "images", "image"),
     *("mask", "file", "items"),
 }
+_PRIORITIES = ("high", "normal", "low")
 _WORDS = {"outputs", "stop", "timestamps"}
 
 
@@ -112,7 +114,18 @@ def split_call_options(options: dict[str, Any]) -> dict[str, Any]:
     watch = options.pop("on_upload", None)
     if watch is not None and not callable(watch):
         raise InvalidRequestError(f"on_upload: expected a function, got {type(watch).__name__}")
-    return {"timeout": timeout, "policy": policy, "on_upload": watch}
+    settings = {"timeout": timeout, "policy": policy, "on_upload": watch}
+    priority = options.pop("priority", None)
+    if priority is not None:
+        if priority not in _PRIORITIES:
+            raise InvalidRequestError(f"priority: expected one of {', '.join(_PRIORITIES)}, got {priority!r}")
+        settings["priority"] = priority
+    key = options.pop("key", None)
+    if key is not None:
+        if not (callable(key) or isinstance(key, Secret | str)) or not key:
+            raise InvalidRequestError(f"key: expected a key or a function that gives one, got {type(key).__name__}")
+        settings["key"] = Secret(key) if isinstance(key, str) else key
+    return settings
 
 
 def chat_request(model: str, messages: Messages, options: dict[str, Any]) -> ChatRequest:

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import attrs
 
-from ._call import Call, complete, open_stream
-from ._config import Config, EndpointConfig, load_config
+from ._call import Call, Journey
+from ._config import Config, EndpointConfig, KeySource, load_config
 from ._convert import split_call_options
 from ._endpoints import Target, resolve
+from ._execute import complete, open_stream
 from ._keys import KeyFile
 from ._operations import Operation
 from ._perform import Run, Steps
 from ._pricing import merge_override
 from ._registry import PluginRecord, Registry
+from ._resilience.clock import Clock
 from ._suggest import did_you_mean
 from ._usage import Ledger
 from .errors import (
@@ -32,6 +34,7 @@ from .hookspecs import OPERATIONS
 from .types import Health, ModelInfo, Request, Timeout
 
 if TYPE_CHECKING:
+    from ._resilience.gate import Priority
     from ._streams import Opening
 
 __all__ = ["Core"]
@@ -47,7 +50,11 @@ _UNLIMITED = {"pull_model", "push_model", "create_model"}
 
 
 class Core:
-    """One client's configuration, plugins and endpoints."""
+    """One client's configuration, plugins and endpoints.
+
+    Attributes:
+        clock: Time and chance for all that it does; see `_resilience.clock`.
+    """
 
     def __init__(
         self,
@@ -60,6 +67,7 @@ class Core:
         self.config = _with_code(loaded, endpoints or {}, timeout)
         self.key_file = KeyFile.default()
         self.ledger = Ledger(self.config.usage_log)
+        self.clock = Clock()
         self.is_closed = False
         self._plugins = tuple(plugins)
         self._registry: Registry | None = None
@@ -107,6 +115,10 @@ class Core:
 
     # endpoints
 
+    def targets(self) -> dict[str, Target]:
+        """Return the endpoints that were used so far."""
+        return dict(self._targets)
+
     def target(self, name: str, limit: float | None = None) -> Steps[Target]:
         """Load what an endpoint needs, once."""
         found = self._targets.get(name)
@@ -120,7 +132,7 @@ class Core:
             backend = self.registry.loaded(backend_name)
             if backend is None:
                 backend = yield Run(lambda: self.registry.load(backend_name, limit))
-            target = resolve(name, backend, self.config, self.key_file)
+            target = resolve(name, backend, self.config, self.key_file, self.clock)
         except AccelError as error:
             error.about(endpoint=name, backend=backend_name)
             raise
@@ -143,7 +155,10 @@ class Core:
         timeout: Any = None,
         policy: str | None = None,
         on_upload: Callable[[int, int], None] | None = None,
+        key: KeySource | None = None,
+        priority: Priority = "normal",
         request: Request | None = None,
+        is_check: bool = False,
     ) -> Call:
         """Begin a call: its limits and what else it needs to know."""
         if self.is_closed:
@@ -158,6 +173,7 @@ class Core:
             limits = attrs.evolve(limits, total=None)
         if timeout is not None:
             limits = timeout if isinstance(timeout, Timeout) else attrs.evolve(limits, total=float(timeout))
+        started = self.clock.now()
         return Call(
             operation=operation,
             target=target,
@@ -167,8 +183,12 @@ class Core:
             timeouts_of=self._timeouts,
             user_agent=self._user_agent,
             ledger=self.ledger,
+            journey=Journey(started, None if limits.total is None else started + limits.total),
             request=request,
             on_upload=on_upload,
+            key=key,
+            priority=priority,
+            is_check=is_check,
         )
 
     # operations
@@ -223,7 +243,7 @@ class Core:
     def check(self, endpoint: str, limit: float | None) -> Steps[Health]:
         """Perform a backend's own health check."""
         target = yield from self.target(endpoint, limit)
-        call = self.call("healthcheck", target, timeout=CHECK_SECONDS)
+        call = self.call("healthcheck", target, timeout=CHECK_SECONDS, is_check=True)
         health: Health = yield from complete(lambda: _plan(target, "healthcheck"), call)
         return health
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import attrs
@@ -17,14 +17,18 @@ import attrs
 from ._config import Config, EndpointConfig, KeySource, ModelOverride, structure
 from ._keys import KeyFile
 from ._registry import Backend
+from ._resilience.clock import Clock
+from ._resilience.guard import Guard, GuardSettings
+from ._resilience.settings import BreakerConfig, RetryConfig
 from ._secret import Secret
 from .errors import ConfigError, MissingKeyError
 from .hookspecs import KeyHeader
 from .plans import Endpoint
 from .types import ModelInfo, Timeout
 
-__all__ = ["Target", "origin_of", "resolve"]
+__all__ = ["Target", "origin_of", "resolve", "reveal"]
 
+_Keys: TypeAlias = tuple[tuple[KeySource, ...], MissingKeyError | None]
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -40,6 +44,7 @@ class Target:
         timeout: For calls that do not bring their own.
         models: The user's word on models.
         sources: Setting to (value as text, where it is from), for people; keys only as set or missing.
+        guard: What stands before it: retries, limits, keys, breakers.
         known: What is known of the prices of models that were used.
     """
 
@@ -50,8 +55,9 @@ class Target:
     timeout: Timeout
     models: Mapping[str, ModelOverride]
     sources: Mapping[str, tuple[str, str]]
+    guard: Guard
     known: dict[str, ModelInfo] = attrs.field(factory=dict, repr=False)
-    _key: KeySource | None = attrs.field(alias="key", default=None, repr=False)
+    _keys: tuple[KeySource, ...] = attrs.field(alias="keys", default=(), repr=False)
     _missing: MissingKeyError | None = attrs.field(alias="missing", default=None, repr=False)
 
     @property
@@ -60,27 +66,37 @@ class Target:
         said = self.backend.info.key_header
         return said if isinstance(said, KeyHeader) else said(self.endpoint.options)
 
-    def key_headers(self, origin: str) -> tuple[tuple[str, str], ...]:
-        """Return the header with the key, if there is one and the request goes to the origin that it is for.
+    def key_headers(self, origin: str, key: str | None = None) -> tuple[tuple[str, str], ...]:
+        """Return the header with a key, by default the endpoint's own, if the request goes to the origin it is for.
 
         Raises:
             MissingKeyError: The provider needs one and none is set.
         """
-        secret = self.secret() if origin == self.origin else None
-        if secret is None:
+        if origin != self.origin:
             return ()
+        key = key or self.single_key()
         header = self.key_header
-        return ((header.name, header.prefix + secret.reveal()),)
+        return () if key is None else ((header.name, header.prefix + key),)
 
-    def secret(self) -> Secret | None:
-        """Return the key, if there is one.
+    def single_source(self) -> KeySource | None:
+        """Return the key, or the function that gives it; None if there is none.
 
         Raises:
             MissingKeyError: The provider needs one and none is set.
         """
         if self._missing is not None:
             raise self._missing
-        return self._key if self._key is None or isinstance(self._key, Secret) else Secret(self._key())
+        return self._keys[0] if self._keys else None
+
+    def single_key(self) -> str | None:
+        """Return the key itself, as it goes over the wire."""
+        source = self.single_source()
+        return None if source is None else reveal(source)
+
+
+def reveal(source: KeySource) -> str:
+    """Return the key that it stands for."""
+    return (source if isinstance(source, Secret) else Secret(source())).reveal()
 
 
 def origin_of(url: str) -> str:
@@ -89,13 +105,13 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}".lower() if url else ""
 
 
-def resolve(name: str, backend: Backend, config: Config, key_file: KeyFile) -> Target:
-    """Bring together what holds for the endpoint `name`.
+def resolve(name: str, backend: Backend, config: Config, key_file: KeyFile, clock: Clock | None = None) -> Target:
+    """Bring together what holds for the endpoint `name`; without a clock, by the real one.
 
     Raises:
         ConfigError: A URL, header, option or key is wrong; says which and where it is from.
     """
-    return _Resolver(name, backend, config, key_file).target()
+    return _Resolver(name, backend, config, key_file).target(clock or Clock())
 
 
 class _Resolver:
@@ -110,9 +126,9 @@ class _Resolver:
         self.prefix = "IPFS_ACCEL_" + re.sub(r"\W", "_", name).upper()
         self.sources: dict[str, tuple[str, str]] = {"backend": (backend.name, self._file_source("backend", "its name"))}
 
-    def target(self) -> Target:
+    def target(self, clock: Clock) -> Target:
         base_url = self._base_url()
-        key, missing = self._key(origin_of(base_url))
+        keys, missing = self._key(origin_of(base_url))
         options = self._options()
         timeout = self._timeout()
         endpoint = Endpoint(
@@ -121,7 +137,7 @@ class _Resolver:
             base_url=base_url,
             at_default_url=self.sources["base_url"][1] == "default",
             options=options,
-            has_key=key is not None,
+            has_key=bool(keys),
         )
         return Target(
             backend=self.backend,
@@ -131,8 +147,18 @@ class _Resolver:
             timeout=timeout,
             models=self.given.models,
             sources=self.sources,
-            key=key,
+            guard=Guard(self._guard_settings(), keys, clock),
+            keys=keys,
             missing=missing,
+        )
+
+    def _guard_settings(self) -> GuardSettings:
+        given, config = self.given, self.config
+        return GuardSettings(
+            retry=given.retry or config.retry or RetryConfig(),
+            breaker=given.breaker or config.breaker or BreakerConfig(),
+            limits=given.limits or config.limits,
+            key_policy=given.key_policy or "round_robin",
         )
 
     def _file_source(self, setting: str, otherwise: str) -> str:
@@ -170,20 +196,33 @@ class _Resolver:
     def _as_url(self, value: str) -> str:
         return self.info.read_base_url(value) if self.info.read_base_url is not None else value
 
-    def _key(self, origin: str) -> tuple[KeySource | None, MissingKeyError | None]:
+    def _key(self, origin: str) -> _Keys:
         given = self.given
         if given.key == "" or given.key_env == "":
-            return self._use(None, "none", "configuration")
+            return self._use((), "none", "configuration")
         if given.key is not None:
-            return self._use(given.key, "set", "code")  # type: ignore[arg-type]
-        own = self._variable(f"{self.prefix}_API_KEY", *([given.key_env] if given.key_env else []))
+            keys: Any = given.key if isinstance(given.key, tuple) else (given.key,)
+            return self._use(keys, "set", "code")
+        own = self._variable(f"{self.prefix}_API_KEY")
         if own is not None:
-            return self._use(Secret(own[0]), "set", own[1])
+            return self._use((Secret(own[0]),), "set", own[1])
         if given.key_env:
-            return self._none((given.key_env,))
+            return self._named_keys((given.key_env,) if isinstance(given.key_env, str) else given.key_env)
         return self._shared_key(origin)
 
-    def _shared_key(self, origin: str) -> tuple[KeySource | None, MissingKeyError | None]:
+    def _named_keys(self, variables: tuple[str, ...]) -> _Keys:
+        found = {name: self._variable(name) for name in variables}
+        unset = [name for name in variables if found[name] is None]
+        if len(unset) == len(variables):
+            return self._none(variables)
+        if unset:
+            raise ConfigError(
+                f"endpoint {self.name!r}: key_env names {', '.join(unset)}, which is not set", endpoint=self.name
+            )
+        keys = tuple([Secret(each[0]) for each in found.values() if each is not None])
+        return self._use(keys, "set", ", ".join(variables))
+
+    def _shared_key(self, origin: str) -> _Keys:
         """Find a key that was not named for this endpoint in code or file.
 
         The provider's usual variable speaks of the endpoint of the backend's own name; another endpoint gets that key
@@ -193,17 +232,17 @@ class _Resolver:
         usual = self._variable(*self.info.key_env)
         usual_origin = origin_of(self.info.key_url or self._usual_url())
         if usual is not None and usual_origin == origin:
-            return self._use(Secret(usual[0]), "set", usual[1])
+            return self._use((Secret(usual[0]),), "set", usual[1])
         if stored is not None:
             self._bind(str(self.key_file.path), stored.origin, origin)
-            return self._use(stored.key, "set", str(self.key_file.path))
+            return self._use((stored.key,), "set", str(self.key_file.path))
         if usual is not None and self.name == self.backend.name and not self.info.key_url:
             self._bind(usual[1], usual_origin, origin)
         # A backend without a place of its own, since every customer has another, needs it anywhere.
         home = self.info.key_url or self.info.base_url
         if self.info.needs_key and (not home or origin == origin_of(home)):
             return self._none(self.info.key_env)
-        return self._use(None, "none", "default")
+        return self._use((), "none", "default")
 
     def _usual_url(self) -> str:
         found = self._variable(*self.info.base_url_env)
@@ -218,14 +257,14 @@ class _Resolver:
                 'or key_env = "" to send none',
             )
 
-    def _use(self, key: KeySource | None, state: str, source: str) -> tuple[KeySource | None, None]:
+    def _use(self, keys: tuple[KeySource, ...], state: str, source: str) -> _Keys:
         self.sources["key"] = (state, source)
-        return key, None
+        return keys, None
 
-    def _none(self, variables: tuple[str, ...]) -> tuple[None, MissingKeyError]:
+    def _none(self, variables: tuple[str, ...]) -> _Keys:
         wanted = " or ".join(variables) or f"{self.prefix}_API_KEY"
         self.sources["key"] = ("missing", wanted)
-        return None, MissingKeyError(
+        return (), MissingKeyError(
             f"endpoint {self.name!r} needs a key and none is set",
             endpoint=self.name,
             backend=self.backend.name,

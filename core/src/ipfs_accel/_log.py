@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._call import Call
     from .errors import AccelError
-    from .types import CallInfo
+    from .types import CallInfo, Tried
 
-__all__ = ["failed", "finished"]
+__all__ = ["failed", "finished", "retrying"]
 
 _stdlib = logging.getLogger("ipfs_accel")
 _stdlib.addHandler(logging.NullHandler())
@@ -67,3 +67,12 @@ def failed(call: Call, error: AccelError) -> None:
         code=getattr(error, "code", None),
         request_id=getattr(error, "request_id", None),
     )
+
+
+def retrying(call: Call, tried: Tried) -> None:
+    """Log an attempt that failed and is followed by another one."""
+    if not _is_heard(logging.INFO):
+        return
+    import attrs  # noqa: PLC0415 - as structlog
+
+    _logger().info("attempt_failed", operation=call.operation, **attrs.asdict(tried))

@@ -8,9 +8,8 @@ pieces.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Generator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeAlias, TypeVar
 
 import attrs
 
@@ -20,17 +19,23 @@ if TYPE_CHECKING:
     import anyio
 
     from ._http import AsyncExchange, AsyncTransport, Exchange, Timeouts, Transport
+    from ._resilience.clock import Clock
     from .plans import Body, Job
 
 __all__ = [
     "AsyncWorld",
     "Effect",
     "Gather",
+    "Next",
     "Open",
+    "Pause",
     "ReadAll",
     "Run",
     "Send",
+    "Shut",
+    "Start",
     "Steps",
+    "Wait",
     "Whole",
     "World",
     "aperform",
@@ -63,6 +68,7 @@ class World:
     """What the synchronous world works with."""
 
     transport: Transport
+    clock: Clock
 
 
 @attrs.define(eq=False)
@@ -71,11 +77,12 @@ class AsyncWorld:
 
     transport: AsyncTransport
     threads: anyio.CapacityLimiter
+    clock: Clock
 
 
 @attrs.frozen(kw_only=True)
 class Whole:
-    """A response that was read to its end, and when its head came (`time.perf_counter`)."""
+    """A response that was read to its end, and when its head came, by the world's clock."""
 
     status: int
     headers: Any
@@ -107,7 +114,7 @@ class Send:
 
     def sync(self, world: World) -> Whole:
         exchange: Exchange = self.request.send(world.transport)
-        head_at = time.perf_counter()
+        head_at = world.clock.now()
         try:
             body = exchange.read(self.limit)
         finally:
@@ -116,7 +123,7 @@ class Send:
 
     async def asynchronous(self, world: AsyncWorld) -> Whole:
         exchange: AsyncExchange = await self.request.send(world.transport)
-        head_at = time.perf_counter()
+        head_at = world.clock.now()
         try:
             body = await exchange.read(self.limit)
         finally:
@@ -176,6 +183,128 @@ class Run(Generic[T]):
             if self.job is not None:
                 self.job.is_abandoned = True
             raise
+
+
+@attrs.frozen
+class Pause:
+    """Let some seconds pass."""
+
+    seconds: float
+
+    def sync(self, world: World) -> None:
+        world.clock.sleep(self.seconds)
+
+    async def asynchronous(self, world: AsyncWorld) -> None:
+        await world.clock.sleep_async(self.seconds)
+
+
+class Sleeper(Protocol):
+    """Who may be woken; `wake` is called by whichever thread has news."""
+
+    wake: Callable[[], None] | None
+
+
+@attrs.frozen(eq=False)
+class Wait:
+    """Wait until somebody is woken, or for as long as `seconds` says once nothing can be missed any more.
+
+    That function is asked after the wake-up call is in place; None is no limit, 0 that there is nothing to wait for.
+    """
+
+    sleeper: Sleeper
+    seconds: Callable[[], float | None]
+
+    def sync(self, world: World) -> None:
+        import threading  # noqa: PLC0415 - few calls wait
+
+        event = threading.Event()
+        self.sleeper.wake = event.set
+        try:
+            seconds = self.seconds()
+            if seconds != 0:
+                world.clock.sleep(seconds, event)
+        finally:
+            self.sleeper.wake = None
+
+    async def asynchronous(self, world: AsyncWorld) -> None:
+        from anyio import Event  # noqa: PLC0415 - the synchronous world does not need it
+
+        event = Event()
+        self.sleeper.wake = world.transport.waker(event)
+        try:
+            seconds = self.seconds()
+            if seconds != 0:
+                await world.clock.sleep_async(seconds, event)
+        finally:
+            self.sleeper.wake = None
+
+
+@attrs.frozen(eq=False)
+class Start:
+    """Begin to read a stream; its result is an iterator of the world: of bytes, or of the steps of a local stream."""
+
+    exchange: Any
+    local: Iterator[None] | None
+    job: Job
+
+    def sync(self, _world: World) -> Any:
+        return self.local if self.local is not None else iter(self.exchange.chunks())
+
+    async def asynchronous(self, world: AsyncWorld) -> Any:
+        return aiter(_Threaded(self.local, world, self.job) if self.local is not None else self.exchange.chunks())
+
+
+@attrs.frozen(eq=False)
+class Next:
+    """Take the next piece of a stream; its result is empty bytes at the end."""
+
+    pieces: Any
+
+    def sync(self, _world: World) -> bytes | None:
+        return next(self.pieces, b"")
+
+    async def asynchronous(self, _world: AsyncWorld) -> bytes | None:
+        return await anext(self.pieces, b"")
+
+
+@attrs.frozen(eq=False)
+class Shut:
+    """Let go of a stream: of its exchange, or of the steps of a local one; wait some seconds for a body's end."""
+
+    exchange: Any
+    pieces: Any
+    seconds: float = 0.0
+
+    def sync(self, _world: World) -> None:
+        if self.exchange is not None:
+            self.exchange.close(self.seconds)
+        elif self.pieces is not None:
+            self.pieces.close()
+
+    async def asynchronous(self, _world: AsyncWorld) -> None:
+        if self.exchange is not None:
+            await self.exchange.close(self.seconds)
+        elif self.pieces is not None:
+            await self.pieces.close()
+
+
+class _Threaded:
+    """A blocking generator, stepped in the thread pool; StopIteration never crosses the bridge."""
+
+    def __init__(self, steps: Iterator[None], world: AsyncWorld, job: Job) -> None:
+        self._steps: Any = steps
+        self._world = world
+        self._job = job
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> None:
+        if await Run(lambda: next(self._steps, b""), self._job).asynchronous(self._world) == b"":
+            raise StopAsyncIteration
+
+    async def close(self) -> None:
+        await Run(self._steps.close).asynchronous(self._world)
 
 
 @attrs.frozen(eq=False)

@@ -43,11 +43,18 @@ def _timeout(value: Any, _kind: Any) -> Any:
     return _converter.structure(value, Timeout if isinstance(value, Mapping) else float)
 
 
+def _names(value: Any, _kind: Any) -> Any:
+    if value is None or isinstance(value, str):
+        return value
+    return _converter.structure(value, tuple[str, ...])
+
+
 def _make_converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
     for kind in _NAMES:
         converter.register_structure_hook(kind, _strict(kind))
     converter.register_structure_hook(float | Timeout | None, _timeout)
+    converter.register_structure_hook(str | tuple[str, ...] | None, _names)
     converter.register_structure_hook(Path, lambda value, _kind: Path(value))
     return converter
 

@@ -15,6 +15,7 @@ from .errors import ClientClosedError
 
 if TYPE_CHECKING:
     from ._registry import PluginRecord
+    from ._states import EndpointState
     from ._usage import UsageTotal
     from .types import Timeout
 
@@ -67,6 +68,12 @@ class _Base:
         """Return what this client's calls have used so far, by endpoint and model."""
         return self._core.ledger.totals()
 
+    def states(self) -> dict[str, EndpointState]:
+        """Return what this client knows of the endpoints that it used: breakers, keys, queues, retry budgets."""
+        from ._states import states  # noqa: PLC0415 - few programs ask
+
+        return states(self._core)
+
     def _transport_options(self) -> Any:
         from ._http import TransportOptions  # noqa: PLC0415 - the HTTP library is loaded when it is first needed
 
@@ -103,7 +110,7 @@ class SyncBase(_Base):
                     options = self._transport_options()
                     from ._http import Transport  # noqa: PLC0415 - as above
 
-                    self._open_world = World(Transport(options))
+                    self._open_world = World(Transport(options), self._core.clock)
         return self._open_world
 
     def _run(self, steps: Steps[T]) -> T:
@@ -137,7 +144,7 @@ class AsyncBase(_Base):
 
             from ._http import AsyncTransport  # noqa: PLC0415 - as above
 
-            self._open_world = AsyncWorld(AsyncTransport(options), CapacityLimiter(MAX_THREADS))
+            self._open_world = AsyncWorld(AsyncTransport(options), CapacityLimiter(MAX_THREADS), self._core.clock)
         return self._open_world
 
     async def _run(self, steps: Steps[T]) -> T:

@@ -12,6 +12,7 @@
     └── APIError
         ├── APIConnectionError
         │   └── APITimeoutError
+        │       ├── DeadlineExceededError
         │       └── PoolTimeoutError
         ├── APIStatusError
         │   ├── BadRequestError                400
@@ -30,6 +31,8 @@
         │   └── InternalServerError            500 and above
         │       └── OverloadedError            503, 529
         ├── InvalidResponseError
+        ├── CircuitOpenError
+        ├── QueueFullError
         └── StreamError
             ├── StreamInterrupted
             └── StreamIncomplete
@@ -44,7 +47,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from .types import ChatResponse, CompletionResponse
+    from .types import ChatResponse, CompletionResponse, Tried
 
 __all__ = [
     "APIConnectionError",
@@ -54,11 +57,13 @@ __all__ = [
     "AccelError",
     "AuthenticationError",
     "BadRequestError",
+    "CircuitOpenError",
     "ClientClosedError",
     "ConfigError",
     "ConflictError",
     "ContentFilterError",
     "ContextLengthExceededError",
+    "DeadlineExceededError",
     "InternalServerError",
     "InvalidRequestError",
     "InvalidResponseError",
@@ -72,6 +77,7 @@ __all__ = [
     "PluginError",
     "PoolTimeoutError",
     "PreconditionFailedError",
+    "QueueFullError",
     "QuotaExceededError",
     "RateLimitError",
     "StreamError",
@@ -212,8 +218,11 @@ class APIError(AccelError):
         retry_after: Seconds after which the server asks to be tried again.
         retryable: Whether the same call may succeed later.
         attempts: How often the call was tried.
+        tried: What became of each attempt, this last one included.
+        maybe_billed: Whether a request of this call may have been served, and billed, without an answer that came.
         body: What the server said: parsed JSON, or at most 512 characters of text.
-        phase: For time-outs and lost connections, where it happened: connect, write, read, pool.
+        phase: For time-outs and lost connections, where it happened: queue, pool, connect, write, read, first_event,
+            idle or total.
         sent: False if the request certainly never left this machine.
         partial: For streams, the answer as far as it had been assembled, or None if nothing had come.
     """
@@ -224,6 +233,8 @@ class APIError(AccelError):
     retry_after: float | None = None
     retryable: bool = False
     attempts: int = 1
+    tried: tuple[Tried, ...] = ()
+    maybe_billed: bool = False
     body: Any = None
     phase: str | None = None
     sent: bool = True
@@ -241,6 +252,12 @@ class APIConnectionError(APIError):
 
 class APITimeoutError(APIConnectionError):
     """A time limit was reached."""
+
+
+class DeadlineExceededError(APITimeoutError):
+    """The limit on the whole call was reached, retries, waits and fallbacks included."""
+
+    retryable = False
 
 
 class PoolTimeoutError(APITimeoutError):
@@ -321,6 +338,18 @@ class OverloadedError(InternalServerError):
 
 class InvalidResponseError(APIError):
     """The server answered, but not with what its protocol says."""
+
+
+class CircuitOpenError(APIError):
+    """The target counts as down, or was isolated; nothing was sent. `retry_after` says when it is probed again."""
+
+    sent = False
+
+
+class QueueFullError(APIError):
+    """As many calls wait for the endpoint as may; nothing was sent."""
+
+    sent = False
 
 
 class StreamError(APIError):

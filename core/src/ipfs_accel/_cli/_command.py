@@ -44,7 +44,11 @@ class State:
         from ipfs_accel._config import load_config  # noqa: PLC0415 - --help needs no configuration
 
         config = load_config(self.config)
-        self.key_variables = tuple([each.key_env for each in config.endpoints.values() if each.key_env])
+        named = [
+            (each.key_env,) if isinstance(each.key_env, str) else each.key_env or ()
+            for each in config.endpoints.values()
+        ]
+        self.key_variables = tuple([name for names in named for name in names])
         return config
 
     def client(self) -> Client:

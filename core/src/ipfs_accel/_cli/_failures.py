@@ -30,11 +30,11 @@ _CODES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int], ...] = 
     ((e.InvalidRequestError, e.UnsupportedParameterError, e.UnsupportedOperationError), USAGE),
     ((e.MissingKeyError, e.AuthenticationError), KEY),
     ((e.ConfigError, e.PluginError), CONFIGURATION),
-    (e.RateLimitError, LIMIT),
+    ((e.RateLimitError, e.QueueFullError), LIMIT),
     (e.PermissionDeniedError, KEY),
     (e.ContentFilterError, FILTERED),
     (e.APITimeoutError, TIMEOUT),
-    ((e.APIConnectionError, e.StreamInterrupted, e.OverloadedError), UNAVAILABLE),
+    ((e.APIConnectionError, e.StreamInterrupted, e.OverloadedError, e.CircuitOpenError), UNAVAILABLE),
 )
 _PAYMENT_REQUIRED = 402
 _GATEWAY_STATUSES = {502, 504}

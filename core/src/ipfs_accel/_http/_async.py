@@ -121,6 +121,14 @@ class AsyncTransport:
         self._pool.close()
         await bury(self._pool)
 
+    def waker(self, event: anyio.Event) -> Callable[[], None]:
+        """Return what sets an event of this transport's loop from any thread.
+
+        Raises:
+            ConfigError: This is another loop.
+        """
+        return self._at_home().waker(event)
+
     def stats(self) -> PoolStats:
         """Return how many connections are active and idle, and how often one was opened or reused."""
         return self._pool.stats()

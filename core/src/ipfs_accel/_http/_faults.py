@@ -14,6 +14,7 @@ from ipfs_accel.errors import (
     APIConnectionError,
     APIContext,
     APITimeoutError,
+    DeadlineExceededError,
     InvalidResponseError,
     PoolTimeoutError,
 )
@@ -59,8 +60,9 @@ def translate(error: BaseException, line: LineState) -> AccelError | None:
 def _timed_out(error: BaseException, line: LineState) -> APITimeoutError:
     name, limits = line.target.name, line.timeouts
     if line.is_overdue:
-        sentence, phase = f"the exchange with {name} was not over within {_seconds(limits.total)}", "total"
-    elif isinstance(error, http.ConnectTimeout):
+        sentence = f"the exchange with {name} was not over within {_seconds(limits.total)}"
+        return DeadlineExceededError(sentence, phase="total", sent=line.sent)
+    if isinstance(error, http.ConnectTimeout):
         sentence, phase = f"could not connect to {name} within {_seconds(limits.connect)}", "connect"
     elif isinstance(error, http.WriteTimeout):
         sentence, phase = f"{name} took nothing of the request for {_seconds(limits.write)}", "write"

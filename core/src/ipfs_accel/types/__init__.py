@@ -19,6 +19,7 @@ from ._answers import (
     TokenCount,
     TokenizeResponse,
     TokenLogprob,
+    Tried,
     Usage,
 )
 from ._events import (
@@ -299,6 +300,7 @@ __all__ = [
     "TranscribeRequest",
     "TranscribeResponse",
     "Transfer",
+    "Tried",
     "Upload",
     "UploadRequest",
     "UploadSource",

@@ -57,10 +57,12 @@ class Timing:
     """Where the time of a call went, in seconds from its start.
 
     Attributes:
+        queue: Spent waiting for the endpoint's limits, within the whole.
         first_event: Until the response's head, or a stream's first event; None for local calls.
         total: Until the answer was complete.
     """
 
+    queue: float = 0.0
     first_event: float | None = None
     total: float
 
@@ -81,14 +83,46 @@ class RateLimit:
 
 
 @attrs.frozen(kw_only=True)
+class Tried:
+    """An attempt that failed.
+
+    Attributes:
+        endpoint: Whom it asked.
+        model: Model id, without the endpoint.
+        error: Class of the error.
+        status: HTTP status, where one was received.
+        code: The provider's own error code or type.
+        request_id: The provider's id of the request, for its support.
+        key: Id of the key that was sent, never the key; None if there was none.
+        seconds: How long it took.
+        waited: Seconds that were waited after it until the next attempt.
+        maybe_billed: Whether the server may have done, and billed, the work without an answer that came.
+    """
+
+    endpoint: str
+    model: str
+    error: str
+    status: int | None = None
+    code: str | None = None
+    request_id: str | None = None
+    key: str | None = None
+    seconds: float
+    waited: float = 0.0
+    maybe_billed: bool = False
+
+
+@attrs.frozen(kw_only=True)
 class CallInfo:
     """How an answer came about.
 
     Attributes:
         endpoint: Which endpoint served it.
         backend: Which plugin that endpoint uses.
+        model: Model id as that endpoint was asked for it.
+        key: Id of the key that was sent, never the key; None if there was none.
         request_id: The provider's id of the request, for its support.
         attempts: How often the call was tried.
+        tried: The attempts that failed before.
         cost: US dollars, by dated price data; None where anything of it is unknown.
         headers: Of the response; None for local calls.
         timing: Where the time went.
@@ -96,8 +130,11 @@ class CallInfo:
 
     endpoint: str
     backend: str
+    model: str = ""
+    key: str | None = None
     request_id: str | None = None
     attempts: int = 1
+    tried: tuple[Tried, ...] = ()
     cost: float | None = None
     headers: Headers | None = attrs.field(default=None, repr=False)
     timing: Timing

@@ -7,6 +7,8 @@ from typing import Any, Literal, TypeAlias, TypedDict
 
 import attrs
 
+from ipfs_accel._secret import Secret
+
 from ._messages import Message
 
 TokenInput: TypeAlias = str | Sequence[int]
@@ -75,12 +77,16 @@ class CallOptions(TypedDict, total=False):
         on_unsupported: What to do with an option that the backend cannot honour: raise (default) or warn.
         extra: Fields of the provider's own, put into the request as they are.
         on_upload: Called while a file is sent, with the bytes that are under way and their total.
+        priority: Before whom it goes where an endpoint's limits make calls wait: high, normal (default) or low.
+        key: A key for this call instead of the endpoint's, or a function that gives it.
     """
 
     timeout: float | Timeout | None
     on_unsupported: OnUnsupported
     extra: Mapping[str, Any]
     on_upload: Callable[[int, int], None]
+    priority: Literal["high", "normal", "low"]
+    key: str | Secret | Callable[[], str]
 
 
 class SamplingOptions(CallOptions, total=False):

@@ -1,0 +1,221 @@
+"""A plan carried out: as the steps of a call. Knows neither world; see `_perform`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator
+from typing import Any, TypeVar
+
+from ._attempts import attempted, may_repeat
+from ._call import Call
+from ._perform import Gather, Next, Open, ReadAll, Run, Send, Shut, Start, Steps, Whole
+from ._reader import Reader
+from .errors import (
+    AccelError,
+    APIError,
+    InternalServerError,
+    InvalidResponseError,
+    PlanError,
+    PluginError,
+    class_for_status,
+)
+from .plans import Flow, Http, HttpRequest, HttpResponse, HttpStream, Local, LocalStream, Pairs, Ready, StreamFlow
+
+__all__ = ["complete", "open_stream"]
+
+T = TypeVar("T")
+
+MAX_BODY_BYTES = 64 * 1024 * 1024
+MAX_ERROR_BYTES = 1024 * 1024
+
+
+def complete(plan: Callable[[], Any], call: Call) -> Steps[Any]:
+    """Plan and perform a call that has one whole answer."""
+    try:
+        answer = yield from _perform_plan(plan(), call)
+    except AccelError as error:
+        call.fail(error)
+        raise
+    return call.finish(answer)
+
+
+def _perform_plan(plan: Any, call: Call) -> Steps[Any]:
+    if isinstance(plan, Flow):
+        plan = yield from _steps(plan.steps(), call)
+        return (yield from _perform_plan(plan, call))
+    if isinstance(plan, Http):
+        call.check(plan.unsupported)
+        return (yield from _exchange(plan, call))
+    if isinstance(plan, Local):
+        call.check(plan.unsupported)
+        return (yield from _whole(call, lambda: _run(plan, call)))
+    if isinstance(plan, Ready):
+        return plan.value
+    if isinstance(plan, list):
+        return (yield from _side_by_side(plan, call))
+    raise _wrong_plan(call, plan, "a whole answer")
+
+
+def _side_by_side(plans: list[Any], call: Call) -> Steps[list[Any]]:
+    answers: list[Any] = yield Gather([_perform_plan(plan, call.branch()) for plan in plans])
+    for answer in answers:
+        if isinstance(answer, AccelError):
+            raise answer
+    return answers
+
+
+def _wrong_plan(call: Call, plan: Any, wanted: str) -> PlanError:
+    is_stream = isinstance(plan, HttpStream | LocalStream | StreamFlow)
+    error = PlanError(f"{call.operation!r} was planned as {type(plan).__name__}, which is no plan for {wanted}")
+    error.is_stream = is_stream
+    if is_stream or isinstance(plan, Http | Local | Ready | Flow):
+        error.hint = "use stream_call" if is_stream else "use call"
+    return error
+
+
+def _exchange(plan: Http[T], call: Call) -> Steps[T]:
+    further = _idempotency_key(plan.send, call)
+
+    def once() -> Steps[T]:
+        whole = yield Send(call.outgoing(plan.send, None, further), plan.max_bytes or MAX_BODY_BYTES)
+        return _parse(plan, whole, call)
+
+    repeatable = may_repeat(call, plan.send.method, has_idempotency_key=bool(further))
+    return (yield from _whole(call, once, repeatable=repeatable))
+
+
+def _whole(call: Call, once: Callable[[], Steps[T]], *, repeatable: bool = True) -> Steps[T]:
+    answer = yield from attempted(call, once, repeatable=repeatable)
+    if call.hold is not None:
+        call.hold.settle(None, getattr(answer, "usage", None))
+    return answer
+
+
+def _idempotency_key(send: HttpRequest, call: Call) -> Pairs:
+    """Return the header by which the server knows that two attempts are one request, if it has such a thing."""
+    name = call.target.backend.info.idempotency_header
+    if name is None or send.method != "POST":
+        return ()
+    import uuid  # noqa: PLC0415 - few providers have it
+
+    return ((name, str(uuid.uuid4())),)
+
+
+def _run(plan: Local[T], call: Call) -> Steps[T]:
+    job = call.job()
+    try:
+        return (yield Run(lambda: plan.run(job), job))  # type: ignore[no-any-return]
+    except AccelError:
+        raise
+    except Exception as error:
+        backend = call.target.backend.name
+        message = f"the backend {backend!r} failed in {call.operation!r}: {type(error).__name__}: {error}"
+        raise PluginError(message) from error
+    finally:
+        call.request_id = job.request_id or call.request_id
+
+
+def _parse(plan: Http[T], whole: Whole, call: Call) -> T:
+    response = HttpResponse(status=whole.status, headers=whole.headers, body=whole.body)
+    call.received(whole.headers, whole.head_at)
+    if not 200 <= whole.status < 300:  # noqa: PLR2004
+        raise call.status_error(response)
+    try:
+        return plan.parse(response)
+    except InvalidResponseError as error:
+        error.about(status=response.status, body=response.text()[:512])
+        raise
+    except AccelError:
+        raise
+    except Exception as error:
+        raise call.unreadable(error, response) from error
+
+
+def _steps(steps: Generator[Any, Any, Any], call: Call) -> Steps[Any]:
+    """Run a flow: perform each plan that it yields and send back the answer or the error."""
+    try:
+        step = next(steps)
+        while True:
+            try:
+                answer = yield from _perform_plan(step, call)
+            except AccelError as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(answer)
+    except StopIteration as end:
+        return end.value
+    finally:
+        steps.close()
+
+
+def open_stream(plan: Callable[[], Any], call: Call) -> Steps[Reader[Any]]:
+    """Plan a stream, open it, and read up to its first event, which is where no failure can be undone any more."""
+    try:
+        stream = plan()
+        while isinstance(stream, StreamFlow):
+            stream = yield from _steps(stream.steps(), call)
+        if not isinstance(stream, HttpStream | LocalStream):
+            raise _wrong_plan(call, stream, "a stream")
+        call.check(stream.unsupported)
+        if isinstance(stream, LocalStream):
+            return (yield from attempted(call, lambda: _begin(Reader(call, stream, None), stream)))
+        return (yield from _opened(stream, call))
+    except AccelError as error:
+        call.fail(error)
+        raise
+
+
+def _opened(stream: HttpStream[T], call: Call) -> Steps[Reader[T]]:
+    further = _idempotency_key(stream.send, call)
+
+    def once() -> Steps[Reader[T]]:
+        exchange = yield Open(call.outgoing(stream.send, call.timeout.first_event, further))
+        call.received(exchange.headers, call.now())
+        kind = exchange.headers.get("content-type", "")
+        is_stream = stream.any_type or not kind.startswith(("application/json", "text/html"))
+        if 200 <= exchange.status < 300 and is_stream:  # noqa: PLR2004
+            return (yield from _begin(Reader(call, stream, exchange)))
+        body = yield ReadAll(exchange, MAX_ERROR_BYTES)
+        raise _no_stream(call, HttpResponse(status=exchange.status, headers=exchange.headers, body=body))
+
+    repeatable = may_repeat(call, stream.send.method, has_idempotency_key=bool(further))
+    return (yield from attempted(call, once, repeatable=repeatable))
+
+
+def _begin(reader: Reader[T], local: LocalStream[T] | None = None) -> Steps[Reader[T]]:
+    """Read up to the first event."""
+    try:
+        steps = None if local is None else local.run(reader.out, reader.job)
+        reader.pieces = yield Start(reader.exchange, steps, reader.job)
+        while not reader.events and not reader.is_over:
+            reader.events = reader.take((yield Next(reader.pieces)))
+    except GeneratorExit:
+        raise  # whoever drops these steps cannot wait for anything; the exchange closes itself
+    except Exception as error:  # noqa: BLE001 - decoders meet anything that a server can send
+        failure = reader.translate(error)
+    except BaseException:
+        yield Shut(reader.exchange, reader.pieces)
+        raise
+    else:
+        return reader
+    yield Shut(reader.exchange, reader.pieces)
+    raise failure
+
+
+def _no_stream(call: Call, response: HttpResponse) -> APIError:
+    """Explain a response to a streaming request that is an error or a whole document."""
+    if not 200 <= response.status < 300:  # noqa: PLR2004
+        return call.status_error(response)
+    try:
+        value = response.json()
+    except InvalidResponseError as error:
+        return error
+    if isinstance(value, dict) and (value.get("error") or value.get("object") == "error"):
+        detail = call.error_detail(response)
+        code = detail.code or ""
+        status = int(code) if re.fullmatch(r"[45]\d\d", code, re.ASCII) else None
+        kind = detail.kind or (InternalServerError if status is None else class_for_status(status))
+        return kind(detail.message, status=status or response.status, code=code or None, body=value, hint=detail.hint)
+    return InvalidResponseError(
+        "the server answered a streaming request with one whole JSON document", status=response.status, body=value
+    )

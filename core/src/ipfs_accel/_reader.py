@@ -1,0 +1,155 @@
+"""One stream from its first byte to its answer: bytes in, events out, time limits watched. Knows neither world."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
+
+from ._call import Call
+from .errors import (
+    AccelError,
+    APIConnectionError,
+    APIError,
+    APITimeoutError,
+    DeadlineExceededError,
+    InvalidResponseError,
+    PluginError,
+    StreamIncomplete,
+    StreamInterrupted,
+)
+from .plans import FrameDecoder, HttpStream, LocalStream
+
+__all__ = ["Reader"]
+
+T = TypeVar("T")
+
+
+class Reader(Generic[T]):
+    """What is known of a stream while it is read.
+
+    The point of no return is its first event: what fails before may be tried again, what fails after it may not.
+
+    Attributes:
+        out: What the decoder talks to.
+        job: What a local stream's function knows of the call.
+        exchange: The open exchange; None for a local stream, and after its release.
+        pieces: The world's iterator over what comes.
+        events: The first events, before the stream is handed over.
+    """
+
+    def __init__(self, call: Call, stream: HttpStream[T] | LocalStream[T], exchange: Any) -> None:
+        self.call = call
+        self.exchange = exchange
+        self.job = call.job()
+        self.pieces: Any = None
+        self.events: list[Any] = []
+        self.out: Any = stream.assembler()
+        self.answer: T | None = None
+        self.error: AccelError | None = None
+        self._frames: FrameDecoder[Any] | None = None
+        self._has_begun = False
+        self._now = call.target.guard.clock.now
+        self._meaningful_at = self._now()
+        if isinstance(stream, HttpStream):
+            self._frames = stream.frames()
+            self._decode = stream.decoder()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing more to read."""
+        return self.answer is not None or self.error is not None
+
+    def take(self, chunk: bytes | None) -> list[Any]:
+        """Return the events that a piece of the stream completes.
+
+        Args:
+            chunk: Bytes as they came; None for a step of a local stream; empty for the end.
+
+        Raises:
+            Exception: Whatever a decoder raises on what a server can send; see `translate`.
+        """
+        if chunk:
+            self._feed(chunk)
+        if chunk == b"" or self.out.is_done:
+            return self._end(is_eof=not self.out.is_done)
+        return self._progress()
+
+    def translate(self, error: Exception) -> AccelError:
+        """Return what anything that went wrong means, complete with what had come."""
+        found = self._translate(error)
+        if isinstance(found, APIError) and found.partial is None:
+            with suppress(Exception):  # what a server sent may not even go into a partial answer
+                found.partial = self.out.partial()
+        if isinstance(found, StreamIncomplete) and not self._has_begun:
+            found.retryable = True
+        return found
+
+    def fail(self, error: Exception) -> AccelError:
+        """End the call because of an error; returns what to raise."""
+        if self.error is None:
+            self.error = self.translate(error)
+            self.call.fail(self.error)
+        return self.error
+
+    def _feed(self, chunk: bytes) -> None:
+        decode, out = self._decode, self.out
+        for frame in self._frames.feed(chunk):  # type: ignore[union-attr]
+            decode(frame, out)
+            if out.is_done:
+                break
+
+    def _progress(self) -> list[Any]:
+        """Return the new events and watch the time limits."""
+        events: list[Any] = self.out.take()
+        call = self.call
+        now = self._now()
+        limits = call.timeout
+        if events:
+            if not self._has_begun:
+                self._begin(now)
+            self._meaningful_at = now
+        else:
+            phase, limit = ("idle", limits.idle) if self._has_begun else ("first_event", limits.first_event)
+            if limit is not None and now - self._meaningful_at > limit:
+                raise APITimeoutError(f"no meaningful event of the stream came within {limit:g} s", phase=phase)
+        deadline = call.journey.deadline
+        if deadline is not None and now > deadline:
+            limit = deadline - call.journey.started
+            raise DeadlineExceededError(f"the call was not over within {limit:g} s", phase="total")
+        return events
+
+    def _begin(self, now: float) -> None:
+        self._has_begun = True
+        if self.exchange is not None:
+            # Until now the limit on silence was that of the first event.
+            self.exchange.read_timeout = self.call.timeout.idle
+        if self.call.hold is not None:
+            self.call.hold.first_at = now
+
+    def _end(self, *, is_eof: bool) -> list[Any]:
+        if is_eof and self._frames is not None:
+            # A frame that was cut in its middle is no frame: whether the answer is whole without it, the terminal
+            # signal tells.
+            with suppress(ValueError, InvalidResponseError):
+                for frame in self._frames.flush():
+                    self._decode(frame, self.out)
+        self.call.request_id = self.call.request_id or self.job.request_id
+        self.answer = self.call.finish(self.out.conclude())
+        return self.out.take()  # type: ignore[no-any-return]
+
+    def _translate(self, error: Exception) -> AccelError:
+        if isinstance(error, APIConnectionError) and self._has_begun:
+            return StreamInterrupted(f"the stream broke off: {error.message}", phase=error.phase)
+        if isinstance(error, AccelError):
+            return error
+        backend = self.call.target.backend.name
+        if self._frames is None:
+            return PluginError(f"the backend {backend!r} failed while streaming: {type(error).__name__}: {error}")
+        from .wire.ndjson import FramingError  # noqa: PLC0415 - a stream's plugin has imported it, a local one's has not
+
+        if isinstance(error, FramingError):
+            return InvalidResponseError(f"the stream cannot be read: {error}")
+        return InvalidResponseError(
+            f"a part of the stream does not have the form that the backend {backend!r} expects "
+            f"({type(error).__name__}: {error})"
+        )

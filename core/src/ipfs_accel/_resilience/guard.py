@@ -1,0 +1,171 @@
+"""What stands before one endpoint, made once for each: retry budget, limits, keys, breakers, and what they counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ipfs_accel.errors import (
+    APIConnectionError,
+    InternalServerError,
+    InvalidResponseError,
+    PoolTimeoutError,
+    StreamError,
+)
+
+from .breaker import Breaker, Outcome
+from .budget import RetryBudget
+from .clock import Clock
+from .settings import BreakerConfig, LimitsConfig, RetryConfig
+
+if TYPE_CHECKING:
+    from .gate import Gate, Ticket
+    from .keypool import KeyPolicy, KeyPool, PooledKey
+
+__all__ = ["Guard", "GuardSettings", "Hold"]
+
+MAX_BREAKERS = 1024
+"""Models that are watched at once; those in order make room for further ones."""
+
+
+@attrs.frozen(kw_only=True)
+class GuardSettings:
+    """What an endpoint's configuration says of all this; None means that there is no such thing."""
+
+    retry: RetryConfig = attrs.field(factory=RetryConfig)
+    breaker: BreakerConfig = attrs.field(factory=BreakerConfig)
+    limits: LimitsConfig | None = None
+    key_policy: KeyPolicy = "round_robin"
+
+
+class Guard:
+    """The state of one endpoint; may be shared by threads.
+
+    Attributes:
+        retry: How failures are tried again.
+        budget: What is left for that.
+        gate: The limits; None if none are configured.
+        pool: The keys, if there are several; otherwise None.
+        active: Calls under way that came over a route.
+        is_isolated: Whether no call may go there at all.
+    """
+
+    def __init__(self, settings: GuardSettings, keys: Sequence[Any], clock: Clock) -> None:
+        self.clock = clock
+        self.retry = settings.retry
+        self.budget = RetryBudget(settings.retry)
+        self.gate: Gate | None = None
+        self.pool: KeyPool | None = None
+        self.active = 0
+        self.is_isolated = False
+        self._breaker_config = settings.breaker
+        self._breakers: dict[str, Breaker] = {}
+        if settings.limits is not None:
+            from .gate import Gate  # noqa: PLC0415 - few endpoints have limits
+
+            self.gate = Gate(settings.limits, clock.now)
+        if len(keys) > 1:
+            from .keypool import KeyPool  # noqa: PLC0415 - few endpoints have several keys
+
+            self.pool = KeyPool(keys, settings.key_policy, clock.now)
+
+    @property
+    def guards_last(self) -> bool:
+        """Whether a call is refused while its only target counts as down."""
+        return self._breaker_config.even_last
+
+    def breaker(self, model: str) -> Breaker | None:
+        """Return the breaker of a model; None if outcomes are not watched."""
+        found = self._breakers.get(model)
+        if found is None and self._breaker_config.enabled:
+            if len(self._breakers) >= MAX_BREAKERS:
+                now = self.clock.now()
+                for name, each in list(self._breakers.items()):
+                    if each.state(now) == "closed":
+                        self._breakers.pop(name, None)
+            found = self._breakers.setdefault(model, Breaker(self._breaker_config, self.clock.random))
+        return found
+
+    def breakers(self) -> dict[str, Breaker]:
+        """Return the breakers of the models that were called so far."""
+        return dict(self._breakers)
+
+
+class Hold:
+    """What one attempt has taken and gives back: by `settle`, or when it is dropped."""
+
+    __slots__ = ("_guard", "_is_settled", "breaker", "first_at", "is_probe", "key", "spent", "started", "ticket")
+
+    def __init__(self, guard: Guard, breaker: Breaker | None) -> None:
+        self._guard = guard
+        self._is_settled = False
+        self.started = guard.clock.now()
+        self.first_at: float | None = None
+        self.breaker = breaker
+        self.is_probe = False
+        self.key: PooledKey | None = None
+        self.ticket: Ticket | None = None
+        self.spent = 0
+
+    def settle(self, error: BaseException | None, usage: Any = None) -> None:
+        """Give back everything, and note how it went. Harmless the second time.
+
+        Args:
+            error: None for an answer; a cancellation says nothing of the target.
+            usage: The tokens of the answer, where they are known.
+        """
+        if self._is_settled:
+            return
+        self._is_settled = True
+        guard = self._guard
+        outcome = _outcome(error)
+        if error is None:
+            guard.budget.give_back(self.spent)
+        if self.breaker is not None:
+            now = guard.clock.now()
+            seconds = (self.first_at or now) - self.started
+            self.breaker.leave(outcome, seconds, now, probe=self.is_probe)
+        if self.key is not None and guard.pool is not None:
+            guard.pool.give_back(self.key, error, usage)
+        if self.ticket is not None and guard.gate is not None:
+            if not self.ticket.admitted or not getattr(error, "sent", True):
+                guard.gate.cancel(self.ticket)
+            else:
+                guard.gate.release(self.ticket, _tokens(error, usage))
+
+    def __del__(self) -> None:
+        # May run anywhere, even while this thread holds one of the locks: so nothing here takes one.
+        if self._is_settled:
+            return
+        if self.is_probe and self.breaker is not None:
+            self.breaker.abandon()
+        if self.key is not None and self._guard.pool is not None:
+            self._guard.pool.abandon(self.key)
+        if self.ticket is not None and self._guard.gate is not None:
+            self._guard.gate.abandon(self.ticket)
+
+
+def _tokens(error: BaseException | None, usage: Any) -> float | None:
+    """Return the tokens that an attempt used; None if nobody knows, so that the estimate stands."""
+    total: int | None = getattr(usage, "total_tokens", None)
+    if total is None and usage is not None:
+        total = usage.input_tokens  # embeddings have no output
+    if total is None and getattr(error, "status", None) is not None:
+        return 0.0  # a refusal costs none
+    return total
+
+
+def _outcome(error: BaseException | None) -> Outcome:
+    if error is None:
+        return "success"
+    if isinstance(error, PoolTimeoutError) or not _is_servers(error):
+        return "ignored"
+    return "failure"
+
+
+def _is_servers(error: BaseException) -> bool:
+    if isinstance(error, APIConnectionError):
+        return error.phase != "queue"
+    return isinstance(error, InternalServerError | InvalidResponseError | StreamError)

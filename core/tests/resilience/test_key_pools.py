@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from ipfs_accel import Secret
+from ipfs_accel import errors as e
+from ipfs_accel._resilience.keypool import KeyPolicy, KeyPool, PooledKey
+from ipfs_accel.types import Usage
+
+
+class Time:
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+def make(policy: KeyPolicy = "round_robin", keys: int = 3) -> tuple[KeyPool, Time]:
+    time = Time()
+    return KeyPool([Secret(f"secret-{number}") for number in range(1, keys + 1)], policy, time), time
+
+
+def ids(pool: KeyPool, times: int) -> list[str]:
+    return [pool.take().id for _ in range(times)]
+
+
+def test_round_robin() -> None:
+    pool, _ = make()
+    assert ids(pool, 4) == ["key-1", "key-2", "key-3", "key-1"]
+
+
+def test_least_loaded() -> None:
+    pool, _ = make("least_loaded")
+    taken = [pool.take() for _ in range(3)]
+    pool.give_back(taken[1])
+    assert pool.take().id == "key-2"
+    assert pool.take().id == "key-1"
+
+
+def test_a_rate_limit_takes_a_key_out_for_as_long_as_it_says() -> None:
+    pool, time = make(keys=2)
+    pool.give_back(pool.take(), e.RateLimitError("slow", retry_after=30.0))
+    assert ids(pool, 2) == ["key-2", "key-2"]
+    time.at = 30.0
+    assert "key-1" in ids(pool, 2)
+
+
+def test_a_rate_limit_without_a_hint_takes_it_out_for_five_seconds() -> None:
+    pool, time = make(keys=2)
+    pool.give_back(pool.take(), e.RateLimitError("slow"))
+    assert pool.states()[0].ready_in == 5.0
+    time.at = 5.0
+    assert pool.states()[0].state == "ready"
+
+
+@pytest.mark.parametrize("kind", [e.AuthenticationError, e.PermissionDeniedError, e.QuotaExceededError])
+def test_a_refused_key_is_out_until_reload(kind: type[e.APIError]) -> None:
+    pool, time = make(keys=2)
+    pool.give_back(pool.take(), kind("no"))
+    time.at = 1e9
+    assert ids(pool, 2) == ["key-2", "key-2"]
+    assert [state.state for state in pool.states()] == ["out", "ready"]
+    pool.reload()
+    assert set(ids(pool, 2)) == {"key-1", "key-2"}
+
+
+@pytest.mark.parametrize("error", [None, e.InternalServerError("down"), e.BadRequestError("no"), KeyboardInterrupt()])
+def test_what_is_not_the_keys_fault_leaves_it_in(error: BaseException | None) -> None:
+    pool, _ = make(keys=2)
+    pool.give_back(pool.take(), error)
+    assert [state.state for state in pool.states()] == ["ready", "ready"]
+
+
+def test_when_all_keys_cool_the_error_says_for_how_long() -> None:
+    pool, _ = make(keys=2)
+    for seconds in (9.0, 4.0):
+        pool.give_back(pool.take(), e.RateLimitError("slow", retry_after=seconds))
+    with pytest.raises(e.RateLimitError, match="all 2 keys") as caught:
+        pool.take()
+    assert caught.value.retry_after == 4.0
+    assert not pool.has_ready()
+
+
+def test_when_all_keys_are_refused_the_error_says_so_and_what_to_do() -> None:
+    pool, _ = make(keys=2)
+    for _ in range(2):
+        pool.give_back(pool.take(), e.QuotaExceededError("no money", status=429))
+    with pytest.raises(e.QuotaExceededError, match="were refused") as caught:
+        pool.take()
+    assert not caught.value.retryable
+    assert "reload_keys" in str(caught.value.hint)
+
+
+def test_usage_is_counted_by_key_and_no_key_shows() -> None:
+    pool, _ = make(keys=2)
+    pool.give_back(pool.take(), None, Usage(input_tokens=10, output_tokens=2))
+    pool.give_back(pool.take(), e.RateLimitError("slow"))
+    first, second = pool.states()
+    assert (first.id, first.uses, first.failures, first.input_tokens, first.output_tokens) == ("key-1", 1, 0, 10, 2)
+    assert (second.uses, second.failures, second.active) == (1, 1, 0)
+    assert "secret" not in repr(pool.states()) + repr(pool.take())
+
+
+def test_a_key_that_was_dropped_is_not_active_for_ever() -> None:
+    pool, _ = make(keys=2)
+    pool.abandon(pool.take())
+    pool.take()
+    assert [state.active for state in pool.states()] == [0, 1]
+
+
+class Pool(RuleBasedStateMachine):
+    """Whatever happens: no key is given out that is out, and what is active is what was taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool, self.time = make("least_loaded")
+        self.taken: list[PooledKey] = []
+
+    @rule()
+    def take(self) -> None:
+        ready = {state.id for state in self.pool.states() if state.state == "ready"}
+        try:
+            key = self.pool.take()
+        except e.APIError:
+            assert not ready
+        else:
+            assert key.id in ready
+            self.taken.append(key)
+
+    @precondition(lambda self: self.taken)
+    @rule(
+        data=st.data(),
+        error=st.sampled_from(
+            [None, e.RateLimitError("slow"), e.RateLimitError("slow", retry_after=3.0), e.AuthenticationError("no")]
+        ),
+    )
+    def give_back(self, data: Any, error: Any) -> None:
+        key = data.draw(st.sampled_from(self.taken))
+        self.taken.remove(key)
+        self.pool.give_back(key, error)
+
+    @rule(seconds=st.floats(0.1, 10))
+    def pass_time(self, seconds: float) -> None:
+        self.time.at += seconds
+
+    @rule()
+    def reload(self) -> None:
+        self.pool.reload()
+
+    @invariant()
+    def active_is_what_was_taken(self) -> None:
+        assert sum(state.active for state in self.pool.states()) == len(self.taken)
+
+
+TestPool = Pool.TestCase

@@ -1,0 +1,296 @@
+"""Limits, queues and breakers as callers meet them, in both worlds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import pytest
+from ipfs_accel import AsyncClient, BreakerConfig, Client, EndpointConfig, LimitsConfig
+from ipfs_accel import errors as e
+from ipfs_accel.testing.raw_server import Connection
+
+from .acme import Acme
+from .both_worlds import awaiting, blocking, fault, fine, outcome, scripted, streamed
+from .fake_clock import FakeClock
+
+World = Callable[..., Any]
+CHAT = ("chat", {"model": "acme/m", "messages": "q"})
+
+
+@pytest.fixture(params=[blocking, awaiting])
+def world(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+def test_requests_wait_for_their_turn(world: World) -> None:
+    clock = FakeClock()
+    with scripted(fine()) as server:
+        results = world(server, *[CHAT] * 3, clock=clock, endpoint={"limits": LimitsConfig(requests_per_minute=6)})
+    assert [result.answer.timing.queue for result in results] == [0, *[pytest.approx(10, abs=0.01)] * 2]
+    assert sum(clock.slept) == pytest.approx(20, abs=0.02)
+
+
+def test_waiting_counts_against_the_deadline(world: World) -> None:
+    with scripted(fine()) as server:
+        limits = LimitsConfig(requests_per_minute=1)
+        _, second = world(server, CHAT, CHAT, endpoint={"limits": limits}, timeout=10.0)
+    assert (type(second.error), second.error.phase, second.error.sent) == (e.DeadlineExceededError, "queue", False)
+    assert len(server.heads) == 1
+
+
+def test_the_rate_limit_headers_of_answers_are_believed(world: World) -> None:
+    clock = FakeClock()
+    headers = {
+        "x_ratelimit_limit_requests": "60",
+        "x_ratelimit_remaining_requests": "0",
+        "x_ratelimit_reset_requests": "60s",
+    }
+    with scripted(fine(**headers), fine()) as server:
+        world(server, CHAT, CHAT, clock=clock, endpoint={"limits": LimitsConfig()})
+        world(server, CHAT, CHAT, endpoint={"limits": LimitsConfig(from_headers=False)})
+    assert sum(clock.slept) == pytest.approx(1.0)
+
+
+def test_real_usage_replaces_the_estimate(world: World) -> None:
+    clock = FakeClock()
+    with scripted(fine(used=100)) as server:
+        world(server, CHAT, CHAT, clock=clock, endpoint={"limits": LimitsConfig(tokens_per_minute=600)})
+    # 100 of a burst of 100 are gone, and the question has an estimate of a quarter of a token.
+    assert sum(clock.slept) == pytest.approx(0.25 / (500 / 60), rel=0.05)
+
+
+@pytest.mark.parametrize("kind", ["chat", "stream"])
+def test_concurrency_is_bounded_in_threads(kind: str) -> None:
+    most = _Most()
+    with scripted(most.answer(kind)) as server, _client(Client, server.url, max_concurrent=2) as client:
+        threads = [threading.Thread(target=lambda: _ask(client, kind)) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        queue = client.states()["acme"].queue
+        assert client._world.transport.stats().active == 0
+    assert queue is not None
+    assert (most.most, len(server.heads), queue.active, queue.admitted) == (2, 6, 0, 6)
+
+
+def test_concurrency_is_bounded_in_tasks() -> None:
+    most = _Most()
+
+    async def run(url: str) -> Any:
+        async with _client(AsyncClient, url, max_concurrent=2) as client, anyio.create_task_group() as group:
+            for _ in range(6):
+                group.start_soon(client.chat, "acme/m", "q")
+        return client.states()["acme"].queue
+
+    with scripted(most.answer("chat")) as server:
+        queue = anyio.run(run, server.url)
+    assert (most.most, len(server.heads), queue.active, queue.longest_wait > 0) == (2, 6, 0, True)
+
+
+class _Most:
+    """Counts how many requests a server has at once."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+        self.lock = threading.Lock()
+
+    def answer(self, kind: str) -> Callable[[Connection], None]:
+        def handle(connection: Connection) -> None:
+            with self.lock:
+                self.now += 1
+                self.most = max(self.most, self.now)
+            time.sleep(0.05)
+            with self.lock:
+                self.now -= 1
+            connection.send(fine() if kind == "chat" else streamed("a", "END"))
+
+        return handle
+
+
+def _client(kind: Any, url: str, **limits: Any) -> Any:
+    return kind(plugins=[Acme(url)], endpoints={"acme": EndpointConfig(limits=LimitsConfig(**limits))})
+
+
+def _ask(client: Client, kind: str) -> None:
+    if kind == "chat":
+        client.chat("acme/m", "q")
+    else:
+        with client.stream("acme/m", "q") as stream:
+            stream.read()
+
+
+def test_the_queue_is_bounded_and_priorities_are_heeded() -> None:
+    order: list[str] = []
+
+    async def ask(client: AsyncClient, priority: Any) -> None:
+        await client.chat("acme/m", priority, priority=priority)
+        order.append(priority)
+
+    async def run(url: str) -> None:
+        async with (
+            _client(AsyncClient, url, max_concurrent=1, max_queue=3) as client,
+            anyio.create_task_group() as group,
+        ):
+            for priority in ("normal", "low", "normal", "high"):
+                group.start_soon(ask, client, priority)
+                await anyio.sleep(0.01)
+            with pytest.raises(e.QueueFullError, match="3 calls wait"):
+                await client.chat("acme/m", "q")
+
+    def slow(connection: Connection) -> None:
+        time.sleep(0.1)
+        connection.send(fine())
+
+    with scripted(slow) as server:
+        anyio.run(run, server.url)
+    assert order == ["normal", "high", "normal", "low"]
+
+
+def test_a_wrong_priority_is_named() -> None:
+    with scripted(fine()) as server:
+        error = outcome(blocking, server, options={"priority": "urgent"})
+    assert "priority: expected one of high, normal, low" in str(error)
+
+
+@pytest.mark.parametrize("cancels", [1, 2])
+def test_a_storm_of_cancellations_leaves_nothing_behind(cancels: int) -> None:
+    async def run(url: str) -> None:
+        async with _client(AsyncClient, url, max_concurrent=2) as client:
+            async with anyio.create_task_group() as group:
+                for _ in range(20):
+                    group.start_soon(client.chat, "acme/m", "q")
+                await anyio.sleep(0.2)
+                for _ in range(cancels):
+                    group.cancel_scope.cancel()
+            queue = client.states()["acme"].queue
+            assert queue is not None
+            assert (queue.active, sum(queue.waiting.values())) == (0, 0)
+            assert client._world.transport.stats().active == 0
+
+    with scripted(Connection.wait) as server:
+        anyio.run(run, server.url)
+
+
+def test_a_stream_that_is_left_or_dropped_gives_its_place_back() -> None:
+    many = streamed("a", *["b" * 100_000] * 30, "END")
+    with (
+        scripted(lambda connection: connection.send(many)) as server,
+        _client(Client, server.url, max_concurrent=1) as client,
+    ):
+        with client.stream("acme/m", "q") as stream:
+            next(stream)
+        dropped = client.stream("acme/m", "q")
+        next(dropped)
+        with pytest.warns(ResourceWarning, match="was not closed"):
+            del dropped
+        with client.stream("acme/m", "q") as stream:
+            next(stream)
+        queue = client.states()["acme"].queue
+    assert queue is not None
+    assert queue.active == 0
+
+
+BREAKER = {"breaker": BreakerConfig(min_calls=2)}
+
+
+def test_the_only_target_is_never_refused_unless_that_is_asked_for(world: World) -> None:
+    with scripted(fault(500)) as server:
+        kept = world(server, *[CHAT] * 5, endpoint=BREAKER)
+        asked = {"breaker": BreakerConfig(min_calls=2, even_last=True)}
+        refused = world(server, *[CHAT] * 5, endpoint=asked)
+    assert [type(result.error) for result in kept] == [e.InternalServerError] * 5
+    assert [type(result.error) for result in refused] == [e.InternalServerError] * 2 + [e.CircuitOpenError] * 3
+    assert 4 <= refused[-1].error.retry_after <= 5
+    assert len(server.heads) == 7
+
+
+@pytest.mark.parametrize(
+    ("step", "counts"),
+    [
+        (fault(500), 1),
+        (fault(529), 1),
+        (Connection.reset, 1),
+        (streamed("a"), 1),
+        (fault(400), 0),
+        (fault(404), 0),
+        (fault(429), 0),
+        (fault(501), 0),
+    ],
+)
+def test_what_counts_against_a_target(step: Any, counts: int) -> None:
+    with scripted(step) as server, Client(plugins=[Acme(server.url)]) as client:
+        with pytest.raises(e.APIError):
+            client.stream("acme/m", "q").read()
+        known = client.states()["acme"].breakers["m"]
+    assert (known.calls, known.failure_rate) == (counts, float(counts))
+
+
+def test_it_closes_again_and_its_state_can_be_read() -> None:
+    clock = FakeClock(chance=0.0)
+
+    def later() -> None:
+        clock.at += 6
+
+    with (
+        scripted(fault(500), fault(500), fine()) as server,
+        Client(
+            plugins=[Acme(server.url)], endpoints={"acme": EndpointConfig(breaker=BreakerConfig(min_calls=2))}
+        ) as client,
+    ):
+        client._core.clock = clock
+        for _ in range(2):
+            with pytest.raises(e.InternalServerError):
+                client.chat("acme/m", "q")
+        known = client.states()["acme"].breakers["m"]
+        assert (known.state, known.retry_after) == ("open", 5.0)
+        later()
+        assert client.states()["acme"].breakers["m"].state == "half_open"
+        client.chat("acme/m", "q")
+        client.chat("acme/m", "q")
+        assert client.states()["acme"].breakers["m"].state == "closed"
+
+
+@pytest.mark.parametrize("name", ["acme/m", "acme"])
+def test_isolation_by_hand_is_heeded_even_by_the_only_target(name: str) -> None:
+    with scripted(fine()) as server, Client(plugins=[Acme(server.url)]) as client:
+        client.isolate(name)
+        with pytest.raises(e.CircuitOpenError, match="isolated by hand"):
+            client.chat("acme/m", "q")
+        assert client.healthcheck("acme").ok
+        if name == "acme/m":
+            client.chat("acme/other", "q")
+        client.restore("acme")
+        client.chat("acme/m", "q")
+
+
+def test_keys_can_be_taken_in_again() -> None:
+    endpoints = {"acme": EndpointConfig(key=["sk-first-key", "sk-second-key"])}
+    with (
+        scripted(fault(401), fault(401), fine()) as server,
+        Client(plugins=[Acme(server.url)], endpoints=endpoints) as client,
+    ):
+        with pytest.raises(e.AuthenticationError):
+            client.chat("acme/m", "q")
+        with pytest.raises(e.AuthenticationError, match="were refused"):
+            client.chat("acme/m", "q")
+        assert [key.state for key in client.states()["acme"].keys] == ["out", "out"]
+        client.reload_keys("acme")
+        assert client.chat("acme/m", "q").text == "blue"
+
+
+def test_limits_meet_a_second_loop_with_a_clear_error() -> None:
+    with scripted(lambda connection: time.sleep(0.3)) as server:
+        client = _client(AsyncClient, server.url, max_concurrent=1)
+
+        async def ask() -> None:
+            with anyio.move_on_after(0.1):
+                await client.chat("acme/m", "q")
+
+        anyio.run(ask)
+        with pytest.raises(e.ConfigError, match="another event loop"):
+            anyio.run(ask)
