@@ -32,13 +32,28 @@ if TYPE_CHECKING:
     )
     from ._registry import PluginRecord as PluginRecord
     from ._resilience.settings import (
+        BatchingConfig as BatchingConfig,
+    )
+    from ._resilience.settings import (
         BreakerConfig as BreakerConfig,
+    )
+    from ._resilience.settings import (
+        CacheConfig as CacheConfig,
     )
     from ._resilience.settings import (
         LimitsConfig as LimitsConfig,
     )
     from ._resilience.settings import (
         RetryConfig as RetryConfig,
+    )
+    from ._resilience.settings import (
+        RouteConfig as RouteConfig,
+    )
+    from ._resilience.settings import (
+        SemanticConfig as SemanticConfig,
+    )
+    from ._resilience.settings import (
+        TelemetryConfig as TelemetryConfig,
     )
     from ._secret import Secret as Secret
     from ._states import BreakerState as BreakerState
@@ -83,7 +98,16 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "._client": ("AsyncClient", "Client"),
     "._config": ("Config", "EndpointConfig", "ModelOverride", "PluginPolicy", "load_config"),
     "._registry": ("PluginRecord",),
-    "._resilience.settings": ("BreakerConfig", "LimitsConfig", "RetryConfig"),
+    "._resilience.settings": (
+        "BatchingConfig",
+        "BreakerConfig",
+        "CacheConfig",
+        "LimitsConfig",
+        "RetryConfig",
+        "RouteConfig",
+        "SemanticConfig",
+        "TelemetryConfig",
+    ),
     "._secret": ("Secret",),
     "._stores": ("StoreConfig",),
     "._states": ("BreakerState", "EndpointState"),
@@ -103,8 +127,10 @@ __all__ = [
     "AsyncStream",
     "Audio",
     "BackendInfo",
+    "BatchingConfig",
     "BreakerConfig",
     "BreakerState",
+    "CacheConfig",
     "Capabilities",
     "Client",
     "Config",
@@ -122,10 +148,13 @@ __all__ = [
     "PluginPolicy",
     "PluginRecord",
     "RetryConfig",
+    "RouteConfig",
     "Secret",
+    "SemanticConfig",
     "StoreConfig",
     "Stream",
     "Support",
+    "TelemetryConfig",
     "Timeout",
     "Tool",
     "UnsupportedParameterWarning",

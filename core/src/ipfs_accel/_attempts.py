@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     from ._resilience.gate import Gate
     from ._resilience.retry import Retries
 
-__all__ = ["attempted"]
+__all__ = ["LASTING", "attempted", "may_repeat"]
 
 T = TypeVar("T")
 
 LOOK_AGAIN = 1.0
 
-_WITHOUT_LASTING_EFFECT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-_LASTING = frozenset({"upload_file", "create_batch"})
+_WITHOUTLASTING_EFFECT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+LASTING = frozenset({"upload_file", "create_batch"})
+"""Operations that leave something behind, which may then be there twice."""
 
 
 def may_repeat(call: Call, method: str, *, has_idempotency_key: bool) -> bool:
@@ -35,9 +36,9 @@ def may_repeat(call: Call, method: str, *, has_idempotency_key: bool) -> bool:
 
     Asking a model twice costs tokens at most; what else a POST does may then be there twice.
     """
-    if has_idempotency_key or method in _WITHOUT_LASTING_EFFECT:
+    if has_idempotency_key or method in _WITHOUTLASTING_EFFECT:
         return True
-    return call.request is not None and call.operation not in _LASTING
+    return call.request is not None and call.operation not in LASTING
 
 
 def attempted(call: Call, once: Callable[[], Steps[T]], *, repeatable: bool = True) -> Steps[T]:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ._config import KeySource
     from ._headers import Headers
     from ._http import Timeouts
+    from ._records import Listener
     from ._resilience.gate import Priority
     from ._resilience.guard import Hold
     from ._usage import Ledger
@@ -89,6 +90,7 @@ class Call:
     on_upload: Callable[[int, int], None] | None = None
     key: KeySource | None = attrs.field(default=None, repr=False)
     priority: Priority = "normal"
+    listeners: tuple[Listener, ...] = ()
     is_check: bool = False
     has_way_out: bool = False
     hold: Hold | None = None
@@ -200,11 +202,10 @@ class Call:
         error.about(hint=way_out(error, self.operation, self.target))
         if isinstance(error, APIError):
             error.about(request_id=self.request_id)
-            tried = self.journey.tried
-            if tried and not error.tried:
-                error.tried = (*tried, self.attempt(error))
+            if not error.tried:
+                error.tried = (*self.journey.tried, self.attempt(error))
                 error.attempts = len(error.tried)
-            error.maybe_billed = _maybe_billed(error) or any(each.maybe_billed for each in tried)
+            error.maybe_billed = any(each.maybe_billed for each in error.tried)
 
     def attempt(self, error: AccelError, waited: float = 0.0) -> Tried:
         """Return the record of an attempt that failed."""
@@ -254,6 +255,8 @@ class Call:
         if self.request is not None:
             self.ledger.answered(self.operation, info.endpoint, self.model, usage, info.cost)
         _log.finished(self, info, answer)
+        if self.listeners:
+            self._tell(info, answer, None)
         return attrs.evolve(answer, call=info) if isinstance(answer, Answer) else answer
 
     def drop(self) -> None:
@@ -270,6 +273,14 @@ class Call:
             self.ledger.failed(self.target.endpoint.name, self.model)
         self.conceal(error)
         _log.failed(self, error)
+        if self.listeners:
+            self._tell(self.info(), None, error)
+
+    def _tell(self, info: CallInfo, answer: Any, error: AccelError | None) -> None:
+        from ._records import record_of, tell  # noqa: PLC0415 - few programs listen
+
+        record = record_of(self.operation, self.target, info, self.request, answer=answer, error=error)
+        tell(self.listeners, record)
 
     def conceal(self, error: AccelError) -> None:
         """Take the keys out of what a server may have repeated."""

@@ -16,7 +16,7 @@ from ._streams import AsyncStream, Stream
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from ._convert import Messages
+    from ._convert import Messages, Model
     from ._find import QueryOptions
     from .capabilities import Capabilities, Found, Support
     from .types import (
@@ -51,48 +51,48 @@ class Client(MediaCalls, FileCalls, ModelCalls, ObjectCalls):
     `on_unsupported` and `extra` beside its own (see `ipfs_accel.types`) and raises subclasses of `AccelError`.
     """
 
-    def chat(self, model: str | None, messages: Messages, **options: Unpack[ChatOptions]) -> ChatResponse:
+    def chat(self, model: Model, messages: Messages, **options: Unpack[ChatOptions]) -> ChatResponse:
         """Continue a conversation.
 
         Args:
-            model: `endpoint/model` or an alias; None means the configured default.
+            model: `endpoint/model`, an alias or a route; a list is a fallback chain; None means the configured default.
             messages: A string, or messages (typed or plain dicts), oldest first.
             options: See `ChatOptions`; what is not given is left to the provider.
         """
         return self._run(self._core.whole(ops.CHAT, model, messages, dict(options)))
 
     def stream(
-        self, model: str | None, messages: Messages, **options: Unpack[ChatOptions]
+        self, model: Model, messages: Messages, **options: Unpack[ChatOptions]
     ) -> Stream[StreamEvent, ChatResponse]:
         """Continue a conversation and read the answer while it comes; arguments as for `chat`."""
         return Stream(self._core.opening(ops.STREAM, model, messages, dict(options)), self._world)
 
     def complete(
-        self, model: str | None, prompt: TokenInput | Sequence[TokenInput], **options: Unpack[CompleteOptions]
+        self, model: Model, prompt: TokenInput | Sequence[TokenInput], **options: Unpack[CompleteOptions]
     ) -> CompletionResponse:
         """Continue a text.
 
         Args:
-            model: `endpoint/model` or an alias; None means the configured default.
+            model: `endpoint/model`, an alias or a route; a list is a fallback chain; None means the configured default.
             prompt: A text or token ids, or several of them.
             options: See `CompleteOptions`.
         """
         return self._run(self._core.whole(ops.COMPLETE, model, prompt, dict(options)))
 
     def stream_complete(
-        self, model: str | None, prompt: TokenInput | Sequence[TokenInput], **options: Unpack[CompleteOptions]
+        self, model: Model, prompt: TokenInput | Sequence[TokenInput], **options: Unpack[CompleteOptions]
     ) -> Stream[StreamEvent, CompletionResponse]:
         """Continue a text and read it while it comes; arguments as for `complete`."""
         steps = self._core.opening(ops.STREAM_COMPLETE, model, prompt, dict(options))
         return Stream(steps, self._world)
 
     def embed(
-        self, model: str | None, inputs: TokenInput | Sequence[TokenInput], **options: Unpack[EmbedOptions]
+        self, model: Model, inputs: TokenInput | Sequence[TokenInput], **options: Unpack[EmbedOptions]
     ) -> EmbedResponse:
         """Turn texts into vectors.
 
         Args:
-            model: `endpoint/model` or an alias; None means the configured default.
+            model: `endpoint/model`, an alias or a route; a list is a fallback chain; None means the configured default.
             inputs: A text or token ids, or several of them; one vector each, in order.
             options: See `EmbedOptions`.
         """
@@ -100,7 +100,7 @@ class Client(MediaCalls, FileCalls, ModelCalls, ObjectCalls):
 
     def rerank(
         self,
-        model: str | None,
+        model: Model,
         query: str,
         documents: Sequence[str],
         *,
@@ -110,7 +110,7 @@ class Client(MediaCalls, FileCalls, ModelCalls, ObjectCalls):
         """Order documents by their relevance to a query.
 
         Args:
-            model: `endpoint/model` or an alias; None means the configured default.
+            model: `endpoint/model`, an alias or a route; a list is a fallback chain; None means the configured default.
             query: What is looked for.
             documents: The candidates.
             top_n: How many to return; None means all.
@@ -120,32 +120,30 @@ class Client(MediaCalls, FileCalls, ModelCalls, ObjectCalls):
         return self._run(self._core.whole(ops.RERANK, model, value, dict(options)))
 
     def tokenize(
-        self, model: str | None, text: str, *, add_special: bool = False, **options: Unpack[CallOptions]
+        self, model: Model, text: str, *, add_special: bool = False, **options: Unpack[CallOptions]
     ) -> TokenizeResponse:
         """Split a text into the model's token ids, with its begin and end tokens if `add_special`."""
         value = (text, add_special)
         return self._run(self._core.whole(ops.TOKENIZE, model, value, dict(options)))
 
-    def detokenize(
-        self, model: str | None, tokens: Sequence[int], **options: Unpack[CallOptions]
-    ) -> DetokenizeResponse:
+    def detokenize(self, model: Model, tokens: Sequence[int], **options: Unpack[CallOptions]) -> DetokenizeResponse:
         """Turn token ids into text."""
         return self._run(self._core.whole(ops.DETOKENIZE, model, tokens, dict(options)))
 
-    def count_tokens(self, model: str | None, messages: Messages, **options: Unpack[ChatOptions]) -> TokenCount:
+    def count_tokens(self, model: Model, messages: Messages, **options: Unpack[ChatOptions]) -> TokenCount:
         """Count the input tokens that a `chat` with the same arguments would have."""
         return self._run(self._core.whole(ops.COUNT_TOKENS, model, messages, dict(options)))
 
     def predict(
         self,
-        model: str | None,
+        model: Model,
         inputs: Mapping[str, TensorSource] | Sequence[Tensor] | TensorSource,
         **options: Unpack[PredictOptions],
     ) -> PredictResponse:
         """Let a model make tensors of tensors.
 
         Args:
-            model: `endpoint/model` or an alias; None means the configured default.
+            model: `endpoint/model`, an alias or a route; a list is a fallback chain; None means the configured default.
             inputs: Name to tensor, array, buffer or nested list; `Tensor`s with names; or the model's only input.
             options: See `PredictOptions`.
         """
@@ -208,38 +206,38 @@ class Client(MediaCalls, FileCalls, ModelCalls, ObjectCalls):
 class AsyncClient(AsyncMediaCalls, AsyncFileCalls, AsyncModelCalls, AsyncObjectCalls):
     """The same as `Client`, awaited; on asyncio and trio. Belongs to the event loop of its first call."""
 
-    async def chat(self, model: str | None, messages: Messages, **options: Unpack[ChatOptions]) -> ChatResponse:
+    async def chat(self, model: Model, messages: Messages, **options: Unpack[ChatOptions]) -> ChatResponse:
         """As `Client.chat`."""
         return await self._run(self._core.whole(ops.CHAT, model, messages, dict(options)))
 
     def stream(
-        self, model: str | None, messages: Messages, **options: Unpack[ChatOptions]
+        self, model: Model, messages: Messages, **options: Unpack[ChatOptions]
     ) -> AsyncStream[StreamEvent, ChatResponse]:
         """As `Client.stream`; not awaited itself."""
         return AsyncStream(self._core.opening(ops.STREAM, model, messages, dict(options)), self._world)
 
     async def complete(
-        self, model: str | None, prompt: TokenInput | Sequence[TokenInput], **options: Unpack[CompleteOptions]
+        self, model: Model, prompt: TokenInput | Sequence[TokenInput], **options: Unpack[CompleteOptions]
     ) -> CompletionResponse:
         """As `Client.complete`."""
         return await self._run(self._core.whole(ops.COMPLETE, model, prompt, dict(options)))
 
     def stream_complete(
-        self, model: str | None, prompt: TokenInput | Sequence[TokenInput], **options: Unpack[CompleteOptions]
+        self, model: Model, prompt: TokenInput | Sequence[TokenInput], **options: Unpack[CompleteOptions]
     ) -> AsyncStream[StreamEvent, CompletionResponse]:
         """As `Client.stream_complete`; not awaited itself."""
         steps = self._core.opening(ops.STREAM_COMPLETE, model, prompt, dict(options))
         return AsyncStream(steps, self._world)
 
     async def embed(
-        self, model: str | None, inputs: TokenInput | Sequence[TokenInput], **options: Unpack[EmbedOptions]
+        self, model: Model, inputs: TokenInput | Sequence[TokenInput], **options: Unpack[EmbedOptions]
     ) -> EmbedResponse:
         """As `Client.embed`."""
         return await self._run(self._core.whole(ops.EMBED, model, inputs, dict(options)))
 
     async def rerank(
         self,
-        model: str | None,
+        model: Model,
         query: str,
         documents: Sequence[str],
         *,
@@ -251,25 +249,25 @@ class AsyncClient(AsyncMediaCalls, AsyncFileCalls, AsyncModelCalls, AsyncObjectC
         return await self._run(self._core.whole(ops.RERANK, model, value, dict(options)))
 
     async def tokenize(
-        self, model: str | None, text: str, *, add_special: bool = False, **options: Unpack[CallOptions]
+        self, model: Model, text: str, *, add_special: bool = False, **options: Unpack[CallOptions]
     ) -> TokenizeResponse:
         """As `Client.tokenize`."""
         value = (text, add_special)
         return await self._run(self._core.whole(ops.TOKENIZE, model, value, dict(options)))
 
     async def detokenize(
-        self, model: str | None, tokens: Sequence[int], **options: Unpack[CallOptions]
+        self, model: Model, tokens: Sequence[int], **options: Unpack[CallOptions]
     ) -> DetokenizeResponse:
         """As `Client.detokenize`."""
         return await self._run(self._core.whole(ops.DETOKENIZE, model, tokens, dict(options)))
 
-    async def count_tokens(self, model: str | None, messages: Messages, **options: Unpack[ChatOptions]) -> TokenCount:
+    async def count_tokens(self, model: Model, messages: Messages, **options: Unpack[ChatOptions]) -> TokenCount:
         """As `Client.count_tokens`."""
         return await self._run(self._core.whole(ops.COUNT_TOKENS, model, messages, dict(options)))
 
     async def predict(
         self,
-        model: str | None,
+        model: Model,
         inputs: Mapping[str, TensorSource] | Sequence[Tensor] | TensorSource,
         **options: Unpack[PredictOptions],
     ) -> PredictResponse:

@@ -15,7 +15,17 @@ from typing import Any, Literal, TypeAlias
 import attrs
 
 from ._paths import config_dir
-from ._resilience.settings import BreakerConfig, LimitsConfig, RetryConfig, as_tuple, one_of
+from ._resilience.settings import (
+    BatchingConfig,
+    BreakerConfig,
+    CacheConfig,
+    LimitsConfig,
+    RetryConfig,
+    RouteConfig,
+    TelemetryConfig,
+    as_tuple,
+    one_of,
+)
 from ._secret import Secret
 from ._stores import StoreConfig
 from ._suggest import did_you_mean
@@ -23,7 +33,16 @@ from .errors import ConfigError
 from .types import Timeout
 from .types._requests import OnUnsupported
 
-__all__ = ["Config", "EndpointConfig", "KeySource", "ModelOverride", "PluginPolicy", "load_config", "structure"]
+__all__ = [
+    "Config",
+    "EndpointConfig",
+    "KeySource",
+    "ModelOverride",
+    "PluginPolicy",
+    "load_config",
+    "structure",
+    "with_code",
+]
 
 KeySource: TypeAlias = Secret | Callable[[], str]
 
@@ -64,6 +83,7 @@ class EndpointConfig:
         retry: How failures are tried again.
         limits: How much it is asked at most; None means no limit of ours.
         breaker: When a model of it counts as down.
+        batching: How small embeddings are joined; None means not at all.
     """
 
     backend: str | None = None
@@ -80,6 +100,7 @@ class EndpointConfig:
     retry: RetryConfig | None = None
     limits: LimitsConfig | None = None
     breaker: BreakerConfig | None = None
+    batching: BatchingConfig | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -109,6 +130,9 @@ class Config:
         proxy: URL of a proxy for all requests.
         ca_file: PEM file of certificate authorities to trust instead of the usual ones.
         retry: For endpoints without one of their own; likewise limits and breaker.
+        routes: Name to several targets that share it.
+        cache: Which answers are kept; None means none but those whose calls ask for it.
+        telemetry: Who is told of calls.
         usage_log: File to which every call adds a line with its tokens and cost; None means none.
         aliases: Short name to `endpoint/model`.
         plugins: Which plugins may load.
@@ -127,6 +151,9 @@ class Config:
     retry: RetryConfig | None = None
     limits: LimitsConfig | None = None
     breaker: BreakerConfig | None = None
+    routes: Mapping[str, RouteConfig] = attrs.field(factory=dict)
+    cache: CacheConfig | None = None
+    telemetry: TelemetryConfig | None = None
     usage_log: str | None = None
     aliases: Mapping[str, str] = attrs.field(factory=dict)
     plugins: PluginPolicy = PluginPolicy()
@@ -200,6 +227,30 @@ def _with_environment(config: Config, environ: Mapping[str, str]) -> Config:
     if not values and policy is config.plugins:
         return config
     return attrs.evolve(config, plugins=policy, sources=sources, **values)
+
+
+def with_code(config: Config, endpoints: Mapping[str, EndpointConfig], timeout: float | Timeout | None) -> Config:
+    """Put what code says over what file and environment say."""
+    if not endpoints and timeout is None:
+        return config
+    merged = dict(config.endpoints)
+    sources = dict(config.sources)
+    for name, given in endpoints.items():
+        below = merged.get(name, EndpointConfig())
+        changes = {
+            field.name: getattr(given, field.name)
+            for field in attrs.fields(EndpointConfig)
+            if getattr(given, field.name) not in (None, {})
+        }
+        merged[name] = attrs.evolve(below, **changes)
+        for field in changes:
+            for setting in [key for key in sources if key.startswith(f"endpoints.{name}.{field}")]:
+                del sources[setting]
+    if timeout is not None:
+        sources.pop("timeout", None)
+    return attrs.evolve(
+        config, endpoints=merged, sources=sources, timeout=timeout if timeout is not None else config.timeout
+    )
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ from typing import Any, TypeAlias, TypeVar
 
 import attrs
 
-from ._secret import Secret
 from ._suggest import did_you_mean
 from .errors import InvalidRequestError
 from .types import (
@@ -27,7 +26,6 @@ from .types import (
     Request,
     RerankRequest,
     Text,
-    Timeout,
     TokenizeRequest,
     Tool,
     ToolCall,
@@ -44,7 +42,6 @@ __all__ = [
     "embed_request",
     "rerank_request",
     "short",
-    "split_call_options",
     "strings",
     "tokenize_request",
 ]
@@ -52,6 +49,9 @@ __all__ = [
 R = TypeVar("R", bound=Request)
 
 Messages: TypeAlias = str | Message | Mapping[str, Any] | Sequence[str | Message | Mapping[str, Any]]
+
+Model: TypeAlias = str | Sequence[str] | None
+"""`endpoint/model`, an alias or a route; a list is a fallback chain; None means the configured default."""
 
 _NUMBER = (int, float)
 # What each option has to be; the provider checks ranges, since they differ.
@@ -98,34 +98,7 @@ _ARGUMENTS = {
     *("model", "messages", "inputs", "query", "documents", "text", "tokens", "audio", "images", "image"),
     *("mask", "file", "items"),
 }
-_PRIORITIES = ("high", "normal", "low")
 _WORDS = {"outputs", "stop", "timestamps"}
-
-
-def split_call_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Take out of the options what is about the call itself, and return it."""
-    timeout = options.pop("timeout", None)
-    is_number = isinstance(timeout, _NUMBER) and not isinstance(timeout, bool) and timeout > 0
-    if timeout is not None and not is_number and not isinstance(timeout, Timeout):
-        raise InvalidRequestError(f"timeout: expected seconds above 0 or a Timeout, got {timeout!r}")
-    policy = options.pop("on_unsupported", None)
-    if policy not in {None, "raise", "warn"}:
-        raise InvalidRequestError(f"on_unsupported: expected 'raise' or 'warn', got {policy!r}")
-    watch = options.pop("on_upload", None)
-    if watch is not None and not callable(watch):
-        raise InvalidRequestError(f"on_upload: expected a function, got {type(watch).__name__}")
-    settings = {"timeout": timeout, "policy": policy, "on_upload": watch}
-    priority = options.pop("priority", None)
-    if priority is not None:
-        if priority not in _PRIORITIES:
-            raise InvalidRequestError(f"priority: expected one of {', '.join(_PRIORITIES)}, got {priority!r}")
-        settings["priority"] = priority
-    key = options.pop("key", None)
-    if key is not None:
-        if not (callable(key) or isinstance(key, Secret | str)) or not key:
-            raise InvalidRequestError(f"key: expected a key or a function that gives one, got {type(key).__name__}")
-        settings["key"] = Secret(key) if isinstance(key, str) else key
-    return settings
 
 
 def chat_request(model: str, messages: Messages, options: dict[str, Any]) -> ChatRequest:

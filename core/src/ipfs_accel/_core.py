@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import attrs
 
+from ._attempts import LASTING
 from ._call import Call, Journey
-from ._config import Config, EndpointConfig, KeySource, load_config
-from ._convert import split_call_options
+from ._call_options import split_call_options
+from ._config import Config, EndpointConfig, KeySource, load_config, with_code
 from ._endpoints import Target, resolve
 from ._execute import complete, open_stream
 from ._keys import KeyFile
@@ -21,6 +22,8 @@ from ._perform import Run, Steps
 from ._pricing import merge_override
 from ._registry import PluginRecord, Registry
 from ._resilience.clock import Clock
+from ._resilience.settings import CacheConfig
+from ._routes import Route, check_routes, route_of, routed
 from ._suggest import did_you_mean
 from ._usage import Ledger
 from .errors import (
@@ -34,6 +37,9 @@ from .hookspecs import OPERATIONS
 from .types import Health, ModelInfo, Request, Timeout
 
 if TYPE_CHECKING:
+    from ._cached import AnswerCache
+    from ._convert import Model
+    from ._records import Listener
     from ._resilience.gate import Priority
     from ._streams import Opening
 
@@ -54,6 +60,7 @@ class Core:
 
     Attributes:
         clock: Time and chance for all that it does; see `_resilience.clock`.
+        turns: Route to whose turn it is, for those that take turns.
     """
 
     def __init__(
@@ -64,7 +71,7 @@ class Core:
         timeout: float | Timeout | None,
     ) -> None:
         loaded = config if isinstance(config, Config) else load_config(config)
-        self.config = _with_code(loaded, endpoints or {}, timeout)
+        self.config = with_code(loaded, endpoints or {}, timeout)
         self.key_file = KeyFile.default()
         self.ledger = Ledger(self.config.usage_log)
         self.clock = Clock()
@@ -75,6 +82,10 @@ class Core:
         self._targets: dict[str, Target] = {}
         self._timeouts: Any = None
         self._user_agent = ""
+        self._cache: AnswerCache | None = None
+        self._telemetry: Listener | None = None
+        self.turns: dict[str, Iterator[int]] = {}
+        check_routes(self.config)
 
     # names
 
@@ -158,6 +169,8 @@ class Core:
         key: KeySource | None = None,
         priority: Priority = "normal",
         request: Request | None = None,
+        journey: Journey | None = None,
+        has_way_out: bool = False,
         is_check: bool = False,
     ) -> Call:
         """Begin a call: its limits and what else it needs to know."""
@@ -173,7 +186,10 @@ class Core:
             limits = attrs.evolve(limits, total=None)
         if timeout is not None:
             limits = timeout if isinstance(timeout, Timeout) else attrs.evolve(limits, total=float(timeout))
-        started = self.clock.now()
+        if journey is None:
+            journey = Journey(self.clock.now(), None)
+        if journey.deadline is None and limits.total is not None:
+            journey.deadline = journey.started + limits.total
         return Call(
             operation=operation,
             target=target,
@@ -183,7 +199,9 @@ class Core:
             timeouts_of=self._timeouts,
             user_agent=self._user_agent,
             ledger=self.ledger,
-            journey=Journey(started, None if limits.total is None else started + limits.total),
+            journey=journey,
+            listeners=self.listeners(target),
+            has_way_out=has_way_out,
             request=request,
             on_upload=on_upload,
             key=key,
@@ -191,38 +209,104 @@ class Core:
             is_check=is_check,
         )
 
+    def listeners(self, target: Target) -> tuple[Listener, ...]:
+        """Return who is told of calls to an endpoint."""
+        found = target.backend.listeners
+        if self.config.telemetry is None or not self.config.telemetry.otel:
+            return found
+        if self._telemetry is None:
+            from ._otel import Telemetry  # noqa: PLC0415 - off unless it is asked for
+
+            self._telemetry = Telemetry(self.config.environ)
+        return (*found, self._telemetry)
+
+    @property
+    def cache(self) -> AnswerCache:
+        """The kept answers; made when first needed."""
+        if self._cache is None:
+            from ._cached import AnswerCache  # noqa: PLC0415 - off unless it is asked for
+
+            self._cache = AnswerCache(self.config.cache or CacheConfig(), self.clock.time)
+        return self._cache
+
+    def busy(self, endpoint: str) -> int:
+        """Return how many calls to an endpoint are under way."""
+        target = self._targets.get(endpoint)
+        return 0 if target is None else len(target.guard.under_way)
+
+    def close(self) -> None:
+        """Take no more calls."""
+        self.is_closed = True
+        if self._cache is not None:
+            self._cache.store.close()
+
     # operations
 
-    def whole(self, operation: Operation[A], model: str | None, value: Any, options: dict[str, Any]) -> Steps[A]:
+    def whole(self, operation: Operation[A], model: Model, value: Any, options: dict[str, Any]) -> Steps[A]:
         """Check the arguments and return the steps of an operation that has one whole answer."""
-        endpoint, request, settings = self._prepare(operation, model, value, options)
-        return self._whole(operation.name, endpoint, request, settings)
+        route, request, settings = self._prepare(operation, model, value, options)
+        asked = settings.pop("cache", None)
+        name = operation.name
+        if asked is None and self.config.cache is None:
+            return self._routed(complete, name, route, request, settings)
+        cache = self.cache
+        if not cache.wants(name, request, asked):
+            return self._routed(complete, name, route, request, settings)
+        from ._cached import cached  # noqa: PLC0415 - off unless it is asked for
 
-    def opening(self, operation: Operation[Any], model: str | None, value: Any, options: dict[str, Any]) -> Opening:
+        asking = (route.targets[0][0], request, settings)
+        return cached(self, cache, name, asking, lambda: self._routed(complete, name, route, request, settings))
+
+    def opening(self, operation: Operation[Any], model: Model, value: Any, options: dict[str, Any]) -> Opening:
         """Check the arguments and return the steps that open a stream."""
-        endpoint, request, settings = self._prepare(operation, model, value, options)
-        return self._opening(operation.name, endpoint, request, settings)
+        route, request, settings = self._prepare(operation, model, value, options)
+        if settings.pop("cache", None):
+            raise InvalidRequestError("cache: answers that come as a stream are not kept")
+        return self._routed(open_stream, operation.name, route, request, settings)
 
     def _prepare(
-        self, operation: Operation[Any], model: str | None, value: Any, options: dict[str, Any]
-    ) -> tuple[str, Request, dict[str, Any]]:
-        endpoint, model_id = self.split(model)
+        self, operation: Operation[Any], model: Model, value: Any, options: dict[str, Any]
+    ) -> tuple[Route, Request, dict[str, Any]]:
+        route = route_of(self, model)
+        endpoint, model_id = route.targets[0]
+        if len(route.targets) > 1 and operation.name in LASTING:
+            raise InvalidRequestError(f"model: {operation.name!r} leaves something behind and takes one target alone")
         try:
             settings = split_call_options(options)
-            return endpoint, operation.build(model_id, value, options), settings
+            return route, operation.build(model_id, value, options), settings
         except AccelError as error:
             error.about(endpoint=endpoint, model=model_id or None)
             raise
 
-    def _whole(self, operation: str, endpoint: str, request: Request, settings: dict[str, Any]) -> Steps[Any]:
-        target = self._targets.get(endpoint) or (yield from self.target(endpoint))
-        call = self.call(operation, target, request.model, request=request, **settings)
-        return (yield from complete(lambda: _plan(target, operation, request=request), call))
+    def _routed(
+        self, perform: Callable[..., Steps[Any]], operation: str, route: Route, request: Any, settings: dict[str, Any]
+    ) -> Steps[Any]:
+        def serve(target: tuple[str, str], journey: Journey | None, has_way_out: bool) -> Steps[Any]:
+            endpoint, model = target
+            asked = request if request.model == model else attrs.evolve(request, model=model)
+            return self._serve(
+                perform, operation, endpoint, asked, {**settings, "journey": journey, "has_way_out": has_way_out}
+            )
 
-    def _opening(self, operation: str, endpoint: str, request: Request, settings: dict[str, Any]) -> Opening:
+        if len(route.targets) == 1:
+            return serve(route.targets[0], None, False)
+        return routed(self, route, serve)
+
+    def _serve(
+        self, perform: Callable[..., Steps[Any]], operation: str, endpoint: str, request: Any, settings: dict[str, Any]
+    ) -> Steps[Any]:
         target = self._targets.get(endpoint) or (yield from self.target(endpoint))
         call = self.call(operation, target, request.model, request=request, **settings)
-        return (yield from open_stream(lambda: _plan(target, operation, request=request), call))
+        if target.guard.batcher is None or operation != "embed":
+            return (yield from perform(lambda: _plan(target, operation, request=request), call))
+        from ._joined import joined  # noqa: PLC0415 - off unless it is configured
+
+        def alone(joint: Request) -> Steps[Any]:
+            # From here on the time that company was waited for has passed.
+            own = self.call(operation, target, joint.model, request=joint, **{**settings, "journey": call.journey})
+            return perform(lambda: _plan(target, operation, request=joint), own)
+
+        return (yield from joined(call, target.guard.batcher, request, alone))
 
     def list_models(
         self, endpoint: str, limit: float | None = None, timeout: Any = None
@@ -299,27 +383,3 @@ def _plan(target: Target, operation: str, **arguments: Any) -> Any:
             f"the backend {backend.name!r} does not implement {operation!r}", hint=f"it has: {have}"
         )
     return backend.plan(operation, endpoint=target.endpoint, **arguments)
-
-
-def _with_code(config: Config, endpoints: Mapping[str, EndpointConfig], timeout: float | Timeout | None) -> Config:
-    """Put what code says over what file and environment say."""
-    if not endpoints and timeout is None:
-        return config
-    merged = dict(config.endpoints)
-    sources = dict(config.sources)
-    for name, given in endpoints.items():
-        below = merged.get(name, EndpointConfig())
-        changes = {
-            field.name: getattr(given, field.name)
-            for field in attrs.fields(EndpointConfig)
-            if getattr(given, field.name) not in (None, {})
-        }
-        merged[name] = attrs.evolve(below, **changes)
-        for field in changes:
-            for setting in [key for key in sources if key.startswith(f"endpoints.{name}.{field}")]:
-                del sources[setting]
-    if timeout is not None:
-        sources.pop("timeout", None)
-    return attrs.evolve(
-        config, endpoints=merged, sources=sources, timeout=timeout if timeout is not None else config.timeout
-    )

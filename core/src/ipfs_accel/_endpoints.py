@@ -158,6 +158,7 @@ class _Resolver:
             retry=given.retry or config.retry or RetryConfig(),
             breaker=given.breaker or config.breaker or BreakerConfig(),
             limits=given.limits or config.limits,
+            batching=given.batching,
             key_policy=given.key_policy or "round_robin",
         )
 

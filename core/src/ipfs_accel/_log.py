@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .errors import AccelError
     from .types import CallInfo, Tried
 
-__all__ = ["failed", "finished", "retrying"]
+__all__ = ["failed", "finished", "retrying", "trouble"]
 
 _stdlib = logging.getLogger("ipfs_accel")
 _stdlib.addHandler(logging.NullHandler())
@@ -45,6 +45,10 @@ def finished(call: Call, info: CallInfo, answer: object) -> None:
         backend=info.backend,
         model=call.model,
         request_id=info.request_id,
+        key=info.key,
+        attempts=info.attempts,
+        cost=info.cost,
+        queue=info.timing.queue,
         first_event=info.timing.first_event,
         total=info.timing.total,
         input_tokens=getattr(usage, "input_tokens", None),
@@ -66,6 +70,7 @@ def failed(call: Call, error: AccelError) -> None:
         status=getattr(error, "status", None),
         code=getattr(error, "code", None),
         request_id=getattr(error, "request_id", None),
+        attempts=getattr(error, "attempts", 1),
     )
 
 
@@ -76,3 +81,9 @@ def retrying(call: Call, tried: Tried) -> None:
     import attrs  # noqa: PLC0415 - as structlog
 
     _logger().info("attempt_failed", operation=call.operation, **attrs.asdict(tried))
+
+
+def trouble(sentence: str) -> None:
+    """Log what went wrong beside a call, and does not concern its caller."""
+    if _is_heard(logging.WARNING):
+        _logger().warning("trouble", what=sentence)

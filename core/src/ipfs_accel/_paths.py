@@ -8,7 +8,7 @@ import platformdirs
 
 from .errors import InvalidRequestError
 
-__all__ = ["config_dir", "data_dir", "safe_join"]
+__all__ = ["cache_dir", "config_dir", "data_dir", "safe_join"]
 
 _APP = "ipfs-accel"
 
@@ -21,6 +21,11 @@ def config_dir() -> Path:
 def data_dir() -> Path:
     """Return the folder of models and other data; it need not exist."""
     return Path(platformdirs.user_data_dir(_APP, appauthor=False))
+
+
+def cache_dir() -> Path:
+    """Return the folder of what may be thrown away; it need not exist."""
+    return Path(platformdirs.user_cache_dir(_APP, appauthor=False))
 
 
 def safe_join(folder: Path, name: str) -> Path:

@@ -21,6 +21,7 @@ from ._config import PluginPolicy
 from ._suggest import did_you_mean
 from .errors import AccelError, PluginError
 from .hookspecs import OPERATIONS, PROJECT, BackendInfo
+from .types import CallRecord
 
 __all__ = ["Backend", "PluginRecord", "Registry"]
 
@@ -79,12 +80,14 @@ class Backend:
         info: What `describe` said.
         operations: The operations whose hooks it implements.
         calls: Its own calls beyond them.
+        listeners: What is told of each call that is over.
     """
 
     name: str
     info: BackendInfo
     operations: frozenset[str]
     calls: Mapping[str, Callable[..., Any]]
+    listeners: tuple[Callable[[CallRecord], object], ...] = ()
     _manager: pluggy.PluginManager = attrs.field(alias="manager", repr=False)
 
     def plan(self, operation: str, **arguments: Any) -> Any:
@@ -254,7 +257,16 @@ class Registry:
             manager.register(middleware)
         own_calls = manager.hook.calls() if "calls" in implemented else {}
         operations = frozenset(implemented.intersection(OPERATIONS))
-        return Backend(name=info.name, info=info, operations=operations, calls=own_calls, manager=manager)
+        heard = manager.hook.call_finished.get_hookimpls()
+        listeners = (lambda record: manager.hook.call_finished(record=record),) if heard else ()
+        return Backend(
+            name=info.name,
+            info=info,
+            operations=operations,
+            calls=own_calls,
+            listeners=listeners,
+            manager=manager,
+        )
 
     def _load_middleware(self) -> list[Any]:
         if self._middleware is None:

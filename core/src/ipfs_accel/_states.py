@@ -41,6 +41,7 @@ class EndpointState:
     """What a client knows of one endpoint.
 
     Attributes:
+        active: Attempts under way, streams until their end.
         is_isolated: Whether all its models are, by hand.
         breakers: Model id to its breaker, for the models that were called.
         keys: Its keys, if it has several.
@@ -48,6 +49,7 @@ class EndpointState:
         retry_tokens: What is left of the budget for retries.
     """
 
+    active: int
     is_isolated: bool
     breakers: dict[str, BreakerState]
     keys: tuple[KeyState, ...]
@@ -74,6 +76,7 @@ def _state(target: Target) -> EndpointState:
             retry_after=breaker.retry_after(now),
         )
     return EndpointState(
+        active=len(guard.under_way),
         is_isolated=guard.is_isolated,
         breakers=breakers,
         keys=() if guard.pool is None else guard.pool.states(),

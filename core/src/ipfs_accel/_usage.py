@@ -27,6 +27,7 @@ class UsageTotal:
         model: Model id as the callers gave it.
         calls: That were answered.
         failed: That were not.
+        cached: That were answered from the cache, beside the calls.
         input_tokens: Sum of those that are known; cached ones included.
         cached_input_tokens: Of those.
         output_tokens: Sum of those that are known.
@@ -38,6 +39,7 @@ class UsageTotal:
     model: str
     calls: int = 0
     failed: int = 0
+    cached: int = 0
     input_tokens: int = 0
     cached_input_tokens: int = 0
     output_tokens: int = 0
@@ -76,6 +78,11 @@ class Ledger:
         """Count a call that was not."""
         with self._lock:
             self._total(endpoint, model).failed += 1
+
+    def from_cache(self, endpoint: str, model: str) -> None:
+        """Count an answer from the cache."""
+        with self._lock:
+            self._total(endpoint, model).cached += 1
 
     def totals(self) -> tuple[UsageTotal, ...]:
         """Return what was counted so far, by endpoint and model."""

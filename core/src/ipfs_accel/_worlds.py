@@ -98,7 +98,7 @@ class SyncBase(_Base):
 
     def close(self) -> None:
         """Close all connections; later calls raise `ClientClosedError`."""
-        self._core.is_closed = True
+        self._core.close()
         if self._open_world is not None:
             self._open_world.transport.close()
 
@@ -132,7 +132,7 @@ class AsyncBase(_Base):
 
     async def close(self) -> None:
         """Close all connections; later calls raise `ClientClosedError`."""
-        self._core.is_closed = True
+        self._core.close()
         if self._open_world is not None:
             await self._open_world.transport.close()
 

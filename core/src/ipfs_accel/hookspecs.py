@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         Batch,
         BatchRequest,
         BatchSummary,
+        CallRecord,
         ChatRequest,
         ChatResponse,
         ClassifyRequest,
@@ -317,6 +318,14 @@ def calls() -> Mapping[str, Callable[..., Plan[Any] | StreamPlan[Any]]]:  # type
 
     Each is a function `(endpoint, **arguments) -> Plan`; a user reaches it with `client.call(endpoint, name, …)`, or
     with `client.stream_call(endpoint, name, …)` if the plan is one for a stream.
+    """
+
+
+@hookspec
+def call_finished(record: CallRecord) -> None:
+    """Hear how a call ended; for middleware, which the configuration has to name (`plugins.middleware`).
+
+    Called in the caller's thread, or in its event loop: whoever has much to do with it does that elsewhere.
     """
 
 

@@ -30,8 +30,17 @@ x-team = "canary"
 context_window = 5
 features = { vision = "yes" }
 
+[endpoints.lab.limits]
+tokens_per_minute = 1000
+
 [endpoints.gone]
 backend = "nowhere"
+
+[routes.safe]
+targets = ["lab/m", "studio/m"]
+
+[cache.semantic]
+embed = "lab/m"
 """
 
 
@@ -57,6 +66,10 @@ def test_every_setting_has_its_source(run: Run, config: Path, monkeypatch: pytes
     assert found["endpoints.lab.base_url"] == ("http://gpu1:8000", f"{config}:9")
     assert found["endpoints.lab.key"] == ("set", "LAB_KEY")
     assert found["endpoints.lab.key_env"] == ("LAB_KEY", f"{config}:10")
+    assert found["endpoints.lab.limits.tokens_per_minute"] == ("1000.0", f"{config}:21")
+    assert found["routes.safe.targets"] == ("lab/m, studio/m", f"{config}:27")
+    assert found["cache.semantic.embed"] == ("lab/m", f"{config}:30")
+    assert found["retry.attempts"] == ("1", "IPFS_ACCEL_RETRY_ATTEMPTS")
     assert found["endpoints.lab.timeout"][1] == f"{config}:11"
     assert found["endpoints.lab.headers.x-team"] == ("set", f"{config}:14")
     assert found["endpoints.lab.models.m.context_window"][0] == "5"

@@ -105,6 +105,7 @@ def test_health(run: Run) -> None:
     assert named.exit_code == 6
     found = json.loads(named.stdout)["health"]
     assert {name: each["ok"] for name, each in found.items()} == {"studio": True, "idle": False}
+    assert {name: each["state"]["is_isolated"] for name, each in found.items()} == {"studio": False, "idle": False}
     assert run("health", "idle", plugins=plugins).stdout.endswith("\treading weights\n")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
 import click
 
 from ipfs_accel._config import Config, EndpointConfig
@@ -23,6 +24,8 @@ __all__ = ["config", "config_path"]
 
 _SECRET_NAME = re.compile(r"key|token|secret|password|authorization|cookie", re.IGNORECASE)
 _PLAIN_FIELDS = ("default_model", "on_unsupported", "timeout", "proxy", "ca_file")
+_TABLES = ("retry", "limits", "breaker", "cache", "telemetry")
+_NO_SECRETS = {"key_env", "key_policy", "tokens_per_minute"}
 _POLICY_FIELDS = ("allow", "deny", "middleware")
 
 Setting = tuple[str, str | None, str]
@@ -96,6 +99,11 @@ def _settings(loaded: Config, state: State) -> Iterator[Setting]:
             _text(field, getattr(loaded.plugins, field)),
             sources.get(f"plugins.{field}", "default"),
         )
+    tables = {field: getattr(loaded, field) for field in _TABLES}
+    tables |= {f"routes.{name}": route for name, route in sorted(loaded.routes.items())}
+    for name, given in tables.items():
+        for setting, value in _entries(name, given):
+            yield setting, _text(setting, value), sources.get(setting, "code")
     inspection = Inspection(loaded, state)
     for name in inspection.endpoints:
         yield from _endpoint(loaded, inspection.target(name), name)
@@ -120,9 +128,11 @@ def _endpoint(loaded: Config, target: Target | AccelError, name: str) -> Iterato
 
 def _given(given: EndpointConfig) -> Iterator[tuple[str, Any]]:
     """Yield what was given for an endpoint, the tables in it entry by entry; never the key."""
-    for field in ("backend", "base_url", "key_env", "timeout"):
+    for field in ("backend", "base_url", "key_env", "key_policy", "timeout"):
         if getattr(given, field) is not None:
             yield field, getattr(given, field)
+    for field in ("retry", "limits", "breaker", "batching"):
+        yield from _entries(field, getattr(given, field))
     for field in ("headers", "options"):
         for name, value in getattr(given, field).items():
             yield f"{field}.{name}", value
@@ -134,12 +144,22 @@ def _given(given: EndpointConfig) -> Iterator[tuple[str, Any]]:
             yield f"models.{model}.features.{feature}", value
 
 
+def _entries(name: str, given: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what was given in a table of settings, and in tables within it; None is no table."""
+    for field in () if given is None else attrs.fields(type(given)):
+        value = getattr(given, field.name)
+        if attrs.has(type(value)):
+            yield from _entries(f"{name}.{field.name}", value)
+        elif value != field.default:
+            yield f"{name}.{field.name}", value
+
+
 def _text(name: str, value: Any) -> str | None:
     """Return a value as text; what may be a secret only as set."""
     if value is None:
         return None
     last = name.rpartition(".")[2]
-    if name.startswith("headers.") or (_SECRET_NAME.search(last) and last != "key_env"):
+    if name.startswith("headers.") or (_SECRET_NAME.search(last) and last not in _NO_SECRETS):
         return "set"
     if isinstance(value, str):
         return masked_url(value)

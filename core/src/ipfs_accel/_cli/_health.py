@@ -74,9 +74,10 @@ def health(state: State, endpoints: tuple[str, ...], interval: float | None, raw
     with state.client() as client:
         _check_names(client, endpoints)
         found = client.healthcheck_all(endpoints or None)
+        states = {name: plain(known) for name, known in client.states().items()}
     emit(
         state,
-        {"health": {name: _document(each, raw=raw) for name, each in found.items()}},
+        {"health": {name: {**_document(each, raw=raw), "state": states.get(name)} for name, each in found.items()}},
         lambda: table(state, _TITLES, _rows(found)),
     )
     if any(not found[name].ok for name in endpoints):

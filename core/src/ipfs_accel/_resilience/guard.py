@@ -18,9 +18,10 @@ from ipfs_accel.errors import (
 from .breaker import Breaker, Outcome
 from .budget import RetryBudget
 from .clock import Clock
-from .settings import BreakerConfig, LimitsConfig, RetryConfig
+from .settings import BatchingConfig, BreakerConfig, LimitsConfig, RetryConfig
 
 if TYPE_CHECKING:
+    from .batching import Batcher
     from .gate import Gate, Ticket
     from .keypool import KeyPolicy, KeyPool, PooledKey
 
@@ -37,6 +38,7 @@ class GuardSettings:
     retry: RetryConfig = attrs.field(factory=RetryConfig)
     breaker: BreakerConfig = attrs.field(factory=BreakerConfig)
     limits: LimitsConfig | None = None
+    batching: BatchingConfig | None = None
     key_policy: KeyPolicy = "round_robin"
 
 
@@ -48,7 +50,8 @@ class Guard:
         budget: What is left for that.
         gate: The limits; None if none are configured.
         pool: The keys, if there are several; otherwise None.
-        active: Calls under way that came over a route.
+        batcher: Joins small embeddings; None if that is not configured.
+        under_way: As many entries as there are attempts under way; its methods need no lock.
         is_isolated: Whether no call may go there at all.
     """
 
@@ -58,7 +61,8 @@ class Guard:
         self.budget = RetryBudget(settings.retry)
         self.gate: Gate | None = None
         self.pool: KeyPool | None = None
-        self.active = 0
+        self.batcher: Batcher | None = None
+        self.under_way: list[None] = []
         self.is_isolated = False
         self._breaker_config = settings.breaker
         self._breakers: dict[str, Breaker] = {}
@@ -66,6 +70,10 @@ class Guard:
             from .gate import Gate  # noqa: PLC0415 - few endpoints have limits
 
             self.gate = Gate(settings.limits, clock.now)
+        if settings.batching is not None:
+            from .batching import Batcher  # noqa: PLC0415 - few endpoints have it
+
+            self.batcher = Batcher(settings.batching, clock.now)
         if len(keys) > 1:
             from .keypool import KeyPool  # noqa: PLC0415 - few endpoints have several keys
 
@@ -100,6 +108,7 @@ class Hold:
 
     def __init__(self, guard: Guard, breaker: Breaker | None) -> None:
         self._guard = guard
+        guard.under_way.append(None)
         self._is_settled = False
         self.started = guard.clock.now()
         self.first_at: float | None = None
@@ -120,6 +129,7 @@ class Hold:
             return
         self._is_settled = True
         guard = self._guard
+        guard.under_way.pop()
         outcome = _outcome(error)
         if error is None:
             guard.budget.give_back(self.spent)
@@ -139,6 +149,7 @@ class Hold:
         # May run anywhere, even while this thread holds one of the locks: so nothing here takes one.
         if self._is_settled:
             return
+        self._guard.under_way.pop()
         if self.is_probe and self.breaker is not None:
             self.breaker.abandon()
         if self.key is not None and self._guard.pool is not None:

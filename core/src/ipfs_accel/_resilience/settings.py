@@ -20,6 +20,7 @@ __all__ = [
     "RetryConfig",
     "RouteConfig",
     "SemanticConfig",
+    "TelemetryConfig",
     "as_tuple",
     "one_of",
 ]
@@ -215,6 +216,17 @@ class CacheConfig:
     semantic: SemanticConfig | None = None
 
 
+@attrs.frozen(kw_only=True)
+class TelemetryConfig:
+    """Who is told of calls.
+
+    Attributes:
+        otel: Whether OpenTelemetry is, through the providers that the program has set up; needs the extra `otel`.
+    """
+
+    otel: bool = False
+
+
 def _check_targets(_instance: Any, attribute: Any, value: Any) -> None:
     if isinstance(value, str) or not value:
         raise ConfigError(f"{attribute.name}: expected a list of endpoint/model names, got {value!r}")
@@ -238,6 +250,6 @@ class RouteConfig:
     targets: tuple[str, ...] = attrs.field(converter=as_tuple, validator=_check_targets)
     policy: RoutePolicy = attrs.field(default="ordered", validator=one_of(*get_args(RoutePolicy)))  # pyright: ignore[reportAssignmentType]
     fallback_on: tuple[FailureClass, ...] | None = attrs.field(
-        default=None, validator=attrs.validators.optional(one_of(*get_args(FailureClass)))
+        default=None, converter=as_tuple, validator=attrs.validators.optional(one_of(*get_args(FailureClass)))
     )
     max_hops: int = attrs.field(default=MAX_HOPS, validator=_number(0, 100, whole=True))

@@ -49,6 +49,7 @@ from ._messages import (
     ToolCall,
     ToolResult,
 )
+from ._record import CallRecord
 from ._requests import (
     CallOptions,
     ChatOptions,
@@ -199,6 +200,7 @@ __all__ = [
     "BlockStart",
     "CallInfo",
     "CallOptions",
+    "CallRecord",
     "ChatOptions",
     "ChatRequest",
     "ChatResponse",

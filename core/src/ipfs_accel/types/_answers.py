@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
@@ -123,7 +123,9 @@ class CallInfo:
         request_id: The provider's id of the request, for its support.
         attempts: How often the call was tried.
         tried: The attempts that failed before.
-        cost: US dollars, by dated price data; None where anything of it is unknown.
+        cost: US dollars, by dated price data; None where anything of it is unknown; 0 for an answer from the cache.
+        cached: exact or semantic, for an answer from the cache; None for one that was made for this call.
+        joined: How many calls the request was for, if small ones were joined.
         headers: Of the response; None for local calls.
         timing: Where the time went.
     """
@@ -136,6 +138,8 @@ class CallInfo:
     attempts: int = 1
     tried: tuple[Tried, ...] = ()
     cost: float | None = None
+    cached: Literal["exact", "semantic"] | None = None
+    joined: int = 1
     headers: Headers | None = attrs.field(default=None, repr=False)
     timing: Timing
 
@@ -178,6 +182,11 @@ class Answer:
     def cost(self) -> float | None:
         """US dollars, by dated price data; None where anything of it is unknown."""
         return self.call.cost if self.call else None
+
+    @property
+    def cached(self) -> Literal["exact", "semantic"] | None:
+        """How the answer was found in the cache; None if it was made for this call."""
+        return self.call.cached if self.call else None
 
     @property
     def timing(self) -> Timing | None:

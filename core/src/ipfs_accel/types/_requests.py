@@ -78,6 +78,7 @@ class CallOptions(TypedDict, total=False):
         extra: Fields of the provider's own, put into the request as they are.
         on_upload: Called while a file is sent, with the bytes that are under way and their total.
         priority: Before whom it goes where an endpoint's limits make calls wait: high, normal (default) or low.
+        cache: Whether the answer may come from the cache and is kept; by default what the configuration says.
         key: A key for this call instead of the endpoint's, or a function that gives it.
     """
 
@@ -86,6 +87,7 @@ class CallOptions(TypedDict, total=False):
     extra: Mapping[str, Any]
     on_upload: Callable[[int, int], None]
     priority: Literal["high", "normal", "low"]
+    cache: bool
     key: str | Secret | Callable[[], str]
 
 
