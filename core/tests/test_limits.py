@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -294,3 +295,25 @@ def test_limits_meet_a_second_loop_with_a_clear_error() -> None:
         anyio.run(ask)
         with pytest.raises(e.ConfigError, match="another event loop"):
             anyio.run(ask)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_starts_anew() -> None:
+    many = streamed("a", *["b" * 100_000] * 30, "END")
+    script = [lambda connection: connection.send(many), fine("child"), fine("parent")]
+    with scripted(*script) as server, _client(Client, server.url, max_concurrent=1) as client:
+        stream = client.stream("acme/m", "q")
+        next(stream)
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                code = 0 if client.chat("acme/m", "q", timeout=20).text == "child" else 2
+            finally:
+                os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert client.states()["acme"].active == 1
+        stream.close()
+        assert client.chat("acme/m", "q").text == "parent"
+        assert client.states()["acme"].active == 0

@@ -104,6 +104,13 @@ class Call:
         """Return a call of its own for one of several plans that are performed side by side."""
         return copy(self)
 
+    def join(self, branch: Call) -> None:
+        """Take over what one of several plans learnt of its answer."""
+        self.head_at = branch.head_at or self.head_at
+        self.headers = branch.headers or self.headers
+        self.request_id = branch.request_id or self.request_id
+        self.key_id = branch.key_id or self.key_id
+
     def now(self) -> float:
         """Return the time by the client's clock."""
         return self.target.guard.clock.now()

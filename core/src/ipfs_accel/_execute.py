@@ -57,7 +57,10 @@ def _perform_plan(plan: Any, call: Call) -> Steps[Any]:
 
 
 def _side_by_side(plans: list[Any], call: Call) -> Steps[list[Any]]:
-    answers: list[Any] = yield Gather([_perform_plan(plan, call.branch()) for plan in plans])
+    branches = [call.branch() for _ in plans]
+    answers: list[Any] = yield Gather([_perform_plan(plan, own) for plan, own in zip(plans, branches, strict=True)])
+    for own in branches:
+        call.join(own)
     for answer in answers:
         if isinstance(answer, AccelError):
             raise answer

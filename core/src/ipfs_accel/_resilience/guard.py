@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -53,18 +55,28 @@ class Guard:
         batcher: Joins small embeddings; None if that is not configured.
         under_way: As many entries as there are attempts under way; its methods need no lock.
         is_isolated: Whether no call may go there at all.
+        generation: Grows when it starts anew; what was taken before is then nobody's.
     """
 
     def __init__(self, settings: GuardSettings, keys: Sequence[Any], clock: Clock) -> None:
         self.clock = clock
         self.retry = settings.retry
+        self.is_isolated = False
+        self.generation = 0
+        self._settings = settings
+        self._keys = keys
+        self.start_anew()
+        _guards.add(self)
+
+    def start_anew(self) -> None:
+        """Forget all calls: in a forked child they are the parent's, and so are locks that somebody held."""
+        settings, clock = self._settings, self.clock
+        self.generation += 1
         self.budget = RetryBudget(settings.retry)
         self.gate: Gate | None = None
         self.pool: KeyPool | None = None
         self.batcher: Batcher | None = None
         self.under_way: list[None] = []
-        self.is_isolated = False
-        self._breaker_config = settings.breaker
         self._breakers: dict[str, Breaker] = {}
         if settings.limits is not None:
             from .gate import Gate  # noqa: PLC0415 - few endpoints have limits
@@ -74,26 +86,26 @@ class Guard:
             from .batching import Batcher  # noqa: PLC0415 - few endpoints have it
 
             self.batcher = Batcher(settings.batching, clock.now)
-        if len(keys) > 1:
+        if len(self._keys) > 1:
             from .keypool import KeyPool  # noqa: PLC0415 - few endpoints have several keys
 
-            self.pool = KeyPool(keys, settings.key_policy, clock.now)
+            self.pool = KeyPool(self._keys, settings.key_policy, clock.now)
 
     @property
     def guards_last(self) -> bool:
         """Whether a call is refused while its only target counts as down."""
-        return self._breaker_config.even_last
+        return self._settings.breaker.even_last
 
     def breaker(self, model: str) -> Breaker | None:
         """Return the breaker of a model; None if outcomes are not watched."""
         found = self._breakers.get(model)
-        if found is None and self._breaker_config.enabled:
+        if found is None and self._settings.breaker.enabled:
             if len(self._breakers) >= MAX_BREAKERS:
                 now = self.clock.now()
                 for name, each in list(self._breakers.items()):
                     if each.state(now) == "closed":
                         self._breakers.pop(name, None)
-            found = self._breakers.setdefault(model, Breaker(self._breaker_config, self.clock.random))
+            found = self._breakers.setdefault(model, Breaker(self._settings.breaker, self.clock.random))
         return found
 
     def breakers(self) -> dict[str, Breaker]:
@@ -101,13 +113,37 @@ class Guard:
         return dict(self._breakers)
 
 
+_guards: weakref.WeakSet[Guard] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for guard in list(_guards):
+        guard.start_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
 class Hold:
     """What one attempt has taken and gives back: by `settle`, or when it is dropped."""
 
-    __slots__ = ("_guard", "_is_settled", "breaker", "first_at", "is_probe", "key", "spent", "started", "ticket")
+    __slots__ = (
+        "_generation",
+        "_guard",
+        "_is_settled",
+        "breaker",
+        "first_at",
+        "is_probe",
+        "key",
+        "spent",
+        "started",
+        "ticket",
+    )
 
     def __init__(self, guard: Guard, breaker: Breaker | None) -> None:
         self._guard = guard
+        self._generation = guard.generation
         guard.under_way.append(None)
         self._is_settled = False
         self.started = guard.clock.now()
@@ -125,10 +161,10 @@ class Hold:
             error: None for an answer; a cancellation says nothing of the target.
             usage: The tokens of the answer, where they are known.
         """
-        if self._is_settled:
+        guard = self._guard
+        if self._is_settled or self._generation != guard.generation:
             return
         self._is_settled = True
-        guard = self._guard
         guard.under_way.pop()
         outcome = _outcome(error)
         if error is None:
@@ -147,7 +183,7 @@ class Hold:
 
     def __del__(self) -> None:
         # May run anywhere, even while this thread holds one of the locks: so nothing here takes one.
-        if self._is_settled:
+        if self._is_settled or self._generation != self._guard.generation:
             return
         self._guard.under_way.pop()
         if self.is_probe and self.breaker is not None:
