@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
-from ipfs_accel import AsyncClient, Client, Config, EndpointConfig, Timeout
+from ipfs_accel import AsyncClient, Client, Config, EndpointConfig, RetryConfig, Timeout
 from ipfs_accel._http._pool import PoolStats
 from ipfs_accel.errors import AccelError
 from ipfs_accel.hookspecs import BackendInfo
@@ -106,7 +106,9 @@ class Subject:
             backend=name, base_url=url + self.path, key=self.key, options=self.options, timeout=timeout
         )
         plugins = () if isinstance(self.plugin, str) else (self.plugin,)
-        return {"config": Config(environ={}), "endpoints": {name: endpoint}, "plugins": plugins}
+        # The contract is about what a backend makes of the first answer; the core would ask a failing server again.
+        config = Config(environ={}, retry=RetryConfig(attempts=1))
+        return {"config": config, "endpoints": {name: endpoint}, "plugins": plugins}
 
     def run(
         self, world: World, exchange: Exchange, url: str, *, timeout: Timeout = PATIENCE, calls: int = 1
