@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 if TYPE_CHECKING:
+    from .catalogue import Catalogue
     from .plans import Endpoint, ErrorDetail, HttpResponse
     from .types import ModelInfo, Timeout
 
@@ -59,7 +60,8 @@ class BackendInfo:
         options_env: Name of a field of `options` to the environment variable that may set it.
         headers: Fixed headers of every request, from the settings; given the `options` instance.
         read_error: Reads an error answer's body; None means that the status and the text are all there is.
-        describe_model: Adds what the plugin knows of a model beforehand, such as its prices (see `catalogue`).
+        catalogue: Reads the plugin's dated data of models, if it has any (see `ipfs_accel.catalogue`).
+        describe_model: Adds what the plugin knows of a model beforehand, such as its prices.
         prices_hold: Whether an answer with this `extra` costs what the price list says; None means always.
         request_id_headers: Response headers that may hold the provider's id of a request.
         idempotency_header: Request header by which the server does a repeated POST only once, if it has one.
@@ -81,6 +83,7 @@ class BackendInfo:
     options_env: Mapping[str, str] = attrs.field(factory=dict)
     headers: Callable[[Any], Mapping[str, str]] | None = None
     read_error: Callable[[HttpResponse], ErrorDetail] | None = None
+    catalogue: Callable[[], Catalogue] | None = None
     describe_model: Callable[[Endpoint, ModelInfo], ModelInfo] | None = None
     prices_hold: Callable[[Mapping[str, Any]], bool] | None = None
     request_id_headers: tuple[str, ...] = ("x-request-id", "request-id")

@@ -18,7 +18,7 @@ from . import _answers as answers
 from . import _limits as limits
 from . import _requests as requests
 from ._errors import read_error
-from ._models import described, prices_hold, read_model
+from ._models import catalogue, described, prices_hold, read_model
 from ._pages import ask, listed, post
 from ._requests import block
 from ._rules import Rules, is_hosted, rules_of
@@ -103,6 +103,7 @@ class Claude:
             options=Options,
             headers=_headers,
             read_error=read_error,
+            catalogue=catalogue,
             describe_model=described,
             prices_hold=prices_hold,
             request_id_headers=("request-id", "x-request-id"),

@@ -15,7 +15,7 @@ from ipfs_accel.wire.openai_errors import field
 from ._fields import given, seconds
 from ._rules import is_hosted
 
-__all__ = ["described", "prices_hold", "read_model"]
+__all__ = ["catalogue", "described", "prices_hold", "read_model"]
 
 _FEATURES = {
     "vision": "image_input",
@@ -32,7 +32,7 @@ _INPUTS = {"vision": "image", "documents": "document"}
 
 def described(endpoint: Endpoint, model: ModelInfo) -> ModelInfo:
     """Add what the catalogue knows, for Anthropic's own service."""
-    return _catalogue().describe(model) if is_hosted(endpoint) else model
+    return catalogue().describe(model) if is_hosted(endpoint) else model
 
 
 def prices_hold(extra: Mapping[str, Any]) -> bool:
@@ -47,7 +47,8 @@ def prices_hold(extra: Mapping[str, Any]) -> bool:
 
 
 @cache
-def _catalogue() -> Catalogue:
+def catalogue() -> Catalogue:
+    """Read what the plugin knows of models."""
     return Catalogue.load("ipfs_accel_claude")
 
 

@@ -86,6 +86,7 @@ class Gemini:
             },
             headers=headers,
             read_error=read_error,
+            catalogue=models.catalogue,
             describe_model=models.described,
             prices_hold=models.prices_hold,
             documentation="https://ai.google.dev/api",

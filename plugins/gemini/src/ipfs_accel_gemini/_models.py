@@ -17,7 +17,7 @@ from ipfs_accel.wire.openai_errors import field
 from ._fields import given, number
 from ._routes import ask, checked, listed, model_name, path_of, quoted, scope, version
 
-__all__ = ["described", "every", "health", "one", "prices_hold"]
+__all__ = ["catalogue", "described", "every", "health", "one", "prices_hold"]
 
 _METHODS = {
     "generateContent": ("chat", "stream"),
@@ -69,7 +69,7 @@ def described(endpoint: Endpoint, model: ModelInfo) -> ModelInfo:
     """Add what the catalogue knows, for Google's own services; regions of Vertex AI have prices of their own."""
     if not (urlsplit(endpoint.base_url).hostname or "").endswith(_HOSTS):
         return model
-    known = _catalogue().describe(attrs.evolve(model, id=model.id.rpartition("/")[2]))
+    known = catalogue().describe(attrs.evolve(model, id=model.id.rpartition("/")[2]))
     if endpoint.options.vertex and not scope(endpoint).endswith("/global"):
         unknown: dict[str, Any] = dict.fromkeys(_PRICES)
         known = attrs.evolve(known, **unknown)
@@ -77,7 +77,8 @@ def described(endpoint: Endpoint, model: ModelInfo) -> ModelInfo:
 
 
 @cache
-def _catalogue() -> Catalogue:
+def catalogue() -> Catalogue:
+    """Read what the plugin knows of models."""
     return Catalogue.load("ipfs_accel_gemini")
 
 

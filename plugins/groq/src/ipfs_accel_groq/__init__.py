@@ -107,6 +107,7 @@ class Groq(OpenAIAudio, OpenAIFiles, OpenAIResponses):
         options=Options,
         headers=_headers,
         read_error=read_error,
+        catalogue=_models.catalogue,
         prices_hold=_models.prices_hold,
         documentation="https://console.groq.com/docs/api-reference",
     )

@@ -14,7 +14,7 @@ from ipfs_accel.errors import InvalidRequestError, ModelNotFoundError
 from ipfs_accel.plans import Endpoint
 from ipfs_accel.types import ModelInfo
 
-__all__ = ["about_missing", "check", "described", "holds", "prices_hold"]
+__all__ = ["about_missing", "catalogue", "check", "described", "holds", "prices_hold"]
 
 _SERVED = "groq: models that the server named"
 _PRICES = ("input_price", "second_price", "character_price")
@@ -35,7 +35,8 @@ _CANNOT = {
 
 
 @cache
-def _catalogue() -> Catalogue:
+def catalogue() -> Catalogue:
+    """Read what the plugin knows of models."""
     return Catalogue.load("ipfs_accel_groq")
 
 
@@ -59,9 +60,9 @@ def described(endpoint: Endpoint, model: ModelInfo) -> ModelInfo:
         endpoint.memo.setdefault(_SERVED, {})[model.id] = told.get("active") is not False
     if not holds(endpoint):
         return model
-    if model.id not in _catalogue().models:
+    if model.id not in catalogue().models:
         return attrs.evolve(model, features={**dict.fromkeys(_CANNOT, UNKNOWN), **model.features})
-    found = _catalogue().describe(model)
+    found = catalogue().describe(model)
     # What the server has is there, whatever was announced: some contracts keep a model for longer.
     return attrs.evolve(found, retired=None) if _is_served(endpoint, model.id) and _is_over(found.retired) else found
 
@@ -78,7 +79,7 @@ def _as_told(model: ModelInfo, told: dict[str, Any]) -> ModelInfo:
 
 def _is_over(retired: str | None) -> bool:
     # Measured by the catalogue's own date: what is only announced in it is for the server to say.
-    return retired is not None and retired <= _catalogue().date
+    return retired is not None and retired <= catalogue().date
 
 
 def _is_served(endpoint: Endpoint, model: str) -> bool:
@@ -92,7 +93,7 @@ def check(endpoint: Endpoint, model: str, *features: str) -> None:
         ModelNotFoundError: It is retired, and the server has not listed it.
         InvalidRequestError: It is of another category.
     """
-    known = _catalogue().models.get(model) if holds(endpoint) else None
+    known = catalogue().models.get(model) if holds(endpoint) else None
     if known is None:
         return
     if _is_over(known.get("retired")) and not _is_served(endpoint, model):
@@ -115,7 +116,7 @@ def check(endpoint: Endpoint, model: str, *features: str) -> None:
 
 def about_missing(model: str) -> str:
     """Return the hint for a model that the server does not have."""
-    known = _catalogue().models.get(model, {})
+    known = catalogue().models.get(model, {})
     if known.get("retired"):
         return f"Groq retired it by {known['retired']}; use {known['replacement']!r}"
     near = [each for each in _nearest(model) if each != model]
@@ -130,7 +131,7 @@ def _nearest(name: str, *features: str) -> list[str]:
     guards = not features or not {"moderate", "classify"}.isdisjoint(features)
     fit = [
         model
-        for model, known in _catalogue().models.items()
+        for model, known in catalogue().models.items()
         if any(price in known for price in _PRICES)
         and all(known["features"].get(feature) == "yes" for feature in features)
         and (guards or known["category"] != "guard")

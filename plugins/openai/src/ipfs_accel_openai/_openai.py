@@ -69,6 +69,11 @@ def _headers(options: Options) -> Mapping[str, str]:
     return {name: value for name, value in named.items() if value}
 
 
+@cache
+def _catalogue() -> Catalogue:
+    return Catalogue.load("ipfs_accel_openai")
+
+
 class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
     """All that OpenAI's own service has for calls over HTTP."""
 
@@ -84,6 +89,7 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
         options=Options,
         options_env={"organization": "OPENAI_ORG_ID", "project": "OPENAI_PROJECT_ID"},
         headers=_headers,
+        catalogue=_catalogue,
         prices_hold=_rules.prices_hold,
         documentation="https://platform.openai.com/docs/api-reference",
     )
@@ -233,8 +239,3 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
         if self.is_hosted(endpoint):
             _limits.check_tools(request.tools)
         return super().responses_body(endpoint, request, stream=stream)
-
-
-@cache
-def _catalogue() -> Catalogue:
-    return Catalogue.load("ipfs_accel_openai")
