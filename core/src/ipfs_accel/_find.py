@@ -46,6 +46,7 @@ class QueryOptions(TypedDict, total=False):
         min_context: Tokens that its context window has to hold.
         max_input_price: Most US dollars per million input tokens.
         max_output_price: Most US dollars per million output tokens.
+        healthy: Whether its endpoint has to serve now; each is checked for that.
     """
 
     operation: str | None
@@ -53,6 +54,7 @@ class QueryOptions(TypedDict, total=False):
     min_context: int | None
     max_input_price: float | None
     max_output_price: float | None
+    healthy: bool
 
 
 @attrs.frozen(kw_only=True)
@@ -64,6 +66,7 @@ class Query:
     min_context: int | None = None
     max_input_price: float | None = None
     max_output_price: float | None = None
+    healthy: bool = False
 
 
 def query(options: QueryOptions) -> Query:
@@ -128,13 +131,25 @@ def _matches(core: Core, endpoint: str, wanted: Query) -> Steps[list[Match]]:
         raise UnsupportedOperationError(f"the backend {target.backend.name!r} does not implement {wanted.operation!r}")
     if "list_models" not in operations:
         raise UnsupportedOperationError(f"the backend {target.backend.name!r} cannot list its models")
+    unchecked = (yield from _unchecked(core, endpoint)) if wanted.healthy else []
     models = yield from core.list_models(endpoint, LOAD_SECONDS, SURVEY_SECONDS)
     found = []
     for model in models:
         unknown = _unknown_criteria(model, wanted)
         if unknown is not None:
-            found.append(Match(endpoint=endpoint, model=model, unknown=tuple(unknown)))
+            found.append(Match(endpoint=endpoint, model=model, unknown=(*unknown, *unchecked)))
     return found
+
+
+def _unchecked(core: Core, endpoint: str) -> Steps[list[str]]:
+    """Return the criterion that stays open where a backend has no check; an endpoint that does not serve is refused."""
+    try:
+        health = yield from healthcheck(core, endpoint, LOAD_SECONDS)
+    except UnsupportedOperationError:
+        return ["healthy"]
+    if not health.ok:
+        raise APIConnectionError(f"it is {health.status}" + (f": {health.detail}" if health.detail else ""))
+    return []
 
 
 def _unknown_criteria(model: ModelInfo, wanted: Query) -> list[str] | None:
