@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from ipfs_accel import BackendInfo, hookimpl
 from ipfs_accel.plans import Ready
-from ipfs_accel.types import Health
+from ipfs_accel.types import Health, ModelInfo
 from pytest_httpserver import HTTPServer
 
 from .conftest import Run
@@ -24,6 +24,31 @@ class Idle:
     @hookimpl
     def healthcheck(self, endpoint: object) -> Ready[Health]:
         return Ready(value=Health(status="loading", server="idle 1", detail="reading\tweights"))
+
+
+class Catalogued:
+    """Lists one model, and has no check."""
+
+    api_version = 1
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @hookimpl
+    def describe(self) -> BackendInfo:
+        return BackendInfo(name=self.name)
+
+    @hookimpl
+    def list_models(self, endpoint: object) -> Ready[tuple[ModelInfo, ...]]:
+        return Ready(value=(ModelInfo(id="m3"),))
+
+
+class Busy(Catalogued):
+    """The same with a check that says that it does not serve yet."""
+
+    @hookimpl
+    def healthcheck(self, endpoint: object) -> Ready[Health]:
+        return Ready(value=Health(status="loading", detail="reading weights"))
 
 
 @pytest.fixture
@@ -75,6 +100,20 @@ def test_find(run: Run) -> None:
     assert run("find", "--operation", "fly").exit_code == 2
 
 
+@pytest.mark.usefixtures("models")
+def test_find_what_serves_now(run: Run) -> None:
+    unchecked, busy = Catalogued("unchecked"), Busy("busy")
+    found = run("find", "--healthy", plugins=[Studio(), busy, unchecked])
+    assert [line.split("\t")[:2] for line in found.stdout.splitlines()] == [
+        ["studio/m1", ""],
+        ["studio/m2", ""],
+        ["unchecked/m3", "healthy"],
+    ]
+    assert found.stderr == "skipped busy: it is loading: reading weights\n"
+    assert run("find", "--healthy", "-e", "busy", plugins=[busy]).exit_code == 1
+    assert "busy/m3" in run("find", plugins=[busy]).stdout
+
+
 def test_capabilities(run: Run) -> None:
     lines = run("capabilities", "studio").stdout.splitlines()
     assert lines[0] == "studio\tchat\tyes\thook"
@@ -87,11 +126,12 @@ def test_capabilities(run: Run) -> None:
 
 
 def test_capabilities_side_by_side_on_a_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("_survey", "_output"):
+    for module in ("_capabilities", "_output"):
         monkeypatch.setattr(f"ipfs_accel._cli.{module}.is_terminal", lambda **_: True)
     lines = run("capabilities", plugins=[Studio(), Idle()]).stdout.splitlines()
     assert lines[0].split() == ["IDLE", "STUDIO"]
-    assert lines[1].split() == ["chat", "no", "(hook)", "yes", "(hook)"]
+    assert lines[1].split() == ["chat", "no", "yes"]
+    assert lines[-1] == "studio, own calls: add, colours"
 
 
 @pytest.mark.usefixtures("models")

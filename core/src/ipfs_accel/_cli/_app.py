@@ -36,7 +36,7 @@ _SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Look around": {
         "models": ("_survey", "List the models that endpoints serve."),
         "find": ("_survey", "Find models by what they can do and cost."),
-        "capabilities": ("_survey", "Tell what endpoints and models can do."),
+        "capabilities": ("_capabilities", "Tell what endpoints and models can do."),
         "health": ("_health", "Check whether endpoints can serve."),
         "backends": ("_survey", "List the installed backends."),
         "usage": ("_usage", "Add up what calls used and cost."),

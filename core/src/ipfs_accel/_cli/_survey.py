@@ -1,4 +1,4 @@
-"""`ipfs-accel models`, `find`, `capabilities` and `backends`: what there is."""
+"""`ipfs-accel models`, `find` and `backends`: what there is."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ from typing import Any
 
 import click
 
-from ipfs_accel.capabilities import Capabilities, Match, Support
-from ipfs_accel.errors import AccelError
+from ipfs_accel.capabilities import Match
 from ipfs_accel.hookspecs import OPERATIONS
 from ipfs_accel.types import ModelInfo
 
 from . import _arguments as arguments
 from . import _failures
 from ._command import Command, State, pass_state
-from ._inspect import Inspection
-from ._output import emit, is_terminal, note, table
+from ._output import emit, note, table
 from ._values import plain
 
-__all__ = ["backends", "capabilities", "find", "models"]
+__all__ = ["backends", "end_skipped", "find", "model_facts", "models"]
 
 
 @click.command(
@@ -51,7 +49,7 @@ def models(state: State, endpoints: tuple[str, ...], raw: bool) -> None:
         {"models": [_match(match, raw=raw) for match in matches], "skipped": dict(skipped)},
         lambda: _show_models(state, matches),
     )
-    _end_skipped(state, skipped, endpoints)
+    end_skipped(state, skipped, endpoints)
 
 
 def _match(match: Match, *, raw: bool) -> dict[str, Any]:
@@ -62,11 +60,12 @@ def _show_models(state: State, matches: Iterable[Match]) -> None:
     table(
         state,
         ("model", "context", "$/M in", "$/M out", "features"),
-        [(match.name, *_facts(match.model)) for match in matches],
+        [(match.name, *model_facts(match.model)) for match in matches],
     )
 
 
-def _facts(model: ModelInfo) -> tuple[Any, ...]:
+def model_facts(model: ModelInfo) -> tuple[Any, ...]:
+    """Return context window, prices and features as cells of a table."""
     features = [name for name, support in sorted(model.features.items()) if support.value == "yes"]
     return model.context_window, _price(model.input_price), _price(model.output_price), ", ".join(features)
 
@@ -75,7 +74,7 @@ def _price(price: float | None) -> str | None:
     return None if price is None else f"{price:g}"
 
 
-def _end_skipped(state: State, skipped: Mapping[str, str], named: Collection[str]) -> None:
+def end_skipped(state: State, skipped: Mapping[str, str], named: Collection[str]) -> None:
     """Tell which endpoints are missing from the answer; that is a failure if they were asked for by name."""
     for name, reason in skipped.items():
         note(state, f"skipped {name}: {reason}")
@@ -90,6 +89,7 @@ def _end_skipped(state: State, skipped: Mapping[str, str], named: Collection[str
     examples=(
         "ipfs-accel find --operation chat --feature tools --feature vision",
         "ipfs-accel find --min-context 128000 --max-input-price 1 -e openai",
+        "ipfs-accel find --operation embed --healthy",
     ),
 )
 @click.option("--operation", type=click.Choice(OPERATIONS), metavar="NAME", help=f"One of {', '.join(OPERATIONS)}.")
@@ -97,6 +97,7 @@ def _end_skipped(state: State, skipped: Mapping[str, str], named: Collection[str
 @click.option("--min-context", type=int, metavar="TOKENS", help="What the context window has to hold.")
 @click.option("--max-input-price", type=float, metavar="USD", help="Most US dollars per million input tokens.")
 @click.option("--max-output-price", type=float, metavar="USD", help="Most US dollars per million output tokens.")
+@click.option("--healthy", is_flag=True, help="Only of endpoints that serve now; each is checked.")
 @click.option(
     "-e",
     "--endpoint",
@@ -116,6 +117,7 @@ def find(
     min_context: int | None,
     max_input_price: float | None,
     max_output_price: float | None,
+    healthy: bool,
     endpoints: tuple[str, ...],
     raw: bool,
 ) -> None:
@@ -127,67 +129,16 @@ def find(
             min_context=min_context,
             max_input_price=max_input_price,
             max_output_price=max_output_price,
+            healthy=healthy,
             endpoints=endpoints or None,
         )
     document = {"matches": [_match(match, raw=raw) for match in found], "skipped": dict(found.skipped)}
     titles = ("model", "unconfirmed", "context", "$/M in", "$/M out", "features")
-    rows = [(match.name, ", ".join(match.unknown), *_facts(match.model)) for match in found]
+    rows = [(match.name, ", ".join(match.unknown), *model_facts(match.model)) for match in found]
     emit(state, document, lambda: table(state, titles, rows))
     if not found.matches:
         note(state, "no model fits")
-    _end_skipped(state, found.skipped, endpoints)
-
-
-@click.command(
-    cls=Command,
-    short_help="Tell what endpoints and models can do.",
-    help="Tell what each NAME, an endpoint or endpoint/model, can do: yes, no or unknown, and who says so. Without it: "
-    "all endpoints. Only for a model a server may be asked.",
-    examples=(
-        "ipfs-accel capabilities",
-        "ipfs-accel capabilities openai llvm",
-        "ipfs-accel capabilities openai/gpt-5.4-mini",
-    ),
-)
-@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=arguments.complete_models)
-@click.option("--raw", is_flag=True, help="With --json: add what the provider itself answered.")
-@pass_state
-def capabilities(state: State, names: tuple[str, ...], raw: bool) -> None:
-    """Tell what endpoints and models can do."""
-    found: dict[str, Capabilities] = {}
-    skipped: dict[str, str] = {}
-    with state.client() as client:
-        inspection = None if names else Inspection(client.config, state)
-        for name in names or client.endpoints():
-            try:
-                trouble = inspection and inspection.trouble(name)
-                if trouble:
-                    raise trouble
-                found[name] = client.capabilities(name)
-            except AccelError as error:
-                if names:
-                    raise
-                skipped[name] = error.message
-    document = {"capabilities": {name: plain(each, raw=raw) for name, each in found.items()}, "skipped": skipped}
-    emit(state, document, lambda: _show_capabilities(state, found))
-    _end_skipped(state, skipped, names)
-
-
-def _show_capabilities(state: State, found: Mapping[str, Capabilities]) -> None:
-    facts = {name: _supports(each) for name, each in found.items()}
-    if not is_terminal():
-        rows = [(name, what, each.value, each.source) for name, known in facts.items() for what, each in known.items()]
-        table(state, (), rows)
-        return
-    whats = list(dict.fromkeys([what for known in facts.values() for what in known]))
-    table(state, ("", *facts), [(what, *[known.get(what, "") for known in facts.values()]) for what in whats])
-
-
-def _supports(each: Capabilities) -> dict[str, Support]:
-    """Return operations and the model's features; what is known of the model wins."""
-    features = sorted(each.model.features) if each.model else []
-    known = {what: each.supports(what) for what in dict.fromkeys([*each.operations, *features])}
-    return known | {f"call {name}": Support("yes", "hook") for name in each.calls}
+    end_skipped(state, found.skipped, endpoints)
 
 
 @click.command(
