@@ -111,6 +111,41 @@ def test_files_that_were_altered_are_a_problem(run: Run, install: Install) -> No
     ]
 
 
+def test_code_that_was_added_or_taken_away_is_a_problem(run: Run, install: Install) -> None:
+    site = install("studio")
+    package = site / "plugin_acme_studio"
+    package.mkdir()
+    code = (site / "plugin_acme_studio.py").rename(package / "__init__.py").read_text()
+    names = [f"{package.name}/__init__.py", f"{package.name}/gone.py", "../../bin/studio"]
+    lines = [f"{name},sha256={_digest(code)},9\n" for name in names]
+    (site / "acme_studio-1.2.dist-info" / "RECORD").write_text("".join(lines))
+    (package / "added.py").touch()
+    (package / "cache.txt").touch()
+    report = json.loads(run("doctor", "--json", plugins=[]).stdout)
+    found = next(each for each in report["distributions"] if each["name"] == "acme-studio")
+    states = {Path(each["path"]).name: each["state"] for each in found["files"]}
+    assert states == {
+        "__init__.py": "same",
+        "added.py": "unrecorded",
+        "cache.txt": "unrecorded",
+        "gone.py": "missing",
+        "studio": "missing",
+    }
+    assert found["altered"] == 2
+    assert "gone.py (missing)" in report["problems"][0]["message"]
+    assert "added.py (unrecorded)" in report["problems"][0]["message"]
+
+
+def test_a_source_tree_has_no_record_to_differ_from(run: Run, install: Install) -> None:
+    site = install("studio")
+    info = site / "acme_studio-1.2.dist-info"
+    (info / "RECORD").write_text("acme_studio-1.2.dist-info/METADATA,,\n")
+    (info / "direct_url.json").write_text('{"url": "file:///src", "dir_info": {"editable": true}}')
+    result = run("doctor", plugins=[])
+    assert result.exit_code == 0, result.stdout
+    assert "files         acme-studio 1.2: 1 files, run from a source tree" in result.stdout
+
+
 def test_the_report_is_as_its_schema_says(run: Run, httpserver: HTTPServer, tmp_path: Path) -> None:
     schema = json.loads(run("doctor", "--schema").stdout)
     config = tmp_path / "config.toml"

@@ -70,7 +70,12 @@ class Origin:
     @property
     def altered(self) -> tuple[CodeFile, ...]:
         """The files that are not as they were installed; nothing can be said of what runs from a source tree."""
-        found = [each for each in self.files if each.state in {"changed", "missing"}]
+        found = [
+            each
+            for each in self.files
+            # A command outside the folder of packages is put elsewhere by some ways to install, or left out.
+            if each.state == "changed" or (each.state == "missing" and not each.path.startswith(".."))
+        ]
         if self.recorded and not self.editable:
             added = [each for each in self.files if each.state == "unrecorded"]
             found += [each for each in added if Path(each.path).suffix in _CODE]
