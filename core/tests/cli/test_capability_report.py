@@ -173,7 +173,7 @@ def test_hostile_names_stay_text(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("listed")
 def test_the_page_needs_nothing_else(run: Run, tmp_path: Path) -> None:
-    page = written(run, tmp_path, plugins=[Dated(), Mute()])
+    page = written(run, tmp_path, plugins=[Dated(), Mute("a b"), Mute("a-b")])
     names = [
         name for tag, attributes in page.elements for name in ("src", "href", "action", "data") if name in attributes
     ]

@@ -139,12 +139,12 @@ def _mark(support: Mapping[str, str] | None) -> Markup:
 
 
 def _models(models: Mapping[str, Any]) -> Markup:
-    known = [_endpoint_models(name, each) for name, each in models.items() if each["models"]]
+    listed = [(name, each) for name, each in models.items() if each["models"]]
+    known = [_endpoint_models(name, each, f"models-{number}") for number, (name, each) in enumerate(listed)]
     return join(known) if known else element("p", "No server and no catalogue told of any model.")
 
 
-def _endpoint_models(name: str, each: Mapping[str, Any]) -> Markup:
-    identity = f"models-of-{name}".replace(" ", "-")
+def _endpoint_models(name: str, each: Mapping[str, Any], identity: str) -> Markup:
     summary = element("summary", element("h3", name, id=identity), element("span", f" {_told_by(each)}", class_="soft"))
     rows = [_model(model) for model in each["models"]]
     told = [title for title in rows[0] if any(row[title] for row in rows)]
