@@ -6,13 +6,13 @@ from typing import Any
 import attrs
 import pytest
 from ipfs_accel import Audio, Document, Image, JsonSchema, Message, Tool
+from ipfs_accel._call_options import split_call_options
 from ipfs_accel._convert import (
     chat_request,
     completion_request,
     detokenize_request,
     embed_request,
     rerank_request,
-    split_call_options,
 )
 from ipfs_accel.errors import AccelError, InvalidRequestError
 from ipfs_accel.types import (
@@ -217,7 +217,15 @@ def test_call_options_are_split_off_and_checked() -> None:
     assert split_call_options(options) == {"timeout": 3, "policy": "warn", "on_upload": None}
     assert options == {"seed": 1}
     assert split_call_options({"timeout": Timeout(idle=1)})["timeout"] == Timeout(idle=1)
-    for bad in ({"timeout": 0}, {"timeout": "3"}, {"on_unsupported": "maybe"}, {"on_upload": 3}):
+    for bad in (
+        {"timeout": 0},
+        {"timeout": "3"},
+        {"on_unsupported": "maybe"},
+        {"on_upload": 3},
+        {"priority": 1},
+        {"cache": 1},
+        {"key": ""},
+    ):
         with pytest.raises(InvalidRequestError):
             split_call_options(dict(bad))
 

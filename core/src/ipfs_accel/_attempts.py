@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 LOOK_AGAIN = 1.0
 
-_WITHOUTLASTING_EFFECT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+_WITHOUT_LASTING_EFFECT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 LASTING = frozenset({"upload_file", "create_batch"})
 """Operations that leave something behind, which may then be there twice."""
 
@@ -36,7 +36,7 @@ def may_repeat(call: Call, method: str, *, has_idempotency_key: bool) -> bool:
 
     Asking a model twice costs tokens at most; what else a POST does may then be there twice.
     """
-    if has_idempotency_key or method in _WITHOUTLASTING_EFFECT:
+    if has_idempotency_key or method in _WITHOUT_LASTING_EFFECT:
         return True
     return call.request is not None and call.operation not in LASTING
 
