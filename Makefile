@@ -11,7 +11,7 @@ PLUGINS := $(patsubst %/pyproject.toml,%,$(filter plugins/%,$(PROJECTS)))
 DISTRIBUTIONS := --editable core $(PLUGINS:%=--editable %) 'ipfs-accel-llvm[embedded]'
 MODEL := .cache/tiny.gguf
 
-.PHONY: help demo test test-peers lint format bench dist constraints clean
+.PHONY: help demo test test-peers lint format docs bench dist constraints clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
@@ -36,6 +36,9 @@ format: $(VENV)/.test  ## format the code and apply safe fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(VENV)/.docs  ## build the documentation into docs/_build/html; a warning is an error
+	$(BIN)/python -m sphinx --fail-on-warning --quiet docs docs/_build/html
+
 bench: $(VENV)/.bench $(MODEL)  ## measure speed against httpx and the installed peers, in ratios
 	$(BIN)/python benchmarks/run.py
 
@@ -45,13 +48,13 @@ dist: $(VENV)/.test  ## build wheels and source distributions of everything
 constraints:  ## pin the newest versions that the checks can have on PYTHON, the oldest supported one
 	$(PYTHON) -m venv --clear $(NEWEST)
 	$(NEWEST)/bin/python $(PIP) --upgrade pip
-	$(NEWEST)/bin/python $(PIP) $(DISTRIBUTIONS) --group test --group lint
+	$(NEWEST)/bin/python $(PIP) $(DISTRIBUTIONS) --group test --group lint --group docs
 	{ sed -n '/^#/p' constraints.txt; $(NEWEST)/bin/python -m pip freeze --exclude-editable; } > $(NEWEST)/pins
 	mv $(NEWEST)/pins constraints.txt
 	rm -rf $(NEWEST)
 
 clean:  ## remove the environment, caches and builds
-	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis dist docs/_build docs/_generated
 
 $(VENV)/.pip: constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=…")'
@@ -65,6 +68,10 @@ $(VENV)/.demo: $(VENV)/.pip $(PROJECTS)
 
 $(VENV)/.test: $(VENV)/.demo
 	$(INSTALL) --group test --group lint
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.demo
+	$(INSTALL) --group docs
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.test

@@ -55,7 +55,16 @@ def _as_key(value: Any) -> Any:
 
 @attrs.frozen(kw_only=True)
 class ModelOverride:
-    """The user's word on a model; it wins over what servers and catalogues say."""
+    """The user's word on a model; it wins over what servers and catalogues say.
+
+    Attributes:
+        context_window: Tokens of input and output together.
+        max_output_tokens: Most tokens of an answer.
+        input_price: US dollars per million input tokens.
+        output_price: US dollars per million output tokens.
+        cached_input_price: US dollars per million input tokens that were read from a cache.
+        features: Feature, such as tools or vision, to yes, no or unknown.
+    """
 
     context_window: int | None = None
     max_output_tokens: int | None = None
@@ -129,7 +138,9 @@ class Config:
         timeout: For all endpoints.
         proxy: URL of a proxy for all requests.
         ca_file: PEM file of certificate authorities to trust instead of the usual ones.
-        retry: For endpoints without one of their own; likewise limits and breaker.
+        retry: How failures are tried again, for endpoints without one of their own.
+        limits: Likewise, how much an endpoint is asked at most.
+        breaker: Likewise, when a model counts as down.
         routes: Name to several targets that share it.
         cache: Which answers are kept; None means none but those whose calls ask for it.
         telemetry: Who is told of calls.

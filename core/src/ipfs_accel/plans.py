@@ -130,8 +130,7 @@ _JSON_HEADERS: Pairs = (("content-type", _JSON), ("accept", _JSON))
 
 def get(path: str, *, query: Pairs = (), headers: Pairs = (), base_url: str | None = None) -> HttpRequest:
     """Make a GET request for JSON."""
-    headers = (("accept", "application/json"), *headers)
-    return HttpRequest(method="GET", path=path, query=query, headers=headers, base_url=base_url)
+    return HttpRequest(method="GET", path=path, query=query, headers=(("accept", _JSON), *headers), base_url=base_url)
 
 
 def post_json(
@@ -321,7 +320,12 @@ class Job:
 
 @attrs.frozen(kw_only=True)
 class Local(Generic[T]):
-    """Run a blocking function: in the caller's thread, or in the thread pool of an async client."""
+    """Run a blocking function: in the caller's thread, or in the thread pool of an async client.
+
+    Attributes:
+        run: Is given the `Job`, and returns the answer.
+        unsupported: Options of the request that the backend cannot honour.
+    """
 
     run: Callable[[Job], T]
     unsupported: tuple[str, ...] = ()
@@ -329,7 +333,13 @@ class Local(Generic[T]):
 
 @attrs.frozen(kw_only=True)
 class LocalStream(Generic[T]):
-    """Run a blocking generator that tells the assembler what happens and yields after each step."""
+    """Run a blocking generator that tells the assembler what happens and yields after each step.
+
+    Attributes:
+        run: Is given the assembler and the `Job`.
+        assembler: Makes the assembler.
+        unsupported: Options of the request that the backend cannot honour.
+    """
 
     run: Callable[[Any, Job], Iterator[None]]
     assembler: Callable[[], Collecting[T]]

@@ -216,6 +216,7 @@ class Choice:
     """One of the answers to a chat.
 
     Attributes:
+        index: Number of the answer, from 0.
         message: The model's turn, ready to be put into the next request.
         finish_reason: stop, length, tool_calls, content_filter, or the provider's own word; None if it gave none.
         logprobs: One entry a token, if they were asked for.
@@ -276,6 +277,9 @@ class CompletionChoice:
     """One of the continuations of a prompt.
 
     Attributes:
+        index: Number of the answer, from 0.
+        text: The continuation.
+        finish_reason: Why it ended, as for a chat.
         logprobs: One entry a token, if they were asked for; the first token of an echoed prompt has logprob 0.
     """
 
@@ -287,7 +291,15 @@ class CompletionChoice:
 
 @attrs.frozen(kw_only=True)
 class CompletionResponse(Answer):
-    """The answer to a text completion; several prompts give their choices one after the other."""
+    """The answer to a text completion; several prompts give their choices one after the other.
+
+    Attributes:
+        id: The provider's id of the answer.
+        model: As the server names it.
+        choices: The continuations.
+        usage: Tokens, as far as the server tells.
+        extra: What only this provider says.
+    """
 
     id: str | None = None
     model: str | None = None
@@ -344,7 +356,13 @@ class RankedDocument:
 
 @attrs.frozen(kw_only=True)
 class RerankResponse(Answer):
-    """Documents by falling relevance."""
+    """Documents by falling relevance.
+
+    Attributes:
+        results: The documents, the most relevant first.
+        model: As the server names it.
+        usage: Tokens, as far as the server tells.
+    """
 
     results: tuple[RankedDocument, ...]
     model: str | None = None
@@ -370,6 +388,7 @@ class TokenCount(Answer):
     """How many input tokens a chat has.
 
     Attributes:
+        input_tokens: Tokens of the input.
         exact: Whether the serving model's own tokenizer counted.
         method: How it was counted: server, the name of a tokenizer, or estimate.
     """

@@ -22,6 +22,8 @@ class BlockStart:
     """A block begins.
 
     Attributes:
+        choice: Number of the answer, from 0.
+        block: Number of the block within it, from 0.
         type: text, reasoning, refusal, tool_call, audio, or opaque (which has no deltas).
         id: Of a tool call.
         name: Of the tool that is called.
@@ -36,7 +38,13 @@ class BlockStart:
 
 @attrs.frozen
 class TextDelta:
-    """A piece of the answer's text."""
+    """A piece of the answer's text.
+
+    Attributes:
+        text: The piece.
+        choice: Number of the answer, from 0.
+        block: Number of the block within it, from 0.
+    """
 
     text: str
     choice: int = 0
@@ -45,7 +53,13 @@ class TextDelta:
 
 @attrs.frozen
 class ReasoningDelta:
-    """A piece of visible reasoning."""
+    """A piece of visible reasoning.
+
+    Attributes:
+        text: The piece.
+        choice: Number of the answer, from 0.
+        block: Number of the block within it, from 0.
+    """
 
     text: str
     choice: int = 0
@@ -54,7 +68,13 @@ class ReasoningDelta:
 
 @attrs.frozen
 class RefusalDelta:
-    """A piece of a refusal."""
+    """A piece of a refusal.
+
+    Attributes:
+        text: The piece.
+        choice: Number of the answer, from 0.
+        block: Number of the block within it, from 0.
+    """
 
     text: str
     choice: int = 0
@@ -63,7 +83,13 @@ class RefusalDelta:
 
 @attrs.frozen
 class ToolCallDelta:
-    """A piece of a tool call's arguments, a fragment of JSON text."""
+    """A piece of a tool call's arguments, a fragment of JSON text.
+
+    Attributes:
+        arguments: A piece of JSON.
+        choice: Number of the answer, from 0.
+        block: Number of the block within it, from 0.
+    """
 
     arguments: str
     choice: int = 0
@@ -72,7 +98,14 @@ class ToolCallDelta:
 
 @attrs.frozen
 class AudioDelta:
-    """A piece of spoken answer: sound, or what is said in it."""
+    """A piece of spoken answer: sound, or what is said in it.
+
+    Attributes:
+        data: A piece of the sound.
+        transcript: A piece of its text.
+        choice: Number of the answer, from 0.
+        block: Number of the block within it, from 0.
+    """
 
     data: bytes = attrs.field(repr=lambda data: f"<{len(data)} bytes>")
     transcript: str = ""
@@ -82,7 +115,13 @@ class AudioDelta:
 
 @attrs.frozen(kw_only=True)
 class BlockEnd:
-    """A block is complete; `part` is what it adds to the message."""
+    """A block is complete; `part` is what it adds to the message.
+
+    Attributes:
+        choice: Number of the answer, from 0.
+        block: Number of the block within it, from 0.
+        part: The finished part.
+    """
 
     choice: int = 0
     block: int = 0
@@ -91,7 +130,11 @@ class BlockEnd:
 
 @attrs.frozen(kw_only=True)
 class UsageEvent:
-    """The tokens that the call used; comes once, before the finish."""
+    """The tokens that the call used; comes once, before the finish.
+
+    Attributes:
+        usage: Tokens of the whole answer.
+    """
 
     usage: Usage
 

@@ -260,7 +260,13 @@ class Moderation:
 
 @attrs.frozen(kw_only=True)
 class ModerateResponse(Answer):
-    """Judgements, one per input and in their order."""
+    """Judgements, one per input and in their order.
+
+    Attributes:
+        results: One for each input, in order.
+        model: As the server names it.
+        usage: Tokens, as far as the server tells.
+    """
 
     results: tuple[Moderation, ...]
     model: str | None = None
@@ -280,7 +286,12 @@ class ClassifyRequest(Request):
 
 @attrs.frozen(kw_only=True)
 class Label:
-    """A label and how sure the model is, usually 0 to 1."""
+    """A label and how sure the model is, usually 0 to 1.
+
+    Attributes:
+        label: In the model's words.
+        score: From 0 to 1.
+    """
 
     label: str
     score: float
@@ -288,7 +299,13 @@ class Label:
 
 @attrs.frozen(kw_only=True)
 class ClassifyResponse(Answer):
-    """Labels, one tuple per input and in their order, the likeliest label first."""
+    """Labels, one tuple per input and in their order, the likeliest label first.
+
+    Attributes:
+        results: One for each input, in order.
+        model: As the server names it.
+        usage: Tokens, as far as the server tells.
+    """
 
     results: tuple[tuple[Label, ...], ...]
     model: str | None = None

@@ -64,7 +64,11 @@ class Reasoning:
 
 @attrs.frozen(kw_only=True)
 class Refusal:
-    """A model's own words for declining, where the provider keeps them apart from the answer."""
+    """A model's own words for declining, where the provider keeps them apart from the answer.
+
+    Attributes:
+        text: What the model said instead.
+    """
 
     text: str
 
@@ -160,6 +164,10 @@ class Image(_Media):
     """A picture: `Image(url=...)`, `Image(data=...)` or `Image.from_path(...)`.
 
     Attributes:
+        data: The bytes.
+        url: Where the provider may fetch it.
+        file_id: Of a file that the provider keeps.
+        media_type: Such as image/png; told from the first bytes if it is not given.
         detail: How closely to look: low, high, auto, where the provider knows the option.
     """
 
@@ -174,6 +182,10 @@ class Audio(_Media):
     """A sound, as input or as answer.
 
     Attributes:
+        data: The bytes.
+        url: Where the provider may fetch it.
+        file_id: Of a file that the provider keeps.
+        media_type: Such as audio/mpeg; told from the first bytes if it is not given.
         id: The provider's id of a sound that it made, to refer to it later.
         transcript: What is said in it, where the provider tells.
     """
@@ -190,6 +202,10 @@ class Document(_Media):
     """A PDF or text file.
 
     Attributes:
+        data: The bytes.
+        url: Where the provider may fetch it.
+        file_id: Of a file that the provider keeps.
+        media_type: Such as application/pdf; told from the first bytes if it is not given.
         name: The file name to tell the model.
     """
 

@@ -173,7 +173,12 @@ class DeleteObjectRequest(ObjectRequest):
 
 @attrs.frozen(kw_only=True)
 class DeleteObjectsRequest(Request):
-    """Objects of one bucket to be deleted, any number of them."""
+    """Objects of one bucket to be deleted, any number of them.
+
+    Attributes:
+        bucket: The bucket.
+        keys: Of the objects.
+    """
 
     bucket: str
     keys: tuple[str, ...]
@@ -252,7 +257,12 @@ class ObjectInfo(Answer):
 
 @attrs.frozen(kw_only=True)
 class ObjectPrefix:
-    """What several keys begin with, like a folder; for the list of buckets, a bucket."""
+    """What several keys begin with, like a folder; for the list of buckets, a bucket.
+
+    Attributes:
+        bucket: The bucket.
+        prefix: What the keys begin with, up to the delimiter.
+    """
 
     bucket: str
     prefix: str = ""
@@ -275,7 +285,13 @@ class ObjectListing(Answer):
 
 @attrs.frozen(kw_only=True)
 class ObjectFailure:
-    """Why one object of several was not deleted."""
+    """Why one object of several was not deleted.
+
+    Attributes:
+        key: Of the object.
+        code: The store's own error code.
+        message: What it says.
+    """
 
     key: str
     code: str | None = None

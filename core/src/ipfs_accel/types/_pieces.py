@@ -15,7 +15,11 @@ from ._predict import PredictResponse
 
 @attrs.frozen
 class DataDelta:
-    """A piece of sound, or of a file, in the form that was asked for."""
+    """A piece of sound, or of a file, in the form that was asked for.
+
+    Attributes:
+        data: The bytes.
+    """
 
     data: bytes = attrs.field(repr=lambda data: f"<{len(data)} bytes>")
 

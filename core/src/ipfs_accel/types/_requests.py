@@ -313,6 +313,10 @@ class TokenizeRequest(Request):
 
 @attrs.frozen(kw_only=True)
 class DetokenizeRequest(Request):
-    """Token ids to turn into text."""
+    """Token ids to turn into text.
+
+    Attributes:
+        tokens: The token ids.
+    """
 
     tokens: tuple[int, ...]

@@ -1,0 +1,447 @@
+"""Writes the reference pages of the documentation from the code: usage `python scripts/make_reference.py FOLDER`.
+
+What is written by hand there would be a second truth. The pages say what docstrings, signatures, attrs fields, hooks
+and the command line say; `docs/conf.py` makes them for each build.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import sys
+import textwrap
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import attrs
+import click
+from ipfs_accel import Client, Config, _object_hooks, capabilities, errors, hookspecs, plans, types
+from ipfs_accel._cli._app import app
+from ipfs_accel._config import PluginPolicy
+from ipfs_accel._find import QueryOptions
+from ipfs_accel._registry import Registry
+
+ROOT = Path(__file__).parent.parent
+_BOTH_CLIENTS = """\
+`Client` and `AsyncClient` have the same methods with the same arguments. Those of `AsyncClient` are awaited, except the
+ones that return a stream, which is entered with `async with`.
+"""
+_SECTIONS = re.compile(r"^(Args|Attributes|Keys|Raises|Returns|Yields):\n((?:    .*\n?|\n)*)", re.MULTILINE)
+
+
+# docstrings
+
+
+def prose(value: Any) -> str:
+    """Return a docstring without its sections."""
+    return _SECTIONS.sub("", inspect.getdoc(value) or "").strip()
+
+
+def section(value: Any, *names: str) -> dict[str, str]:
+    """Return name to text of a docstring's section, such as Attributes; those of base classes included."""
+    found: dict[str, str] = {}
+    for owner in reversed(value.__mro__) if isinstance(value, type) else (value,):
+        text = inspect.cleandoc((vars(owner).get("__doc__") if isinstance(owner, type) else owner.__doc__) or "")
+        for name, body in _SECTIONS.findall(text + "\n"):
+            if name in names:
+                entries = re.split(r"\n(?=\S)", textwrap.dedent(body).strip())
+                pairs = (re.sub(r"\s+", " ", entry).partition(": ") for entry in entries)
+                found |= {key: text for key, _, text in pairs}
+    return found
+
+
+def settings(kind: type[Any]) -> Iterator[tuple[str, str, str, str]]:
+    """Return name, type, default and meaning of each field of an attrs class; an only field is the class."""
+    said = section(kind, "Attributes")
+    own = [field.name for field in attrs.fields(kind) if field.name not in {"call", "raw"}]
+    if len(own) == 1:
+        said.setdefault(own[0], prose(kind).partition("\n\n")[0])
+    for field in attrs.fields(kind):
+        if not field.name.startswith("_"):
+            yield field.name, str(field.type), _default(field), said.get(field.name, "")
+
+
+def _default(field: attrs.Attribute[Any]) -> str:
+    if field.default is attrs.NOTHING:
+        return "required"
+    if isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]
+        return {dict: "{}", list: "[]"}.get(field.default.factory, "")  # type: ignore[union-attr]
+    return repr(field.default)
+
+
+# Markdown
+
+
+def cell(text: str) -> str:
+    """Return a text as it may stand in a table."""
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def code(text: str) -> str:
+    """Return a text as code, or nothing."""
+    return f"`{cell(text)}`" if text else ""
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """Return a table."""
+    lines = [f"| {' | '.join(row)} |" for row in (head, tuple("---" for _ in head), *rows)]
+    return "\n".join(lines) + "\n"
+
+
+def page(title: str, *parts: str) -> str:
+    """Return a page of these parts."""
+    return "\n\n".join([f"# {title}", *(part.strip() for part in parts if part.strip())]) + "\n"
+
+
+def described(kind: type[Any], *, level: int = 2, name: str = "") -> str:
+    """Return a section on a class with its fields, if it has fields."""
+    text = f"{'#' * level} {name or kind.__name__}\n\n{prose(kind)}\n\n"
+    if attrs.has(kind):
+        rows = [(code(n), code(kind_), code(d), cell(m)) for n, kind_, d, m in settings(kind)]
+        return text + (table(("name", "type", "default", "meaning"), rows) if rows else "")
+    rows = [(code(n), cell(m)) for n, m in section(kind, "Attributes", "Keys").items()]
+    return text + (table(("name", "meaning"), rows) if rows else "")
+
+
+def signature(function: Callable[..., Any]) -> str:
+    """Return the arguments of a function without annotations."""
+    parameters = inspect.signature(function).parameters.values()
+    kept = [each.replace(annotation=inspect.Parameter.empty) for each in parameters if each.name != "self"]
+    return str(inspect.Signature(kept))
+
+
+# pages
+
+
+def client_page() -> str:
+    """Return the page of all client methods."""
+    parts = [
+        _BOTH_CLIENTS,
+        described(Client, name="Client"),
+        "### Client(config=None, *, endpoints=None, plugins=(), timeout=None)\n\n" + _arguments(Client.__init__),
+    ]
+    for name in sorted(dir(Client)):
+        value = inspect.getattr_static(Client, name)
+        if name.startswith("_"):
+            continue
+        if isinstance(value, property):
+            parts.append(f"### {name}\n\n{prose(value)}")
+            continue
+        returns = inspect.signature(value).return_annotation
+        parts.append(f"### {name}{signature(value)}\n\n{_arguments(value)}\n\nReturns `{returns}`.")
+    return page("Client methods", *parts)
+
+
+def _arguments(function: Callable[..., Any]) -> str:
+    rows = [(code(name), cell(_linked(text))) for name, text in section(function, "Args").items() if name != "options"]
+    options = re.search(r"Unpack\[(\w+)\]", str(inspect.signature(function)))
+    if options is not None:
+        rows.append(("`**options`", f"[{options[1]}](types.md#{options[1].lower()})"))
+    return prose(function) + ("\n\n" + table(("argument", "meaning"), rows) if rows else "")
+
+
+def _linked(text: str) -> str:
+    return re.sub(r"`(\w+(?:Options|Request))`", lambda found: f"[`{found[1]}`](types.md#{found[1].lower()})", text)
+
+
+def types_page() -> str:
+    """Return the page of all values."""
+    classes = [getattr(types, name) for name in types.__all__ if isinstance(getattr(types, name), type)]
+    parts = [_typed(kind) if not attrs.has(kind) else described(kind) for kind in classes]
+    extra = [capabilities.Capabilities, capabilities.Support, capabilities.Found, capabilities.Match]
+    return page(
+        "Values", "All are frozen, with keyword arguments.", *parts, described(QueryOptions), *map(described, extra)
+    )
+
+
+def _typed(kind: type[Any]) -> str:
+    """Return a section on a dict of options, whose meanings stand at the request of the same operation."""
+    if not hasattr(kind, "__total__"):
+        return described(kind)
+    said: dict[str, str] = {}
+    for name in types.__all__:
+        value = getattr(types, name)
+        if isinstance(value, type) and issubclass(value, types.Request):
+            said |= section(value, "Attributes")
+    said |= section(kind, "Keys") | section(types.CallOptions, "Keys")
+    rows = [(code(name), code(str(hint)), cell(said.get(name, ""))) for name, hint in _hints(kind).items()]
+    return f"## {kind.__name__}\n\n{prose(kind)}\n\n" + table(("option", "type", "meaning"), rows)
+
+
+def _hints(kind: type[Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for base in (*getattr(kind, "__orig_bases__", ()), kind):
+        if hasattr(base, "__total__") and base is not kind:
+            found |= _hints(base)
+    return found | {name: getattr(hint, "__forward_arg__", str(hint)) for name, hint in kind.__annotations__.items()}
+
+
+def errors_page() -> str:
+    """Return the page of all errors."""
+    tree = re.search(r"(?ms)^    AccelError.*?(?=^\S)", errors.__doc__ or "")
+    assert tree is not None  # noqa: S101 - the tree stands at the head of the module
+    classes = [getattr(errors, name) for name in errors.__all__ if isinstance(getattr(errors, name), type)]
+    classes.sort(key=lambda kind: [base.__name__ for base in reversed(kind.__mro__)])
+    parts = [f"## {kind.__name__}\n\n{_plain(kind)}{_kind_of(kind)}" for kind in classes]
+    intro = "All can be pickled, hold no live object and never a key. `raise` them, catch them by their class."
+    return page("Errors", intro, f"```text\n{textwrap.dedent(tree[0]).rstrip()}\n```", *parts)
+
+
+def _kind_of(kind: type[Any]) -> str:
+    base = kind.__base__
+    return "" if base in {None, Exception} else f"\n\nA kind of [`{base.__name__}`](#{base.__name__.lower()})."
+
+
+def _plain(kind: type[Any]) -> str:
+    text = inspect.cleandoc(vars(kind).get("__doc__") or "")
+    rows = [(code(n), cell(m)) for n, m in _own(kind).items()]
+    return _SECTIONS.sub("", text + "\n").strip() + ("\n\n" + table(("attribute", "meaning"), rows) if rows else "")
+
+
+def _own(kind: type[Any]) -> dict[str, str]:
+    above: dict[str, str] = {} if kind.__base__ is None else section(kind.__base__, "Attributes")
+    return {name: text for name, text in section(kind, "Attributes").items() if name not in above}
+
+
+def configured() -> list[type[Any]]:
+    """Return `Config` and every attrs class that a setting of it may hold."""
+    found: list[type[Any]] = []
+
+    def visit(kind: Any) -> None:
+        if isinstance(kind, type) and attrs.has(kind) and kind not in found:
+            found.append(kind)
+            for hint in get_type_hints(kind).values():
+                visit(hint)
+        for inner in get_args(kind):
+            visit(inner)
+
+    visit(Config)
+    return found
+
+
+def configuration_page() -> str:
+    """Return the page of all settings."""
+    intro = """
+    Code wins over the environment, the environment over the file. The file is TOML: `Config` is its top level, the
+    other classes are the tables in it, and both have the same names. `path`, `environ`, `sources` and `key` cannot
+    stand in the file. `ipfs-accel config show` tells every setting that holds and where it is from,
+    `ipfs-accel config path` which file is read.
+    """
+    return page("Configuration", textwrap.dedent(intro), *map(described, configured()))
+
+
+@cache
+def backends() -> dict[str, Any]:
+    """Return backend name to the loaded plugin, for the distributions of this repository."""
+    registry = Registry(PluginPolicy())
+    known = {name for folder in distributions() for name in entry_points(folder)}
+    return {name: registry.load(name) for name in sorted(known)}
+
+
+def distributions() -> list[Path]:
+    """Return the folders of the plugin distributions."""
+    return [path.parent for path in sorted((ROOT / "plugins").glob("**/pyproject.toml"))]
+
+
+def entry_points(folder: Path) -> list[str]:
+    """Return the names of the backends of a distribution."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return sorted(project["entry-points"]["ipfs_accel.backends"])
+
+
+def operations_page() -> str:
+    """Return the page of all operations and the backends that have them."""
+    rows = []
+    for name in hookspecs.OPERATIONS:
+        having = [
+            f"[{backend}](../backends/{_home(backend)}.md)" for backend, b in backends().items() if name in b.operations
+        ]
+        rows.append((f"[`{name}`](hooks.md#{_anchor(name)})", ", ".join(having)))
+    intro = """
+    An operation is a hook that a backend may implement; `Client` has a method of the same name for each (the content of
+    a file is read with `download_file` or `stream_file`; models are kept with `stream_pull_model` and so on as well).
+    What a model can do beside it is its features: see `Client.capabilities`.
+    """
+    return page("Operations", textwrap.dedent(intro), table(("operation", "backends"), rows))
+
+
+@cache
+def hooks() -> dict[str, Callable[..., Any]]:
+    """Return every hook by its name: `describe`, the operations in their order, and the others."""
+    found = {
+        name: value
+        for module in (hookspecs, _object_hooks)
+        for name, value in vars(module).items()
+        if hasattr(value, f"{hookspecs.PROJECT}_spec")
+    }
+    first = ("describe", *hookspecs.OPERATIONS)
+    return {name: found[name] for name in (*first, *(each for each in found if each not in first))}
+
+
+def _anchor(hook: str) -> str:
+    return hook + "-".join(inspect.signature(hooks()[hook]).parameters)
+
+
+def _home(backend: str) -> str:
+    return next(folder.name for folder in distributions() if backend in entry_points(folder))
+
+
+def hooks_page() -> str:
+    """Return the page of all hooks and plans."""
+    parts = []
+    for name, hook in hooks().items():
+        returns = inspect.signature(hook).return_annotation
+        parts.append(f"### {name}{signature(hook)}\n\n{prose(hook)}\n\nReturns `{returns}`.")
+    about = (hookspecs.__doc__ or "").split("\n\n", 1)[1]
+    values = [getattr(plans, name) for name in plans.__all__ if isinstance(getattr(plans, name), type)]
+    functions = [getattr(plans, name) for name in plans.__all__ if inspect.isfunction(getattr(plans, name))]
+    return page(
+        "Hooks and plans",
+        _fenced(about),
+        "## Hooks",
+        *parts,
+        "## What a backend says of itself",
+        *[described(kind, level=3) for kind in (hookspecs.BackendInfo, hookspecs.KeyHeader, hookspecs.LocalServer)],
+        "## Plans",
+        (plans.__doc__ or "").split("\n\n", 1)[1],
+        *[described(kind, level=3) for kind in values],
+        *[f"### {each.__name__}{signature(each)}\n\n{_arguments(each)}" for each in functions],
+    )
+
+
+def _fenced(text: str) -> str:
+    """Return a docstring's text with its indented code fenced."""
+    return re.sub(
+        r"(?m)((?:^    .*\n|^\n(?=    ))+)",
+        lambda found: f"```python\n{textwrap.dedent(found[0]).strip()}\n```\n",
+        text,
+    )
+
+
+def variables() -> dict[str, tuple[str, str]]:
+    """Return each environment variable of the backends to (backend, meaning)."""
+    found: dict[str, tuple[str, str]] = {}
+    for name, backend in backends().items():
+        said = section(backend.info.options, "Attributes") if backend.info.options else {}
+        meant = [(variable, "key") for variable in backend.info.key_env]
+        meant += [(variable, "base URL") for variable in backend.info.base_url_env]
+        meant += [
+            (variable, f"option `{option}`: {said.get(option, '')}")
+            for option, variable in backend.info.options_env.items()
+        ]
+        for variable, meaning in meant:
+            home, _ = found.get(variable, ("", ""))
+            found[variable] = (f"{home}, {name}" if home else name, meaning)
+    return found
+
+
+def environment_page() -> str:
+    """Return the page of all environment variables: the core's from a list written by hand, then the backends'."""
+    core = (ROOT / "docs" / "reference" / "environment.txt").read_text(encoding="utf-8")
+    rows = [(code(name), backend, cell(meaning)) for name, (backend, meaning) in sorted(variables().items())]
+    intro = "Set to nothing, a variable counts as not set."
+    return page("Environment variables", intro, core, "## Of backends", table(("variable", "backend", "meaning"), rows))
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """Return every command of the command line by its full name."""
+
+    def walk(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+        yield name, command
+        if isinstance(command, click.Group):
+            context = click.Context(command, info_name=name)
+            for child in command.list_commands(context):
+                found = command.get_command(context, child)
+                if found is not None:
+                    yield from walk(f"{name} {child}", found)
+
+    yield from walk("ipfs-accel", app)
+
+
+def commands_page() -> str:
+    """Return the page of the command line: the help of every command."""
+    parts = []
+    for name, command in commands():
+        with click.Context(command, info_name=name, max_content_width=100, terminal_width=100) as context:
+            parts.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```")
+    intro = "Answers go to stdout, everything else to stderr. Every command has `--json` and `--help`."
+    return page("Command line", intro, *parts)
+
+
+def backend_page(folder: Path) -> str:
+    """Return the page of one distribution: its README, then what its code says."""
+    text = (folder / "README.md").read_text(encoding="utf-8").strip()
+    parts = [text.partition("\n")[2].replace("\nLicence: Apache-2.0.", "")]
+    for name in entry_points(folder):
+        backend = backends()[name]
+        info = backend.info
+        rows = [(code(each), "yes" if each in backend.operations else "no") for each in hookspecs.OPERATIONS]
+        facts = [
+            ("base URL", code(info.base_url)),
+            ("key from", ", ".join(map(code, info.key_env))),
+            ("key needed", "yes, for the provider's own place" if info.needs_key else "no"),
+            ("own calls", ", ".join(map(code, sorted(backend.calls)))),
+        ]
+        parts += [f"## The backend `{name}`", table(("fact", "value"), [row for row in facts if row[1]])]
+        if info.options:
+            parts.append(described(info.options, level=3, name=f"Options of {name}"))
+        parts += [f"### Operations of {name}", table(("operation", "supported"), rows)]
+    catalogue = folder / "src" / f"ipfs_accel_{folder.name}" / "catalogue.json"
+    if catalogue.exists():
+        parts.append(
+            _catalogue(importlib.import_module("ipfs_accel.catalogue").Catalogue.load(f"ipfs_accel_{folder.name}"))
+        )
+    return page(f"{folder.name}: {', '.join(entry_points(folder))}", *parts)
+
+
+def _catalogue(catalogue: Any) -> str:
+    rows = [
+        (
+            code(name),
+            str(fields.get("context_window", "")),
+            str(fields.get("max_output_tokens", "")),
+            _prices(fields),
+            ", ".join(sorted(feature for feature, value in fields.get("features", {}).items() if value == "yes")),
+        )
+        for name, fields in sorted(catalogue.models.items())
+    ]
+    head = ("model", "context", "most output", "US dollars per million tokens, in / out", "features")
+    intro = f"What the package knows beforehand, of {catalogue.date}; what the server says goes before it.\n\n"
+    return "## Catalogue of models\n\n" + intro + table(head, rows)
+
+
+def _prices(fields: Mapping[str, Any]) -> str:
+    known = [fields.get("input_price"), fields.get("output_price")]
+    return " / ".join("?" if each is None else f"{each:g}" for each in known) if known != [None, None] else ""
+
+
+def pages() -> dict[str, str]:
+    """Return every generated page by its path."""
+    found = {
+        "reference/client.md": client_page(),
+        "reference/types.md": types_page(),
+        "reference/errors.md": errors_page(),
+        "reference/operations.md": operations_page(),
+        "reference/hooks.md": hooks_page(),
+        "reference/configuration.md": configuration_page(),
+        "reference/environment.md": environment_page(),
+        "reference/commands.md": commands_page(),
+    }
+    return found | {f"backends/{folder.name}.md": backend_page(folder) for folder in distributions()}
+
+
+def write(folder: Path) -> None:
+    """Write all pages below a folder; what has not changed is left alone, so that builds stay quick."""
+    for path, text in pages().items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists() or target.read_text(encoding="utf-8") != text:
+            target.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))
