@@ -199,7 +199,7 @@ def test_help_imports_nothing_heavy() -> None:
 @pytest.fixture
 def bad_plugins(install: Install, monkeypatch: pytest.MonkeyPatch) -> Path:
     install("crash", "raise RuntimeError('bad day')")
-    install("sleepy", "import time\ntime.sleep(10)")
+    install("sleepy", "import time\ntime.sleep(60)")
     install("leave", "import sys\nsys.exit(3)")
     install("twin", distribution="acme-twin-one")
     install("twin", distribution="acme-twin-two")
@@ -228,7 +228,7 @@ def test_bad_plugins_neither_break_nor_delay(start: Start, arguments: tuple[str,
     _, err = process.communicate(timeout=20)
     assert process.returncode == code, err
     assert "Traceback" not in err
-    assert time.perf_counter() - started < 4
+    assert time.perf_counter() - started < 10  # loading all that is installed takes a busy machine some seconds
 
 
 @pytest.mark.usefixtures("bad_plugins")
@@ -242,9 +242,9 @@ def test_doctor_tells_what_is_wrong_with_each(spawn: Spawn) -> None:
     assert found["twin"][0] == "duplicate"
     assert found["old"] == (
         "incompatible",
-        "it was written for plugin API 0, this ipfs-accel has 1: upgrade the plugin",
+        "it was written for plugin API 0, which this ipfs-accel with 1 does not take any more: upgrade the plugin",
     )
-    named = {problem.split(":")[0] for problem in report["problems"]}
+    named = {problem["message"].split(":")[0] for problem in report["problems"]}
     assert {"plugin crash", "plugin leave", "plugin sleepy", "plugin twin", "plugin old"} <= named
 
 
