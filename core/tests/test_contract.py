@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import sys
@@ -14,12 +15,14 @@ import pytest
 from ipfs_accel import BackendInfo
 from ipfs_accel.testing import (
     BackendContract,
+    Connection,
     Exchange,
     ImpurityError,
     Reply,
     json_reply,
     no_io,
     openai_exchanges,
+    serve,
 )
 from ipfs_accel.wire.openai import OpenAICompatible
 
@@ -177,5 +180,28 @@ def test_sockets_and_sleeping_are_io() -> None:
 
 def test_a_dialect_without_an_operation() -> None:
     assert "embed" not in {each.operation for each in openai_exchanges(without=("embed",))}
-    with pytest.raises(ValueError, match="nonsense"):
+    with pytest.raises(ValueError, match="without: nonsense"):
         openai_exchanges(without=("nonsense",))
+
+
+def test_a_dialect_with_more_operations() -> None:
+    more = openai_exchanges(more=("speak", "batch_results"))[len(openai_exchanges()) :]
+    assert [(each.operation, each.is_stream) for each in more] == [("speak", False), ("batch_results", False)]
+    with pytest.raises(ValueError, match="more: chat"):
+        openai_exchanges(more=("chat",))
+
+
+def test_asides_are_answered_without_the_handler() -> None:
+    def handle(connection: Connection) -> None:
+        while connection.request() is not None:
+            connection.send(json_reply("said").sent())
+
+    with serve(handle, asides={"/about": json_reply("aside").sent()}) as server:
+        caller = http.client.HTTPConnection(server.host)
+        found = []
+        for path in ("/about?a=b", "/", "/about"):
+            caller.request("GET", path)
+            found.append(json.loads(caller.getresponse().read()))
+        caller.close()
+    assert found == ["aside", "said", "aside"]
+    assert len(server.heads) == len(server.bodies) == 1

@@ -1,7 +1,7 @@
 """What the author of a backend tests it with: a contract to subclass, servers that fail, and replies to fail with.
 
 - `BackendContract`: the tests that every backend passes; see `ipfs_accel.testing.contract`.
-- `Exchange`, `json_reply`, `sse_reply`, `ndjson_reply`: a call and what the server answers, as plain values.
+- `Exchange`, `json_reply`, `sse_reply`, `ndjson_reply`, `data_reply`: a call and what the server answers, as values.
 - `openai_exchanges`: these for OpenAI's dialect.
 - `RawServer`, `serve`, `FAULTS`: a server that can break every rule of HTTP, and the catalogue of how.
 
@@ -14,7 +14,7 @@ from .faults import FAULTS, Fault
 from .openai_dialect import openai_exchanges
 from .purity import ImpurityError, no_io
 from .raw_server import Connection, RawServer, serve
-from .replies import Reply, json_reply, ndjson_reply, sse_reply
+from .replies import Reply, data_reply, json_reply, ndjson_reply, sse_reply
 from .trials import Exchange, Outcome, Subject
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "RawServer",
     "Reply",
     "Subject",
+    "data_reply",
     "json_reply",
     "ndjson_reply",
     "no_io",

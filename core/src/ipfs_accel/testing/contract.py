@@ -41,9 +41,9 @@ from ipfs_accel.types import Answer, Timeout
 from . import stream_rules
 from .faults import FAULTS, Fault
 from .purity import no_io, pure_hooks
-from .raw_server import Connection, RawServer, serve
+from .raw_server import Connection, RawServer
 from .replies import Reply, chunk, json_reply
-from .trials import WORLDS, Exchange, Outcome, Subject, World, against, replying
+from .trials import WORLDS, Exchange, Outcome, Subject, World, against, listening, replying, replying_anew
 
 __all__ = ["BackendContract"]
 
@@ -79,6 +79,8 @@ class BackendContract:
         local: Operations that need no server, or another than an HTTP server, and are tested elsewhere; with reasons.
         options: The backend's own settings.
         path: What follows the server's address in the base URL.
+        asides: Path to the answer of what the backend asks a server about itself before a call. These are beside the
+            replies of the exchanges, and no fault hits them.
         waived: Name of a test, or of a test with its parameters as pytest shows them, to the reason why this backend
             cannot pass it. It then has to fail.
     """
@@ -88,17 +90,20 @@ class BackendContract:
     local: ClassVar[Mapping[str, str]] = {}
     options: ClassVar[Mapping[str, Any]] = {}
     path: ClassVar[str] = ""
+    asides: ClassVar[Mapping[str, Reply]] = {}
     waived: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def subject(cls, key: str = "sk-contract-0123456789") -> Subject:
         """Return what is tried."""
-        return Subject(plugin=cls.plugin, options=cls.options, path=cls.path, key=key)
+        return Subject(plugin=cls.plugin, options=cls.options, path=cls.path, key=key, asides=cls.asides)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Make the tests: one for each world, exchange and fault that a test asks for."""
         streams = [each for each in self.exchanges if each.is_stream]
         wholes = [each for each in self.exchanges if not each.is_stream and each.operation != "healthcheck"]
+        streams.sort(key=lambda each: len(each.replies))  # one request is the simplest thing to break
+        wholes.sort(key=lambda each: len(each.replies))
         values: dict[str, list[Any]] = {
             "world": [world for world in WORLDS if world != "trio" or find_spec("trio")],
             "library": ["asyncio", *(["trio"] if find_spec("trio") else [])],
@@ -128,7 +133,7 @@ class BackendContract:
     def test_what_it_can_do_is_shown(self, operation: str) -> None:
         """What capabilities say is what the hooks do, and every operation has an exchange."""
         subject = self.subject()
-        with Client(**subject.arguments("http://127.0.0.1:9", Timeout(total=1.0))) as client:
+        with subject.client(Client, "http://127.0.0.1:9", Timeout(total=1.0)) as client:
             support = client.capabilities(subject.info.name).supports(operation)
         assert support.source == "hook"
         shown = {each.operation for each in self.exchanges} | set(self.local)
@@ -141,7 +146,7 @@ class BackendContract:
         """It is refused by name, before anything is sent."""
         subject = self.subject()
         name = subject.info.name
-        with Client(**subject.arguments("http://127.0.0.1:9", Timeout(total=1.0))) as client:
+        with subject.client(Client, "http://127.0.0.1:9", Timeout(total=1.0)) as client:
             have = client.capabilities(name)
             for operation in ("chat", "complete", "embed", "rerank"):
                 if have.supports(operation).value == "no":
@@ -167,7 +172,7 @@ class BackendContract:
         """Planning and reading are pure; a plan knows no key."""
         subject = self.subject()
         seen: list[Any] = []
-        with replying(*exchange.replies) as server:
+        with replying(subject, *exchange.replies) as server:
             subject.run("sync", exchange, server.url)
             with pure_hooks(seen):
                 outcome = subject.run("sync", exchange, server.url)
@@ -203,10 +208,12 @@ class BackendContract:
     @pytest.mark.parametrize("status", _STATUSES)
     def test_errors_are_typed(self, one: Exchange, status: int) -> None:
         """Whatever stands in the body of an error, the status makes its class."""
-        for body in _ERROR_BODIES:
-            reply = Reply(pieces=(body,), status=status, headers={"retry-after": "7"})
-            outcome = self._run("sync", attrs.evolve(one, replies=reply))
-            (error,) = outcome.errors
+        replies = [Reply(pieces=(body,), status=status, headers={"retry-after": "7"}) for body in _ERROR_BODIES]
+        subject = self.subject()
+        with replying_anew(subject, replies) as (server, steps):
+            outcome = subject.run("sync", one, server.url, calls=steps)
+        assert len(outcome.errors) == len(_ERROR_BODIES)
+        for body, error in zip(_ERROR_BODIES, outcome.errors, strict=True):
             assert isinstance(error, _STATUSES[status]), (body, error)
             assert isinstance(error, e.APIError)
             assert (error.status, error.retry_after) == (status, 7.0)
@@ -215,9 +222,10 @@ class BackendContract:
 
     def test_nonsense_is_no_answer_and_no_crash(self, exchange: Exchange) -> None:
         """A 200 with the wrong JSON gives a typed error, or an answer if the protocol leaves everything open."""
-        for body in _NONSENSE:
-            outcome = self._run("sync", attrs.evolve(exchange, replies=Reply(pieces=(body,))))
-            assert len(outcome.errors) + len(outcome.answers) == 1
+        subject = self.subject()
+        with replying_anew(subject, [Reply(pieces=(body,)) for body in _NONSENSE]) as (server, steps):
+            outcome = subject.run("sync", exchange, server.url, calls=steps)
+        assert len(outcome.errors) + len(outcome.answers) == len(_NONSENSE)
 
     # faults
 
@@ -227,7 +235,7 @@ class BackendContract:
         if expected is None:
             pytest.skip("a fault of streams")
         subject = self.subject()
-        with against(fault, one.replies[-1]) as (url, server):
+        with against(subject, fault, one.replies[-1]) as (url, server):
             began = time.monotonic()
             outcome = subject.run(side, one, url, timeout=fault.limits, calls=fault.calls)
             assert time.monotonic() - began < _SOON
@@ -253,8 +261,9 @@ class BackendContract:
                 connection.send(reply.head("transfer-encoding: chunked") + chunk(reply.body[:8]))
             connection.wait()
 
-        with serve(handle) as server:
-            stats = _cancelled(self.subject(), one, server, library)
+        subject = self.subject()
+        with listening(subject, handle) as server:
+            stats = _cancelled(subject, one, server, library)
             until = time.monotonic() + _SOON
             while not server.closed and time.monotonic() < until:
                 time.sleep(0.005)
@@ -271,13 +280,13 @@ class BackendContract:
         said: list[str] = []
         echo = json_reply({"error": {"message": f"the key {key} is wrong", "code": key}, "detail": key}, status=401)
         for replies in (exchange.replies, (echo,)):
-            with replying(*replies) as server:
+            with replying(subject, *replies) as server:
                 outcome = subject.run("sync", exchange, server.url)
                 said += [head.split("\r\n", 1)[0] for head in server.heads]
             for error in outcome.errors:
                 said += ["".join(traceback.format_exception(error)), repr(vars(error)), repr(pickle.dumps(error))]
             said += [repr(answer) for answer in outcome.answers]
-        with Client(**subject.arguments("http://127.0.0.1:9", Timeout())) as client:
+        with subject.client(Client, "http://127.0.0.1:9", Timeout()) as client:
             said += [repr(client), repr(client.config)]
         said.append(caplog.text)
         assert not [each for each in said if key in each]
@@ -289,7 +298,8 @@ class BackendContract:
             pytest.skip("it needs no key")
         plugins = () if isinstance(self.plugin, str) else (self.plugin,)
         call = next(each.call for each in self.exchanges if not each.is_stream and each.operation != "healthcheck")
-        place = {info.name: EndpointConfig(base_url=info.key_url or info.base_url)}
+        # Some providers have no address of their own, and want their key at each.
+        place = {info.name: EndpointConfig(base_url=info.key_url or info.base_url or "http://127.0.0.1:9")}
         with Client(Config(environ={}), endpoints=place, plugins=plugins) as client:
             with pytest.raises(e.MissingKeyError) as caught:
                 call(client, info.name)  # once before, since what is imported at first use is read from files
@@ -300,8 +310,9 @@ class BackendContract:
         assert "ipfs-accel keys set" in hint
 
     def _run(self, world: World, exchange: Exchange) -> Outcome:
-        with replying(*exchange.replies) as server:
-            return self.subject().run(world, exchange, server.url)
+        subject = self.subject()
+        with replying(subject, *exchange.replies) as server:
+            return subject.run(world, exchange, server.url)
 
 
 def _identify(value: Any) -> str:
@@ -326,7 +337,7 @@ def _cancelled(subject: Subject, exchange: Exchange, server: RawServer, library:
             await result
 
     async def run() -> Any:
-        async with AsyncClient(**subject.arguments(server.url, Timeout())) as client:
+        async with subject.client(AsyncClient, server.url, Timeout()) as client:
             with anyio.fail_after(_SOON):
                 async with anyio.create_task_group() as group:
                     group.start_soon(consume, client)

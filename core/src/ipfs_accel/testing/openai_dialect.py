@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .openai_media import MEDIA
 from .replies import json_reply, sse_reply
 from .trials import Exchange
 
@@ -154,13 +155,16 @@ _ALL = (
 )
 
 
-def openai_exchanges(*, without: tuple[str, ...] = ()) -> tuple[Exchange, ...]:
+def openai_exchanges(*, without: tuple[str, ...] = (), more: tuple[str, ...] = ()) -> tuple[Exchange, ...]:
     """Return an exchange or two for each operation of `ipfs_accel.wire.openai.OpenAICompatible`.
 
     Args:
         without: Operations that the server lacks, or answers in its own way.
+        more: Operations of the dialect's other parts (`OpenAIAudio`, `OpenAIImages`, `OpenAIFiles`, and `moderate`).
     """
-    unknown = set(without) - {each.operation for each in _ALL}
-    if unknown:
-        raise ValueError(f"without: {', '.join(sorted(unknown))} is not among them")
-    return tuple([each for each in _ALL if each.operation not in without])
+    for argument, names, known in (("without", without, _ALL), ("more", more, MEDIA)):
+        unknown = set(names) - {each.operation for each in known}
+        if unknown:
+            raise ValueError(f"{argument}: {', '.join(sorted(unknown))} is not among them")
+    wanted = [each for each in _ALL if each.operation not in without]
+    return (*wanted, *[each for each in MEDIA if each.operation in more])

@@ -7,7 +7,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 __all__ = ["Connection", "Handler", "RawServer", "answer", "blackhole", "chunked", "serve"]
@@ -65,10 +65,14 @@ class Connection:
         return body
 
     def request(self) -> str | None:
-        """Read a whole request and return its head."""
-        head = self.head()
-        if head is not None:
+        """Read a whole request and return its head; one for an aside is answered and not counted."""
+        while (head := self.head()) is not None:
             self.body(head)
+            said = self.server.asides.get(head.split(" ", 2)[1].partition("?")[0])
+            if said is None:
+                break
+            del self.server.heads[-1], self.server.bodies[-1]
+            self.send(said)
         return head
 
     def send(self, data: bytes) -> None:
@@ -108,9 +112,13 @@ class RawServer:
         bodies: Of those that a handler read.
         connections: How many were accepted so far.
         closed: How many of them are over: the handler returned, or the client hung up.
+        asides: Path to what is answered there before a handler gets to see the request.
     """
 
-    def __init__(self, handler: Handler, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, handler: Handler, context: ssl.SSLContext | None = None, asides: Mapping[str, bytes] | None = None
+    ) -> None:
+        self.asides = asides or {}
         self.heads: list[str] = []
         self.bodies: list[bytes] = []
         self.sockets: list[socket.socket] = []
@@ -176,9 +184,11 @@ def blackhole() -> Iterator[tuple[str, int]]:
 
 
 @contextlib.contextmanager
-def serve(handler: Handler, context: ssl.SSLContext | None = None) -> Iterator[RawServer]:
+def serve(
+    handler: Handler, context: ssl.SSLContext | None = None, asides: Mapping[str, bytes] | None = None
+) -> Iterator[RawServer]:
     """Run a server for the time of a `with` block."""
-    server = RawServer(handler, context)
+    server = RawServer(handler, context, asides)
     try:
         yield server
     finally:

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-__all__ = ["Reply", "json_reply", "ndjson_reply", "sse_reply"]
+__all__ = ["Reply", "data_reply", "json_reply", "ndjson_reply", "sse_reply"]
 
 _JSON = "application/json"
 _SSE = "text/event-stream"
@@ -24,7 +24,8 @@ class Reply:
         content_type: Of the body.
         status: HTTP status.
         headers: Beside content type and length.
-        ends_with: How many of the last pieces are the terminal signal: a stream without them is not complete.
+        ends_with: How many of the last pieces are the terminal signal: a stream without them is not complete. 0 says
+            that there is none, as in sounds, pictures and files: such an answer ends with its body.
     """
 
     pieces: tuple[bytes, ...]
@@ -40,8 +41,8 @@ class Reply:
 
     @property
     def is_stream(self) -> bool:
-        """Whether it comes as frames."""
-        return self.content_type != _JSON
+        """Whether it comes as frames, the last of which says that it is complete."""
+        return self.content_type != _JSON and self.ends_with > 0
 
     @property
     def heartbeat(self) -> bytes:
@@ -74,6 +75,11 @@ def chunk(data: bytes) -> bytes:
 def json_reply(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
     """Make a whole answer of JSON."""
     return Reply(pieces=(json.dumps(value).encode(),), status=status, headers=headers or {})
+
+
+def data_reply(data: bytes, content_type: str) -> Reply:
+    """Make a whole answer of another kind, such as sound, or the lines of a file."""
+    return Reply(pieces=(data,), content_type=content_type, ends_with=0)
 
 
 def sse_reply(*events: Any, done: str | None = "[DONE]", ends_with: int = 1) -> Reply:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import socket
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import attrs
 
 from ipfs_accel import AsyncClient, Client, Config, EndpointConfig, RetryConfig, Timeout
+from ipfs_accel._config import PluginPolicy
 from ipfs_accel._http._pool import PoolStats
+from ipfs_accel._registry import Registry
 from ipfs_accel.errors import AccelError
 from ipfs_accel.hookspecs import BackendInfo
 
 from .faults import PATIENCE, Fault
-from .raw_server import Connection, RawServer, blackhole, serve
+from .raw_server import Connection, Handler, RawServer, blackhole, serve
 from .replies import Reply
 
-__all__ = ["WORLDS", "Exchange", "Outcome", "Subject", "World", "against", "replying"]
+__all__ = ["WORLDS", "Exchange", "Outcome", "Subject", "World", "against", "listening", "replying", "replying_anew"]
 
 World: TypeAlias = Literal["sync", "asyncio", "trio"]
+C = TypeVar("C", Client, AsyncClient)
 WORLDS: tuple[World, ...] = ("sync", "asyncio", "trio")
 
 
@@ -46,7 +51,7 @@ class Exchange:
 
     @property
     def is_stream(self) -> bool:
-        """Whether the last reply comes as frames."""
+        """Whether the last reply comes as frames with a terminal signal."""
         return self.replies[-1].is_stream
 
 
@@ -74,6 +79,12 @@ class Outcome:
         return self.answers[-1]
 
 
+@functools.cache
+def _registry(plugin: Any) -> Registry:
+    """Return what the clients of all tests share: to look at every installed distribution takes long."""
+    return Registry(PluginPolicy(), () if isinstance(plugin, str) else (plugin,))
+
+
 @attrs.frozen(kw_only=True)
 class Subject:
     """The backend that is tried.
@@ -83,12 +94,14 @@ class Subject:
         options: The backend's own settings for the endpoint.
         path: What follows the server's address in the base URL.
         key: What is sent as the key; "" sends none.
+        asides: Path to what its servers answer there, beside the replies.
     """
 
     plugin: Any
     options: Mapping[str, Any] = attrs.field(factory=dict)
     path: str = ""
     key: str = attrs.field(default="", repr=False)
+    asides: Mapping[str, Reply] = attrs.field(factory=dict)
 
     @property
     def info(self) -> BackendInfo:
@@ -110,24 +123,34 @@ class Subject:
         config = Config(environ={}, retry=RetryConfig(attempts=1))
         return {"config": config, "endpoints": {name: endpoint}, "plugins": plugins}
 
+    def client(self, kind: type[C], url: str, timeout: Timeout) -> C:
+        """Make a client with that endpoint."""
+        made = kind(**self.arguments(url, timeout))
+        made._core._registry = _registry(self.plugin)  # noqa: SLF001 - as above
+        return made
+
     def run(
-        self, world: World, exchange: Exchange, url: str, *, timeout: Timeout = PATIENCE, calls: int = 1
+        self, world: World, exchange: Exchange, url: str, *, timeout: Timeout = PATIENCE, calls: int | Iterable[Any] = 1
     ) -> Outcome:
-        """Make a call, several times if asked, and return what became of it; errors that are no `AccelError` escape."""
+        """Make a call, several times if asked, and return what became of it; errors that are no `AccelError` escape.
+
+        `calls` is how often, or something whose steps come before each call.
+        """
+        steps = range(calls) if isinstance(calls, int) else calls
         outcome = Outcome()
-        arguments = self.arguments(url, timeout)
         if world == "sync":
-            _blocking(arguments, exchange, self.info.name, calls, outcome)
+            _blocking(self.client(Client, url, timeout), exchange, self.info.name, steps, outcome)
         else:
             import anyio  # noqa: PLC0415 - the synchronous world does not need it
 
-            anyio.run(_awaiting, arguments, exchange, self.info.name, calls, outcome, backend=world)
+            client = self.client(AsyncClient, url, timeout)
+            anyio.run(_awaiting, client, exchange, self.info.name, steps, outcome, backend=world)
         return outcome
 
 
-def _blocking(arguments: dict[str, Any], exchange: Exchange, name: str, calls: int, outcome: Outcome) -> None:
-    with Client(**arguments) as client:
-        for _ in range(calls):
+def _blocking(opened: Client, exchange: Exchange, name: str, steps: Iterable[Any], outcome: Outcome) -> None:
+    with opened as client:
+        for _ in steps:
             try:
                 result = exchange.call(client, name)
                 if hasattr(result, "__enter__"):
@@ -140,9 +163,9 @@ def _blocking(arguments: dict[str, Any], exchange: Exchange, name: str, calls: i
         outcome.stats = client._world.transport.stats()  # noqa: SLF001 - as above
 
 
-async def _awaiting(arguments: dict[str, Any], exchange: Exchange, name: str, calls: int, outcome: Outcome) -> None:
-    async with AsyncClient(**arguments) as client:
-        for _ in range(calls):
+async def _awaiting(opened: AsyncClient, exchange: Exchange, name: str, steps: Iterable[Any], outcome: Outcome) -> None:
+    async with opened as client:
+        for _ in steps:
             try:
                 result = exchange.call(client, name)
                 if hasattr(result, "__aenter__"):
@@ -158,23 +181,44 @@ async def _awaiting(arguments: dict[str, Any], exchange: Exchange, name: str, ca
 
 
 @contextlib.contextmanager
-def replying(*replies: Reply) -> Iterator[RawServer]:
+def replying(subject: Subject, *replies: Reply) -> Iterator[RawServer]:
     """Run a server that gives these replies in turn, over and over."""
-    count = 0
-
-    def handle(connection: Connection) -> None:
-        nonlocal count
-        while connection.request() is not None:
-            reply = replies[count % len(replies)]
-            count += 1
-            connection.send(reply.sent())
-
-    with serve(handle) as server:
+    turn = itertools.cycle(replies)
+    with _answering(subject, lambda: next(turn)) as server:
         yield server
 
 
 @contextlib.contextmanager
-def against(fault: Fault, reply: Reply) -> Iterator[tuple[str, RawServer | None]]:
+def replying_anew(subject: Subject, replies: Iterable[Reply]) -> Iterator[tuple[RawServer, Iterator[Reply]]]:
+    """Run a server that gives one reply to everything; each step of the iterator makes it the next one."""
+    current: list[Reply] = []
+
+    def steps() -> Iterator[Reply]:
+        for reply in replies:
+            current[:] = [reply]
+            yield reply
+
+    with _answering(subject, lambda: current[0]) as server:
+        yield server, steps()
+
+
+@contextlib.contextmanager
+def _answering(subject: Subject, give: Callable[[], Reply]) -> Iterator[RawServer]:
+    def handle(connection: Connection) -> None:
+        while connection.request() is not None:
+            connection.send(give().sent())
+
+    with listening(subject, handle) as server:
+        yield server
+
+
+def listening(subject: Subject, handler: Handler) -> contextlib.AbstractContextManager[RawServer]:
+    """Run a server of the subject's kind."""
+    return serve(handler, asides={path: reply.sent() for path, reply in subject.asides.items()})
+
+
+@contextlib.contextmanager
+def against(subject: Subject, fault: Fault, reply: Reply) -> Iterator[tuple[str, RawServer | None]]:
     """Set up a fault; gives the URL to call and the server, if there is one."""
     if fault.place == "unknown_host":
         yield "http://no-such-host.invalid", None
@@ -186,5 +230,5 @@ def against(fault: Fault, reply: Reply) -> Iterator[tuple[str, RawServer | None]
         with blackhole() as (host, port):
             yield f"http://{host}:{port}", None
     else:
-        with serve(fault.against(reply)) as server:
+        with listening(subject, fault.against(reply)) as server:
             yield server.url, server
