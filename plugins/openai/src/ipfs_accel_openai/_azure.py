@@ -37,6 +37,7 @@ def _azure_key(options: AzureOptions) -> KeyHeader:
 class Azure(OpenAI):
     """OpenAI's models as Azure serves them: the model's id is the name of the deployment."""
 
+    vary_image = None  # type: ignore[assignment]
     info = BackendInfo(
         name="azure",
         title="Azure OpenAI",
