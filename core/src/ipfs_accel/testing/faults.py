@@ -274,7 +274,7 @@ _ALL = (
     Fault(name="empty_body", script=_instead(b""), whole=_WRONG, stream=_NO_STREAM),
     Fault(name="null", script=_instead(b"null", "application/json"), whole=_WRONG, stream=_NO_STREAM),
     Fault(name="html", script=_instead(b"<!doctype html><p>Log in</p>", "text/html"), whole=_WRONG, stream=_NO_STREAM),
-    Fault(name="deep_json", script=_instead(b"[" * 200_000, "application/json"), whole=_WRONG, stream=_WRONG),
+    Fault(name="deep_json", script=_instead(b"[" * 200_000, "application/json"), whole=_WRONG, stream=_NO_STREAM),
     Fault(name="nan", script=_instead(b'{"a": NaN}', "application/json"), whole=_WRONG, stream=_NO_STREAM),
     Fault(name="gzip_bomb", script=_gzip_bomb, whole=_WRONG, stream=_WRONG),
     Fault(name="corrupt_gzip", script=_instead(b"no gzip", "", "content-encoding: gzip"), whole=_WRONG, stream=_WRONG),
