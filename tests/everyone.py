@@ -32,6 +32,7 @@ TEXT = "Because the air scatters blue light the most."
 PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(24)).decode()
 USAGE = {"prompt_tokens": 12, "completion_tokens": 9, "total_tokens": 21}
 JSON, EVENTS, LINES = "application/json", "text/event-stream", "application/x-ndjson"
+DOWN = "text/plain"
 LIMITS = {"x-ratelimit-limit-tokens": 8000, "x-ratelimit-remaining-tokens": 7979, "x-ratelimit-reset-tokens": "100ms"}
 
 Answer = tuple[str, bytes]
@@ -110,7 +111,7 @@ def everyone(gpu: str, store: str) -> Iterator[Everyone]:
                     _forward(connection, elsewhere, head, body)
                     return
                 kind, content = _answer(method, url.netloc, url.path, body)
-                status = "200 OK" if kind else "404 Not Found"
+                status = {"": "404 Not Found", DOWN: "503 Service Unavailable"}.get(kind, "200 OK")
                 fields = {"content-type": kind or JSON, "content-length": len(content), **LIMITS}
                 if url.path.startswith("/upload/"):
                     fields["x-goog-upload-url"] = f"https://{url.netloc}/uploaded"
@@ -403,5 +404,6 @@ _SERVERS: dict[str, dict[str, Callable[[dict[str, Any]], Answer]]] = {
     "api.delta.example": {
         "/embed": lambda asked: _json({"model": "m", "vectors": [[0.6, 0.8] for _ in asked["texts"]]})
     },
+    "down.example": {"*": lambda _asked: (DOWN, b"down")},
     "": {**_OPENAI, "/v1/messages": _claude},
 }

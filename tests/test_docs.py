@@ -75,8 +75,6 @@ def proxy(llama: Any) -> Iterator[Everyone]:
     store = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     store.start()
     host, port = store.get_host_and_port()
-    for path in ("models", "models/bert/config.json"):
-        urllib.request.urlopen(urllib.request.Request(f"http://{host}:{port}/{path}", b"", method="PUT")).close()
     with everyone(llama.url, f"http://{host}:{port}") as found:
         yield found
     store.stop()
@@ -103,6 +101,9 @@ def folder(
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://minio:9000")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "MINIO_ID", "MINIO_SECRET"):
         monkeypatch.setenv(name, "of-the-docs")
+    ask = urllib.request.build_opener(urllib.request.ProxyHandler({"http": proxy.url}))
+    for method, path in (("POST", "moto-api/reset"), ("PUT", "models"), ("PUT", "models/bert/config.json")):
+        ask.open(urllib.request.Request(f"http://minio:9000/{path}", b"", method=method)).close()
     shutil.copy(tiny_gguf, tmp_path / "model.gguf")
     shutil.copy(tiny_gguf, tmp_path / "weights.gguf")
     for name in ("cat.png", "photo.jpg", "cat.jpg", "a.png"):

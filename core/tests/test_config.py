@@ -273,6 +273,18 @@ def test_retries_limits_and_breakers_are_configured_for_all_or_for_one(tmp_path:
         load_config(None, {"IPFS_ACCEL_RETRY_ATTEMPTS": "often"})
 
 
+def test_what_cannot_stand_in_the_file_is_unknown_there_and_only_there(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[cache]\npath = "answers.sqlite3"\n')
+    cache = load_config(file, environ={}).cache
+    assert cache is not None
+    assert cache.path == "answers.sqlite3"
+    for text in ('path = "x"', "environ = {}", '[endpoints.a]\nkey = "sk-secret"'):
+        file.write_text(text)
+        with pytest.raises(ConfigError, match="unknown setting"):
+            load_config(file, environ={})
+
+
 def test_several_keys_come_from_several_variables(tmp_path: Path) -> None:
     several = EndpointConfig(key_env=["KEY_A", "KEY_B"], key_policy="least_loaded")
     found = target(environ={"KEY_A": "sk-a", "KEY_B": "sk-b"}, tmp_path=tmp_path, acme=several)

@@ -174,7 +174,7 @@ class Config:
     sources: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 
 
-_NOT_IN_FILE = {"path", "environ", "sources", "key"}
+_NOT_IN_FILE = {"Config.path", "Config.environ", "Config.sources", "EndpointConfig.key"}
 
 
 def load_config(path: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
@@ -281,7 +281,7 @@ def structure(values: Mapping[str, Any], kind: type[Any], where: str, text: str 
         return _structure.structure(values, kind, _NOT_IN_FILE)
     except Exception as error:  # noqa: BLE001 - cattrs wraps whatever a converter raises
         path, message, known = _structure.problems(error)[0]
-        known = [each for each in known if each not in _NOT_IN_FILE]
+        known = [each for each in known if each not in {"environ", "sources", "key"}]
         name = ".".join(path) or "the file"
         line = f":{_line(text, path)}" if text else ""
         raise ConfigError(

@@ -63,9 +63,10 @@ _converter = _make_converter()
 
 
 def structure(values: Mapping[str, Any], kind: type[Any], leave_out: Collection[str] = ()) -> Any:
-    """Make an instance of `kind` from plain values; names in `leave_out` are unknown to it."""
+    """Make an instance of `kind` from plain values; fields in `leave_out` (as `Class.field`) cannot be given."""
     for each in _attrs_classes(kind):
-        hidden = {field.name: override(omit=True) for field in attrs.fields(each) if field.name in leave_out}
+        names = [field.name for field in attrs.fields(each)]
+        hidden = {name: override(omit=True) for name in names if f"{each.__name__}.{name}" in leave_out}
         if hidden:
             function = make_dict_structure_fn(each, _converter, _cattrs_forbid_extra_keys=True, **hidden)  # type: ignore[arg-type]
             _converter.register_structure_hook(each, function)
