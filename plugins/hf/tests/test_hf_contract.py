@@ -18,7 +18,7 @@ TASKS = (
 )  # fmt: skip
 
 
-class TestRouter(BackendContract):
+class TestHuggingFaceRouter(BackendContract):
     plugin = backend
     options: ClassVar = {"router": True}
     local: ClassVar = {"stream_complete": "the router streams no text completions; dedicated endpoints do"}
@@ -30,7 +30,7 @@ class TestRouter(BackendContract):
     )  # fmt: skip
 
 
-class TestDedicated(BackendContract):
+class TestHuggingFaceDedicated(BackendContract):
     plugin = backend
     exchanges = (
         *openai_exchanges(without=("embed", "show_model")), *TASKS,

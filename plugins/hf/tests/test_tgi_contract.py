@@ -39,7 +39,7 @@ class TestTGI(BackendContract):
     )  # fmt: skip
 
 
-class TestCompletionsOfOpenAI(BackendContract):
+class TestTGICompletionsOfOpenAI(BackendContract):
     plugin = backend
     options: ClassVar = {"completions": "openai"}
     local: ClassVar = dict.fromkeys({each.operation for each in TestTGI.exchanges} - {"complete", "stream_complete"}, "as without the option")  # fmt: skip

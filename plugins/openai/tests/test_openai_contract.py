@@ -37,7 +37,7 @@ class TestOpenAI(BackendContract):
     exchanges = (*openai_exchanges(more=(*BOTH, "vary_image")), COUNTED)
 
 
-class TestResponses(BackendContract):
+class TestOpenAIResponses(BackendContract):
     plugin = backend
     options: ClassVar = {"api": "responses"}
     local: ClassVar = dict.fromkeys(
