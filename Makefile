@@ -11,7 +11,7 @@ PLUGINS := $(patsubst %/pyproject.toml,%,$(filter plugins/%,$(PROJECTS)))
 DISTRIBUTIONS := --editable core $(PLUGINS:%=--editable %) 'ipfs-accel-llvm[embedded]'
 MODEL := .cache/tiny.gguf
 
-.PHONY: help demo test test-peers lint format docs bench dist constraints clean
+.PHONY: help demo test test-peers test-slow lint format docs bench dist constraints clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
@@ -20,8 +20,12 @@ demo: $(VENV)/.demo $(MODEL)  ## show the main job on the embedded engine: no ke
 	$(BIN)/python examples/demo.py $(MODEL)
 
 test: lint  ## install what the checks need and run all of them
-	IPFS_ACCEL_HTTP=httpx2 $(BIN)/python -m pytest core plugins --quiet
+	IPFS_ACCEL_HTTP=httpx2 $(BIN)/python -m pytest core/tests/test_*.py --quiet
 	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.test  ## run what takes minutes by its nature: everything on the second HTTP library, and a soak
+	IPFS_ACCEL_HTTP=httpx2 $(BIN)/python -m pytest plugins --quiet
+	$(BIN)/python -m pytest -m slow
 
 test-peers: $(VENV)/.test  ## install the servers that take minutes to install, and run the backends against them
 	IPFS_ACCEL_PEERS=1 $(BIN)/python -m pytest -m peer

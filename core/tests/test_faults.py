@@ -1,0 +1,193 @@
+"""The catalogue of faults through the retry layer: what passes is tried again, what was begun or is final is not."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from ipfs_accel import AsyncClient, Client, Config, EndpointConfig, LimitsConfig, RetryConfig
+from ipfs_accel import errors as e
+from ipfs_accel.testing import FAULTS, Connection, Fault, RawServer, Reply, json_reply, serve
+from ipfs_accel.types import Timeout
+
+from .acme import Acme
+
+CHAT = json_reply({"answer": "42", "used": 7})
+STREAM = Reply(pieces=(b"4\n", b"2\n", b"END\n"), content_type="application/x-ndjson")
+AT_ONCE = RetryConfig(base=0.0, throttle_base=0.0)
+SERVED = [fault for fault in FAULTS.values() if fault.place == "server" and fault.calls == 1]
+
+# Faults after which the same call may well succeed, before anything of the answer was handed out.
+PASSING = {
+    "reset_before_head",
+    "cut_in_head",
+    "reset_in_head",
+    "reset_in_body",
+    "cut_chunks",
+    "short_body",
+}
+SILENT = {"silence_before_head", "silence_after_head", "stall", "heartbeats", "byte_by_byte", "endless"}
+
+
+def once(fault: Fault, reply: Reply) -> Any:
+    """A handler that has the fault at the first request and answers well from then on."""
+    seen: list[int] = []
+
+    def handle(connection: Connection) -> None:
+        while connection.request() is not None:
+            seen.append(connection.number)
+            if len(seen) == 1:
+                assert fault.script is not None
+                fault.script(connection, reply)
+            else:
+                connection.send(reply.sent())
+
+    return handle
+
+
+def settings(url: str, timeout: Timeout, **more: Any) -> dict[str, Any]:
+    endpoint = EndpointConfig(base_url=url, retry=AT_ONCE, timeout=timeout, **more)
+    return {"config": Config(environ={}), "plugins": [Acme(url)], "endpoints": {"acme": endpoint}}
+
+
+def ask(world: str, server: RawServer, timeout: Timeout, *, stream: bool) -> Any:
+    """Make one call in a world; return the text or the error."""
+
+    def blocking() -> Any:
+        with Client(**settings(server.url, timeout)) as client:
+            try:
+                if not stream:
+                    return client.chat("acme/m", "q").text
+                with client.stream("acme/m", "q") as events:
+                    return events.read().text
+            except e.AccelError as error:
+                return error
+            finally:
+                assert client._world.transport.stats().active == 0
+
+    async def awaiting() -> Any:
+        async with AsyncClient(**settings(server.url, timeout)) as client:
+            try:
+                if not stream:
+                    return (await client.chat("acme/m", "q")).text
+                async with client.stream("acme/m", "q") as events:
+                    return (await events.read()).text
+            except e.AccelError as error:
+                return error
+            finally:
+                assert client._world.transport.stats().active == 0
+
+    return blocking() if world == "sync" else anyio.run(awaiting, backend=world)
+
+
+@pytest.mark.parametrize("world", ["sync", "asyncio"])
+@pytest.mark.parametrize("fault", SERVED, ids=lambda fault: fault.name)
+def test_a_whole_answer_is_fetched_again_where_that_helps(world: str, fault: Fault) -> None:
+    if fault.whole is None:
+        pytest.skip("a fault of streams")
+    with serve(once(fault, CHAT)) as server:
+        got = ask(world, server, fault.limits, stream=False)
+    if fault.name in PASSING or not fault.whole:
+        assert (got, len(server.heads)) == ("42", 1 + bool(fault.whole))
+    else:
+        # Silence ends the whole call's time; what is wrong rather than lost is told at once.
+        assert isinstance(got, fault.whole), got
+        assert len(server.heads) == 1
+        assert fault.name in SILENT or not got.retryable
+
+
+@pytest.mark.parametrize("world", ["sync", "asyncio"])
+@pytest.mark.parametrize("fault", SERVED, ids=lambda fault: fault.name)
+def test_a_stream_is_begun_anew_only_before_its_first_event(world: str, fault: Fault) -> None:
+    if fault.stream is None:
+        pytest.skip("a fault of whole answers")
+    with serve(once(fault, STREAM)) as server:
+        got = ask(world, server, fault.limits, stream=True)
+    if isinstance(got, e.StreamInterrupted | e.StreamIncomplete):
+        assert got.partial is not None
+        assert got.partial.text.startswith("4")
+        assert len(server.heads) == 1
+    elif isinstance(got, e.AccelError):
+        assert isinstance(got, fault.stream), got
+    else:
+        assert got == "42"
+        assert len(server.heads) == 1 + bool(fault.stream)
+
+
+@pytest.fixture
+def storm() -> Iterator[tuple[RawServer, Counter[str]]]:
+    """A server that meets three of ten requests with a fault, by a fixed sequence of chances."""
+    chances = random.Random(7)
+    lock = threading.Lock()
+    happened: Counter[str] = Counter()
+    names = [*sorted(PASSING), "null", "html", "long_body"]
+
+    def handle(connection: Connection) -> None:
+        while (head := connection.request()) is not None:
+            reply = STREAM if head.startswith("POST /stream") else CHAT
+            with lock:
+                name = chances.choice(names) if chances.random() < 0.3 else "none"
+                happened[name] += 1
+            time.sleep(0.002)
+            script = FAULTS[name].script if name != "none" else None
+            if script is None:
+                connection.send(reply.sent())
+            else:
+                script(connection, reply)
+
+    with serve(handle) as server:
+        yield server, happened
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts what /proc shows")
+def test_two_minutes_of_faults_at_twice_the_capacity(storm: tuple[RawServer, Counter[str]]) -> None:
+    """No wrong answer, none lost, and sockets, tasks and memory stay flat."""
+    server, happened = storm
+    outcomes: Counter[str] = Counter()
+    levels: list[tuple[int, int]] = []
+
+    async def caller(client: AsyncClient, until: float, *, stream: bool) -> None:
+        while time.monotonic() < until:
+            try:
+                if stream:
+                    async with client.stream("acme/m", "q") as events:
+                        text = (await events.read()).text
+                else:
+                    text = (await client.chat("acme/m", "q")).text
+                outcomes["right" if text == "42" else "wrong"] += 1
+            except (e.APIError, e.CircuitOpenError) as error:
+                outcomes[type(error).__name__] += 1
+
+    async def run() -> None:
+        limits = LimitsConfig(max_concurrent=8, max_queue=64)
+        timeout = Timeout(first_event=5.0, idle=5.0, total=20.0)
+        async with AsyncClient(**settings(server.url, timeout, limits=limits)) as client:
+            end = time.monotonic() + 120
+            async with anyio.create_task_group() as group:
+                for number in range(16):  # twice as many as may be under way
+                    group.start_soon(lambda stream=bool(number % 2): caller(client, end, stream=stream))
+                for _ in range(6):
+                    await anyio.sleep(19)
+                    stats = client._world.transport.stats()
+                    levels.append((descriptors(), stats.active + stats.idle))
+                    # The server keeps a thread for each connection that it ever had; its own memory is not in question.
+            assert client._world.transport.stats().active == 0
+
+    anyio.run(run)
+    assert outcomes["wrong"] == 0
+    assert outcomes["right"] > 0.8 * sum(outcomes.values())
+    assert sum(happened.values()) >= sum(outcomes.values())
+    assert max(connections for _, connections in levels) <= 16
