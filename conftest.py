@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import io
 import json
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import settings
+from ipfs_accel import RetryConfig, _endpoints
 
 HERE = Path(__file__).parent
 pytest_plugins = ["anyio"] if importlib.util.find_spec("anyio") else []
@@ -27,8 +29,10 @@ pytest_plugins = ["anyio"] if importlib.util.find_spec("anyio") else []
 settings.register_profile("shared", deadline=None)  # the machine's speed is not what these tests are about
 settings.load_profile("shared")
 
-# A test of a plugin wants to see the first failure, at once; those of retries bring their own settings.
+# A test of a plugin wants to see the first failure, at once; those of retries bring their own settings. The variable is
+# for commands as processes, the other for configurations that see no variables.
 os.environ["IPFS_ACCEL_RETRY_ATTEMPTS"] = "1"
+_endpoints.RetryConfig = functools.partial(RetryConfig, attempts=1)  # type: ignore[assignment,misc]
 
 POOLED = {"embedding": True, "pooling_type": "LLAMA_POOLING_TYPE_MEAN"}
 
