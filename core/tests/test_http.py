@@ -29,6 +29,7 @@ from ipfs_accel.errors import (
     APITimeoutError,
     ClientClosedError,
     ConfigError,
+    DeadlineExceededError,
     InvalidRequestError,
     InvalidResponseError,
 )
@@ -493,7 +494,7 @@ async def test_a_connection_that_never_comes(world: World) -> None:
         error = await fails(world, APITimeoutError, url, timeouts=Timeouts(connect=0.2))
         assert (error.phase, error.sent) == ("connect", False)
         assert "within 0.2 s" in str(error)
-        error = await fails(world, APITimeoutError, url, timeouts=Timeouts(total=0.2))
+        error = await fails(world, DeadlineExceededError, url, timeouts=Timeouts(total=0.2))
         assert (error.phase, error.sent) == ("total", False)
 
 
@@ -595,7 +596,7 @@ async def test_drops_of_an_answer(world: World, served: Any) -> None:
 
     server = served(handler)
     for _ in range(2):
-        error = await fails(world, APITimeoutError, server.url, timeouts=Timeouts(total=0.2))
+        error = await fails(world, DeadlineExceededError, server.url, timeouts=Timeouts(total=0.2))
         assert error.phase == "total"
         assert "was not over within 0.2 s" in str(error)
 
