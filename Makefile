@@ -11,7 +11,7 @@ PLUGINS := $(patsubst %/pyproject.toml,%,$(filter plugins/%,$(PROJECTS)))
 DISTRIBUTIONS := --editable core $(PLUGINS:%=--editable %) 'ipfs-accel-llvm[embedded]'
 MODEL := .cache/tiny.gguf
 
-.PHONY: help demo test test-peers test-slow lint format docs bench dist constraints clean
+.PHONY: help demo test test-peers test-slow lint format docs bench dist guide constraints clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
@@ -49,6 +49,10 @@ bench: $(VENV)/.bench $(MODEL)  ## measure speed against httpx and the installed
 dist: $(VENV)/.test  ## build wheels and source distributions of everything
 	for each in core $(PLUGINS); do (cd $$each && $(abspath $(BIN))/python -m hatchling build -d $(abspath dist)) || exit 1; done
 
+guide: $(VENV)/.guide  ## train a small model that answers questions about ipfs-accel, in about a quarter of an hour
+	mkdir -p .cache
+	$(BIN)/python scripts/guide/train.py .cache/guide.gguf
+
 constraints:  ## pin the newest versions that the checks can have on PYTHON, the oldest supported one
 	$(PYTHON) -m venv --clear $(NEWEST)
 	$(NEWEST)/bin/python $(PIP) --upgrade pip
@@ -80,6 +84,10 @@ $(VENV)/.docs: $(VENV)/.demo
 
 $(VENV)/.bench: $(VENV)/.test
 	$(INSTALL) --group bench
+	touch $@
+
+$(VENV)/.guide: $(VENV)/.demo
+	$(INSTALL) --group guide
 	touch $@
 
 $(MODEL): scripts/make_tiny_gguf.py | $(VENV)/.demo
