@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
@@ -263,7 +264,10 @@ def test_models_are_loaded_told_and_unloaded(client: Client) -> None:
     assert running.size
     assert running.expires
     client.unload_model("ollama/tiny")
-    assert not [model for model in client.running_models("ollama") if same_model(model.id, "tiny")]
+    until = time.monotonic() + 30
+    while any(same_model(model.id, "tiny") for model in client.running_models("ollama")):
+        assert time.monotonic() < until  # the server answers before it has done it
+        time.sleep(0.02)
     assert client.complete("ollama/tiny", "").finish_reason == "load"
     assert client.stream_complete("ollama/tiny", "").read().finish_reason == "load"
     assert client.complete("ollama/tiny", "", extra={"keep_alive": 0}).finish_reason == "unload"
