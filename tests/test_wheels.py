@@ -148,7 +148,9 @@ def test_a_wheel_has_its_package_and_nothing_else(wheelhouse: Path, folder: Path
     home = info.split("/")[0]
     assert {name.split("/")[0] for name in names} == {package, home}
     strays = [
-        name for name in names if not re.search(r"\.(py|typed|json|txt|gguf)$|/(METADATA|WHEEL|RECORD|LICENSE)$", name)
+        name
+        for name in names
+        if not re.search(r"\.(py|typed|json|txt|css|gguf)$|/(METADATA|WHEEL|RECORD|LICENSE)$", name)
     ]
     assert strays == []
     assert f"{package}/py.typed" in names
