@@ -6,7 +6,6 @@ backend is first used. Whatever goes wrong with one is a state with a reason and
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Mapping
 from importlib import metadata
@@ -18,6 +17,7 @@ import pluggy
 from . import _object_hooks, hookspecs
 from ._adapters import IncompatibleError, adapt
 from ._config import PluginPolicy
+from ._installed import Installed, installed
 from ._suggest import did_you_mean
 from .errors import AccelError, PluginError
 from .hookspecs import OPERATIONS, PROJECT, BackendInfo
@@ -45,8 +45,6 @@ RESERVED: dict[str, str] = {
     "s3": "ipfs-accel-s3",
     "opea": "ipfs-accel-opea",
 }
-
-_FIELD = re.compile(r"^(Name|Version): *(.*?)\r?$", re.MULTILINE)
 
 State: TypeAlias = Literal["available", "loaded", "broken", "blocked", "duplicate", "incompatible"]
 
@@ -136,11 +134,11 @@ class Registry:
         self._middleware: list[Any] | None = None
         for plugin in plugins:
             self._add_object(plugin)
-        found: dict[str, list[metadata.EntryPoint]] = {}
-        for entry_point in metadata.entry_points(group=BACKENDS):
-            found.setdefault(entry_point.name, []).append(entry_point)
-        for name, entry_points in found.items():
-            self._slots.setdefault(name, self._judge(name, entry_points))
+        found: dict[str, list[Installed]] = {}
+        for each in installed(BACKENDS):
+            found.setdefault(each.entry_point.name, []).append(each)
+        for name, origins in found.items():
+            self._slots.setdefault(name, self._judge(name, origins))
 
     def records(self) -> list[PluginRecord]:
         """Return all plugins by name, without loading any."""
@@ -186,26 +184,25 @@ class Registry:
             raise self._refusal(slot.record)
         return backend
 
-    def _judge(self, name: str, entry_points: list[metadata.EntryPoint]) -> _Slot:
+    def _judge(self, name: str, origins: list[Installed]) -> _Slot:
         owner = RESERVED.get(name)
-        origins = [(entry_point, *_distribution(entry_point)) for entry_point in entry_points]
-        own = [origin for origin in origins if origin[1] == owner]
-        chosen, distribution, version = (own or origins)[0]
-        state, reason = self._policy_state(name, distribution)
+        own = [origin for origin in origins if origin.distribution == owner]
+        chosen = (own or origins)[0]
+        state, reason = self._policy_state(name, chosen.distribution)
         if state == "available" and owner and not own:
             state, reason = "blocked", f"the name {name!r} is reserved for the distribution {owner}"
-        elif state == "available" and not own and len(entry_points) > 1:
-            names = " and ".join(sorted(origin[1] for origin in origins))
+        elif state == "available" and not own and len(origins) > 1:
+            names = " and ".join(sorted(origin.distribution for origin in origins))
             state, reason = "duplicate", f"the distributions {names} both register {name!r}: uninstall one of them"
         record = PluginRecord(
             name=name,
             state=state,
             reason=reason,
-            distribution=distribution,
-            version=version,
-            entry_point=chosen.value,
+            distribution=chosen.distribution,
+            version=chosen.version,
+            entry_point=chosen.entry_point.value,
         )
-        return _Slot(record, chosen)
+        return _Slot(record, chosen.entry_point)
 
     def _policy_state(self, name: str, distribution: str) -> tuple[State, str | None]:
         names = {name, distribution}
@@ -272,7 +269,7 @@ class Registry:
         if self._middleware is None:
             self._middleware = []
             for name in reversed(self._policy.middleware):
-                found = [*metadata.entry_points(group=MIDDLEWARE, name=name)]
+                found = [each.entry_point for each in installed(MIDDLEWARE) if each.entry_point.name == name]
                 if not found:
                     raise PluginError(f"the configuration names the middleware {name!r}, but it is not installed")
                 self._middleware.append(found[0].load())
@@ -291,14 +288,3 @@ class Registry:
             backend=record.name,
             hint="run: ipfs-accel doctor",
         )
-
-
-def _distribution(entry_point: metadata.EntryPoint) -> tuple[str, str]:
-    """Return name and version of the distribution that registers an entry point."""
-    dist = entry_point.dist
-    if dist is None:
-        return "", ""
-    # `dist.metadata` would parse all of it, the README too, anew for each entry point.
-    head = (dist.read_text("METADATA") or dist.read_text("PKG-INFO") or "").partition("\n\n")[0]
-    fields = dict(_FIELD.findall(head))
-    return fields.get("Name", ""), fields.get("Version", "")
