@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
+import anyio
 import pytest
 from ipfs_accel import AsyncClient, BackendInfo, Client, hookimpl
 from ipfs_accel import errors as e
-from ipfs_accel.plans import Endpoint, Flow, Http, HttpResponse, Ready, get, side_by_side
+from ipfs_accel._perform import Pause
+from ipfs_accel._side_by_side import MAX_GATHERED, Gather
+from ipfs_accel.plans import Endpoint, Flow, Http, HttpResponse, Job, Local, Ready, get, side_by_side
 from ipfs_accel.testing.raw_server import Connection, RawServer, answer, serve
 
 SECONDS = 10.0
@@ -30,7 +35,38 @@ class Fleet:
 
     @hookimpl
     def calls(self) -> dict[str, Callable[..., Any]]:
-        return {"ask": self.ask, "ask_twice": self.ask_twice}
+        return {"ask": self.ask, "ask_twice": self.ask_twice, "crash": self.crash, "count": self.count}
+
+    def crash(self, endpoint: Endpoint, *, paths: list[str]) -> Flow[Any]:
+        """Fail as a plugin does that has a defect, in one of several flows."""
+
+        def steps() -> Generator[Any, Any, Ready[Any]]:
+            return Ready(value=(yield [*[self.plan(path) for path in paths], Flow(steps=broken)]))
+
+        def broken() -> Generator[Any, Any, Http[str]]:
+            raise KeyError("defect")
+            yield
+
+        return Flow(steps=steps)
+
+    def count(self, endpoint: Endpoint, *, number: int) -> Flow[Any]:
+        """Tell how many of so many blocking plans are under way at once, at most."""
+        lock = threading.Lock()
+        levels = [0, 0]
+
+        def run(_job: Job) -> None:
+            with lock:
+                levels[0] += 1
+                levels[1] = max(levels)
+            time.sleep(0.01)
+            with lock:
+                levels[0] -= 1
+
+        def steps() -> Generator[Any, Any, Ready[Any]]:
+            yield [Local(run=run) for _ in range(number)]
+            return Ready(value=levels[1])
+
+        return Flow(steps=steps)
 
     def plan(self, path: str) -> Flow[str]:
         def steps() -> Generator[Any, Any, Http[str]]:
@@ -114,3 +150,64 @@ def test_nothing_is_begun_after_a_failure(meeting: tuple[RawServer, threading.Ba
     with Client(plugins=[fleet]) as client, pytest.raises(e.NotFoundError):
         client.call("fleet", "ask", paths=["/a", "/none", "/b", "/c"], limit=1)
     assert fleet.begun == ["/a", "/none"]
+
+
+def blocking(call: str, url: str, **arguments: Any) -> Any:
+    with Client(plugins=[Fleet(url)]) as client:
+        return client.call("fleet", call, **arguments)
+
+
+def awaiting(call: str, url: str, library: str, **arguments: Any) -> Any:
+    async def run() -> Any:
+        async with AsyncClient(plugins=[Fleet(url)]) as client:
+            return await client.call("fleet", call, **arguments)
+
+    return anyio.run(run, backend=library)
+
+
+@pytest.fixture(params=["sync", "asyncio", "trio"])
+def ask(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    return blocking if request.param == "sync" else functools.partial(awaiting, library=request.param)
+
+
+def test_a_defect_of_a_plugin_is_the_same_error_in_every_world(ask: Any, meeting: Any) -> None:
+    with pytest.raises(e.PluginError) as caught:
+        ask("crash", meeting[0].url, paths=["/a", "/b"])
+    assert caught.value.message == "the backend 'fleet' failed in 'crash': KeyError: 'defect'"
+
+
+def test_no_more_than_some_are_under_way_at_once(ask: Any, meeting: Any) -> None:
+    most = ask("count", meeting[0].url, number=3 * MAX_GATHERED)
+    assert most <= MAX_GATHERED
+
+
+class CrashError(Exception):
+    """What no step of a call means to raise."""
+
+
+def test_what_nobody_foresaw_is_raised_bare_and_ends_the_others(ask: Any) -> None:
+    begun: list[int] = []
+
+    def steps(number: int) -> Generator[Any, Any, int]:
+        begun.append(number)
+        if number == 1:
+            raise CrashError
+        yield Pause(0.05)
+        return number
+
+    gather = Gather([steps(number) for number in range(100)])
+    with pytest.raises(CrashError):
+        _perform(ask, gather)
+    assert len(begun) < 100
+
+
+def _perform(ask: Any, gather: Gather[int]) -> Any:
+    if ask is blocking:
+        with Client() as client:
+            return gather.sync(client._world)
+
+    async def run() -> Any:
+        async with AsyncClient() as client:
+            return await gather.asynchronous(client._world)
+
+    return anyio.run(run, backend=ask.keywords["library"])

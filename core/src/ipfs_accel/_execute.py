@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
 from ._attempts import attempted, may_repeat
 from ._call import Call
-from ._perform import Gather, Next, Open, ReadAll, Run, Send, Shut, Start, Steps, Whole
+from ._perform import Next, Open, ReadAll, Run, Send, Shut, Start, Steps, Whole
 from ._reader import Reader
+from ._side_by_side import Gather
 from .errors import (
     AccelError,
     APIError,
@@ -111,9 +113,7 @@ def _run(plan: Local[T], call: Call) -> Steps[T]:
     except AccelError:
         raise
     except Exception as error:
-        backend = call.target.backend.name
-        message = f"the backend {backend!r} failed in {call.operation!r}: {type(error).__name__}: {error}"
-        raise PluginError(message) from error
+        raise _defect(call, error) from error
     finally:
         call.request_id = job.request_id or call.request_id
 
@@ -137,18 +137,33 @@ def _parse(plan: Http[T], whole: Whole, call: Call) -> T:
 def _steps(steps: Generator[Any, Any, Any], call: Call) -> Steps[Any]:
     """Run a flow: perform each plan that it yields and send back the answer or the error."""
     try:
-        step = next(steps)
+        step = _next_step(call, lambda: next(steps))
         while True:
             try:
                 answer = yield from _perform_plan(step, call)
             except AccelError as error:
-                step = steps.throw(error)
+                step = _next_step(call, functools.partial(steps.throw, error))
             else:
-                step = steps.send(answer)
+                step = _next_step(call, functools.partial(steps.send, answer))
     except StopIteration as end:
         return end.value
     finally:
         steps.close()
+
+
+def _next_step(call: Call, advance: Callable[[], Any]) -> Any:
+    """Let a flow go on; what it raises of itself is a defect of its plugin."""
+    try:
+        return advance()
+    except (AccelError, StopIteration):
+        raise
+    except Exception as error:
+        raise _defect(call, error) from error
+
+
+def _defect(call: Call, error: Exception) -> PluginError:
+    backend = call.target.backend.name
+    return PluginError(f"the backend {backend!r} failed in {call.operation!r}: {type(error).__name__}: {error}")
 
 
 def open_stream(plan: Callable[[], Any], call: Call) -> Steps[Reader[Any]]:

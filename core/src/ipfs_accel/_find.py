@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import attrs
 
-from ._perform import Gather, Steps
+from ._perform import Steps
 from ._pricing import merge_override
+from ._side_by_side import Gather
 from ._suggest import did_you_mean
 from .capabilities import Capabilities, Found, Match, Support
 from .errors import (

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeAlias, TypeV
 
 import attrs
 
-from .errors import AccelError
-
 if TYPE_CHECKING:
     import anyio
 
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncWorld",
     "Effect",
-    "Gather",
     "Next",
     "Open",
     "Pause",
@@ -44,8 +41,6 @@ __all__ = [
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-
-MAX_GATHERED = 16
 
 
 class Effect(Protocol):
@@ -305,44 +300,6 @@ class _Threaded:
 
     async def close(self) -> None:
         await Run(self._steps.close).asynchronous(self._world)
-
-
-@attrs.frozen(eq=False)
-class Gather(Generic[T]):
-    """Perform several calls side by side; its result has a value or an `AccelError` for each, in order."""
-
-    calls: Sequence[Steps[T]]
-
-    def sync(self, world: World) -> list[T | AccelError]:
-        if not self.calls:
-            return []
-
-        def one(steps: Steps[T]) -> T | AccelError:
-            try:
-                return perform(steps, world)
-            except AccelError as error:
-                return error
-
-        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - few calls need it
-
-        with ThreadPoolExecutor(min(len(self.calls), MAX_GATHERED), "ipfs-accel-gather") as pool:
-            return list(pool.map(one, self.calls))
-
-    async def asynchronous(self, world: AsyncWorld) -> list[T | AccelError]:
-        from anyio import create_task_group  # noqa: PLC0415 - the synchronous world does not need it
-
-        results: list[Any] = [None] * len(self.calls)
-
-        async def one(index: int, steps: Steps[T]) -> None:
-            try:
-                results[index] = await aperform(steps, world)
-            except AccelError as error:
-                results[index] = error
-
-        async with create_task_group() as group:
-            for index, steps in enumerate(self.calls):
-                group.start_soon(one, index, steps)
-        return results
 
 
 def perform(steps: Steps[T], world: World) -> T:
