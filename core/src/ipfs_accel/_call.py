@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Iterator
 from copy import copy
+from importlib import metadata
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -35,7 +37,6 @@ from .types import Answer, CallInfo, Timeout, Timing, Tried
 if TYPE_CHECKING:
     from ._config import KeySource
     from ._headers import Headers
-    from ._http import Timeouts
     from ._records import Listener
     from ._resilience.gate import Priority
     from ._resilience.guard import Hold
@@ -82,8 +83,6 @@ class Call:
     model: str
     timeout: Timeout
     on_unsupported: OnUnsupported
-    timeouts_of: Callable[..., Timeouts]
-    user_agent: str
     ledger: Ledger
     journey: Journey
     request: Any = None
@@ -138,7 +137,7 @@ class Call:
         origin = self.target.origin if send.base_url is None else origin_of(base_url)
         headers = [*send.headers, *self.target.headers, *further]
         if not any(name.lower() == "user-agent" for name, _ in self.target.headers):
-            headers.insert(0, ("user-agent", self.user_agent))
+            headers.insert(0, ("user-agent", _user_agent()))
         if origin == self.target.origin:
             headers += self.target.key_headers(origin, self._chosen_key())
         content = send.content
@@ -146,9 +145,9 @@ class Call:
             headers.append(("content-length", str(content.size)))
             if self.on_upload is not None:
                 content = _Watched(content, self.on_upload)
-        limits = self.timeouts_of(
-            connect=self.timeout.connect, read=read_limit, write=read_limit, total=self.remaining()
-        )
+        from ._http import Timeouts  # noqa: PLC0415 - a call that sends nothing does not need the HTTP library
+
+        limits = Timeouts(connect=self.timeout.connect, read=read_limit, write=read_limit, total=self.remaining())
         return Outgoing(send.method, url, headers, content, limits)
 
     def job(self) -> Job:
@@ -345,6 +344,11 @@ class Call:
             status=response.status,
             body=response.text()[:512],
         )
+
+
+@functools.cache
+def _user_agent() -> str:
+    return f"ipfs-accel/{metadata.version('ipfs-accel')}"
 
 
 def _maybe_billed(error: AccelError) -> bool:

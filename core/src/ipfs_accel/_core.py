@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -80,8 +79,6 @@ class Core:
         self._registry: Registry | None = None
         self.stores: dict[str, Any] = {}
         self._targets: dict[str, Target] = {}
-        self._timeouts: Any = None
-        self._user_agent = ""
         self._cache: AnswerCache | None = None
         self._telemetry: Listener | None = None
         self.turns: dict[str, Iterator[int]] = {}
@@ -174,13 +171,7 @@ class Core:
         is_check: bool = False,
     ) -> Call:
         """Begin a call: its limits and what else it needs to know."""
-        if self.is_closed:
-            raise ClientClosedError("this client is closed")
-        if self._timeouts is None:
-            from ._http import Timeouts  # noqa: PLC0415 - the HTTP library is loaded when it is first needed
-
-            self._timeouts = Timeouts
-            self._user_agent = f"ipfs-accel/{metadata.version('ipfs-accel')}"
+        self.refuse_if_closed()
         limits = target.timeout
         if operation in _UNLIMITED and "timeout" not in target.sources:
             limits = attrs.evolve(limits, total=None)
@@ -196,8 +187,6 @@ class Core:
             model=model,
             timeout=limits,
             on_unsupported=policy or self.config.on_unsupported,  # type: ignore[arg-type]
-            timeouts_of=self._timeouts,
-            user_agent=self._user_agent,
             ledger=self.ledger,
             journey=journey,
             listeners=self.listeners(target),
@@ -233,6 +222,11 @@ class Core:
         """Return how many calls to an endpoint are under way."""
         target = self._targets.get(endpoint)
         return 0 if target is None else len(target.guard.under_way)
+
+    def refuse_if_closed(self) -> None:
+        """Raise `ClientClosedError` after `close`."""
+        if self.is_closed:
+            raise ClientClosedError("this client is closed")
 
     def close(self) -> None:
         """Take no more calls."""

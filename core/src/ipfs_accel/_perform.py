@@ -8,15 +8,19 @@ pieces.
 
 from __future__ import annotations
 
+import functools
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeAlias, TypeVar
 
 import attrs
 
+from .errors import ClientClosedError
+
 if TYPE_CHECKING:
     import anyio
 
-    from ._http import AsyncExchange, AsyncTransport, Exchange, Timeouts, Transport
+    from ._http import AsyncExchange, AsyncTransport, Exchange, Timeouts, Transport  # noqa: F401 - named in strings
     from ._resilience.clock import Clock
     from .plans import Body, Job
 
@@ -41,6 +45,9 @@ __all__ = [
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+C = TypeVar("C")
+
+MAX_THREADS = 32
 
 
 class Effect(Protocol):
@@ -58,21 +65,56 @@ class Effect(Protocol):
 Steps: TypeAlias = Generator[Effect, Any, T]
 
 
-@attrs.define(eq=False)
-class World:
+class _World(Generic[C]):
+    """What either world works with; the transport is made, and the HTTP library loaded, for the first request.
+
+    Args:
+        connect: Makes the transport.
+        clock: The client's.
+    """
+
+    def __init__(self, connect: Callable[[], C], clock: Clock) -> None:
+        self.clock = clock
+        self._connect = connect
+        self._transport: C | None = None
+        self._is_closed = False
+        self._lock = threading.Lock()
+
+    @property
+    def transport(self) -> C:
+        """The connections.
+
+        Raises:
+            ClientClosedError: There are none any more.
+        """
+        if self._transport is None:
+            with self._lock:
+                if self._is_closed:
+                    raise ClientClosedError("this client is closed")
+                if self._transport is None:
+                    self._transport = self._connect()
+        return self._transport
+
+    def end(self) -> C | None:
+        """Make no transport from now on; returns the one to be closed, if there is one."""
+        with self._lock:
+            self._is_closed = True
+        return self._transport
+
+
+class World(_World["Transport"]):
     """What the synchronous world works with."""
 
-    transport: Transport
-    clock: Clock
 
+class AsyncWorld(_World["AsyncTransport"]):
+    """What the asynchronous world works with."""
 
-@attrs.define(eq=False)
-class AsyncWorld:
-    """What the asynchronous world works with; `threads` bounds the blocking functions at work."""
+    @functools.cached_property
+    def threads(self) -> anyio.CapacityLimiter:
+        """The bound of blocking functions at work."""
+        from anyio import CapacityLimiter  # noqa: PLC0415 - few calls need threads
 
-    transport: AsyncTransport
-    threads: anyio.CapacityLimiter
-    clock: Clock
+        return CapacityLimiter(MAX_THREADS)
 
 
 @attrs.frozen(kw_only=True)
@@ -210,8 +252,6 @@ class Wait:
     seconds: Callable[[], float | None]
 
     def sync(self, world: World) -> None:
-        import threading  # noqa: PLC0415 - few calls wait
-
         event = threading.Event()
         self.sleeper.wake = event.set
         try:

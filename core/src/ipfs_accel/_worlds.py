@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from ._config import Config, EndpointConfig
 from ._core import Core
 from ._perform import AsyncWorld, Steps, World, aperform, perform
-from .errors import ClientClosedError
 
 if TYPE_CHECKING:
+    from ._http import AsyncTransport, Transport, TransportOptions
     from ._registry import PluginRecord
     from ._states import EndpointState
     from ._usage import UsageTotal
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["AsyncBase", "SyncBase"]
 
 T = TypeVar("T")
-
-MAX_THREADS = 32
 
 
 class _Base:
@@ -74,11 +72,9 @@ class _Base:
 
         return states(self._core)
 
-    def _transport_options(self) -> Any:
-        from ._http import TransportOptions  # noqa: PLC0415 - the HTTP library is loaded when it is first needed
+    def _transport_options(self) -> TransportOptions:
+        from ._http import TransportOptions  # noqa: PLC0415 - as in `_connect`
 
-        if self._core.is_closed:
-            raise ClientClosedError("this client is closed")
         config = self._core.config
         return TransportOptions(verify=config.ca_file or True, proxy=config.proxy)
 
@@ -99,21 +95,25 @@ class SyncBase(_Base):
     def close(self) -> None:
         """Close all connections; later calls raise `ClientClosedError`."""
         self._core.close()
-        if self._open_world is not None:
-            self._open_world.transport.close()
+        transport = self._world.end()
+        if transport is not None:
+            transport.close()
 
     @property
     def _world(self) -> World:
         if self._open_world is None:
             with self._lock:
                 if self._open_world is None:
-                    options = self._transport_options()
-                    from ._http import Transport  # noqa: PLC0415 - as above
-
-                    self._open_world = World(Transport(options), self._core.clock)
+                    self._open_world = World(self._connect, self._core.clock)
         return self._open_world
 
+    def _connect(self) -> Transport:
+        from ._http import Transport  # noqa: PLC0415 - the HTTP library is loaded when it is first needed
+
+        return Transport(self._transport_options())
+
     def _run(self, steps: Steps[T]) -> T:
+        self._core.refuse_if_closed()
         return perform(steps, self._world)
 
 
@@ -133,19 +133,23 @@ class AsyncBase(_Base):
     async def close(self) -> None:
         """Close all connections; later calls raise `ClientClosedError`."""
         self._core.close()
-        if self._open_world is not None:
-            await self._open_world.transport.close()
+        transport = self._world.end()
+        if transport is not None:
+            await transport.close()
 
     @property
     def _world(self) -> AsyncWorld:
         if self._open_world is None:
-            options = self._transport_options()
-            from anyio import CapacityLimiter  # noqa: PLC0415 - the synchronous world does not need it
-
-            from ._http import AsyncTransport  # noqa: PLC0415 - as above
-
-            self._open_world = AsyncWorld(AsyncTransport(options), CapacityLimiter(MAX_THREADS), self._core.clock)
+            with self._lock:
+                if self._open_world is None:
+                    self._open_world = AsyncWorld(self._connect, self._core.clock)
         return self._open_world
 
+    def _connect(self) -> AsyncTransport:
+        from ._http import AsyncTransport  # noqa: PLC0415 - the HTTP library is loaded when it is first needed
+
+        return AsyncTransport(self._transport_options())
+
     async def _run(self, steps: Steps[T]) -> T:
+        self._core.refuse_if_closed()
         return await aperform(steps, self._world)
