@@ -19,7 +19,18 @@ from typing import Any, get_args, get_type_hints
 
 import attrs
 import click
-from ipfs_accel import Client, Config, _object_hooks, capabilities, errors, hookspecs, plans, types
+from ipfs_accel import (
+    Client,
+    Config,
+    _middleware_hooks,
+    _object_hooks,
+    capabilities,
+    errors,
+    hookspecs,
+    middleware,
+    plans,
+    types,
+)
 from ipfs_accel._cli._app import app
 from ipfs_accel._config import PluginPolicy
 from ipfs_accel._find import QueryOptions
@@ -122,7 +133,8 @@ def client_page() -> str:
     parts = [
         _BOTH_CLIENTS,
         described(Client, name="Client"),
-        "### Client(config=None, *, endpoints=None, plugins=(), timeout=None)\n\n" + _arguments(Client.__init__),
+        "### Client(config=None, *, endpoints=None, plugins=(), timeout=None, middleware=())\n\n"
+        + _arguments(Client.__init__),
     ]
     for name in sorted(dir(Client)):
         value = inspect.getattr_static(Client, name)
@@ -274,7 +286,7 @@ def hooks() -> dict[str, Callable[..., Any]]:
     """Return every hook by its name: `describe`, the operations in their order, and the others."""
     found = {
         name: value
-        for module in (hookspecs, _object_hooks)
+        for module in (hookspecs, _object_hooks, _middleware_hooks)
         for name, value in vars(module).items()
         if hasattr(value, f"{hookspecs.PROJECT}_spec")
     }
@@ -310,6 +322,13 @@ def hooks_page() -> str:
         (plans.__doc__ or "").split("\n\n", 1)[1],
         *[described(kind, level=3) for kind in values],
         *[f"### {each.__name__}{signature(each)}\n\n{_arguments(each)}" for each in functions],
+        "## Middleware",
+        _fenced((middleware.__doc__ or "").split("\n\n", 1)[1]),
+        *[described(kind, level=3) for kind in (middleware.CallContext, middleware.Ask)],
+        *[
+            f"### {each.__name__}{signature(each)}\n\n{_arguments(each)}"
+            for each in (middleware.map_texts, middleware.texts_of)
+        ],
     )
 
 

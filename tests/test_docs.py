@@ -27,6 +27,7 @@ import yaml
 from ipfs_accel import Client, errors, hookspecs, load_config
 from ipfs_accel._cli._app import app
 from ipfs_accel._cli._command import State
+from ipfs_accel._middleware_hooks import MIDDLEWARE_HOOKS
 
 from .everyone import PIXEL, Everyone, everyone
 
@@ -229,7 +230,7 @@ def test_links_lead_somewhere() -> None:
 
 def test_every_hook_is_documented_with_its_arguments() -> None:
     text = reference.hooks_page()
-    assert {"describe", "calls", *hookspecs.OPERATIONS} <= set(reference.hooks())
+    assert {"describe", "calls", *hookspecs.OPERATIONS, *MIDDLEWARE_HOOKS} <= set(reference.hooks())
     for name, hook in reference.hooks().items():
         assert f"\n### {name}({', '.join(inspect.signature(hook).parameters)})\n\n{hook.__doc__[:20]}" in text
 
@@ -252,9 +253,10 @@ def test_every_client_method_says_what_it_does_and_what_its_arguments_mean() -> 
 
 
 def test_every_setting_and_every_field_of_a_value_has_a_meaning() -> None:
-    from ipfs_accel import plans, types
+    from ipfs_accel import middleware, plans, types
 
-    kinds = [*reference.configured(), *(getattr(module, name) for module in (plans, types) for name in module.__all__)]
+    modules = (middleware, plans, types)
+    kinds = [*reference.configured(), *(getattr(module, name) for module in modules for name in module.__all__)]
     kinds += [b.info.options for b in reference.backends().values() if b.info.options]
     missing = [
         f"{kind.__name__}.{name}"

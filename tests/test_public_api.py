@@ -14,6 +14,7 @@ PUBLIC = [
     "ipfs_accel.capabilities",
     "ipfs_accel.errors",
     "ipfs_accel.hookspecs",
+    "ipfs_accel.middleware",
     "ipfs_accel.plans",
     "ipfs_accel.types",
     "ipfs_accel.wire.assembler",

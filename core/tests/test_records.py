@@ -24,6 +24,7 @@ World = Callable[..., Any]
 MIDDLEWARE = """
 from ipfs_accel import hookimpl
 
+api_version = 1
 records = []
 failing = False
 

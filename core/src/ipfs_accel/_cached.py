@@ -89,7 +89,7 @@ def cached(
     cache: AnswerCache,
     operation: str,
     asking: tuple[str, Request, dict[str, Any]],
-    perform: Callable[[], Steps[A]],
+    perform: Steps[A],
 ) -> Steps[A]:
     """Return a kept answer, or perform the call and keep its answer.
 
@@ -107,7 +107,7 @@ def cached(
     target = yield from core.target(endpoint)
     key = cache.key_of(operation, target, request, secret)
     if key is None:
-        return (yield from perform())
+        return (yield from perform)
     found = yield Run(lambda: cache.get(operation, key))
     how = "exact"
     meaning: _Meaning | None = None
@@ -119,7 +119,7 @@ def cached(
             how = "semantic"
     if found is not None:
         return _told(core, (operation, target, request), found, how=how, started=started)  # type: ignore[no-any-return]
-    answer = yield from perform()
+    answer = yield from perform
     served = answer.call.endpoint if isinstance(answer, Answer) and answer.call is not None else endpoint
     if served != endpoint or not isinstance(answer, Answer):
         return answer  # a fallback's answer is not what was asked for first
@@ -181,7 +181,8 @@ def _meaning_of(
     rest = attrs.evolve(request, messages=request.messages[:-1])
     part = cache.key_of("chat", target, rest, secret)
     try:
-        answer = yield from core.whole(ops.EMBED, config.embed, question, {"cache": False})
+        inside = len(core.registry.middleware())  # which has made of the question what it is
+        answer = yield from core.whole(ops.EMBED, config.embed, question, {"cache": False}, inside)
     except AccelError as error:
         _log.trouble(f"the cache cannot compare questions: {error}")
         return None

@@ -32,7 +32,7 @@ from .errors import (
     class_for_status,
 )
 from .plans import Body, ErrorDetail, HttpRequest, HttpResponse, Job, Pairs
-from .types import Answer, CallInfo, Timeout, Timing, Tried
+from .types import Answer, CallInfo, Timeout, Timing, Tried, Usage
 
 if TYPE_CHECKING:
     from ._config import KeySource
@@ -98,6 +98,7 @@ class Call:
     request_id: str | None = None
     key_id: str | None = None
     sent_keys: list[str] = attrs.field(factory=list, repr=False)
+    is_over: bool = False
 
     def branch(self) -> Call:
         """Return a call of its own for one of several plans that are performed side by side."""
@@ -254,6 +255,7 @@ class Call:
 
     def finish(self, answer: T) -> T:
         """Put the call's own data on an answer."""
+        self.is_over = True
         info = self.info(answer)
         usage = getattr(answer, "usage", None)
         if self.hold is not None:
@@ -265,13 +267,17 @@ class Call:
             self._tell(info, answer, None)
         return attrs.evolve(answer, call=info) if isinstance(answer, Answer) else answer
 
-    def drop(self) -> None:
-        """End a call whose answer nobody waits for any more."""
+    def drop(self, usage: Usage | None = None) -> None:
+        """End a call whose answer nobody waits for any more; harmless after its end."""
         if self.hold is not None:
             self.hold.settle(GeneratorExit())
+        if not self.is_over and self.listeners:
+            self._tell(self.info(), None, None, is_abandoned=True, usage=usage)
+        self.is_over = True
 
     def fail(self, error: AccelError) -> None:
         """Complete and log an error."""
+        self.is_over = True
         self.describe(error)
         if self.hold is not None:
             self.hold.settle(error)
@@ -282,11 +288,11 @@ class Call:
         if self.listeners:
             self._tell(self.info(), None, error)
 
-    def _tell(self, info: CallInfo, answer: Any, error: AccelError | None) -> None:
+    def _tell(self, info: CallInfo, answer: Any, error: AccelError | None, **known: Any) -> None:
         from ._records import record_of, tell  # noqa: PLC0415 - few programs listen
 
         record = record_of(self.operation, self.target, info, self.request, answer=answer, error=error)
-        tell(self.listeners, record)
+        tell(self.listeners, attrs.evolve(record, **known) if known else record)
 
     def conceal(self, error: AccelError) -> None:
         """Take the keys out of what a server may have repeated."""

@@ -118,13 +118,15 @@ class PluginPolicy:
 
     Attributes:
         allow: Distributions or backend names; None means all that are installed.
-        deny: Likewise, and stronger.
+        deny: Likewise, and stronger; names of middleware too.
         middleware: Names of middleware plugins to load, outermost first.
+        options: Name of a middleware plugin to its settings.
     """
 
     allow: tuple[str, ...] | None = None
     deny: tuple[str, ...] = ()
     middleware: tuple[str, ...] = ()
+    options: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)

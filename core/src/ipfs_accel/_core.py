@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -16,8 +15,10 @@ from ._config import Config, EndpointConfig, KeySource, load_config, with_code
 from ._endpoints import Target, resolve
 from ._execute import complete, open_stream
 from ._keys import KeyFile
+from ._middleware_loading import check_options
 from ._operations import Operation
 from ._perform import Run, Steps
+from ._planning import operation_plan, own_plan, plan
 from ._pricing import merge_override
 from ._registry import PluginRecord, Registry
 from ._resilience.clock import Clock
@@ -30,9 +31,7 @@ from .errors import (
     ClientClosedError,
     InvalidRequestError,
     PluginError,
-    UnsupportedOperationError,
 )
-from .hookspecs import OPERATIONS
 from .types import Health, ModelInfo, Request, Timeout
 
 if TYPE_CHECKING:
@@ -68,6 +67,7 @@ class Core:
         endpoints: Mapping[str, EndpointConfig] | None,
         plugins: Iterable[Any],
         timeout: float | Timeout | None,
+        middleware: Iterable[Any] = (),
     ) -> None:
         loaded = config if isinstance(config, Config) else load_config(config)
         self.config = with_code(loaded, endpoints or {}, timeout)
@@ -76,6 +76,7 @@ class Core:
         self.clock = Clock()
         self.is_closed = False
         self._plugins = tuple(plugins)
+        self._middleware = tuple(middleware)
         self._registry: Registry | None = None
         self.stores: dict[str, Any] = {}
         self._targets: dict[str, Target] = {}
@@ -83,6 +84,7 @@ class Core:
         self._telemetry: Listener | None = None
         self.turns: dict[str, Iterator[int]] = {}
         check_routes(self.config)
+        check_options(self.config.plugins)
 
     # names
 
@@ -90,7 +92,7 @@ class Core:
     def registry(self) -> Registry:
         """The plugins; looked up in the installed distributions when first needed."""
         if self._registry is None:
-            self._registry = Registry(self.config.plugins, self._plugins)
+            self._registry = Registry(self.config.plugins, self._plugins, self._middleware)
         return self._registry
 
     def endpoint_names(self) -> list[str]:
@@ -236,27 +238,47 @@ class Core:
 
     # operations
 
-    def whole(self, operation: Operation[A], model: Model, value: Any, options: dict[str, Any]) -> Steps[A]:
-        """Check the arguments and return the steps of an operation that has one whole answer."""
+    def whole(
+        self, operation: Operation[A], model: Model, value: Any, options: dict[str, Any], passed: int = 0
+    ) -> Steps[A]:
+        """Check the arguments and return the steps of an operation that has one whole answer.
+
+        `passed` is how many of the middleware the call is inside of already.
+        """
         route, request, settings = self._prepare(operation, model, value, options)
         asked = settings.pop("cache", None)
         name = operation.name
-        if asked is None and self.config.cache is None:
-            return self._routed(complete, name, route, request, settings)
-        cache = self.cache
-        if not cache.wants(name, request, asked):
-            return self._routed(complete, name, route, request, settings)
-        from ._cached import cached  # noqa: PLC0415 - off unless it is asked for
 
-        asking = (route.targets[0][0], request, settings)
-        return cached(self, cache, name, asking, lambda: self._routed(complete, name, route, request, settings))
+        def serve(request: Any) -> Steps[A]:
+            perform = self._routed(complete, name, route, request, settings)
+            if asked is None and self.config.cache is None:
+                return perform
+            if not self.cache.wants(name, request, asked):
+                return perform
+            from ._cached import cached  # noqa: PLC0415 - off unless it is asked for
+
+            return cached(self, self.cache, name, (route.targets[0][0], request, settings), perform)
+
+        return self._within(name, route, request, serve, passed)
 
     def opening(self, operation: Operation[Any], model: Model, value: Any, options: dict[str, Any]) -> Opening:
         """Check the arguments and return the steps that open a stream."""
         route, request, settings = self._prepare(operation, model, value, options)
         if settings.pop("cache", None):
             raise InvalidRequestError("cache: answers that come as a stream are not kept")
-        return self._routed(open_stream, operation.name, route, request, settings)
+        name = operation.name
+        return self._within(name, route, request, lambda it: self._routed(open_stream, name, route, it, settings))
+
+    def _within(
+        self, operation: str, route: Route, request: Any, serve: Callable[[Any], Steps[Any]], passed: int = 0
+    ) -> Steps[Any]:
+        """Perform a call within the middleware, if there is any."""
+        if not self.registry.has_middleware:
+            return serve(request)
+        from ._middleware import around  # noqa: PLC0415 - few programs have any
+
+        targets = tuple([f"{endpoint}/{model}" if model else endpoint for endpoint, model in route.targets])
+        return around(self, (operation, targets), request, serve, passed)
 
     def _prepare(
         self, operation: Operation[Any], model: Model, value: Any, options: dict[str, Any]
@@ -292,13 +314,13 @@ class Core:
         target = self._targets.get(endpoint) or (yield from self.target(endpoint))
         call = self.call(operation, target, request.model, request=request, **settings)
         if target.guard.batcher is None or operation != "embed":
-            return (yield from perform(lambda: _plan(target, operation, request=request), call))
+            return (yield from perform(lambda: plan(target, operation, request=request), call))
         from ._joined import joined  # noqa: PLC0415 - off unless it is configured
 
         def alone(joint: Request) -> Steps[Any]:
             # From here on the time that company was waited for has passed.
             own = self.call(operation, target, joint.model, request=joint, **{**settings, "journey": call.journey})
-            return perform(lambda: _plan(target, operation, request=joint), own)
+            return perform(lambda: plan(target, operation, request=joint), own)
 
         return (yield from joined(call, target.guard.batcher, request, alone))
 
@@ -308,72 +330,54 @@ class Core:
         """List an endpoint's models, the user's word on them included."""
         target = yield from self.target(endpoint, limit)
         call = self.call("list_models", target, timeout=timeout)
-        models = yield from complete(lambda: _plan(target, "list_models"), call)
+        models = yield from complete(lambda: plan(target, "list_models"), call)
         return tuple([merge_override(model, target.models.get(model.id)) for model in models])
 
     def show_model(self, endpoint: str, model: str) -> Steps[ModelInfo]:
         """Tell all about one model, the user's word on it included."""
         target = yield from self.target(endpoint)
         call = self.call("show_model", target, model)
-        info = yield from complete(lambda: _plan(target, "show_model", model=model), call)
+        info = yield from complete(lambda: plan(target, "show_model", model=model), call)
         return merge_override(info, target.models.get(model))
 
     def check(self, endpoint: str, limit: float | None) -> Steps[Health]:
         """Perform a backend's own health check."""
         target = yield from self.target(endpoint, limit)
         call = self.call("healthcheck", target, timeout=CHECK_SECONDS, is_check=True)
-        health: Health = yield from complete(lambda: _plan(target, "healthcheck"), call)
+        health: Health = yield from complete(lambda: plan(target, "healthcheck"), call)
         return health
 
     def named(self, operation: str, endpoint: str, **arguments: Any) -> Steps[Any]:
         """Perform an operation that is about something that the provider keeps, such as a file."""
-        target = yield from self.target(endpoint)
-        call = self.call(operation, target)
-        return (yield from complete(lambda: _plan(target, operation, **arguments), call))
+        return self._with_arguments(complete, operation_plan, (endpoint, operation, ""), arguments)
 
     def named_opening(self, operation: str, endpoint: str, **arguments: Any) -> Opening:
         """Likewise for a stream."""
-        target = yield from self.target(endpoint)
-        call = self.call(operation, target)
-        return (yield from open_stream(lambda: _plan(target, operation, **arguments), call))
+        return self._with_arguments(open_stream, operation_plan, (endpoint, operation, ""), arguments)
 
     def own_call(self, endpoint: str, name: str, arguments: dict[str, Any]) -> Steps[Any]:
         """Perform one of the backend's own calls."""
-        target = yield from self.target(endpoint)
-        plan = _own_plan(target, endpoint, name, arguments)
-        return (yield from complete(plan, self.call(name, target, str(arguments.get("model", "")))))
+        place = (endpoint, name, str(arguments.get("model", "")))
+        return self._with_arguments(complete, own_plan, place, arguments)
 
     def own_opening(self, endpoint: str, name: str, arguments: dict[str, Any]) -> Opening:
         """Open one of the backend's own calls that come as a stream."""
-        target = yield from self.target(endpoint)
-        plan = _own_plan(target, endpoint, name, arguments)
-        return (yield from open_stream(plan, self.call(name, target, str(arguments.get("model", "")))))
+        place = (endpoint, name, str(arguments.get("model", "")))
+        return self._with_arguments(open_stream, own_plan, place, arguments)
 
+    def _with_arguments(
+        self,
+        perform: Callable[..., Steps[Any]],
+        planned: Callable[[Target, str, Mapping[str, Any]], Callable[[], Any]],
+        place: tuple[str, str, str],
+        arguments: dict[str, Any],
+    ) -> Steps[Any]:
+        """Perform what has arguments in place of a request."""
+        endpoint, name, model = place
 
-def _own_plan(target: Target, endpoint: str, name: str, arguments: dict[str, Any]) -> Callable[[], Any]:
-    """Return what plans one of the backend's own calls; says clearly if there is none or the arguments do not fit."""
-    backend = target.backend.name
-    function = target.backend.calls.get(name)
-    if function is None:
-        raise UnsupportedOperationError(
-            f"the backend {backend!r} has no call {name!r}",
-            endpoint=endpoint,
-            backend=backend,
-            hint=did_you_mean(name, target.backend.calls),
-        )
-    try:
-        inspect.signature(function).bind(target.endpoint, **arguments)
-    except TypeError as error:
-        raise InvalidRequestError(f"{name}: {error}", endpoint=endpoint, backend=backend) from None
-    return lambda: function(target.endpoint, **arguments)
+        def serve(arguments: Mapping[str, Any]) -> Steps[Any]:
+            target = yield from self.target(endpoint)
+            steps = planned(target, name, arguments)
+            return (yield from perform(steps, self.call(name, target, model)))
 
-
-def _plan(target: Target, operation: str, **arguments: Any) -> Any:
-    """Let the backend plan; says clearly if it does not have the operation."""
-    backend = target.backend
-    if operation not in backend.operations:
-        have = ", ".join([name for name in OPERATIONS if name in backend.operations])
-        raise UnsupportedOperationError(
-            f"the backend {backend.name!r} does not implement {operation!r}", hint=f"it has: {have}"
-        )
-    return backend.plan(operation, endpoint=target.endpoint, **arguments)
+        return self._within(name, Route(((endpoint, ""),)), arguments, serve)

@@ -38,6 +38,11 @@ def complete(plan: Callable[[], Any], call: Call) -> Steps[Any]:
     except AccelError as error:
         call.fail(error)
         raise
+    except GeneratorExit:
+        raise  # dropped by the garbage collector, which may run anywhere: nobody is told
+    except BaseException:
+        call.drop()
+        raise
     return call.finish(answer)
 
 
@@ -180,6 +185,11 @@ def open_stream(plan: Callable[[], Any], call: Call) -> Steps[Reader[Any]]:
         return (yield from _opened(stream, call))
     except AccelError as error:
         call.fail(error)
+        raise
+    except GeneratorExit:
+        raise  # as above
+    except BaseException:
+        call.drop()
         raise
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ._call import Call
 from .errors import (
@@ -18,6 +19,9 @@ from .errors import (
     StreamInterrupted,
 )
 from .plans import FrameDecoder, HttpStream, LocalStream
+
+if TYPE_CHECKING:
+    from ._perform import Steps
 
 __all__ = ["Reader"]
 
@@ -35,6 +39,7 @@ class Reader(Generic[T]):
         exchange: The open exchange; None for a local stream, and after its release.
         pieces: The world's iterator over what comes.
         events: The first events, before the stream is handed over.
+        rewriting: What middleware makes of events; None if there is none that looks at them or the answer.
     """
 
     def __init__(self, call: Call, stream: HttpStream[T] | LocalStream[T], exchange: Any) -> None:
@@ -43,6 +48,7 @@ class Reader(Generic[T]):
         self.job = call.job()
         self.pieces: Any = None
         self.events: list[Any] = []
+        self.rewriting: Callable[[list[Any]], Steps[list[Any]]] | None = None
         self.out: Any = stream.assembler()
         self.answer: T | None = None
         self.error: AccelError | None = None
@@ -77,18 +83,30 @@ class Reader(Generic[T]):
     def translate(self, error: Exception) -> AccelError:
         """Return what anything that went wrong means, complete with what had come."""
         found = self._translate(error)
-        if isinstance(found, APIError) and found.partial is None:
-            with suppress(Exception):  # what a server sent may not even go into a partial answer
-                found.partial = self.out.partial()
+        if isinstance(found, APIError) and (found.partial is None or self.rewriting is not None):
+            found.partial = self.partial()
         if isinstance(found, StreamIncomplete) and not self._has_begun:
             found.retryable = True
         return found
+
+    def partial(self) -> Any:
+        """Return what had come, for errors; None where middleware has the last word on answers: it has not seen it."""
+        if self.rewriting is not None:
+            return None
+        with suppress(Exception):  # what a server sent may not even go into a partial answer
+            return self.out.partial()
+        return None
+
+    def abandon(self) -> None:
+        """End the call because nobody reads on; harmless after its end."""
+        self.call.drop(getattr(self.out, "usage", None))
 
     def fail(self, error: Exception) -> AccelError:
         """End the call because of an error; returns what to raise."""
         if self.error is None:
             self.error = self.translate(error)
-            self.call.fail(self.error)
+            if not self.call.is_over:
+                self.call.fail(self.error)
         return self.error
 
     def _feed(self, chunk: bytes) -> None:

@@ -7,17 +7,19 @@ backend is first used. Whatever goes wrong with one is a state with a reason and
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import attrs
 import pluggy
 
-from . import _object_hooks, hookspecs
+from . import _middleware_hooks, _object_hooks, hookspecs
 from ._adapters import IncompatibleError, adapt
 from ._config import PluginPolicy
 from ._installed import Installed, installed
+from ._middleware_loading import Loading, Middleware, load_all, needed, records_of
+from ._plugin_records import PluginRecord, State
 from ._suggest import did_you_mean
 from .errors import AccelError, PluginError
 from .hookspecs import OPERATIONS, PROJECT, BackendInfo
@@ -26,7 +28,6 @@ from .types import CallRecord
 __all__ = ["Backend", "PluginRecord", "Registry"]
 
 BACKENDS = "ipfs_accel.backends"
-MIDDLEWARE = "ipfs_accel.middleware"
 
 # Names that only our own distributions may register: a key for `openai` must not reach a stranger's code by its name.
 RESERVED: dict[str, str] = {
@@ -45,29 +46,6 @@ RESERVED: dict[str, str] = {
     "s3": "ipfs-accel-s3",
     "opea": "ipfs-accel-opea",
 }
-
-State: TypeAlias = Literal["available", "loaded", "broken", "blocked", "duplicate", "incompatible"]
-
-
-@attrs.frozen(kw_only=True)
-class PluginRecord:
-    """A plugin as it was found, and what became of it.
-
-    Attributes:
-        name: Of the backend.
-        state: available (not loaded yet), loaded, broken, blocked, duplicate or incompatible.
-        reason: Why, for the last four.
-        distribution: Which installed distribution registers it; empty for one that was given as an object.
-        version: Of that distribution.
-        entry_point: What it names, as `module:attribute`.
-    """
-
-    name: str
-    state: State
-    reason: str | None = None
-    distribution: str = ""
-    version: str = ""
-    entry_point: str = ""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -122,16 +100,20 @@ class _Slot:
 class Registry:
     """The plugins that one client sees."""
 
-    def __init__(self, policy: PluginPolicy, plugins: tuple[Any, ...] = ()) -> None:
+    def __init__(self, policy: PluginPolicy, plugins: tuple[Any, ...] = (), middleware: Sequence[Any] = ()) -> None:
         """Look at the installed distributions' metadata.
 
         Args:
             policy: Which may load.
             plugins: Plugin objects to use besides, without a distribution.
+            middleware: Middleware objects, outside of what the policy names.
         """
         self._policy = policy
         self._slots: dict[str, _Slot] = {}
-        self._middleware: list[Any] | None = None
+        self._middleware_objects = tuple(middleware)
+        self._middleware_lock = threading.Lock()
+        self._loadings: list[Loading] | None = None
+        self.has_middleware = bool(middleware or policy.middleware)
         for plugin in plugins:
             self._add_object(plugin)
         found: dict[str, list[Installed]] = {}
@@ -154,6 +136,24 @@ class Registry:
         slot = self._slots.get(name)
         return slot.backend if slot else None
 
+    def middleware(self) -> tuple[Middleware, ...]:
+        """Return the active middleware, outermost first; imports it the first time.
+
+        Raises:
+            PluginError: Some of it cannot be loaded.
+        """
+        if not self.has_middleware:
+            return ()
+        if self._loadings is None:
+            with self._middleware_lock:
+                if self._loadings is None:
+                    self._loadings = load_all(self._policy, self._middleware_objects)
+        return needed(self._loadings)
+
+    def middleware_records(self) -> list[PluginRecord]:
+        """Return what stands around calls, outermost first, then what is installed and not named; loads none."""
+        return records_of(self._policy, self._middleware_objects, self._loadings)
+
     def load(self, name: str, limit: float | None = None) -> Backend:
         """Import a plugin unless it is imported already.
 
@@ -171,6 +171,7 @@ class Registry:
             return slot.backend
         if slot.record.state != "available":
             raise self._refusal(slot.record)
+        self.middleware()  # what is wrong with it is not the backend's fault
         if limit is None:
             self._load(slot)
         else:
@@ -215,6 +216,7 @@ class Registry:
     def _add_object(self, plugin: Any) -> None:
         record = PluginRecord(name="?", state="available", entry_point=type(plugin).__name__)
         slot = _Slot(record, plugin)
+        self.middleware()
         self._load(slot)
         if slot.backend is None:
             raise self._refusal(slot.record)
@@ -240,6 +242,7 @@ class Registry:
         manager = pluggy.PluginManager(PROJECT)
         manager.add_hookspecs(hookspecs)
         manager.add_hookspecs(_object_hooks)
+        manager.add_hookspecs(_middleware_hooks)
         manager.register(plugin, name)
         manager.check_pending()
         implemented = {hook.name for hook in manager.get_hookcallers(plugin) or ()}
@@ -250,8 +253,8 @@ class Registry:
             )
         if name not in {info.name, "?"}:
             raise ValueError(f"it describes itself as {info.name!r} but is registered as {name!r}")
-        for middleware in self._load_middleware():
-            manager.register(middleware)
+        for middleware in reversed(self.middleware()):
+            manager.register(middleware.plugin)
         own_calls = manager.hook.calls() if "calls" in implemented else {}
         operations = frozenset(implemented.intersection(OPERATIONS))
         heard = manager.hook.call_finished.get_hookimpls()
@@ -264,16 +267,6 @@ class Registry:
             listeners=listeners,
             manager=manager,
         )
-
-    def _load_middleware(self) -> list[Any]:
-        if self._middleware is None:
-            self._middleware = []
-            for name in reversed(self._policy.middleware):
-                found = [each.entry_point for each in installed(MIDDLEWARE) if each.entry_point.name == name]
-                if not found:
-                    raise PluginError(f"the configuration names the middleware {name!r}, but it is not installed")
-                self._middleware.append(found[0].load())
-        return self._middleware
 
     def _absent(self, name: str) -> PluginError:
         owner = RESERVED.get(name)

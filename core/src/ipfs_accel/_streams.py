@@ -48,7 +48,7 @@ class _Face(Generic[E, T]):
         reader = self._reader
         if reader is None or reader.answer is None:
             error = StreamIncomplete("the stream has not been read to its end", hint="iterate over it, or call read()")
-            error.partial = reader.out.partial() if reader is not None else None
+            error.partial = reader.partial() if reader is not None else None
             raise error
         return reader.answer
 
@@ -66,7 +66,7 @@ class _Face(Generic[E, T]):
         reader, pieces, self._pieces = self._reader, self._pieces, None
         if reader is None or pieces is None:
             return None
-        reader.call.drop()
+        reader.abandon()
         exchange, reader.exchange, reader.pieces = reader.exchange, None, None
         return Shut(exchange, pieces, DRAIN_SECONDS if reader.answer is not None else 0.0)
 
@@ -137,7 +137,10 @@ class Stream(_Face[E, T]):
             self._open()
             return
         try:
-            self._pending.extend(reader.take(next(self._pieces, b"")))
+            events = reader.take(next(self._pieces, b""))
+            if reader.rewriting is not None:
+                events = perform(reader.rewriting(events), self._world)
+            self._pending.extend(events)
         except Exception as error:  # noqa: BLE001 - a local plan's steps may raise anything
             failure = reader.fail(error)
             self._release()
@@ -216,7 +219,10 @@ class AsyncStream(_Face[E, T]):
             await self._open()
             return
         try:
-            self._pending.extend(reader.take(await anext(self._pieces, b"")))
+            events = reader.take(await anext(self._pieces, b""))
+            if reader.rewriting is not None:
+                events = await aperform(reader.rewriting(events), self._world)
+            self._pending.extend(events)
         except Exception as error:  # noqa: BLE001 - as in Stream
             failure = reader.fail(error)
             await self._release()

@@ -34,6 +34,7 @@ class _Base:
         endpoints: Mapping[str, EndpointConfig] | None = None,
         plugins: Iterable[Any] = (),
         timeout: float | Timeout | None = None,
+        middleware: Iterable[Any] = (),
     ) -> None:
         """Read the configuration; no plugin is imported and nothing is sent.
 
@@ -42,8 +43,10 @@ class _Base:
             endpoints: Name to `EndpointConfig`; wins over file and environment.
             plugins: Plugin objects to use besides the installed ones.
             timeout: Seconds for a whole call, or a `Timeout`; for endpoints that have none of their own.
+            middleware: Middleware objects around every call, outermost first; those that the configuration names are
+                within them.
         """
-        self._core = Core(config, endpoints, plugins, timeout)
+        self._core = Core(config, endpoints, plugins, timeout, middleware)
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -61,6 +64,10 @@ class _Base:
     def plugins(self) -> list[PluginRecord]:
         """Return all backend plugins that were found, with their states; imports none."""
         return self._core.plugin_records()
+
+    def middleware(self) -> list[PluginRecord]:
+        """Return the middleware around calls, outermost first, then what is installed and not used; imports none."""
+        return self._core.registry.middleware_records()
 
     def usage(self) -> tuple[UsageTotal, ...]:
         """Return what this client's calls have used so far, by endpoint and model."""

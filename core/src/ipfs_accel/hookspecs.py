@@ -20,6 +20,10 @@ Hooks do no I/O, do not sleep, retry or log, and never see a key. They return a 
         return Http(send=post_json("/vectors", {"texts": request.inputs}), parse=read_vectors)
 
 The plugin is found through an entry point of the group `ipfs_accel.backends` whose name is the backend's name.
+
+The hooks from `rewrite_request` on are for middleware, which stands between callers and all backends (see
+`ipfs_accel.middleware`). It is found through the group `ipfs_accel.middleware`, and is used only if the configuration
+names it (`plugins.middleware`).
 """
 
 from __future__ import annotations
@@ -38,7 +42,6 @@ if TYPE_CHECKING:
         Batch,
         BatchRequest,
         BatchSummary,
-        CallRecord,
         ChatRequest,
         ChatResponse,
         ClassifyRequest,
@@ -318,14 +321,6 @@ def calls() -> Mapping[str, Callable[..., Plan[Any] | StreamPlan[Any]]]:  # type
 
     Each is a function `(endpoint, **arguments) -> Plan`; a user reaches it with `client.call(endpoint, name, …)`, or
     with `client.stream_call(endpoint, name, …)` if the plan is one for a stream.
-    """
-
-
-@hookspec
-def call_finished(record: CallRecord) -> None:
-    """Hear how a call ended; for middleware, which the configuration has to name (`plugins.middleware`).
-
-    Called in the caller's thread, or in its event loop: whoever has much to do with it does that elsewhere.
     """
 
 

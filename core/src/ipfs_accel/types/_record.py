@@ -23,6 +23,7 @@ class CallRecord:
         origin: Scheme, host and port of the server; empty where there is none.
         model: Model id as the caller gave it, without the endpoint.
         is_stream: Whether the answer came in pieces.
+        is_abandoned: Whether it was cancelled, or its stream left, before its end: what it used is then not all known.
         options: The request's options that are numbers or words, such as temperature.
         ended_at: Seconds since 1970.
         timing: Where the time went.
@@ -47,6 +48,7 @@ class CallRecord:
     origin: str = ""
     model: str = ""
     is_stream: bool = False
+    is_abandoned: bool = False
     options: Mapping[str, Any] = attrs.field(factory=dict)
     ended_at: float
     timing: Timing
