@@ -52,6 +52,7 @@ class BackendInfo:
         read_base_url: Makes a URL of what a user gives as one, where users of this server give other forms too.
         local: How to get and start the server, where people run it themselves.
         key_env: Environment variables that may hold the key, first wins.
+        token_env: Those of `key_env` that hold an access token, which is sent as a bearer whatever `key_header` says.
         key_url: Where that key belongs, if it is not the base URL: a hosted service beside servers that want none.
         key_header: How the key is sent; a function of the `options` instance where that is a setting.
         needs_key: Whether calls to the provider's own place (`key_url` or else `base_url`) are pointless without a key.
@@ -75,6 +76,7 @@ class BackendInfo:
     read_base_url: Callable[[str], str] | None = None
     local: LocalServer | None = None
     key_env: tuple[str, ...] = ()
+    token_env: tuple[str, ...] = ()
     key_url: str = ""
     key_header: KeyHeader | Callable[[Any], KeyHeader] = KeyHeader()
     needs_key: bool = False

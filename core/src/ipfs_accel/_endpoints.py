@@ -2,7 +2,8 @@
 
 A key is bound to an origin. One from the provider's usual variable belongs to the provider's usual place (or to the
 place that its own base-URL variable names), one from the key file to the origin that it was stored for; only a key
-that was named for this very endpoint goes wherever the endpoint points.
+that was named for this very endpoint goes wherever the endpoint points. Where a provider has no usual place, since
+every customer has another, its usual variable speaks of the endpoint of the backend's own name, wherever that is.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from .types import ModelInfo, Timeout
 __all__ = ["Target", "origin_of", "resolve", "reveal"]
 
 _Keys: TypeAlias = tuple[tuple[KeySource, ...], MissingKeyError | None]
+_USUAL_PORTS = {"http": ":80", "https": ":443"}
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -43,6 +45,7 @@ class Target:
         headers: Fixed headers of every request.
         timeout: For calls that do not bring their own.
         models: The user's word on models.
+        key_header: How the key is sent.
         sources: Setting to (value as text, where it is from), for people; keys only as set or missing.
         guard: What stands before it: retries, limits, keys, breakers.
         known: What is known of the prices of models that were used.
@@ -54,17 +57,12 @@ class Target:
     headers: tuple[tuple[str, str], ...]
     timeout: Timeout
     models: Mapping[str, ModelOverride]
+    key_header: KeyHeader
     sources: Mapping[str, tuple[str, str]]
     guard: Guard
     known: dict[str, ModelInfo] = attrs.field(factory=dict, repr=False)
     _keys: tuple[KeySource, ...] = attrs.field(alias="keys", default=(), repr=False)
     _missing: MissingKeyError | None = attrs.field(alias="missing", default=None, repr=False)
-
-    @property
-    def key_header(self) -> KeyHeader:
-        """How the key is sent."""
-        said = self.backend.info.key_header
-        return said if isinstance(said, KeyHeader) else said(self.endpoint.options)
 
     def key_headers(self, origin: str, key: str | None = None) -> tuple[tuple[str, str], ...]:
         """Return the header with a key, by default the endpoint's own, if the request goes to the origin it is for.
@@ -75,8 +73,7 @@ class Target:
         if origin != self.origin:
             return ()
         key = key or self.single_key()
-        header = self.key_header
-        return () if key is None else ((header.name, header.prefix + key),)
+        return () if key is None else ((self.key_header.name, self.key_header.prefix + key),)
 
     def single_source(self) -> KeySource | None:
         """Return the key, or the function that gives it; None if there is none.
@@ -100,9 +97,10 @@ def reveal(source: KeySource) -> str:
 
 
 def origin_of(url: str) -> str:
-    """Return scheme, host and port of a URL; empty for an empty one."""
+    """Return scheme, host and port of a URL, without the scheme's usual port; empty for an empty URL."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}".lower() if url else ""
+    host = parts.netloc.lower().removesuffix(":").removesuffix(_USUAL_PORTS.get(parts.scheme, ""))
+    return f"{parts.scheme}://{host}" if url else ""
 
 
 def resolve(name: str, backend: Backend, config: Config, key_file: KeyFile, clock: Clock | None = None) -> Target:
@@ -125,6 +123,7 @@ class _Resolver:
         self.key_file = key_file
         self.prefix = "IPFS_ACCEL_" + re.sub(r"\W", "_", name).upper()
         self.sources: dict[str, tuple[str, str]] = {"backend": (backend.name, self._file_source("backend", "its name"))}
+        self.is_token = False
 
     def target(self, clock: Clock) -> Target:
         base_url = self._base_url()
@@ -146,11 +145,16 @@ class _Resolver:
             headers=self._headers(options),
             timeout=timeout,
             models=self.given.models,
+            key_header=self._key_header(options),
             sources=self.sources,
             guard=Guard(self._guard_settings(), keys, clock),
             keys=keys,
             missing=missing,
         )
+
+    def _key_header(self, options: Any) -> KeyHeader:
+        said = KeyHeader() if self.is_token else self.info.key_header
+        return said if isinstance(said, KeyHeader) else said(options)
 
     def _guard_settings(self) -> GuardSettings:
         given, config = self.given, self.config
@@ -220,8 +224,15 @@ class _Resolver:
             raise ConfigError(
                 f"endpoint {self.name!r}: key_env names {', '.join(unset)}, which is not set", endpoint=self.name
             )
+        if len({name in self.info.token_env for name in variables}) > 1:
+            raise ConfigError(
+                f"endpoint {self.name!r}: key_env names keys and tokens, which are sent in different ways: "
+                f"{', '.join(variables)}",
+                endpoint=self.name,
+                hint="name only keys, or only tokens",
+            )
         keys = tuple([Secret(each[0]) for each in found.values() if each is not None])
-        return self._use(keys, "set", ", ".join(variables))
+        return self._use(keys, "set", *variables)
 
     def _shared_key(self, origin: str) -> _Keys:
         """Find a key that was not named for this endpoint in code or file.
@@ -231,18 +242,19 @@ class _Resolver:
         """
         stored = self.key_file.get(self.name)
         usual = self._variable(*self.info.key_env)
-        usual_origin = origin_of(self.info.key_url or self._usual_url())
+        is_own = self.name == self.backend.name
+        usual_origin = origin_of(self.info.key_url or self._usual_url()) or (origin if is_own else "")
         if usual is not None and usual_origin == origin:
             return self._use((Secret(usual[0]),), "set", usual[1])
         if stored is not None:
-            self._bind(str(self.key_file.path), stored.origin, origin)
+            self._bind(str(self.key_file.path), origin_of(stored.origin), origin)
             return self._use((stored.key,), "set", str(self.key_file.path))
-        if usual is not None and self.name == self.backend.name and not self.info.key_url:
+        if usual is not None and is_own and not self.info.key_url:
             self._bind(usual[1], usual_origin, origin)
-        # A backend without a place of its own, since every customer has another, needs it anywhere.
+        # A backend without a place of its own needs a key anywhere, and its usual one is no other endpoint's.
         home = self.info.key_url or self.info.base_url
         if self.info.needs_key and (not home or origin == origin_of(home)):
-            return self._none(self.info.key_env)
+            return self._none(self.info.key_env if home or is_own else ())
         return self._use((), "none", "default")
 
     def _usual_url(self) -> str:
@@ -258,8 +270,9 @@ class _Resolver:
                 'or key_env = "" to send none',
             )
 
-    def _use(self, keys: tuple[KeySource, ...], state: str, source: str) -> _Keys:
-        self.sources["key"] = (state, source)
+    def _use(self, keys: tuple[KeySource, ...], state: str, *sources: str) -> _Keys:
+        self.sources["key"] = (state, ", ".join(sources))
+        self.is_token = bool(keys) and sources[0] in self.info.token_env
         return keys, None
 
     def _none(self, variables: tuple[str, ...]) -> _Keys:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from ipfs_accel import Client, EndpointConfig
+from ipfs_accel import Client, EndpointConfig, load_config
 from ipfs_accel import errors as e
 from pytest_httpserver import HTTPServer
 
@@ -109,6 +110,28 @@ def test_without_a_key_nothing_is_sent(httpserver: HTTPServer) -> None:
     assert "AZURE_OPENAI_API_KEY" in str(caught.value.hint)
     assert "ipfs-accel keys set azure" in str(caught.value.hint)
     assert httpserver.log == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "header", "value"),
+    [("API_KEY", "Api-Key", "secret"), ("AD_TOKEN", "Authorization", "Bearer secret")],
+)
+def test_the_usual_variables_go_to_the_configured_resource(
+    variable: str, header: str, value: str, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    httpserver.expect_request(re.compile(".*")).respond_with_json(ANSWER)
+    monkeypatch.setenv(f"AZURE_OPENAI_{variable}", "secret")
+    file = tmp_path / "config.toml"
+    file.write_text(
+        f'[endpoints.azure]\nbase_url = "{httpserver.url_for("")}"\noptions = {{ api_version = "2024-10-21" }}\n'
+    )
+    root = httpserver.url_for("").rstrip("/")
+    with openai.AzureOpenAI(azure_endpoint=root, api_version="2024-10-21", max_retries=0) as sdk:
+        sdk.chat.completions.create(model="gpt-4o", messages=USER)
+    with Client(load_config(file)) as client:
+        client.chat("azure/gpt-4o", "hi")
+    compare(httpserver)
+    assert httpserver.log[1][0].headers[header] == value
 
 
 def test_a_model_that_would_leave_its_path_is_refused() -> None:

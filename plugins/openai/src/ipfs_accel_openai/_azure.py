@@ -23,7 +23,8 @@ class AzureOptions(Options):
     Attributes:
         api_version: Date of the classic API, whose URLs name the deployment; None means the newer one below
             /openai/v1, which has no version.
-        token: Whether the key is an access token of Microsoft Entra ID instead of a key of the resource.
+        token: Whether the key is an access token of Microsoft Entra ID instead of a key of the resource; one from
+            AZURE_OPENAI_AD_TOKEN is known to be.
     """
 
     api_version: str | None = None
@@ -43,6 +44,7 @@ class Azure(OpenAI):
         title="Azure OpenAI",
         base_url_env=("AZURE_OPENAI_ENDPOINT",),
         key_env=("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_AD_TOKEN"),
+        token_env=("AZURE_OPENAI_AD_TOKEN",),
         key_header=_azure_key,
         needs_key=True,
         options=AzureOptions,
