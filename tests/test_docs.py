@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import contextlib
 import importlib.util
 import inspect
 import os
@@ -24,7 +25,7 @@ from typing import Any, NamedTuple
 import click
 import pytest
 import yaml
-from ipfs_accel import Client, errors, hookspecs, load_config
+from ipfs_accel import Client, UnsupportedParameterWarning, errors, hookspecs, load_config
 from ipfs_accel._cli._app import app
 from ipfs_accel._cli._command import State
 from ipfs_accel._middleware_hooks import MIDDLEWARE_HOOKS
@@ -117,7 +118,6 @@ def folder(
     return tmp_path
 
 
-@pytest.mark.filterwarnings("default::ipfs_accel.UnsupportedParameterWarning")  # some pages show it
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_block_runs(path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names: dict[str, Any] = {"__name__": "__main__"}
@@ -139,10 +139,12 @@ def test_every_block_runs(path: Path, folder: Path, monkeypatch: pytest.MonkeyPa
 def run_python(block: Block, path: Path, names: dict[str, Any]) -> None:
     source = "\n" * (block.line - 1) + block.code  # so that a traceback shows the line of the page
     code = compile(source, str(path), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    if code.co_flags & inspect.CO_COROUTINE:
-        asyncio.run(eval(code, names))  # noqa: S307 - our own documentation
-    else:
-        exec(code, names)  # noqa: S102 - as above
+    warns = 'on_unsupported="warn"' in block.code
+    with pytest.warns(UnsupportedParameterWarning) if warns else contextlib.nullcontext():
+        if code.co_flags & inspect.CO_COROUTINE:
+            asyncio.run(eval(code, names))  # noqa: S307 - our own documentation
+        else:
+            exec(code, names)  # noqa: S102 - as above
 
 
 def configure(block: Block, folder: Path, at: str, monkeypatch: pytest.MonkeyPatch) -> None:
