@@ -134,4 +134,7 @@ class Acme:
         def double(endpoint: Endpoint, *, number: int) -> Any:
             return Ready(value=number * 2)
 
-        return {"double": double}
+        def greet(_: Endpoint, /, *, name: str, endpoint: str) -> Any:
+            return Ready(value=f"{name} at {endpoint}")
+
+        return {"double": double, "greet": greet}

@@ -194,11 +194,11 @@ class Client(MediaCalls, FileCalls, ModelCalls, ObjectCalls):
         """Take in again the keys of an endpoint that were refused or are at their limit."""
         self._run(_states.reload_keys(self._core, endpoint))
 
-    def call(self, endpoint: str, name: str, **arguments: Any) -> Any:
+    def call(self, endpoint: str, name: str, /, **arguments: Any) -> Any:
         """Perform one of the backend's own calls; `capabilities(endpoint).calls` has their names."""
         return self._run(self._core.own_call(endpoint, name, arguments))
 
-    def stream_call(self, endpoint: str, name: str, **arguments: Any) -> Stream[Any, Any]:
+    def stream_call(self, endpoint: str, name: str, /, **arguments: Any) -> Stream[Any, Any]:
         """Perform one of the backend's own calls that come as a stream, such as a transfer with `Progress` events."""
         return Stream(self._core.own_opening(endpoint, name, arguments), self._world)
 
@@ -314,10 +314,10 @@ class AsyncClient(AsyncMediaCalls, AsyncFileCalls, AsyncModelCalls, AsyncObjectC
         """As `Client.reload_keys`."""
         await self._run(_states.reload_keys(self._core, endpoint))
 
-    async def call(self, endpoint: str, name: str, **arguments: Any) -> Any:
+    async def call(self, endpoint: str, name: str, /, **arguments: Any) -> Any:
         """As `Client.call`."""
         return await self._run(self._core.own_call(endpoint, name, arguments))
 
-    def stream_call(self, endpoint: str, name: str, **arguments: Any) -> AsyncStream[Any, Any]:
+    def stream_call(self, endpoint: str, name: str, /, **arguments: Any) -> AsyncStream[Any, Any]:
         """As `Client.stream_call`; not awaited itself."""
         return AsyncStream(self._core.own_opening(endpoint, name, arguments), self._world)
