@@ -1,4 +1,4 @@
-"""Form data with files (RFC 7578), written piece by piece so that a file of any size can be sent."""
+"""Files as bodies, alone or in forms (RFC 7578), written piece by piece so that a file of any size can be sent."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 import attrs
 
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.plans import HttpRequest, Pairs
+from ipfs_accel.plans import Body, HttpRequest, Pairs
 from ipfs_accel.types import Upload
 
-__all__ = ["FileBody", "Multipart", "content_of", "post_multipart"]
+__all__ = ["DataBody", "FileBody", "Multipart", "content_of", "post_multipart"]
 
 PIECE = 256 * 1024
 _QUOTED = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
@@ -44,14 +44,34 @@ class FileBody:
                 yield piece
 
 
-def content_of(upload: Upload) -> bytes | FileBody:
-    """Return what to send of a file: its bytes, or what reads them while they are sent.
+@attrs.frozen
+class DataBody:
+    """Bytes in memory as the body of a request, sent in pieces so that progress can be told.
+
+    Attributes:
+        data: The bytes.
+    """
+
+    data: bytes = attrs.field(repr=False)
+
+    @property
+    def size(self) -> int:
+        """Their number."""
+        return len(self.data)
+
+    def __iter__(self) -> Iterator[bytes]:
+        for start in range(0, len(self.data), PIECE):
+            yield self.data[start : start + PIECE]
+
+
+def content_of(upload: Upload) -> Body:
+    """Return a file as a body, or as a part of one, that is read while it is sent.
 
     Raises:
         InvalidRequestError: It is given as a URL.
     """
     if upload.data is not None:
-        return upload.data
+        return DataBody(upload.data)
     if upload.path is None or upload.size is None:
         raise InvalidRequestError(f"{upload.name}: it is given as a URL, and this backend needs the bytes")
     return FileBody(path=upload.path, offset=upload.offset, size=upload.size)
@@ -69,25 +89,21 @@ class Multipart:
         """Make one from names and values, and names and files; names may repeat."""
         boundary = secrets.token_hex(16)
         self.content_type = f"multipart/form-data; boundary={boundary}"
-        self._parts: list[bytes | FileBody] = []
+        self._parts: list[Body] = []
         for name, value in fields:
-            self._parts.append(f"{_head(boundary, name)}\r\n\r\n{value}\r\n".encode())
+            self._parts.append(DataBody(f"{_head(boundary, name)}\r\n\r\n{value}\r\n".encode()))
         for name, upload in files:
             kind = upload.media_type or "application/octet-stream"
             head = (
                 f'{_head(boundary, name)}; filename="{upload.name.translate(_QUOTED)}"\r\nContent-Type: {kind}\r\n\r\n'
             )
-            self._parts += [head.encode(), content_of(upload), b"\r\n"]
-        self._parts.append(f"--{boundary}--\r\n".encode())
-        self.size = sum(len(part) if isinstance(part, bytes) else part.size for part in self._parts)
+            self._parts += [DataBody(head.encode()), content_of(upload), DataBody(b"\r\n")]
+        self._parts.append(DataBody(f"--{boundary}--\r\n".encode()))
+        self.size = sum(part.size for part in self._parts)
 
     def __iter__(self) -> Iterator[bytes]:
         for part in self._parts:
-            if isinstance(part, bytes):
-                for start in range(0, len(part), PIECE):
-                    yield part[start : start + PIECE]
-            else:
-                yield from part
+            yield from part
 
 
 def _head(boundary: str, name: str) -> str:

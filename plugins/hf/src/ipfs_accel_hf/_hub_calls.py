@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, Plan, get, post_json, segment
 from ipfs_accel.types import Upload, UploadSource
+from ipfs_accel.wire.multipart import content_of
 
 from . import _hub_tasks as tasks
 from ._hub_mapping import mapping_plan
@@ -45,7 +46,7 @@ def task_of_file(
         method="POST",
         **task_place(endpoint, model, "this task"),
         headers=(("content-type", kind), ("accept", "application/json")),
-        content=tasks.file_body(upload),
+        content=content_of(upload),
     )
     return Http(send=send, parse=HttpResponse.json)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import Any
 
 import attrs
@@ -105,7 +105,7 @@ def create(request: CreateModelRequest) -> StreamFlow[ModelResult]:
 def blob_steps(upload: Upload) -> Generator[Any, Any, str]:
     """Send a file unless the server has it; returns its digest."""
     content = content_of(upload)
-    digest: str = yield Local(run=lambda _job: _digest((content,) if isinstance(content, bytes) else content))
+    digest: str = yield Local(run=lambda _job: _digest(content))
     path = f"/api/blobs/{segment(digest)}"
     try:
         yield Http(send=HttpRequest(method="HEAD", path=path), parse=nothing)
@@ -115,7 +115,7 @@ def blob_steps(upload: Upload) -> Generator[Any, Any, str]:
     return digest
 
 
-def _digest(pieces: Any) -> str:
+def _digest(pieces: Iterable[bytes]) -> str:
     found = hashlib.sha256()
     for piece in pieces:
         found.update(piece)
