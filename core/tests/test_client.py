@@ -8,8 +8,17 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+import attrs
 import pytest
-from ipfs_accel import AsyncClient, Client, EndpointConfig, ModelOverride, Timeout, UnsupportedParameterWarning
+from ipfs_accel import (
+    AsyncClient,
+    Client,
+    EndpointConfig,
+    ModelOverride,
+    Timeout,
+    UnsupportedParameterWarning,
+    hookimpl,
+)
 from ipfs_accel import errors as e
 from ipfs_accel.types import BlockEnd, BlockStart, FinishEvent, TextDelta, UsageEvent
 from pytest_httpserver import HTTPServer
@@ -212,6 +221,7 @@ def test_local_plans_and_flows(client: Client, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/fallback").respond_with_json({"from": "fallback"})
     assert client.show_model("acme/m").raw == {"from": "fallback"}
     assert client.call("acme", "double", number=4) == 8
+    assert client.call("acme", "greet", name="Ann", endpoint="home") == "Ann at home"
     with pytest.raises(e.InvalidRequestError, match="number"):
         client.call("acme", "double")
     with pytest.raises(e.UnsupportedOperationError) as caught:
@@ -252,7 +262,7 @@ def test_capabilities_and_find(httpserver: HTTPServer) -> None:
         assert str(found.supports("chat")) == "yes (hook)"
         assert str(found.supports("rerank")) == "no (hook)"
         assert str(found.supports("vision")) == "unknown (nobody)"
-        assert found.calls == ("double",)
+        assert found.calls == ("double", "greet")
         assert str(client.supports("acme/small", "tools")) == "yes (configuration)"
         with pytest.raises(TypeError, match="yes, no or unknown"):
             bool(found.supports("chat"))
@@ -268,6 +278,25 @@ def test_capabilities_and_find(httpserver: HTTPServer) -> None:
         assert "does not implement 'rerank'" in skipped["acme"]
         with pytest.raises(e.InvalidRequestError, match="operation"):
             client.find(operation="sing")
+
+
+class Partial(Acme):
+    @hookimpl
+    def describe(self) -> Any:
+        only_here = lambda endpoint: {} if endpoint.name == "acme" else {"embed": "ask the endpoint acme"}
+        return attrs.evolve(super().describe(), lacks=only_here)
+
+
+def test_an_endpoint_may_lack_what_its_backend_has() -> None:
+    endpoints = {"less": EndpointConfig(backend="acme", key="k")}
+    with Client(endpoints=endpoints, plugins=[Partial("http://127.0.0.1:1")]) as client:
+        said = {name: str(client.capabilities(name).supports("embed")) for name in ("acme", "less")}
+        assert said == {"acme": "yes (hook)", "less": "no (hook)"}
+        with pytest.raises(e.UnsupportedOperationError, match="'less' has no 'embed': ask the endpoint acme"):
+            client.embed("less/m", "x")
+        assert client.find(operation="embed", endpoints=["less"]).skipped == {
+            "less": "the endpoint 'less' has no 'embed'"
+        }
 
 
 def test_health(httpserver: HTTPServer) -> None:

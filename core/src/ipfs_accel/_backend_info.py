@@ -61,6 +61,8 @@ class BackendInfo:
         options_env: Name of a field of `options` to the environment variable that may set it.
         headers: Fixed headers of every request, from the settings; given the `options` instance.
         read_error: Reads an error answer's body; None means that the status and the text are all there is.
+        lacks: Names the operations of the hooks that an endpoint has not, by its address or settings, each with the
+            reason and the way out; None means that every endpoint has all.
         catalogue: Reads the plugin's dated data of models, if it has any (see `ipfs_accel.catalogue`).
         describe_model: Adds what the plugin knows of a model beforehand, such as its prices.
         prices_hold: Whether an answer with this `extra` costs what the price list says; None means always.
@@ -85,6 +87,7 @@ class BackendInfo:
     options_env: Mapping[str, str] = attrs.field(factory=dict)
     headers: Callable[[Any], Mapping[str, str]] | None = None
     read_error: Callable[[HttpResponse], ErrorDetail] | None = None
+    lacks: Callable[[Endpoint], Mapping[str, str]] | None = None
     catalogue: Callable[[], Catalogue] | None = None
     describe_model: Callable[[Endpoint, ModelInfo], ModelInfo] | None = None
     prices_hold: Callable[[Mapping[str, Any]], bool] | None = None

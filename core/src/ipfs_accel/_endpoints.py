@@ -64,6 +64,11 @@ class Target:
     _keys: tuple[KeySource, ...] = attrs.field(alias="keys", default=(), repr=False)
     _missing: MissingKeyError | None = attrs.field(alias="missing", default=None, repr=False)
 
+    def lacks(self) -> Mapping[str, str]:
+        """Return the operations that the backend implements and this endpoint has not, with reasons."""
+        known = self.backend.info.lacks
+        return {} if known is None else known(self.endpoint)
+
     def key_headers(self, origin: str, key: str | None = None) -> tuple[tuple[str, str], ...]:
         """Return the header with a key, by default the endpoint's own, if the request goes to the origin it is for.
 

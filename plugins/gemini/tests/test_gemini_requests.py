@@ -379,7 +379,10 @@ def test_what_speech_does_not_have(client: Client, httpserver: HTTPServer) -> No
 FILE = {"name": "files/abc", "displayName": "a.bin", "sizeBytes": "3000000", "state": "ACTIVE"}
 
 
-def test_a_large_file_is_streamed_from_the_disk(client: Client, httpserver: HTTPServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_a_large_file_is_sent_in_pieces(
+    in_memory: bool, client: Client, httpserver: HTTPServer, tmp_path: Path
+) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(b"x" * 3_000_000)
     elsewhere = "https://generativelanguage.googleapis.com/upload/v1beta/files?upload_id=1"
@@ -390,7 +393,8 @@ def test_a_large_file_is_streamed_from_the_disk(client: Client, httpserver: HTTP
         {"file": FILE}, headers={"x-goog-upload-status": "final"}
     )
     told: list[tuple[int, int]] = []
-    info = client.upload_file("gemini", path, on_upload=lambda done, total: told.append((done, total)))
+    source = path.read_bytes() if in_memory else path
+    info = client.upload_file("gemini", source, on_upload=lambda done, total: told.append((done, total)))
     assert (info.id, info.size, info.status) == ("files/abc", 3_000_000, "ACTIVE")
     assert told[0] == (0, 3_000_000)
     assert told[-1] == (3_000_000, 3_000_000)
@@ -586,9 +590,8 @@ def test_vertex_has_no_files_and_no_such_batches(httpserver: HTTPServer) -> None
             lambda: client.list_files("v"),
             lambda: client.list_batches("v"),
         ):
-            with pytest.raises(e.UnsupportedOperationError, match="Vertex AI has no") as caught:
+            with pytest.raises(e.UnsupportedOperationError, match=r"'v' has no .*Google Cloud Storage"):
                 call()
-            assert "Google Cloud Storage" in str(caught.value.hint)
         with pytest.raises(e.InvalidRequestError, match=r"extra\['store'\]: only the Gemini API has it"):
             client.chat("v/m", "hi", extra={"store": True})
 

@@ -384,7 +384,7 @@ def test_text_completions(client: Client, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/hf-inference/models/gpt2").respond_with_json([{"generated_text": " world"}])
     assert client.complete("hf/gpt2", "hello", max_tokens=3, temperature=0).text == " world"
     assert sent(httpserver) == {"inputs": "hello", "parameters": {"max_new_tokens": 3, "details": True}}
-    with pytest.raises(e.UnsupportedOperationError, match="does not stream text completions"):
+    with pytest.raises(e.UnsupportedOperationError, match="'hf' has no 'stream_complete': use stream, or"):
         client.stream_complete("hf/gpt2", "hello").read()
     with pytest.raises(e.InvalidRequestError, match="prompt: hf-inference takes one text"):
         client.complete("hf/gpt2", ["a", "b"])

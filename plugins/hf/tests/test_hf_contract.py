@@ -21,7 +21,6 @@ TASKS = (
 class TestHuggingFaceRouter(BackendContract):
     plugin = backend
     options: ClassVar = {"router": True}
-    local: ClassVar = {"stream_complete": "the router streams no text completions; dedicated endpoints do"}
     exchanges = (
         *openai_exchanges(without=("complete", "stream_complete", "embed", "list_models", "show_model")), *TASKS,
         Exchange(operation="complete", call=lambda client, at: client.complete(f"{at}/a/m", "x"), replies=json_reply([{"generated_text": "y"}]), check=lambda answer: answer.text == "y"),

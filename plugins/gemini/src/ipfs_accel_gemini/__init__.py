@@ -19,7 +19,7 @@ from ._errors import read_error
 from ._fields import count
 from ._frames import ObjectDecoder
 from ._parts import part
-from ._routes import Options, checked, headers, key_header, model_name, model_path, post
+from ._routes import Options, checked, headers, key_header, lacks, model_name, model_path, post
 from ._rules import rules_of
 
 __all__ = ["Gemini", "Options", "backend", "part"]
@@ -77,6 +77,7 @@ class Gemini:
             base_url_env=("GOOGLE_GEMINI_BASE_URL",),
             key_env=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
             key_header=key_header,
+            lacks=lacks,
             needs_key=True,
             options=Options,
             options_env={

@@ -43,7 +43,7 @@ from . import _requests as requests
 from ._answers import read_answer
 from ._errors import error_of
 from ._fields import Json, given, number, seconds
-from ._routes import ask, checked, listed, model_name, model_path, nothing, of_developers, path_of, post
+from ._routes import ask, checked, listed, model_name, model_path, nothing, path_of, post
 from ._rules import rules_of
 
 __all__ = ["cancel", "create", "delete", "every", "one", "results"]
@@ -56,7 +56,6 @@ MAX_ANSWER_BYTES = 1024**3
 MAX_LINE_BYTES = 64 * 1024**2
 
 _WINDOW = "24h"
-_INSTEAD = "batches of Vertex AI read and write files in Google Cloud Storage; use the Gemini API"
 _STATES: dict[str, BatchStatus] = {
     "PENDING": "validating",
     "QUEUED": "validating",
@@ -71,7 +70,6 @@ _STATES: dict[str, BatchStatus] = {
 
 def create(endpoint: Endpoint, request: BatchRequest) -> Plan[Batch]:
     """Plan POST /models/{id}:batchGenerateContent or :asyncBatchEmbedContent, after the upload of a large one."""
-    of_developers(endpoint, "batches of requests", _INSTEAD)
     model = _model(endpoint, request)
     is_chat = isinstance(request.items[0].request, ChatRequest)
     path = model_path(endpoint, model, "batchGenerateContent" if is_chat else "asyncBatchEmbedContent")
@@ -134,19 +132,16 @@ def _body(endpoint: Endpoint, item: BatchItem) -> tuple[Json, tuple[str, ...]]:
 
 def every(endpoint: Endpoint, limit: int | None) -> Plan[tuple[Batch, ...]]:
     """Plan GET /batches, page by page."""
-    of_developers(endpoint, "batches of requests", _INSTEAD)
     return listed(endpoint, path_of(endpoint, "batches"), "operations", _batch, limit=limit, most=MAX_PAGE)
 
 
 def one(endpoint: Endpoint, batch: str) -> Http[Batch]:
     """Plan GET /batches/{id}."""
-    of_developers(endpoint, "batches of requests", _INSTEAD)
     return Http(send=ask(endpoint, path_of(endpoint, _name(batch))), parse=_read, max_bytes=MAX_ANSWER_BYTES)
 
 
 def cancel(endpoint: Endpoint, batch: str) -> Plan[Batch]:
     """Plan POST /batches/{id}:cancel, whose answer says nothing, and a look at what became of it."""
-    of_developers(endpoint, "batches of requests", _INSTEAD)
 
     def steps() -> Generator[Plan[Any], Any, Plan[Batch]]:
         yield Http(send=post(endpoint, path_of(endpoint, _name(batch), "cancel"), {}), parse=nothing)
@@ -157,7 +152,6 @@ def cancel(endpoint: Endpoint, batch: str) -> Plan[Batch]:
 
 def delete(endpoint: Endpoint, batch: str) -> Plan[None]:
     """Plan DELETE /batches/{id}."""
-    of_developers(endpoint, "batches of requests", _INSTEAD)
     return Http(send=ask(endpoint, path_of(endpoint, _name(batch)), method="DELETE"), parse=nothing)
 
 

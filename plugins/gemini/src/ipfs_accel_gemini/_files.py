@@ -10,23 +10,21 @@ from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
 from ipfs_accel.plans import Endpoint, Flow, Http, HttpRequest, HttpResponse, Plan, StreamPlan
 from ipfs_accel.types import FileInfo, Transfer, Upload, UploadRequest
 from ipfs_accel.wire.collector import download as plan_download
-from ipfs_accel.wire.multipart import FileBody
+from ipfs_accel.wire.multipart import content_of
 from ipfs_accel.wire.openai_errors import field
 
 from ._fields import given, number, seconds
-from ._routes import ask, checked, listed, nothing, of_developers, path_of, post, root, version
+from ._routes import ask, checked, listed, nothing, path_of, post, root, version
 
 __all__ = ["delete", "download", "every", "one", "upload"]
 
 MAX_BYTES = 2 * 1024**3
 MAX_PAGE = 100
 _UNKNOWN = "application/octet-stream"
-_INSTEAD = "put the file into Google Cloud Storage and give its gs:// URL"
 
 
 def upload(endpoint: Endpoint, request: UploadRequest) -> Plan[FileInfo]:
     """Plan POST /upload/{version}/files, and the bytes to where its answer says."""
-    of_developers(endpoint, "files", _INSTEAD)
     file = request.file
     size = file.size or 0
     if not 0 < size <= MAX_BYTES:
@@ -66,13 +64,12 @@ def _content(endpoint: Endpoint, file: Upload, where: str) -> HttpRequest:
     """Send all bytes at once, always to the endpoint's own host: what stands before it is not the server's business."""
     parts = urlsplit(where)
     above = urlsplit(root(endpoint))
-    content = file.data if file.path is None else FileBody(path=file.path, size=file.size or 0)
     return HttpRequest(
         method="POST",
         path=parts.path,
         query=tuple(parse_qsl(parts.query, keep_blank_values=True)),
         headers=(("x-goog-upload-command", "upload, finalize"), ("x-goog-upload-offset", "0")),
-        content=content,
+        content=content_of(file),
         base_url=f"{above.scheme}://{above.netloc}",
     )
 
@@ -86,27 +83,23 @@ def _finished(response: HttpResponse) -> FileInfo:
 
 def every(endpoint: Endpoint, limit: int | None) -> Plan[tuple[FileInfo, ...]]:
     """Plan GET /files, page by page."""
-    of_developers(endpoint, "files", _INSTEAD)
     return listed(endpoint, path_of(endpoint, "files"), "files", _file, limit=limit, most=MAX_PAGE)
 
 
 def one(endpoint: Endpoint, file: str) -> Plan[FileInfo]:
     """Plan GET /files/{id}; a file can be used as soon as its status is ACTIVE."""
-    of_developers(endpoint, "files", _INSTEAD)
     send = ask(endpoint, path_of(endpoint, _name(file)))
     return Http(send=send, parse=lambda response: _file(checked(response)))
 
 
 def download(endpoint: Endpoint, file: str) -> StreamPlan[Transfer]:
     """Plan GET /files/{id}:download; only what models made can be had back."""
-    of_developers(endpoint, "files", _INSTEAD)
     path = path_of(endpoint, _name(file), "download")
     return plan_download(ask(endpoint, path, query=(("alt", "media"),), accept="*/*"))
 
 
 def delete(endpoint: Endpoint, file: str) -> Plan[None]:
     """Plan DELETE /files/{id}."""
-    of_developers(endpoint, "files", _INSTEAD)
     return Http(send=ask(endpoint, path_of(endpoint, _name(file)), method="DELETE"), parse=nothing)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -14,7 +14,6 @@ from ipfs_accel.errors import (
     InvalidRequestError,
     InvalidResponseError,
     MissingKeyError,
-    UnsupportedOperationError,
 )
 from ipfs_accel.hookspecs import KeyHeader
 from ipfs_accel.plans import (
@@ -39,11 +38,11 @@ __all__ = [
     "checked",
     "headers",
     "key_header",
+    "lacks",
     "listed",
     "model_name",
     "model_path",
     "nothing",
-    "of_developers",
     "path_of",
     "post",
     "quoted",
@@ -60,6 +59,12 @@ _VERSION = re.compile(r"/v1(?:alpha\d*|beta\d*)?$")
 _NAMED = ("models/", "tunedModels/")
 _NAMED_VERTEX = ("publishers/", "projects/", "endpoints/")
 _VERTEX_HOST = re.compile(r"(?:([a-z0-9-]+)-)?aiplatform(?:\.([a-z]+)\.rep)?\.googleapis\.com")
+_FILES = ("upload_file", "list_files", "get_file", "download_file", "delete_file")
+_BATCHES = ("create_batch", "list_batches", "get_batch", "batch_results", "cancel_batch", "delete_batch")
+_ONLY_DEVELOPERS = {
+    **dict.fromkeys(_FILES, "Vertex AI keeps none; put files into Google Cloud Storage and give their gs:// URLs"),
+    **dict.fromkeys(_BATCHES, "batches of Vertex AI read and write files in Google Cloud Storage; use the Gemini API"),
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -167,10 +172,9 @@ def model_path(endpoint: Endpoint, model: str, method: str = "") -> str:
     return path_of(endpoint, model_name(endpoint, model), method)
 
 
-def of_developers(endpoint: Endpoint, what: str, instead: str) -> None:
-    """Refuse what Vertex AI does not have."""
-    if endpoint.options.vertex:
-        raise UnsupportedOperationError(f"Vertex AI has no {what}", hint=instead)
+def lacks(endpoint: Endpoint) -> Mapping[str, str]:
+    """Return what Vertex AI does not have, with what to do instead."""
+    return _ONLY_DEVELOPERS if endpoint.options.vertex else {}
 
 
 def post(endpoint: Endpoint, path: str, body: Any, *, headers: Pairs = (), accept: str = _JSON) -> HttpRequest:

@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping
 from typing import Any
 
 import attrs
-from ipfs_accel.errors import InvalidRequestError, InvalidResponseError, UnsupportedOperationError
+from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
 from ipfs_accel.plans import Endpoint, Flow, Http, HttpRequest, HttpResponse, Plan, post_json
 from ipfs_accel.types import (
     ClassifyRequest,
@@ -23,11 +23,10 @@ from ipfs_accel.types import (
     SpeakResponse,
     TranscribeRequest,
     TranscribeResponse,
-    Upload,
 )
 from ipfs_accel.types._messages import sniff_media_type
 from ipfs_accel.wire import openai_answers
-from ipfs_accel.wire.multipart import FileBody
+from ipfs_accel.wire.multipart import content_of
 from ipfs_accel.wire.openai_errors import checked, field
 from ipfs_accel.wire.openai_requests import given
 
@@ -42,10 +41,8 @@ __all__ = [
     "classify",
     "complete",
     "embed",
-    "file_body",
     "generate_image",
     "need_inference",
-    "no_such_stream",
     "speak",
     "task",
     "transcribe",
@@ -103,13 +100,6 @@ def complete(endpoint: Endpoint, request: CompletionRequest) -> Plan[CompletionR
         send=task(endpoint, request.model, "text-generation", {"inputs": prompts[0], "parameters": parameters}),
         parse=lambda response: generation.read_generation(response, request),
         unsupported=generation.unsupported(request, stream=False),
-    )
-
-
-def no_such_stream() -> UnsupportedOperationError:
-    """Return the error for streams of plain continuations."""
-    return UnsupportedOperationError(
-        "the router does not stream text completions", hint="use stream, or a dedicated endpoint"
     )
 
 
@@ -233,18 +223,11 @@ def transcribe(endpoint: Endpoint, request: TranscribeRequest) -> Plan[Transcrib
             method="POST",
             **task_place(endpoint, request.model, name),
             headers=(("content-type", kind), ("accept", "application/json")),
-            content=file_body(request.audio),
+            content=content_of(request.audio),
         )
     unsupported = given(request, ("language", "prompt", "temperature", "response_format"))
     words = bool(request.timestamps and "word" in request.timestamps)
     return Http(send=send, parse=lambda response: _transcript(response, words=words), unsupported=unsupported)
-
-
-def file_body(upload: Upload) -> bytes | FileBody:
-    """Return a file as the whole body of a request, read while it is sent."""
-    if upload.path is not None and upload.size is not None:
-        return FileBody(path=upload.path, size=upload.size)
-    return upload.read()
 
 
 def _transcript(response: HttpResponse, *, words: bool) -> TranscribeResponse:

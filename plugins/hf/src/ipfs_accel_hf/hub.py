@@ -53,6 +53,10 @@ def _headers(options: Options) -> Mapping[str, str]:
     return {name: value for name, value in said.items() if value is not None}
 
 
+def _lacks(endpoint: Endpoint) -> Mapping[str, str]:
+    return {"stream_complete": "use stream, or a dedicated endpoint"} if is_router(endpoint) else {}
+
+
 class HuggingFace(OpenAIResponses):
     """Chats by the router or at a dedicated endpoint, and the tasks of hosted models."""
 
@@ -69,6 +73,7 @@ class HuggingFace(OpenAIResponses):
         options_env={"hub": "HF_ENDPOINT"},
         headers=_headers,
         read_error=read_error,
+        lacks=_lacks,
         request_id_headers=("x-request-id", "x-amzn-trace-id", "x-amz-cf-id"),
         documentation="https://huggingface.co/docs/inference-providers",
     )
@@ -81,8 +86,6 @@ class HuggingFace(OpenAIResponses):
     @hookimpl
     def stream_complete(self, endpoint: Endpoint, request: CompletionRequest) -> StreamPlan[CompletionResponse]:
         """Plan POST /v1/completions as a stream, which only dedicated endpoints have."""
-        if is_router(endpoint):
-            raise tasks.no_such_stream()
         return super().stream_complete(endpoint, request)
 
     @hookimpl

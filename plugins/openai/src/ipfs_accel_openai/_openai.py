@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import attrs
 from ipfs_accel import BackendInfo, hookimpl
 from ipfs_accel.catalogue import Catalogue
-from ipfs_accel.errors import InvalidRequestError, UnsupportedOperationError
+from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.plans import Endpoint, Flow, Http, Job, Local, Plan, Ready, StreamPlan, post_json
 from ipfs_accel.types import (
     Answer,
@@ -19,7 +19,6 @@ from ipfs_accel.types import (
     EditImageRequest,
     EmbedRequest,
     FileInfo,
-    ImageResponse,
     ModelInfo,
     ModerateRequest,
     ModerateResponse,
@@ -28,7 +27,6 @@ from ipfs_accel.types import (
     TranscribeRequest,
     TranscribeResponse,
     UploadRequest,
-    VaryImageRequest,
 )
 from ipfs_accel.wire import openai_responses_answers as responses_answers
 from ipfs_accel.wire import openai_responses_requests as responses_requests
@@ -74,6 +72,11 @@ def _catalogue() -> Catalogue:
     return Catalogue.load("ipfs_accel_openai")
 
 
+def _lacks(endpoint: Endpoint) -> Mapping[str, str]:
+    ended = "OpenAI ended it with dall-e-2 on 2026-05-12; use edit_image with a prompt"
+    return {"vary_image": ended} if _rules.is_hosted(endpoint) else {}
+
+
 class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
     """All that OpenAI's own service has for calls over HTTP."""
 
@@ -89,6 +92,7 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
         options=Options,
         options_env={"organization": "OPENAI_ORG_ID", "project": "OPENAI_PROJECT_ID"},
         headers=_headers,
+        lacks=_lacks,
         catalogue=_catalogue,
         prices_hold=_rules.prices_hold,
         documentation="https://platform.openai.com/docs/api-reference",
@@ -135,15 +139,6 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
                 f"model: {request.model} does not stream", hint="use transcribe, or a model such as gpt-transcribe"
             )
         return super().stream_transcribe(endpoint, request)
-
-    @hookimpl
-    def vary_image(self, endpoint: Endpoint, request: VaryImageRequest) -> Plan[ImageResponse]:
-        """Plan POST /images/variations, which OpenAI itself has ended; other servers may have it."""
-        if self.is_hosted(endpoint):
-            raise UnsupportedOperationError(
-                "OpenAI ended image variations with dall-e-2 on 2026-05-12", hint="use edit_image with a prompt"
-            )
-        return super().vary_image(endpoint, request)
 
     @hookimpl
     def upload_file(self, endpoint: Endpoint, request: UploadRequest) -> Plan[FileInfo]:
