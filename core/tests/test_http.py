@@ -888,14 +888,20 @@ async def test_a_proxy_for_plain_http(make: Any, served: Any) -> None:
 async def test_a_tunnel(make: Any, served: Any, pem: str, context: ssl.SSLContext) -> None:
     def handler(connection: Connection) -> None:
         connection.head()
+        time.sleep(0.05)
         connection.send(b"HTTP/1.1 200 Connected\r\n\r\n")
         connection.secure(context)
         always(answer(b"secure"))(connection)
 
     server = served(handler)
     world = make(TransportOptions(proxy=server.url, verify=pem))
+    times = []
     for _ in range(2):
-        assert await world.fetch("https://localhost:444/x", headers=[("x-key", "secret")]) == b"secure"
+        exchange = await world.send("https://localhost:444/x", headers=[("x-key", "secret")])
+        assert await exchange.read(99) == b"secure"
+        times.append(exchange.connect_seconds)
+    assert times[0] > 0.05  # the tunnel is a part of it
+    assert times[1] == 0
     assert server.heads[0].startswith("CONNECT localhost:444 HTTP/1.1\r\n")
     assert "secret" not in server.heads[0]
     assert server.heads[1].startswith("POST /x HTTP/1.1\r\n")

@@ -93,7 +93,8 @@ class Call:
     is_check: bool = False
     has_way_out: bool = False
     hold: Hold | None = None
-    head_at: float | None = None
+    connect: float | None = None
+    first_at: float | None = None
     headers: Headers | None = attrs.field(default=None, repr=False)
     request_id: str | None = None
     key_id: str | None = None
@@ -106,7 +107,8 @@ class Call:
 
     def join(self, branch: Call) -> None:
         """Take over what one of several plans learnt of its answer."""
-        self.head_at = branch.head_at or self.head_at
+        if branch.first_at is not None:
+            self.first_at, self.connect = branch.first_at, branch.connect
         self.headers = branch.headers or self.headers
         self.request_id = branch.request_id or self.request_id
         self.key_id = branch.key_id or self.key_id
@@ -189,9 +191,10 @@ class Call:
             )
         warnings.warn(message, UnsupportedParameterWarning, stacklevel=2)
 
-    def received(self, headers: Any, head_at: float) -> None:
-        """Note a response's head."""
-        self.head_at = head_at
+    def received(self, headers: Any, head_at: float, connect: float) -> None:
+        """Note a response's head, when it came, and how long the connection had taken."""
+        self.first_at = head_at
+        self.connect = connect
         self.headers = headers
         gate = self.target.guard.gate
         if gate is not None:
@@ -232,14 +235,15 @@ class Call:
     def begin(self, hold: Hold) -> None:
         """Begin an attempt: what is known of the last one is not true of this one."""
         self.hold = hold
-        self.head_at = self.headers = self.request_id = self.key_id = None
+        self.connect = self.first_at = self.headers = self.request_id = self.key_id = None
 
     def info(self, answer: Any = None) -> CallInfo:
         """Return how the answer came about."""
         endpoint = self.target.endpoint
         journey = self.journey
-        first = None if self.head_at is None else self.head_at - journey.started
-        timing = Timing(queue=journey.queued, first_event=first, total=self.now() - journey.started)
+        first = None if self.first_at is None else self.first_at - journey.started
+        total = self.now() - journey.started
+        timing = Timing(queue=journey.queued, connect=self.connect, first_event=first, total=total)
         return CallInfo(
             endpoint=endpoint.name,
             backend=endpoint.backend,

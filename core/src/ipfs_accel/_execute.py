@@ -125,7 +125,7 @@ def _run(plan: Local[T], call: Call) -> Steps[T]:
 
 def _parse(plan: Http[T], whole: Whole, call: Call) -> T:
     response = HttpResponse(status=whole.status, headers=whole.headers, body=whole.body)
-    call.received(whole.headers, whole.head_at)
+    call.received(whole.headers, whole.head_at, whole.connect)
     if not 200 <= whole.status < 300:  # noqa: PLR2004
         raise call.status_error(response)
     try:
@@ -198,7 +198,7 @@ def _opened(stream: HttpStream[T], call: Call) -> Steps[Reader[T]]:
 
     def once() -> Steps[Reader[T]]:
         exchange = yield Open(call.outgoing(stream.send, call.timeout.first_event, further))
-        call.received(exchange.headers, call.now())
+        call.received(exchange.headers, call.now(), exchange.connect_seconds)
         kind = exchange.headers.get("content-type", "")
         is_stream = stream.any_type or not kind.startswith(("application/json", "text/html"))
         if 200 <= exchange.status < 300 and is_stream:  # noqa: PLR2004

@@ -49,6 +49,7 @@ def finished(call: Call, info: CallInfo, answer: object) -> None:
         attempts=info.attempts,
         cost=info.cost,
         queue=info.timing.queue,
+        connect=info.timing.connect,
         first_event=info.timing.first_event,
         total=info.timing.total,
         input_tokens=getattr(usage, "input_tokens", None),

@@ -119,12 +119,18 @@ class AsyncWorld(_World["AsyncTransport"]):
 
 @attrs.frozen(kw_only=True)
 class Whole:
-    """A response that was read to its end, and when its head came, by the world's clock."""
+    """A response that was read to its end.
+
+    Attributes:
+        head_at: When its head came, by the world's clock.
+        connect: Seconds that its connection took; 0 for one that was open already.
+    """
 
     status: int
     headers: Any
     body: bytes
     head_at: float
+    connect: float
 
 
 @attrs.frozen(eq=False)
@@ -156,7 +162,7 @@ class Send:
             body = exchange.read(self.limit)
         finally:
             exchange.close()
-        return Whole(status=exchange.status, headers=exchange.headers, body=body, head_at=head_at)
+        return _whole(exchange, body, head_at)
 
     async def asynchronous(self, world: AsyncWorld) -> Whole:
         exchange: AsyncExchange = await self.request.send(world.transport)
@@ -165,7 +171,17 @@ class Send:
             body = await exchange.read(self.limit)
         finally:
             await exchange.close()
-        return Whole(status=exchange.status, headers=exchange.headers, body=body, head_at=head_at)
+        return _whole(exchange, body, head_at)
+
+
+def _whole(exchange: Exchange | AsyncExchange, body: bytes, head_at: float) -> Whole:
+    return Whole(
+        status=exchange.status,
+        headers=exchange.headers,
+        body=body,
+        head_at=head_at,
+        connect=exchange.connect_seconds,
+    )
 
 
 @attrs.frozen(eq=False)

@@ -141,6 +141,7 @@ class Reader(Generic[T]):
         if self.exchange is not None:
             # Until now the limit on silence was that of the first event.
             self.exchange.read_timeout = self.call.timeout.idle
+        self.call.first_at = now
         if self.call.hold is not None:
             self.call.hold.first_at = now
 
@@ -152,7 +153,10 @@ class Reader(Generic[T]):
                 for frame in self._frames.flush():
                     self._decode(frame, self.out)
         self.call.request_id = self.call.request_id or self.job.request_id
-        self.answer = self.call.finish(self.out.conclude())
+        answer = self.out.conclude()
+        if not self._has_begun:  # all of it came in one piece
+            self._begin(self._now())
+        self.answer = self.call.finish(answer)
         return self.out.take()  # type: ignore[no-any-return]
 
     def _translate(self, error: Exception) -> AccelError:

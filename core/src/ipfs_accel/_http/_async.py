@@ -243,14 +243,9 @@ async def bury(pool: Pool[AsyncLine]) -> None:
 
 
 class AsyncExchange:
-    """The answer to a request, as `Exchange`. To be closed in any case, best by `async with`.
+    """The answer to a request, with the attributes of `Exchange`. To be closed in any case, best by `async with`.
 
     Iterating gives the body as it comes, decompressed, never an empty piece.
-
-    Attributes:
-        status: The status code, whatever it is; redirects are not followed.
-        headers: Of the answer.
-        reused: Whether the connection had served a request before.
     """
 
     __slots__ = (
@@ -261,6 +256,7 @@ class AsyncExchange:
         "_line",
         "_pool",
         "_stream",
+        "connect_seconds",
         "headers",
         "reused",
         "status",
@@ -270,6 +266,7 @@ class AsyncExchange:
         self.status: int = response.status
         self.headers = Headers(response.headers)
         self.reused = reused
+        self.connect_seconds = line.connect_seconds
         self._pool = pool
         self._line = line
         self._is_active = True

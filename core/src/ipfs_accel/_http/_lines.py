@@ -32,6 +32,7 @@ class LineState:
         eof: Whether the server has hung up.
         has_head: Whether the head of this answer is complete.
         is_open: Whether there is a network connection.
+        connect_seconds: What it took to make it, if it was made for this exchange.
         read_timeout: Limit of silence; may be changed between two reads.
         deadline: When this exchange has to be over (`time.monotonic`).
         is_overdue: Whether a time-out means that this moment came, and not the limit of the step.
@@ -45,6 +46,7 @@ class LineState:
         self.served = 0
         self.is_open = False
         self.connection: Any = None
+        self._connecting_since = 0.0
         self.begin(Timeouts(), None)
 
     def begin(self, timeouts: Timeouts, deadline: float | None) -> None:
@@ -55,9 +57,14 @@ class LineState:
         self.has_head = False
         self.held = b""
         self.is_overdue = False
+        self.connect_seconds = 0.0
         self.timeouts = timeouts
         self.read_timeout = timeouts.read
         self.deadline = deadline
+
+    def has_connected(self) -> None:
+        """Note that the connection stands, as far as anybody knows: TLS may follow, after a word to a proxy."""
+        self.connect_seconds = time.monotonic() - self._connecting_since
 
     def outgoing(self, buffer: bytes) -> bytes:
         """Return what has to be sent now: the head waits for the body, so that one packet carries both."""
@@ -113,9 +120,11 @@ class SyncLine(LineState, http.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> http.NetworkStream:
         limit = self.left(timeout, http.ConnectTimeout)
+        self._connecting_since = time.monotonic()
         stream = _NETWORK.connect_tcp(host, port, limit, local_address, socket_options)
         self.stream = _SyncTap(stream, self)
         self.is_open = True
+        self.has_connected()
         return self.stream
 
     def is_readable(self) -> bool:
@@ -180,6 +189,7 @@ class _SyncTap(http.NetworkStream):
     ) -> http.NetworkStream:
         line = self._line
         self._inner = self._inner.start_tls(ssl_context, server_hostname, line.left(timeout, http.ConnectTimeout))
+        line.has_connected()
         line.sent, line.received = False, 0  # what was said to a proxy before is not part of the exchange
         return self
 
@@ -203,9 +213,11 @@ class AsyncLine(LineState, http.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> http.AsyncNetworkStream:
         limit = self.left(timeout, http.ConnectTimeout)
+        self._connecting_since = time.monotonic()
         stream = await self.network.connect_tcp(host, port, limit, local_address, socket_options)
         self.stream = _AsyncTap(stream, self)
         self.is_open = True
+        self.has_connected()
         return self.stream
 
     def is_readable(self) -> bool:
@@ -289,6 +301,7 @@ class _AsyncTap(http.AsyncNetworkStream):
     ) -> http.AsyncNetworkStream:
         line = self._line
         self._inner = await self._inner.start_tls(ssl_context, server_hostname, line.left(timeout, http.ConnectTimeout))
+        line.has_connected()
         line.sent, line.received = False, 0  # what was said to a proxy before is not part of the exchange
         return self
 

@@ -183,6 +183,7 @@ class Exchange:
         status: The status code, whatever it is; redirects are not followed.
         headers: Of the answer.
         reused: Whether the connection had served a request before.
+        connect_seconds: What it took to connect, over a proxy and with TLS where there are such; 0 if it was open.
     """
 
     __slots__ = (
@@ -193,6 +194,7 @@ class Exchange:
         "_lines",
         "_pool",
         "_stream",
+        "connect_seconds",
         "headers",
         "reused",
         "status",
@@ -202,6 +204,7 @@ class Exchange:
         self.status: int = response.status
         self.headers = Headers(response.headers)
         self.reused = reused
+        self.connect_seconds = line.connect_seconds
         self._pool = pool
         self._line = line
         self._lines = [line]  # emptied by whoever ends the exchange: `pop` lets only one do it

@@ -58,11 +58,13 @@ class Timing:
 
     Attributes:
         queue: Spent waiting for the endpoint's limits, within the whole.
-        first_event: Until the response's head, or a stream's first event; None for local calls.
+        connect: Spent on connecting by the last attempt, with proxy and TLS; 0 if that was done; None for local calls.
+        first_event: Until the head of an answer, or a stream's first event; None for local calls without events.
         total: Until the answer was complete.
     """
 
     queue: float = 0.0
+    connect: float | None = None
     first_event: float | None = None
     total: float
 
