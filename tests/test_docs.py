@@ -99,7 +99,9 @@ def folder(
     monkeypatch.setenv("HF_TOKEN", "hf_of-the-docs")
     monkeypatch.setenv("IPFS_ACCEL_PROXY", proxy.url)
     monkeypatch.setenv("IPFS_ACCEL_CA_FILE", str(proxy.authority))
-    monkeypatch.setenv("HTTP_PROXY", proxy.url)  # boto3 reads it
+    for module in ("_http._base", "_endpoints"):  # it answers for the servers of this machine too
+        monkeypatch.setattr(f"ipfs_accel.{module}.is_here", lambda _url: False)
+    monkeypatch.setattr("ipfs_accel._http._base._targets", {})
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://minio:9000")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "MINIO_ID", "MINIO_SECRET"):
         monkeypatch.setenv(name, "of-the-docs")

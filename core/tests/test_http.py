@@ -894,15 +894,17 @@ async def test_a_tunnel(make: Any, served: Any, pem: str, context: ssl.SSLContex
         always(answer(b"secure"))(connection)
 
     server = served(handler)
-    world = make(TransportOptions(proxy=server.url, verify=pem))
+    trusting = ssl.create_default_context(cafile=pem)
+    trusting.check_hostname = False  # the certificate is for this machine, which is reached without a proxy
+    world = make(TransportOptions(proxy=server.url, verify=trusting))
     times = []
     for _ in range(2):
-        exchange = await world.send("https://localhost:444/x", headers=[("x-key", "secret")])
+        exchange = await world.send("https://far.example:444/x", headers=[("x-key", "secret")])
         assert await exchange.read(99) == b"secure"
         times.append(exchange.connect_seconds)
     assert times[0] > 0.05  # the tunnel is a part of it
     assert times[1] == 0
-    assert server.heads[0].startswith("CONNECT localhost:444 HTTP/1.1\r\n")
+    assert server.heads[0].startswith("CONNECT far.example:444 HTTP/1.1\r\n")
     assert "secret" not in server.heads[0]
     assert server.heads[1].startswith("POST /x HTTP/1.1\r\n")
     assert server.connections == 1
@@ -932,6 +934,15 @@ async def test_bad_proxies(make: Any, proxy: str) -> None:
         make(TransportOptions(proxy=proxy))
     assert "secret" not in str(caught.value)
     assert "secret" not in repr(TransportOptions(proxy=proxy))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_this_machine_is_reached_without_the_proxy(make: Any, served: Any, host: str) -> None:
+    server = served(always(answer(b"here")))
+    world = make(TransportOptions(proxy="http://proxy.invalid:3128"))
+    assert await world.fetch(f"http://{host}:{server.port}/v1") == b"here"
+    assert server.heads[0].startswith("POST /v1 HTTP/1.1\r\n")
+    await world.close()
 
 
 async def test_the_environment_is_not_asked_for_proxies(

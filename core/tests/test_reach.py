@@ -114,5 +114,5 @@ def test_the_proxy_is_used_and_its_password_hidden() -> None:
 
 
 def test_a_proxy_in_the_environment_is_not_used_and_that_is_said() -> None:
-    found = reach(["http://127.0.0.1:9"], Config(environ={"https_proxy": "http://proxy:1"}))["http://127.0.0.1:9"]
+    found = reach(["http://far.invalid"], Config(environ={"https_proxy": "http://proxy:1"}))["http://far.invalid"]
     assert found.hint == "https_proxy is set but not used: set proxy in the configuration, or IPFS_ACCEL_PROXY"

@@ -155,7 +155,14 @@ class Call:
 
     def job(self) -> Job:
         """Return what a blocking function may know of this call."""
-        return Job(key=self._secret, until=self.journey.deadline, on_progress=self.on_upload)
+        target = self.target
+        return Job(
+            key=self._secret,
+            until=self.journey.deadline,
+            on_progress=self.on_upload,
+            proxy=target.proxy,
+            ca_file=target.ca_file,
+        )
 
     def _secret(self) -> Secret | None:
         key = self._chosen_key()

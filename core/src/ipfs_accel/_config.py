@@ -138,7 +138,7 @@ class Config:
         default_model: What is used where no model is named.
         on_unsupported: raise or warn, for options that a backend cannot honour.
         timeout: For all endpoints.
-        proxy: URL of a proxy for all requests.
+        proxy: URL of a proxy for all requests but those to this machine.
         ca_file: PEM file of certificate authorities to trust instead of the usual ones.
         retry: How failures are tried again, for endpoints without one of their own.
         limits: Likewise, how much an endpoint is asked at most.

@@ -17,6 +17,7 @@ import attrs
 
 from ._config import Config, EndpointConfig, KeySource, ModelOverride, structure
 from ._keys import KeyFile
+from ._local import is_here
 from ._registry import Backend
 from ._resilience.clock import Clock
 from ._resilience.guard import Guard, GuardSettings
@@ -44,6 +45,8 @@ class Target:
         origin: Scheme, host and port that the key is bound to.
         headers: Fixed headers of every request.
         timeout: For calls that do not bring their own.
+        proxy: URL of the proxy that its requests go through.
+        ca_file: PEM file of certificate authorities to trust instead of the usual ones.
         models: The user's word on models.
         key_header: How the key is sent.
         sources: Setting to (value as text, where it is from), for people; keys only as set or missing.
@@ -56,6 +59,8 @@ class Target:
     origin: str
     headers: tuple[tuple[str, str], ...]
     timeout: Timeout
+    proxy: str | None = attrs.field(default=None, repr=False)
+    ca_file: str | None = None
     models: Mapping[str, ModelOverride]
     key_header: KeyHeader
     sources: Mapping[str, tuple[str, str]]
@@ -149,6 +154,8 @@ class _Resolver:
             origin=origin_of(base_url),
             headers=self._headers(options),
             timeout=timeout,
+            proxy=None if is_here(base_url) else self.config.proxy,
+            ca_file=self.config.ca_file,
             models=self.given.models,
             key_header=self._key_header(options),
             sources=self.sources,

@@ -85,8 +85,7 @@ class Endpoint:
 class Body(Protocol):
     """A body that is made while it is sent, such as an upload; see `wire.multipart`.
 
-    Every iteration gives all of it, so that it can be sent again. It may block: the asynchronous world reads it in a
-    thread.
+    Every iteration gives all of it, so that it can be sent again. The asynchronous world reads it in a thread.
     """
 
     @property
@@ -125,7 +124,6 @@ class HttpRequest:
 
 
 _JSON = "application/json"
-_JSON_HEADERS: Pairs = (("content-type", _JSON), ("accept", _JSON))
 
 
 def get(path: str, *, query: Pairs = (), headers: Pairs = (), base_url: str | None = None) -> HttpRequest:
@@ -145,8 +143,7 @@ def post_json(
         content = _json.dumps(body)
     except (TypeError, ValueError) as error:
         raise InvalidRequestError(f"the request cannot be written as JSON: {error}") from None
-    usual = _JSON_HEADERS if accept is _JSON else (("content-type", _JSON), ("accept", accept))
-    headers = usual + headers
+    headers = (("content-type", _JSON), ("accept", accept), *headers)
     return HttpRequest(method="POST", path=path, headers=headers, content=content, base_url=base_url)
 
 
@@ -294,6 +291,8 @@ class Job:
         key: Gives the endpoint's key, or None if it has none; raises `MissingKeyError`.
         until: When the call's time is over (`time.perf_counter`); None means never.
         on_progress: What the caller gave to be told of progress: bytes that are done, and their total.
+        proxy: URL of the proxy that requests have to go through; None for none, whatever the environment says.
+        ca_file: PEM file of certificate authorities to trust instead of the usual ones.
         is_abandoned: Whether nobody waits any more, so that what is still under way has to stop.
         request_id: Where the function notes the provider's id of its request.
     """
@@ -301,6 +300,8 @@ class Job:
     key: Callable[[], Secret | None] = attrs.field(default=lambda: None, repr=False)
     until: float | None = None
     on_progress: Callable[[int, int], None] | None = None
+    proxy: str | None = attrs.field(default=None, repr=False)
+    ca_file: str | None = None
     is_abandoned: bool = False
     request_id: str | None = None
 

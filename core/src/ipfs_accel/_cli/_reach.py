@@ -13,6 +13,7 @@ import attrs
 
 from ipfs_accel._config import Config
 from ipfs_accel._http import Exchange, Timeouts, Transport, TransportOptions
+from ipfs_accel._local import is_here
 from ipfs_accel.errors import AccelError
 
 from ._inspect import masked_url
@@ -93,8 +94,8 @@ def reach(urls: Iterable[str], config: Config, clock: Callable[[], float] = time
                 found = _read(url, exchange, time.perf_counter() - started, clock())
         except AccelError as error:
             seconds = time.perf_counter() - started
-            found = Reach(url=url, seconds=seconds, problem=error.message, hint=_hint(error, config))
-        return attrs.evolve(found, proxy=proxy)
+            found = Reach(url=url, seconds=seconds, problem=error.message, hint=_hint(error, url, config))
+        return found if is_here(url) else attrs.evolve(found, proxy=proxy)
 
     try:
         with ThreadPoolExecutor(min(len(wanted), _MOST_THREADS) or 1) as pool:
@@ -159,11 +160,13 @@ def _problem(found: Reach) -> tuple[str | None, str | None]:
     return None, None
 
 
-def _hint(error: AccelError, config: Config) -> str:
+def _hint(error: AccelError, url: str, config: Config) -> str:
     if "certificate" in error.message:
         return "set ca_file in the configuration to the PEM file of the authority that signed the server's certificate"
     if error.hint:
         return error.hint
+    if is_here(url):
+        return "check that the server runs and the endpoint's base_url"
     unused = [name for name in ("https_proxy", "HTTPS_PROXY", "http_proxy", "all_proxy") if config.environ.get(name)]
     if unused and not config.proxy:
         return f"{unused[0]} is set but not used: set proxy in the configuration, or IPFS_ACCEL_PROXY"

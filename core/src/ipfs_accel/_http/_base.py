@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 
+from ipfs_accel._local import is_here
 from ipfs_accel.errors import ConfigError, InvalidRequestError
 
 _library = os.environ.get("IPFS_ACCEL_HTTP") or "httpx"
@@ -73,7 +74,8 @@ class TransportOptions:
         max_idle: Kept open without a request.
         keepalive_expiry: Seconds after which an idle connection is not used again.
         verify: True for the usual certificate authorities, False for none, a path of a file or directory, or a context.
-        proxy: URL of an HTTP or SOCKS5 proxy; no environment variable is ever read for it.
+        proxy: URL of an HTTP or SOCKS5 proxy; no environment variable is ever read for it, and what is on this machine
+            is reached without it.
     """
 
     max_connections: int = 200
@@ -157,7 +159,7 @@ def parse_proxy(url: str) -> Proxy:
 def connect(kinds: Any, target: Target, line: Any, context: ssl.SSLContext | None, proxy: Proxy | None) -> Any:
     """Return one connection of the library, of the sync or the async kind, that uses the line as its network."""
     common: dict[str, Any] = {"ssl_context": context, "keepalive_expiry": None, "network_backend": line}
-    if proxy is None:
+    if proxy is None or target.is_here:
         return kinds.direct(target.origin, socket_options=SOCKET_OPTIONS, **common)
     common |= {"proxy_auth": proxy.auth, "max_connections": 1}
     if proxy.url.scheme.startswith(b"socks5"):
@@ -178,6 +180,7 @@ class Target:
     name: str
     host: bytes
     is_secure: bool
+    is_here: bool
     origin: Any
     url: Any = attrs.field(repr=False)
 
@@ -221,6 +224,7 @@ def _parse_url(url: str) -> Target:
         name=f"{shown}:{port}",
         host=(shown if port == default else f"{shown}:{port}").encode(),
         is_secure=scheme == "https",
+        is_here=is_here(url),
         origin=http.Origin(scheme.encode(), raw_host, port),
         url=http.URL(scheme=scheme, host=raw_host, port=None if port == default else port, target=raw_path),
     )

@@ -227,6 +227,41 @@ def test_a_certificate_of_nobody_is_not_trusted(secure: tuple[HTTPServer, Path])
         assert "ca_file" in (caught.value.hint or "")
 
 
+def test_the_configured_proxy_is_used_and_no_other(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy is the test's server, which is asked for the address of the store as it stands."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    proxy = httpserver.url_for("").rstrip("/")
+    httpserver.expect_request("/bucket/k").respond_with_data(headers={"ETag": '"e"'})
+    for url, config in (("http://store.invalid", Config(environ={}, proxy=proxy)), (proxy, Config(environ={}))):
+        endpoint = EndpointConfig(backend="s3", base_url=url, key=KEY)
+        with Client(config, endpoints={"x": endpoint}) as client:
+            client.put_object("x/bucket/k", b"data")
+    assert [request.host for request, _ in httpserver.log] == ["store.invalid", proxy.removeprefix("http://")]
+
+
+def test_a_store_of_this_machine_is_reached_without_a_proxy(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/bucket/k").respond_with_data(headers={"ETag": '"e"'})
+    endpoint = EndpointConfig(backend="s3", base_url=httpserver.url_for("").rstrip("/"), key=KEY)
+    with Client(Config(environ={}, proxy="http://proxy.invalid:1"), endpoints={"x": endpoint}) as client:
+        client.put_object("x/bucket/k", b"data")
+
+
+def test_a_proxy_that_boto3_cannot_use_is_refused_at_once() -> None:
+    endpoint = EndpointConfig(backend="s3", base_url="http://store.invalid", key=KEY)
+    config = Config(environ={}, proxy="socks5://me:canary@proxy.invalid:1")
+    refused = pytest.raises(e.ConfigError, match="cannot go through a SOCKS proxy")
+    with Client(config, endpoints={"x": endpoint}) as client, refused as caught:
+        client.put_object("x/bucket/k", b"data")
+    assert "canary" not in repr(caught.value.__dict__) + str(caught.value)
+
+
+def test_the_authorities_of_the_configuration_are_trusted(secure: tuple[HTTPServer, Path]) -> None:
+    server, authority = secure
+    endpoint = EndpointConfig(backend="s3", base_url=server.url_for("").rstrip("/"), key=KEY)
+    with Client(Config(environ={}, ca_file=str(authority)), endpoints={"x": endpoint}) as client:
+        client.put_object("x/bucket/k", b"data")
+
+
 @pytest.mark.peer
 def test_trailing_checksums_over_tls(tls: TLSFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     """The form that plain HTTP never exercises, against a store that reads and verifies it."""

@@ -10,6 +10,7 @@ import os
 import threading
 from typing import Any, Literal, TypeAlias
 
+from ipfs_accel import Secret
 from ipfs_accel.errors import ConfigError, MissingKeyError
 from ipfs_accel.plans import Endpoint, Job
 
@@ -36,7 +37,7 @@ def connect(endpoint: Endpoint, job: Job, use: Use = "calls") -> Any:
         with _LOCK:  # sessions of boto3 cannot be shared by threads, clients can
             found = endpoint.memo.get((use, key))
             if found is None:
-                found = endpoint.memo[use, key] = _make(endpoint, use, key.reveal() if key is not None else None)
+                found = endpoint.memo[use, key] = _make(endpoint, job, use, key)
     return found
 
 
@@ -52,11 +53,12 @@ def checksums_of(endpoint: Endpoint) -> str:
     return store_of(endpoint).checksums if said == "auto" else said
 
 
-def _make(endpoint: Endpoint, use: Use, key: str | None) -> Any:
+def _make(endpoint: Endpoint, job: Job, use: Use, secret: Secret | None) -> Any:
     from boto3.session import Session  # noqa: PLC0415 - takes 0.2 s
     from botocore.session import get_session  # noqa: PLC0415 - as above
 
     options = options_of(endpoint)
+    key = None if secret is None else secret.reveal()
     below = get_session()
     if options.profile is not None:  # before anything else, since the chain of credentials is made for one profile
         below.set_config_variable("profile", options.profile)
@@ -75,21 +77,31 @@ def _make(endpoint: Endpoint, use: Use, key: str | None) -> Any:
         "s3",
         endpoint_url=(options.public_url if use == "public" else None) or endpoint.base_url or None,
         region_name=_region(endpoint, session),
-        verify=options.ca_file,
-        config=_config(endpoint, options, use),
+        verify=options.ca_file or job.ca_file,
+        config=_config(endpoint, options, job, use),
         **_credentials(endpoint, key),
     )
     client.meta.events.register("before-send.s3", _begin_sending)
     return client
 
 
-def _config(endpoint: Endpoint, options: Options, use: Use) -> Any:
+def _config(endpoint: Endpoint, options: Options, job: Job, use: Use) -> Any:
     from botocore import UNSIGNED  # noqa: PLC0415 - as boto3
     from botocore.config import Config  # noqa: PLC0415 - as boto3
+
+    proxy = job.proxy
+    if proxy is not None and proxy.startswith("socks"):
+        raise ConfigError(
+            f"endpoint {endpoint.name!r} cannot go through a SOCKS proxy: boto3 speaks to HTTP proxies alone",
+            endpoint=endpoint.name,
+            hint="set proxy to an http:// or https:// one",
+        )
 
     return Config(
         connect_timeout=options.connect_timeout,
         read_timeout=options.read_timeout,
+        # Never None, which lets boto3 look into the environment.
+        proxies={} if proxy is None else {"http": proxy, "https": proxy},
         max_pool_connections=32 + options.threads,
         retries={"mode": "standard", "total_max_attempts": 1},
         # Not the default: boto3 presigns with the old version 2 in us-east-1 unless it is told otherwise.
