@@ -177,8 +177,13 @@ class Core:
         limits = target.timeout
         if operation in _UNLIMITED and "timeout" not in target.sources:
             limits = attrs.evolve(limits, total=None)
-        if timeout is not None:
-            limits = timeout if isinstance(timeout, Timeout) else attrs.evolve(limits, total=float(timeout))
+        if isinstance(timeout, Timeout):
+            limits = timeout
+        else:
+            if timeout is not None:
+                limits = attrs.evolve(limits, total=float(timeout))
+            if getattr(request, "reasoning_effort", None) is not None:
+                limits = _patient(limits)
         if journey is None:
             journey = Journey(self.clock.now(), None)
         if journey.deadline is None and limits.total is not None:
@@ -381,3 +386,11 @@ class Core:
             return (yield from perform(steps, self.call(name, target, model)))
 
         return self._within(name, Route(((endpoint, ""),)), arguments, serve)
+
+
+def _patient(limits: Timeout) -> Timeout:
+    """Let a model think without a word for as long as the call may take, unless somebody set limits on silence."""
+    usual = Timeout()
+    if (limits.first_event, limits.idle) != (usual.first_event, usual.idle):
+        return limits
+    return attrs.evolve(limits, first_event=limits.total, idle=limits.total)

@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 from ._attempts import attempted, may_repeat
 from ._call import Call
 from ._perform import Next, Open, ReadAll, Run, Send, Shut, Start, Steps, Whole
-from ._reader import Reader
+from ._reader import Reader, on_silence
 from ._side_by_side import Gather
 from .errors import (
     AccelError,
     APIError,
+    APITimeoutError,
     InternalServerError,
     InvalidResponseError,
     PlanError,
@@ -197,7 +198,11 @@ def _opened(stream: HttpStream[T], call: Call) -> Steps[Reader[T]]:
     further = _idempotency_key(stream.send, call)
 
     def once() -> Steps[Reader[T]]:
-        exchange = yield Open(call.outgoing(stream.send, call.timeout.first_event, further))
+        try:
+            exchange = yield Open(call.outgoing(stream.send, call.timeout.first_event, further))
+        except APITimeoutError as error:
+            error.about(hint=on_silence(error, call))
+            raise
         call.received(exchange.headers, call.now(), exchange.connect_seconds)
         kind = exchange.headers.get("content-type", "")
         is_stream = stream.any_type or not kind.startswith(("application/json", "text/html"))

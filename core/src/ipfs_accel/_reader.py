@@ -23,7 +23,7 @@ from .plans import FrameDecoder, HttpStream, LocalStream
 if TYPE_CHECKING:
     from ._perform import Steps
 
-__all__ = ["Reader"]
+__all__ = ["Reader", "on_silence"]
 
 T = TypeVar("T")
 
@@ -83,6 +83,7 @@ class Reader(Generic[T]):
     def translate(self, error: Exception) -> AccelError:
         """Return what anything that went wrong means, complete with what had come."""
         found = self._translate(error)
+        found.about(hint=on_silence(error, self.call))
         if isinstance(found, APIError) and (found.partial is None or self.rewriting is not None):
             found.partial = self.partial()
         if isinstance(found, StreamIncomplete) and not self._has_begun:
@@ -175,3 +176,14 @@ class Reader(Generic[T]):
             f"a part of the stream does not have the form that the backend {backend!r} expects "
             f"({type(error).__name__}: {error})"
         )
+
+
+def on_silence(error: Exception, call: Call) -> str | None:
+    """Return what to do about a stream that said nothing for too long, where the model may have been thinking."""
+    is_silence = isinstance(error, APITimeoutError) and error.phase in {"read", "first_event", "idle"}
+    if not is_silence or call.operation != "stream":
+        return None
+    return (
+        "a model that thinks without a word needs more time: name its reasoning_effort, or pass "
+        "timeout=Timeout(first_event=…, idle=…)"
+    )

@@ -150,6 +150,8 @@ class AccelError(Exception):
         for name, value in context.items():
             if value is not None and self.__dict__.get(name) is None:
                 self.__dict__[name] = value
+                if name == "hint":
+                    self.add_note(f"hint: {value}")
 
     def conceal(self, key: str) -> None:
         """Take a key out of everything that the error says: some servers repeat what they were sent."""

@@ -91,7 +91,6 @@ class Body(Protocol):
     @property
     def size(self) -> int:
         """Its length in bytes."""
-        ...
 
     def __iter__(self) -> Iterator[bytes]:
         """Return its pieces, from the beginning."""
@@ -294,7 +293,7 @@ class Job:
         proxy: URL of the proxy that requests have to go through; None for none, whatever the environment says.
         ca_file: PEM file of certificate authorities to trust instead of the usual ones.
         is_abandoned: Whether nobody waits any more, so that what is still under way has to stop.
-        request_id: Where the function notes the provider's id of its request.
+        request_id: The provider's id of the request, noted by the function.
     """
 
     key: Callable[[], Secret | None] = attrs.field(default=lambda: None, repr=False)
@@ -359,8 +358,8 @@ class Flow(Generic[T]):
     """Several steps: a generator that yields plans, is sent their answers (or errors), and returns the last plan.
 
     The last plan's answer is the flow's; return `Ready(value=...)` for an answer that the generator made itself. A list
-    of plans is performed side by side, in threads where the caller blocks: its answers are sent as a list in the same
-    order, or else the first plan's error that failed. `side_by_side` bounds how many are under way.
+    of plans is performed side by side, 16 at once (`side_by_side` takes another number): its answers are sent as a list
+    in the same order, or else the first plan's error that failed.
     """
 
     steps: Callable[[], Generator[Plan[Any] | list[Plan[Any]], Any, Plan[T]]]
