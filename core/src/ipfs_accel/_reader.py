@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -53,6 +54,8 @@ class Reader(Generic[T]):
         self.answer: T | None = None
         self.error: AccelError | None = None
         self._frames: FrameDecoder[Any] | None = None
+        # What has no such limit hands out what comes and keeps none of it, as a download does.
+        self._room: float = getattr(self.out, "max_bytes", math.inf)
         self._has_begun = False
         self._now = call.target.guard.clock.now
         self._meaningful_at = self._now()
@@ -111,6 +114,9 @@ class Reader(Generic[T]):
         return self.error
 
     def _feed(self, chunk: bytes) -> None:
+        self._room -= len(chunk)
+        if self._room < 0:
+            raise InvalidResponseError(f"the stream is longer than {self.out.max_bytes} bytes")
         decode, out = self._decode, self.out
         for frame in self._frames.feed(chunk):  # type: ignore[union-attr]
             decode(frame, out)

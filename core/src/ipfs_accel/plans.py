@@ -91,6 +91,7 @@ class Body(Protocol):
     @property
     def size(self) -> int:
         """Its length in bytes."""
+        ...
 
     def __iter__(self) -> Iterator[bytes]:
         """Return its pieces, from the beginning."""
@@ -188,8 +189,8 @@ class HttpResponse:
                 message = f"the answer (status {self.status}) is an HTML page, not JSON"
                 hint = "it looks like a page of a proxy, a captive portal or a login: check the base URL and the proxy"
             else:
-                reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-                message, hint = f"the answer (status {self.status}, {kind}) is not valid JSON: {reason}", None
+                why = "it is nested too deeply" if isinstance(error, RecursionError) else error
+                message, hint = f"the answer (status {self.status}, {kind}) is not valid JSON: {why}", None
             raise InvalidResponseError(message, status=self.status, body=self.text()[:512], hint=hint) from None
 
 
@@ -357,9 +358,8 @@ class Ready(Generic[T]):
 class Flow(Generic[T]):
     """Several steps: a generator that yields plans, is sent their answers (or errors), and returns the last plan.
 
-    The last plan's answer is the flow's; return `Ready(value=...)` for an answer that the generator made itself. A list
-    of plans is performed side by side, 16 at once (`side_by_side` takes another number): its answers are sent as a list
-    in the same order, or else the first plan's error that failed.
+    The last plan's answer is the flow's; `Ready(value=...)` is one that the generator made. A list of plans is
+    performed side by side, at most 16 at once; sent are its answers in order, or the error of the first that failed.
     """
 
     steps: Callable[[], Generator[Plan[Any] | list[Plan[Any]], Any, Plan[T]]]

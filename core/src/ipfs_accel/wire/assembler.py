@@ -144,9 +144,12 @@ class Assembler(Generic[T]):
 
     Attributes:
         final: The whole answer in the provider's form, where its stream ends with one.
+        max_bytes: Of a stream that is kept whole in memory; a longer one is given up.
 
     The methods up to `done` are for decoders, the others for the core.
     """
+
+    max_bytes = 64 * 1024 * 1024
 
     def __init__(
         self, build: Callable[[Assembler[T]], T], *, eof_after_finish: bool = True, merge: bool = False
