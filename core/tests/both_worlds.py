@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from ipfs_accel.testing.raw_server import Connection, RawServer, answer, chunked
 from .acme import Acme
 from .fake_clock import FakeClock
 
-__all__ = ["Asked", "awaiting", "blocking", "fault", "fine", "outcome", "scripted", "streamed"]
+__all__ = ["Asked", "awaiting", "blocking", "fault", "fine", "on_trio", "outcome", "scripted", "streamed"]
 
 Step = bytes | Callable[[Connection], Any]
 
@@ -65,13 +66,16 @@ class Asked:
 Calls = Callable[[Any], list[Any]]
 
 
-def blocking(server: RawServer, *calls: tuple[str, dict[str, Any]], clock: FakeClock | None = None, **more: Any) -> Any:
-    """Perform calls one after the other, each `(operation, arguments)`; return what became of them."""
+def blocking(server: RawServer, *calls: tuple[str, Any], clock: FakeClock | None = None, **more: Any) -> Any:
+    """Perform calls one after the other, each `(operation, arguments)`; return what became of them.
+
+    Arguments are a dict of named ones, or a tuple.
+    """
     results = []
     with _made(Client, server, clock, more) as client:
         for name, arguments in calls:
             try:
-                found = getattr(client, name)(**arguments)
+                found = _begun(client, name, arguments)
                 results.append(Asked(answer=found.read() if name.startswith("stream") else found))
             except AccelError as error:
                 results.append(Asked(error=error))
@@ -79,7 +83,9 @@ def blocking(server: RawServer, *calls: tuple[str, dict[str, Any]], clock: FakeC
     return results
 
 
-def awaiting(server: RawServer, *calls: tuple[str, dict[str, Any]], clock: FakeClock | None = None, **more: Any) -> Any:
+def awaiting(
+    server: RawServer, *calls: tuple[str, Any], clock: FakeClock | None = None, library: str = "asyncio", **more: Any
+) -> Any:
     """The same, awaited."""
 
     async def run() -> list[Asked]:
@@ -87,14 +93,22 @@ def awaiting(server: RawServer, *calls: tuple[str, dict[str, Any]], clock: FakeC
         async with _made(AsyncClient, server, clock, more) as client:
             for name, arguments in calls:
                 try:
-                    found = getattr(client, name)(**arguments)
+                    found = _begun(client, name, arguments)
                     results.append(Asked(answer=await (found.read() if name.startswith("stream") else found)))
                 except AccelError as error:
                     results.append(Asked(error=error))
             assert client._world.transport.stats().active == 0
         return results
 
-    return anyio.run(run)
+    return anyio.run(run, backend=library)
+
+
+on_trio = functools.partial(awaiting, library="trio")
+
+
+def _begun(client: Any, name: str, arguments: Any) -> Any:
+    call = getattr(client, name)
+    return call(*arguments) if isinstance(arguments, tuple) else call(**arguments)
 
 
 def outcome(world: Any, server: RawServer, operation: str = "chat", **more: Any) -> Any:

@@ -225,7 +225,7 @@ class Idempotent(Careful):
     header = "idempotency-key"
 
 
-CREATE = ("call", {"endpoint": "acme", "name": "create"})
+CREATE = ("call", ("acme", "create"))
 
 
 def break_off(connection: Connection) -> None:
