@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ._attempts import attempted, may_repeat
 from ._call import Call
-from ._perform import Next, Open, ReadAll, Run, Send, Shut, Start, Steps, Whole
+from ._perform import Next, Open, Outgoing, ReadAll, Run, Send, Shut, Start, Steps, Whole
 from ._reader import Reader, on_silence
 from ._side_by_side import Gather
 from .errors import (
@@ -24,12 +24,14 @@ from .errors import (
 )
 from .plans import Flow, Http, HttpRequest, HttpResponse, HttpStream, Local, LocalStream, Pairs, Ready, StreamFlow
 
-__all__ = ["complete", "open_stream"]
+__all__ = ["complete", "go_on", "open_stream"]
 
 T = TypeVar("T")
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 1024 * 1024
+DRAIN_SECONDS = 0.1
+"""How long to wait after the terminal signal for the end of the body, so that the connection can be used again."""
 
 
 def complete(plan: Callable[[], Any], call: Call) -> Steps[Any]:
@@ -198,21 +200,38 @@ def _opened(stream: HttpStream[T], call: Call) -> Steps[Reader[T]]:
     further = _idempotency_key(stream.send, call)
 
     def once() -> Steps[Reader[T]]:
-        try:
-            exchange = yield Open(call.outgoing(stream.send, call.timeout.first_event, further))
-        except APITimeoutError as error:
-            error.about(hint=on_silence(error, call))
-            raise
-        call.received(exchange.headers, call.now(), exchange.connect_seconds)
-        kind = exchange.headers.get("content-type", "")
-        is_stream = stream.any_type or not kind.startswith(("application/json", "text/html"))
-        if 200 <= exchange.status < 300 and is_stream:  # noqa: PLR2004
-            return (yield from _begin(Reader(call, stream, exchange)))
-        body = yield ReadAll(exchange, MAX_ERROR_BYTES)
-        raise _no_stream(call, HttpResponse(status=exchange.status, headers=exchange.headers, body=body))
+        exchange = yield from _streaming(stream, call.outgoing(stream.send, call.timeout.first_event, further), call)
+        return (yield from _begin(Reader(call, stream, exchange)))
 
     repeatable = may_repeat(call, stream.send.method, has_idempotency_key=bool(further))
     return (yield from attempted(call, once, repeatable=repeatable))
+
+
+def _streaming(stream: HttpStream[T], request: Outgoing, call: Call) -> Steps[Any]:
+    """Return the exchange whose body is a stream, or raise what the answer is instead."""
+    try:
+        exchange = yield Open(request)
+    except APITimeoutError as error:
+        error.about(hint=on_silence(error, call))
+        raise
+    call.received(exchange.headers, call.now(), exchange.connect_seconds)
+    kind = exchange.headers.get("content-type", "")
+    is_stream = stream.any_type or not kind.startswith(("application/json", "text/html"))
+    if 200 <= exchange.status < 300 and is_stream:  # noqa: PLR2004
+        return exchange
+    body = yield ReadAll(exchange, MAX_ERROR_BYTES)
+    raise _no_stream(call, HttpResponse(status=exchange.status, headers=exchange.headers, body=body))
+
+
+def go_on(reader: Reader[T], send: HttpRequest) -> Steps[None]:
+    """Send the request with which a stream's answer goes on; once, since what has come cannot be taken back."""
+    call = reader.call
+    began = call.first_at, call.connect
+    yield Shut(reader.exchange, reader.pieces, DRAIN_SECONDS)
+    request = call.outgoing(send, call.timeout.idle)
+    reader.go_on((yield from _streaming(reader.stream, request, call)))
+    call.first_at, call.connect = began
+    reader.pieces = yield Start(reader.exchange, None, reader.job)
 
 
 def _begin(reader: Reader[T], local: LocalStream[T] | None = None) -> Steps[Reader[T]]:
@@ -222,6 +241,8 @@ def _begin(reader: Reader[T], local: LocalStream[T] | None = None) -> Steps[Read
         reader.pieces = yield Start(reader.exchange, steps, reader.job)
         while not reader.events and not reader.is_over:
             reader.events = reader.take((yield Next(reader.pieces)))
+            if reader.further is not None and not reader.events:
+                yield from go_on(reader, reader.further)
     except GeneratorExit:
         raise  # whoever drops these steps cannot wait for anything; the exchange closes itself
     except Exception as error:  # noqa: BLE001 - decoders meet anything that a server can send

@@ -19,7 +19,7 @@ from .errors import (
     StreamIncomplete,
     StreamInterrupted,
 )
-from .plans import FrameDecoder, HttpStream, LocalStream
+from .plans import FrameDecoder, HttpRequest, HttpStream, LocalStream
 
 if TYPE_CHECKING:
     from ._perform import Steps
@@ -40,6 +40,7 @@ class Reader(Generic[T]):
         exchange: The open exchange; None for a local stream, and after its release.
         pieces: The world's iterator over what comes.
         events: The first events, before the stream is handed over.
+        further: The request with which the answer goes on, now that this body is at its end.
         rewriting: What middleware makes of events; None if there is none that looks at them or the answer.
     """
 
@@ -50,6 +51,7 @@ class Reader(Generic[T]):
         self.pieces: Any = None
         self.events: list[Any] = []
         self.rewriting: Callable[[list[Any]], Steps[list[Any]]] | None = None
+        self.further: HttpRequest | None = None
         self.out: Any = stream.assembler()
         self.answer: T | None = None
         self.error: AccelError | None = None
@@ -60,6 +62,7 @@ class Reader(Generic[T]):
         self._now = call.target.guard.clock.now
         self._meaningful_at = self._now()
         if isinstance(stream, HttpStream):
+            self.stream = stream
             self._frames = stream.frames()
             self._decode = stream.decoder()
 
@@ -82,6 +85,12 @@ class Reader(Generic[T]):
         if chunk == b"" or self.out.is_done:
             return self._end(is_eof=not self.out.is_done)
         return self._progress()
+
+    def go_on(self, exchange: Any) -> None:
+        """Read on from another exchange, which the answer goes on with."""
+        self.exchange, self.further = exchange, None
+        self._frames = self.stream.frames()
+        self._meaningful_at = self._now()
 
     def translate(self, error: Exception) -> AccelError:
         """Return what anything that went wrong means, complete with what had come."""
@@ -159,6 +168,10 @@ class Reader(Generic[T]):
             with suppress(ValueError, InvalidResponseError):
                 for frame in self._frames.flush():
                     self._decode(frame, self.out)
+        if self._frames is not None and self.stream.going_on is not None:
+            self.further = self.stream.going_on(self._decode)
+            if self.further is not None:
+                return self.out.take()  # type: ignore[no-any-return]
         self.call.request_id = self.call.request_id or self.job.request_id
         answer = self.out.conclude()
         if not self._has_begun:  # all of it came in one piece

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Any, Generic, Self, TypeAlias, TypeVar
 
+from ._execute import DRAIN_SECONDS, go_on
 from ._perform import AsyncWorld, Shut, Steps, World, aperform, perform
 from ._reader import Reader
 from .errors import StreamIncomplete
@@ -19,10 +20,6 @@ T = TypeVar("T")
 
 Opening: TypeAlias = Steps[Reader[Any]]
 """What opens a stream and reads up to its first event."""
-
-
-DRAIN_SECONDS = 0.1
-"""How long to wait after the terminal signal for the end of the body, so that the connection can be used again."""
 
 
 class _Face(Generic[E, T]):
@@ -138,6 +135,9 @@ class Stream(_Face[E, T]):
             return
         try:
             events = reader.take(next(self._pieces, b""))
+            if reader.further is not None:
+                perform(go_on(reader, reader.further), self._world)
+                self._pieces = reader.pieces
             if reader.rewriting is not None:
                 events = perform(reader.rewriting(events), self._world)
             self._pending.extend(events)
@@ -220,6 +220,9 @@ class AsyncStream(_Face[E, T]):
             return
         try:
             events = reader.take(await anext(self._pieces, b""))
+            if reader.further is not None:
+                await aperform(go_on(reader, reader.further), self._world)
+                self._pieces = reader.pieces
             if reader.rewriting is not None:
                 events = await aperform(reader.rewriting(events), self._world)
             self._pending.extend(events)

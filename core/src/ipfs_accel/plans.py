@@ -157,6 +157,8 @@ class HttpStream(Generic[T]):
         assembler: Makes the object that turns this into events and, at the end, into the answer.
         unsupported: As for `Http`.
         any_type: Whether the answer may be JSON or HTML, as that of a download; such a one is otherwise an error.
+        going_on: Asked at the end of a body, and given the decoder: the request whose body goes on with the same
+            answer, or None if it is whole.
     """
 
     send: HttpRequest
@@ -165,6 +167,7 @@ class HttpStream(Generic[T]):
     assembler: Callable[[], Collecting[T]]
     unsupported: tuple[str, ...] = ()
     any_type: bool = False
+    going_on: Callable[[Any], HttpRequest | None] | None = None
 
 
 @attrs.define(kw_only=True, eq=False)

@@ -14,7 +14,7 @@ import anyio
 import pytest
 from ipfs_accel import AsyncClient, Client, EndpointConfig, Message
 from ipfs_accel import errors as e
-from ipfs_accel.types import ChatResponse, Opaque, Text, TextDelta, UsageEvent
+from ipfs_accel.types import ChatResponse, FinishEvent, Opaque, Text, TextDelta, UsageEvent
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
@@ -402,11 +402,41 @@ def test_what_came_before_a_failure_is_kept(client: Client, httpserver: HTTPServ
     assert caught.value.partial.extra["continuationToken"] == "dG9r"
 
 
-def test_a_stream_in_instalments_says_that_it_is_not_over(client: Client, httpserver: HTTPServer) -> None:
-    streaming(httpserver, sse(HEL, say("lo", reason="CONTINUATION", continuationToken="dG9r")))
+def test_a_stream_in_instalments_is_one_stream(client: Client, httpserver: HTTPServer) -> None:
+    hops = (
+        sse(HEL, say("lo ", reason="CONTINUATION", continuationToken="dG9r")),
+        sse(say("y", reason=None), say("ou", continuationToken="ignored")),
+    )
+    for body in hops:
+        httpserver.expect_ordered_request(ANY).respond_with_data(body, content_type="text/event-stream")
+    with client.stream(f"gemini/{MODEL}", "hi") as stream:
+        events = list(stream)
+    assert [event.text for event in events if isinstance(event, TextDelta)] == ["Hel", "lo ", "y", "ou"]
+    assert [event for event in events if isinstance(event, FinishEvent)] == events[-1:]
+    reply = stream.response
+    assert (reply.text, reply.finish_reason) == ("Hello you", "stop")
+    assert (reply.usage.input_tokens, reply.usage.output_tokens) == (6, 4)
+    bodies = [json.loads(request.get_data()) for request, _ in httpserver.log]
+    assert [each.pop("continuationToken", None) for each in bodies] == [None, "dG9r"]
+    assert bodies[0] == bodies[1]
+
+
+def test_a_stream_does_not_go_on_with_the_same_token(client: Client, httpserver: HTTPServer) -> None:
+    streaming(httpserver, sse(say("ho", reason="CONTINUATION", continuationToken="dG9r")))
     reply = client.stream(f"gemini/{MODEL}", "hi").read()
-    assert (reply.text, reply.finish_reason) == ("Hello", "length")
+    assert (reply.text, reply.finish_reason, len(httpserver.log)) == ("hoho", "length", 2)
     assert reply.extra["continuationToken"] == "dG9r"
+
+
+def test_a_stream_that_cannot_go_on_tells_what_it_had(client: Client, httpserver: HTTPServer) -> None:
+    first = sse(say("Hel", reason="CONTINUATION", continuationToken="dG9r"))
+    httpserver.expect_ordered_request(ANY).respond_with_data(first, content_type="text/event-stream")
+    httpserver.expect_ordered_request(ANY).respond_with_json(LATE, status=503)
+    with pytest.raises(e.OverloadedError) as caught:
+        client.stream(f"gemini/{MODEL}", "hi").read()
+    assert caught.value.partial is not None
+    assert (caught.value.partial.text, caught.value.partial.finish_reason) == ("Hel", None)
+    assert caught.value.partial.extra["continuationToken"] == "dG9r"
 
 
 # errors

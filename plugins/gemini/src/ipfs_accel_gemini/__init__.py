@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ipfs_accel import BackendInfo, hookimpl
 from ipfs_accel.errors import APIError
-from ipfs_accel.plans import Endpoint, Flow, Http, HttpResponse, HttpStream, Plan, Ready, StreamPlan
+from ipfs_accel.plans import Endpoint, Flow, Http, HttpRequest, HttpResponse, HttpStream, Plan, Ready, StreamPlan
 from ipfs_accel.types import ChatRequest, ChatResponse, Health, ModelInfo, TokenCount
 from ipfs_accel.wire.assembler import chat_assembler
 
@@ -121,10 +121,16 @@ class Gemini:
 
     @hookimpl
     def stream(self, endpoint: Endpoint, request: ChatRequest) -> StreamPlan[ChatResponse]:
-        """Plan POST /models/{id}:streamGenerateContent; only a reason for its end completes it."""
+        """Plan POST /models/{id}:streamGenerateContent as `chat` does; only a reason for its end completes it."""
         rules = rules_of(request.model)
         path = model_path(endpoint, request.model, "streamGenerateContent") + "?alt=sse"
         body = requests.body(request, rules, vertex=endpoint.options.vertex)
+
+        def going_on(read: answers.Reader) -> HttpRequest | None:
+            token = read.next_token()
+            more = {**body, "continuationToken": token}
+            return None if token is None else post(endpoint, path, more, accept="text/event-stream")
+
         return HttpStream(
             send=post(endpoint, path, body, accept="text/event-stream"),
             frames=ObjectDecoder,
@@ -132,6 +138,7 @@ class Gemini:
             assembler=chat_assembler,
             unsupported=requests.unsupported(request, rules),
             any_type=True,
+            going_on=going_on,
         )
 
     @hookimpl

@@ -57,11 +57,14 @@ def read_hops(bodies: list[Json]) -> ChatResponse:
     """Read the answers of requests that continue each other as the one that they are."""
     out = chat_assembler()
     read = Reader()
+    token = None
     for body in bodies:
         read(body, out)
-        read.hop()
+        token = read.next_token()
     if not out.choices:
         raise InvalidResponseError("the answer has neither a candidate nor a reason why there is none")
+    if token is not None:
+        out.finish(_FINISH["CONTINUATION"])
     out.done()
     return attrs.evolve(out.conclude(), raw=bodies)
 
@@ -84,10 +87,15 @@ class Reader:
         self._partial: dict[int, PartialCall] = {}
         # Within one answer counts are totals; those of requests that continue each other add up.
         self._spent = self._used = Usage()
+        self._token: str | None = None
+        self._last_token: str | None = None
 
-    def hop(self) -> None:
-        """Note that what comes next answers the request that goes on with the last one."""
+    def next_token(self) -> str | None:
+        """Return the token with which the same request goes on, if it does; what comes next is taken for its answer."""
+        token, self._token = self._token, None
+        self._last_token = token
         self._spent = self._used
+        return token
 
     def __call__(self, body: Any, out: Assembler[ChatResponse]) -> None:
         """Take one object of the stream."""
@@ -101,6 +109,10 @@ class Reader:
         if isinstance(usage, dict):
             out.usage = self._used = _sum(self._spent, usage_of(usage))
             out.extra |= _about_usage(usage)
+        if body.get("candidates"):
+            token = next_token(body)
+            # The same token again would go on without end.
+            self._token = None if token == self._last_token else token
         for candidate in body.get("candidates") or ():
             self._candidate(candidate, out)
         problem = blocked(body)
@@ -188,7 +200,10 @@ class Reader:
             error = InternalServerError(f"the model gave no answer: {reason}{f': {why}' if why else ''}", code=reason)
             error.retryable = reason not in _LASTING
             raise error
-        out.finish(_FINISH.get(reason, reason), index)
+        if reason == "CONTINUATION" and self._token is not None:
+            out.end_block(index)  # the choice goes on with another part
+        else:
+            out.finish(_FINISH.get(reason, reason), index)
 
 
 def blocked(body: Json) -> ContentFilterError | None:
