@@ -40,6 +40,8 @@ from ipfs_accel.types import (
 from ipfs_accel.types._events import BlockType
 from ipfs_accel.types._messages import sniff_media_type
 
+from ._outbox import Outbox
+
 __all__ = [
     "Assembler",
     "build_chat",
@@ -139,7 +141,7 @@ class _Choice:
         return tuple(sorted(merged, key=lambda part: _ORDER[type(part)]))
 
 
-class Assembler(Generic[T]):
+class Assembler(Outbox[StreamEvent], Generic[T]):
     """Collects one stream; made anew for each attempt.
 
     Attributes:
@@ -162,9 +164,9 @@ class Assembler(Generic[T]):
                 counts as complete; otherwise only `done` completes it.
             merge: Whether a whole answer of this provider has at most one text and one reasoning, before the calls.
         """
+        super().__init__()
         self._build = build
         self._eof_after_finish = eof_after_finish
-        self._events: list[StreamEvent] = []
         self.merge = merge
         self.choices: dict[int, _Choice] = {}
         self.id: str | None = None
@@ -172,7 +174,6 @@ class Assembler(Generic[T]):
         self.usage: Usage | None = None
         self.extra: dict[str, Any] = {}
         self.final: Any = None
-        self.is_done = False
 
     # for decoders
 
@@ -276,18 +277,7 @@ class Assembler(Generic[T]):
         state.finish_reason = reason
         self._end_all(state)
 
-    def done(self) -> None:
-        """Note the provider's terminal signal: nothing meaningful follows."""
-        self.is_done = True
-
     # for the core
-
-    def take(self) -> list[StreamEvent]:
-        """Return the events since the last call."""
-        events = self._events
-        if events:
-            self._events = []
-        return events
 
     def conclude(self) -> T:
         """End the stream: emit what is due and return the answer.

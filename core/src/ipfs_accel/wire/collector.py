@@ -13,12 +13,14 @@ from ipfs_accel.errors import InvalidResponseError, StreamIncomplete
 from ipfs_accel.plans import HttpRequest, HttpStream
 from ipfs_accel.types import DataDelta, SpeakResponse, StreamedEvent, Transfer
 
+from ._outbox import Outbox
+
 __all__ = ["Collector", "RawDecoder", "download", "speech"]
 
 T = TypeVar("T")
 
 
-class Collector(Generic[T]):
+class Collector(Outbox[StreamedEvent], Generic[T]):
     """Collects one stream; made anew for each attempt.
 
     Attributes:
@@ -33,27 +35,15 @@ class Collector(Generic[T]):
             build: Makes the answer when the stream is complete.
             eof_is_end: Whether the end of the body completes the stream; otherwise only `done` does.
         """
+        super().__init__()
         self._build = build
         self._eof_is_end = eof_is_end
-        self._events: list[StreamedEvent] = []
         self.kept: list[Any] = []
         self.size = 0
-        self.is_done = False
 
     def emit(self, event: StreamedEvent) -> None:
         """Hand an event to the caller."""
         self._events.append(event)
-
-    def done(self) -> None:
-        """Note the provider's terminal signal: nothing meaningful follows."""
-        self.is_done = True
-
-    def take(self) -> list[StreamedEvent]:
-        """Return the events since the last call."""
-        events = self._events
-        if events:
-            self._events = []
-        return events
 
     def conclude(self) -> T:
         """End the stream and return the answer.

@@ -10,8 +10,8 @@ import base64
 import binascii
 import sys
 from array import array
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from ipfs_accel import _json
 from ipfs_accel.errors import InvalidResponseError
@@ -50,9 +50,11 @@ __all__ = [
     "read_model",
     "read_models",
     "read_usage",
+    "token_logprob",
 ]
 
 Json = dict[str, Any]
+A = TypeVar("A", ChatResponse, CompletionResponse)
 
 # What has a place of its own in our types; everything else at the top of an answer goes into `extra`.
 _KNOWN = frozenset({"id", "object", "created", "model", "choices", "usage", "obfuscation", "error"})
@@ -65,10 +67,14 @@ def read_chat(response: HttpResponse) -> ChatResponse:
 
 def chat_of(body: Json) -> ChatResponse:
     """Read the JSON object of a chat's answer."""
-    choices = tuple([_chat_choice(choice, index) for index, choice in enumerate(field(body, "choices", list))])
+    return _answer(body, ChatResponse, _chat_choice)
+
+
+def _answer(body: Json, kind: type[A], read_choice: Callable[[Any, int], Any]) -> A:
+    choices = tuple([read_choice(choice, index) for index, choice in enumerate(field(body, "choices", list))])
     if not choices:
         raise InvalidResponseError("the answer has an empty list of choices")
-    return ChatResponse(
+    return kind(
         id=body.get("id") or None,
         model=body.get("model"),
         choices=choices,
@@ -160,7 +166,7 @@ def _logprobs(logprobs: Any) -> Iterator[TokenLogprob]:
     if not isinstance(logprobs, dict):
         return
     for token in [*(logprobs.get("content") or ()), *(logprobs.get("refusal") or ())]:
-        yield _token_logprob(token)
+        yield token_logprob(token)
     tops = logprobs.get("top_logprobs") or ()
     for index, (token, value) in enumerate(
         zip(logprobs.get("tokens") or (), logprobs.get("token_logprobs") or (), strict=False)
@@ -171,13 +177,14 @@ def _logprobs(logprobs: Any) -> Iterator[TokenLogprob]:
         yield TokenLogprob(token=token, logprob=value or 0.0, top=tuple(alternatives))
 
 
-def _token_logprob(token: Json) -> TokenLogprob:
+def token_logprob(token: Json) -> TokenLogprob:
+    """Read a token with its log probability and its alternatives."""
     raw = token.get("bytes")
     return TokenLogprob(
         token=token["token"],
         logprob=token["logprob"],
         bytes=None if raw is None else bytes(raw),
-        top=tuple([_token_logprob(each) for each in token.get("top_logprobs") or ()]),
+        top=tuple([token_logprob(each) for each in token.get("top_logprobs") or ()]),
     )
 
 
@@ -188,17 +195,7 @@ def read_completion(response: HttpResponse) -> CompletionResponse:
 
 def completion_of(body: Json) -> CompletionResponse:
     """Read the JSON object of a completion's answer."""
-    choices = tuple([_completion_choice(choice, index) for index, choice in enumerate(field(body, "choices", list))])
-    if not choices:
-        raise InvalidResponseError("the answer has an empty list of choices")
-    return CompletionResponse(
-        id=body.get("id") or None,
-        model=body.get("model"),
-        choices=choices,
-        usage=read_usage(body.get("usage")),
-        extra=_extra(body),
-        raw=body,
-    )
+    return _answer(body, CompletionResponse, _completion_choice)
 
 
 def _completion_choice(choice: Any, position: int) -> CompletionChoice:

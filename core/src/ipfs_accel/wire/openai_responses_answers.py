@@ -23,6 +23,7 @@ from ipfs_accel.types import (
 )
 
 from .assembler import Assembler, build_chat, settle_finish_reason
+from .openai_answers import token_logprob
 from .openai_errors import checked, error_in_body, event_object, field
 from .sse import ServerSentEvent
 
@@ -97,7 +98,7 @@ def _parts(item: Any, logprobs: list[TokenLogprob], backend: str) -> Iterator[Pa
                 yield Refusal(text=content.get("refusal") or "")
             elif content.get("text"):
                 yield Text(text=content["text"], annotations=tuple(content.get("annotations") or ()))
-            logprobs += [_logprob(token) for token in content.get("logprobs") or ()]
+            logprobs += [token_logprob(token) for token in content.get("logprobs") or ()]
         yield from _remark(item, backend)
     elif kind in _CALLS:
         arguments = item.get(_CALLS[kind]) or ""
@@ -122,16 +123,6 @@ def _remark(item: Json, backend: str) -> Iterator[Opaque]:
 def _thought(item: Json) -> str:
     pieces = item.get("summary") or item.get("content") or ()
     return "\n\n".join([piece.get("text") or "" for piece in pieces])
-
-
-def _logprob(token: Json) -> TokenLogprob:
-    raw = token.get("bytes")
-    return TokenLogprob(
-        token=token["token"],
-        logprob=token["logprob"],
-        bytes=None if raw is None else bytes(raw),
-        top=tuple([_logprob(each) for each in token.get("top_logprobs") or ()]),
-    )
 
 
 def _usage(usage: Any) -> Usage:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
@@ -11,6 +10,7 @@ from ipfs_accel import BackendInfo, KeyHeader, hookimpl
 from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, HttpStream, Plan, StreamPlan, segment
 from ipfs_accel.types import ChatRequest, ChatResponse, Health, ModelInfo, TokenCount
 from ipfs_accel.wire.assembler import chat_assembler
+from ipfs_accel.wire.late import late
 from ipfs_accel.wire.openai_errors import field
 from ipfs_accel.wire.sse import SSEDecoder
 
@@ -30,23 +30,13 @@ LONG = 21_333
 """Tokens that the API is expected to need ten minutes for, by its vendor's own rule."""
 
 
-class _Late:
-    """A module that is loaded when something of it is first used."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(import_module(self._name, __name__), name)
-
-
 if TYPE_CHECKING:
     from ipfs_accel.types import Batch, BatchRequest, BatchSummary, FileInfo, Transfer, UploadRequest
 
     from . import _batches as batches
     from . import _files as files
 else:  # chats need neither
-    batches, files = _Late("._batches"), _Late("._files")
+    batches, files = late(__name__, "_batches", "_files")
 
 
 @attrs.frozen(kw_only=True)

@@ -11,6 +11,7 @@ from ipfs_accel.errors import APIError
 from ipfs_accel.plans import Endpoint, Flow, Http, HttpRequest, HttpResponse, HttpStream, Plan, Ready, StreamPlan
 from ipfs_accel.types import ChatRequest, ChatResponse, Health, ModelInfo, TokenCount
 from ipfs_accel.wire.assembler import chat_assembler
+from ipfs_accel.wire.late import late
 
 from . import _answers as answers
 from . import _models as models
@@ -23,16 +24,6 @@ from ._routes import Options, checked, headers, key_header, lacks, model_name, m
 from ._rules import rules_of
 
 __all__ = ["Gemini", "Options", "backend", "part"]
-
-
-class _Late:
-    """A module that is loaded when something of it is first used."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(import_module(self._name, __name__), name)
 
 
 if TYPE_CHECKING:
@@ -58,8 +49,8 @@ if TYPE_CHECKING:
     from . import _images as images
     from . import _speech as speech
 else:  # chats need none of them
-    batches, vectors, files = _Late("._batches"), _Late("._embed"), _Late("._files")
-    images, speech = _Late("._images"), _Late("._speech")
+    batches, vectors, files = late(__name__, "_batches", "_embed", "_files")
+    images, speech = late(__name__, "_images", "_speech")
 
 
 class Gemini:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ipfs_accel import BackendInfo, hookimpl
@@ -23,6 +22,7 @@ from ipfs_accel.types import (
     Timeout,
 )
 from ipfs_accel.wire.assembler import chat_assembler, completion_assembler
+from ipfs_accel.wire.late import late
 
 from . import _answers as answers
 from . import _requests as requests
@@ -34,16 +34,6 @@ from ._options import Options
 __all__ = ["Durations", "Ollama", "Options", "backend", "durations", "same_model"]
 
 
-class _Late:
-    """A module that is loaded when something of it is first used."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(import_module(self._name, __name__), name)
-
-
 if TYPE_CHECKING:
     from ipfs_accel.types import CreateModelRequest, ModelResult, RunningModel, TranscribeRequest, TranscribeResponse
 
@@ -52,7 +42,7 @@ if TYPE_CHECKING:
     from . import _manage as manage
     from . import _models as models
 else:  # chats need none of them
-    audio, calls, manage, models = _Late("._audio"), _Late("._calls"), _Late("._manage"), _Late("._models")
+    audio, calls, manage, models = late(__name__, "_audio", "_calls", "_manage", "_models")
 
 # A model has to be read from disk before the first token comes; Ollama gives that five minutes, after a queue.
 _LIMITS = Timeout(first_event=600.0, idle=600.0, total=3600.0)
