@@ -108,6 +108,11 @@ def peer_python(name: str, *requirements: str) -> Path:
     return python
 
 
+def sent(httpserver: Any) -> Any:
+    """Return the JSON of the last request that pytest-httpserver recorded."""
+    return json.loads(httpserver.log[-1][0].get_data())
+
+
 def form(request: Any) -> tuple[list[tuple[str, str]], list[tuple[str, str | None, str, bytes]]]:
     """Return the fields and the files of a form that pytest-httpserver recorded."""
     from werkzeug.formparser import FormDataParser  # noqa: PLC0415 - not every test has a form

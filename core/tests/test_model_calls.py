@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,8 @@ from ipfs_accel._perform import perform
 from ipfs_accel.hookspecs import LocalServer
 from ipfs_accel.types import Message, ModelResult, Progress, RunningModel, Timeout, Upload
 from pytest_httpserver import HTTPServer
+
+from conftest import sent
 
 from .acme import Acme
 from .depot import HOSTED, Depot
@@ -42,10 +43,6 @@ def endpoint(httpserver: HTTPServer) -> dict[str, EndpointConfig]:
 def client(endpoint: dict[str, EndpointConfig]) -> Any:
     with Client(Config(), endpoints=endpoint, plugins=[Depot()]) as client:
         yield client
-
-
-def sent(httpserver: HTTPServer) -> Any:
-    return json.loads(httpserver.log[-1][0].get_data())
 
 
 @pytest.mark.parametrize("name", ["pull", "push"])

@@ -3,13 +3,14 @@ from __future__ import annotations
 import json
 import socket
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ipfs_accel._cli._command import State
 from ipfs_accel._cli._progress import Bar
 from ipfs_accel.types import Progress
 from pytest_httpserver import HTTPServer
+
+from conftest import sent
 
 from ..depot import Depot  # noqa: TID252 - a backend for the tests of both levels
 from .conftest import Run
@@ -35,10 +36,6 @@ def keep(run: Run, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> R
         {"id": "m", "context_window": 4096, "created": 0, "input_modalities": ["text"]}
     )
     return lambda *arguments, **settings: run(*arguments, plugins=[Depot()], **settings)
-
-
-def sent(httpserver: HTTPServer) -> Any:
-    return json.loads(httpserver.log[-1][0].get_data())
 
 
 @pytest.mark.parametrize("name", ["pull", "push"])

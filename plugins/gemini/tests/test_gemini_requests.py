@@ -39,6 +39,8 @@ from ipfs_accel_gemini import part
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from conftest import sent
+
 NEW, OLD, FLASH = "gemini-3.1-pro-preview", "gemini-2.5-flash", "gemini-3.8-flash"
 ANY = re.compile(".*")
 PNG = b"\x89PNG\r\n\x1a\n0"
@@ -52,10 +54,6 @@ TOOL = Tool(name="f")
 def client(httpserver: HTTPServer) -> Iterator[Client]:
     with Client(endpoints={"gemini": EndpointConfig(base_url=httpserver.url_for("/"), key="k")}) as client:
         yield client
-
-
-def sent(httpserver: HTTPServer) -> Any:
-    return json.loads(httpserver.log[-1][0].get_data())
 
 
 @pytest.fixture(autouse=True)

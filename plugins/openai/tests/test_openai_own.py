@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from ipfs_accel.types import BatchItem, ChatRequest, FileInfo, Opaque, Reasoning
 from ipfs_accel_openai import _uploads, block
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
+
+from conftest import sent
 
 openai = pytest.importorskip("openai", reason="OpenAI's SDK is the oracle of these tests")
 
@@ -32,35 +34,6 @@ RESPONSE: dict[str, Any] = {
 }  # fmt: skip
 SQL = {"type": "custom", "name": "sql", "format": {"type": "text"}}
 CHAT_SQL = {"type": "custom", "custom": {"name": "sql", "format": {"type": "text"}}}
-
-
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def hosted(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> str:
-    # Let the recording server count as OpenAI's own, whose rules are what is tested.
-    monkeypatch.setattr("ipfs_accel_openai._rules.is_hosted", lambda _endpoint: True)
-    return httpserver.url_for("/v1")
-
-
-@pytest.fixture
-def client(hosted: str) -> Iterator[Client]:
-    with Client(endpoints={"openai": EndpointConfig(base_url=hosted, key="sk-test")}) as client:
-        yield client
-
-
-@pytest.fixture
-def sdk(hosted: str) -> Iterator[Any]:
-    with openai.OpenAI(base_url=hosted, api_key="sk-test", max_retries=0) as sdk:
-        yield sdk
-
-
-def sent(httpserver: HTTPServer) -> Any:
-    return json.loads(httpserver.log[-1][0].get_data())
 
 
 def json_of(value: Any) -> Response:

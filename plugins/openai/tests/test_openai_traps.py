@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ipfs_accel import Client, EndpointConfig, Timeout
+from ipfs_accel import Client, Timeout
 from ipfs_accel import errors as e
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from conftest import sent
+
 CHAT: dict[str, Any] = {"id": "c", "model": "gpt-5.4-2026-03-05", "system_fingerprint": None, "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}]}  # fmt: skip
-
-
-@pytest.fixture
-def client(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    monkeypatch.setattr("ipfs_accel_openai._rules.is_hosted", lambda _endpoint: True)
-    with Client(endpoints={"openai": EndpointConfig(base_url=httpserver.url_for("/v1"), key="sk-test")}) as client:
-        yield client
 
 
 def answering(httpserver: HTTPServer, **fields: Any) -> None:
     httpserver.expect_request("/v1/chat/completions").respond_with_json({**CHAT, **fields})
-
-
-def sent(httpserver: HTTPServer) -> Any:
-    return json.loads(httpserver.log[-1][0].get_data())
 
 
 def test_options_that_are_refused_alone_are_not_sent_alone(client: Client, httpserver: HTTPServer) -> None:

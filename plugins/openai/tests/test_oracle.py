@@ -91,13 +91,6 @@ ANSWER: dict[str, Any] = {
 
 
 @pytest.fixture
-def hosted(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> str:
-    # Let the recording server count as OpenAI's own, whose rules for names of limits are what is compared.
-    monkeypatch.setattr("ipfs_accel_openai._rules.is_hosted", lambda _endpoint: True)
-    return httpserver.url_for("/v1")
-
-
-@pytest.fixture
 def both(hosted: str, httpserver: HTTPServer) -> Callable[..., None]:
     """Make the same call with both and compare what the server got."""
 

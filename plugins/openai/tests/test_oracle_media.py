@@ -6,7 +6,7 @@ import base64
 import json
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -177,31 +177,6 @@ def answer(request: Request) -> Response:
 
 def _json(value: Any) -> Response:
     return Response(json.dumps(value), content_type="application/json")
-
-
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def hosted(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> str:
-    # Let the recording server count as OpenAI's own, whose rules are what is compared.
-    monkeypatch.setattr("ipfs_accel_openai._rules.is_hosted", lambda _endpoint: True)
-    return httpserver.url_for("/v1")
-
-
-@pytest.fixture
-def client(hosted: str) -> Iterator[Client]:
-    with Client(endpoints={"openai": EndpointConfig(base_url=hosted, key="sk-test")}) as client:
-        yield client
-
-
-@pytest.fixture
-def sdk(hosted: str) -> Iterator[Any]:
-    with openai.OpenAI(base_url=hosted, api_key="sk-test", max_retries=0) as sdk:
-        yield sdk
 
 
 ALL = {**RESPONSES, **IMAGES, **AUDIO, **OTHERS}

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, get_type_hints
 
 import pytest
-from ipfs_accel import Client, EndpointConfig, Tool
+from ipfs_accel import Client, Tool
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
@@ -235,37 +235,26 @@ def _json(value: Any) -> Response:
     return Response(json.dumps(value), content_type="application/json")
 
 
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture
-def both(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+def both(client: Client, sdk: Any, httpserver: HTTPServer) -> Callable[..., None]:
     """Make the same call with both and compare what the server got."""
-    # Let the recording server count as OpenAI's own, whose rules are what is compared.
-    monkeypatch.setattr("ipfs_accel_openai._rules.is_hosted", lambda _endpoint: True)
     httpserver.expect_request(re.compile(".*")).respond_with_handler(answer)
-    url = httpserver.url_for("/v1")
-    sdk = openai.OpenAI(base_url=url, api_key="sk-test", max_retries=0)
-    with sdk, Client(endpoints={"openai": EndpointConfig(base_url=url, key="sk-test")}) as client:
 
-        def compare(theirs: Callable[[Any], Any], ours: Callable[[Client], Any]) -> None:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # the vendor's word on its older options
-                found = theirs(sdk)
-            if isinstance(found, openai.Stream):
-                found.close()
-            ours(client)
-            expected, actual = [request for request, _ in httpserver.log]
-            assert (actual.method, actual.path) == (expected.method, expected.path)
-            assert sorted(actual.args.items(multi=True)) == sorted(expected.args.items(multi=True))
-            assert content(actual) == content(expected)
-            for header in ("Authorization", "Accept"):
-                assert actual.headers.get(header) == expected.headers.get(header), header
+    def compare(theirs: Callable[[Any], Any], ours: Callable[[Client], Any]) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # the vendor's word on its older options
+            found = theirs(sdk)
+        if isinstance(found, openai.Stream):
+            found.close()
+        ours(client)
+        expected, actual = [request for request, _ in httpserver.log]
+        assert (actual.method, actual.path) == (expected.method, expected.path)
+        assert sorted(actual.args.items(multi=True)) == sorted(expected.args.items(multi=True))
+        assert content(actual) == content(expected)
+        for header in ("Authorization", "Accept"):
+            assert actual.headers.get(header) == expected.headers.get(header), header
 
-        yield compare
+    return compare
 
 
 def content(request: Request) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +10,8 @@ from ipfs_accel import AsyncClient, Client, EndpointConfig, Message, Tool
 from ipfs_accel import errors as e
 from ipfs_accel.types import Tensor
 from pytest_httpserver import HTTPServer
+
+from conftest import sent
 
 MODELS = {"models": [{"name": "org/m", "type": "llm", "description": "a model", "batch_support": True}, {"id": "n"}]}
 
@@ -38,10 +39,6 @@ def serving(httpserver: HTTPServer) -> None:
 
 def answering(httpserver: HTTPServer, value: Any, action: str = "infer", status: int = 200) -> None:
     httpserver.expect_request(f"/models/m/{action}").respond_with_json(value, status=status)
-
-
-def sent(httpserver: HTTPServer) -> Any:
-    return json.loads(httpserver.log[-1][0].get_data())
 
 
 def test_texts(client: Client, httpserver: HTTPServer) -> None:

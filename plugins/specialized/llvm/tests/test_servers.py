@@ -10,6 +10,8 @@ from ipfs_accel import errors as e
 from ipfs_accel.types import Message, ToolCall
 from pytest_httpserver import HTTPServer
 
+from conftest import sent
+
 Serve = Callable[..., HTTPServer]
 
 LLAMACPP = {
@@ -50,10 +52,6 @@ def client(httpserver: HTTPServer) -> Iterator[Client]:
 
 def paths(httpserver: HTTPServer) -> list[str]:
     return [f"{request.method} {request.path}" for request, _ in httpserver.log]
-
-
-def sent(httpserver: HTTPServer) -> Any:
-    return json.loads(httpserver.log[-1][0].get_data())
 
 
 @pytest.mark.parametrize(

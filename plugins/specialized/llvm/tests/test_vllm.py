@@ -14,6 +14,8 @@ from ipfs_accel import errors as e
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from conftest import sent
+
 openai = pytest.importorskip("openai", reason="OpenAI's SDK is the oracle of these tests")
 
 USER = [{"role": "user", "content": "hi"}]
@@ -49,10 +51,6 @@ def client(httpserver: HTTPServer) -> Iterator[Client]:
     }
     with Client(endpoints=endpoints) as client:
         yield client
-
-
-def sent(httpserver: HTTPServer) -> Any:
-    return json.loads(httpserver.log[-1][0].get_data())
 
 
 @pytest.fixture

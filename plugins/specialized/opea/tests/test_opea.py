@@ -17,6 +17,8 @@ from ipfs_accel.wire.assembler import chat_assembler
 from ipfs_accel_opea._answers import Frames, StreamDecoder
 from pytest_httpserver import HTTPServer
 
+from conftest import sent
+
 MEGA = {"id": "chatcmpl-1", "object": "chat.completion", "model": "chatqna", "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello", "audio": None}, "finish_reason": "stop", "metadata": None}],
         "usage": {"prompt_tokens": 0, "total_tokens": 0, "completion_tokens": 0}}  # fmt: skip
 PNG = b"\x89PNG\r\n\x1a\n0"
@@ -28,10 +30,6 @@ def client(httpserver: HTTPServer) -> Iterator[Client]:
     chatty = EndpointConfig(backend="opea", base_url=httpserver.url_for(""), options={"service": "chatqna"})
     with Client(Config(), endpoints={"x": endpoint, "qna": chatty}) as client:
         yield client
-
-
-def sent(httpserver: HTTPServer) -> Any:
-    return json.loads(httpserver.log[-1][0].get_data())
 
 
 def sse(*data: str) -> str:

@@ -20,6 +20,8 @@ from ipfs_accel_ovms._streams import Trimming
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
+from conftest import sent
+
 USAGE = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
 PNG = b"\x89PNG\r\n\x1a\n0"
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
@@ -67,10 +69,6 @@ def endpoints(server: HTTPServer, suffix: str = "", **config: Any) -> dict[str, 
 def client(httpserver: HTTPServer) -> Iterator[Client]:
     with Client(endpoints=endpoints(httpserver)) as client:
         yield client
-
-
-def sent(server: HTTPServer) -> Any:
-    return json.loads(server.log[-1][0].get_data())
 
 
 def chatting(server: HTTPServer, answer: Any = None, path: str = "/v3/chat/completions") -> None:

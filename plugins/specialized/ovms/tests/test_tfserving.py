@@ -12,6 +12,8 @@ from ipfs_accel.errors import InvalidRequestError, InvalidResponseError, ModelNo
 from ipfs_accel.types import Tensor
 from pytest_httpserver import HTTPServer
 
+from conftest import sent
+
 OUTPUT = {"y": {"dtype": "DT_FLOAT", "tensor_shape": {"dim": [{"size": "-1"}], "unknown_rank": False}, "name": "y:0"}}
 
 
@@ -64,10 +66,6 @@ def client(server: HTTPServer) -> Iterator[Client]:
 
 def answering(server: HTTPServer, body: Any, path: str = "/v1/models/m:predict") -> None:
     server.expect_request(path, method="POST").respond_with_json(body)
-
-
-def sent(server: HTTPServer) -> Any:
-    return json.loads(server.log[-1][0].get_data())
 
 
 def test_columns(server: HTTPServer, client: Client) -> None:
