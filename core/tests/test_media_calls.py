@@ -203,6 +203,21 @@ def test_what_a_backend_does_not_have_is_said(client: Client) -> None:
             call()
 
 
+@pytest.mark.parametrize("bad", ["\r\nX-Evil: 1", '"; name="other', "\n--boundary"])
+def test_no_name_breaks_out_of_a_form(bad: str) -> None:
+    """Neither that of a field nor that of a file."""
+    form = Multipart([(f"a{bad}", "1")], [("f", Upload.of(b"x", name=f"g{bad}.txt"))])
+    lines = b"".join(form).split(b"\r\n")
+    assert len(lines) == 11  # two heads with a value each, and the end
+    assert not [line for line in lines if line.startswith((b"X-Evil", b"--boundary")) or b'"other' in line]
+
+
+def test_no_media_type_breaks_out_of_a_form() -> None:
+    image = Image(data=PNG, media_type="image/png\r\nX-Evil: 1")
+    with pytest.raises(e.InvalidRequestError, match="f: its media type has characters"):
+        Multipart([], [("f", Upload.of(image))])
+
+
 def test_a_form_has_exactly_the_size_that_it_says(tmp_path: Path) -> None:
     source = tmp_path / 'odd "name"\n.bin'
     source.write_bytes(BIG)

@@ -94,6 +94,8 @@ class Multipart:
             self._parts.append(DataBody(f"{_head(boundary, name)}\r\n\r\n{value}\r\n".encode()))
         for name, upload in files:
             kind = upload.media_type or "application/octet-stream"
+            if not kind.isascii() or not kind.isprintable():
+                raise InvalidRequestError(f"{name}: its media type has characters that no header may hold")
             head = (
                 f'{_head(boundary, name)}; filename="{upload.name.translate(_QUOTED)}"\r\nContent-Type: {kind}\r\n\r\n'
             )
