@@ -65,11 +65,13 @@ def attempted(call: Call, once: Callable[[], Steps[T]], *, repeatable: bool = Tr
             hold.settle(error)
             call.conceal(error)
             seconds = again.wait_after(error)
+        except GeneratorExit:
+            raise  # perhaps by the garbage collector, where no lock may be taken: the hold gives back when dropped
         except BaseException as error:
             hold.settle(error)
             raise
         if seconds:
-            yield Pause(seconds)
+            yield from again.pause(seconds)
 
 
 def _queued(call: Call, hold: Hold, gate: Gate) -> Steps[None]:
@@ -169,6 +171,16 @@ class _Again:
                 waited=call.journey.waited,
             )
         return self._retries.next_wait(error)
+
+    def pause(self, seconds: float) -> Steps[None]:
+        """Wait before the next attempt; if there is none because the call ends here, it costs nothing."""
+        try:
+            yield Pause(seconds)
+        except GeneratorExit:
+            raise  # as above
+        except BaseException:
+            self._call.target.guard.budget.refund(self.spent)
+            raise
 
     @property
     def spent(self) -> int:

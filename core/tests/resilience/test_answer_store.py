@@ -97,6 +97,22 @@ def test_a_file_that_is_no_database_is_a_miss_that_is_told_once(tmp_path: Path) 
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no symbolic links without rights")
+def test_a_full_disk_is_a_miss_that_is_told_once(tmp_path: Path) -> None:
+    """SQLite meets the end of its room as it meets the end of a disk."""
+    told: list[str] = []
+    store = AnswerStore(tmp_path / "answers", 60, 1 << 30, lambda: 1000.0, told.append)
+    assert store.put("small", "chat", "x")
+    with store._open() as connection:
+        assert connection is not None
+        connection.execute("PRAGMA max_page_count = 20")
+    assert not store.put("large", "chat", "x" * 1_000_000)
+    assert not store.put("large", "chat", "x" * 1_000_000)
+    assert (store.get("large"), store.get("small")) == (None, "x")
+    assert len(told) == 1
+    assert "full" in told[0]
+    store.close()
+
+
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "c").mkdir()
     (tmp_path / "elsewhere").touch()

@@ -57,7 +57,8 @@ class Batcher:
     def __init__(self, config: BatchingConfig, now: Callable[[], float]) -> None:
         self._config = config
         self._now = now
-        self._lock = threading.Lock()
+        # A call that the garbage collector ends leaves its batch wherever that happens, even inside of this class.
+        self._lock = threading.RLock()
         self._open: dict[Hashable, Batch] = {}
 
     def join(self, group: Hashable, inputs: tuple[Any, ...]) -> tuple[Batch, Member] | None:

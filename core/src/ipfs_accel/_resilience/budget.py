@@ -26,6 +26,11 @@ class RetryBudget:
             self.tokens -= cost
         return cost
 
+    def refund(self, spent: int) -> None:
+        """Take back the cost of a retry that was not made."""
+        with self._lock:
+            self.tokens = min(self._config.budget, self.tokens + spent)
+
     def give_back(self, spent: int) -> None:
         """Note a success: the cost of the last retry comes back, one token if there was none."""
         # Read without the lock: nearly always the budget is full.

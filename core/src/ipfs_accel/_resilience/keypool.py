@@ -95,8 +95,7 @@ class KeyPool:
         """
         with self._lock:
             now = self._now()
-            while self._lost:
-                self._lost.popleft().active -= 1
+            self._collect()
             ready = [key for key in self._keys if not key.is_out and key.ready_at <= now]
             if not ready:
                 raise self._exhausted(now)
@@ -141,8 +140,13 @@ class KeyPool:
     def states(self) -> tuple[KeyState, ...]:
         """Return what became of each key."""
         with self._lock:
+            self._collect()
             now = self._now()
             return tuple([_state(key, now) for key in self._keys])
+
+    def _collect(self) -> None:
+        while self._lost:
+            self._lost.popleft().active -= 1
 
     def _following(self, now: float) -> PooledKey:
         while True:

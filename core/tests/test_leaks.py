@@ -1,0 +1,375 @@
+"""What a call that ends early has taken it gives back: places, keys, probes, tokens, connections; tasks and threads end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from ipfs_accel import (
+    AsyncClient,
+    BatchingConfig,
+    BreakerConfig,
+    Client,
+    Config,
+    EndpointConfig,
+    LimitsConfig,
+    RetryConfig,
+)
+from ipfs_accel import errors as e
+from ipfs_accel._resilience.clock import Clock
+from ipfs_accel.testing.raw_server import Connection, RawServer
+
+from .both_worlds import fault, fine, scripted, streamed
+from .test_joined import Embedding
+
+LIBRARIES = ["asyncio", "trio"]
+MANY = 12
+BUDGET = RetryConfig().budget
+HANGS = streamed("a", end=False)
+
+
+def endpoint(**more: Any) -> dict[str, Any]:
+    """Return the arguments of a client whose endpoint has everything that a call can take."""
+    values = {
+        "key": ["sk-first-key-1", "sk-second-key-2"],
+        "limits": LimitsConfig(max_concurrent=2),
+        "breaker": BreakerConfig(min_calls=1),
+        "batching": BatchingConfig(max_wait=0.3),
+        "retry": RetryConfig(base=30.0, throttle_base=30.0, max_wait=30.0),
+    }
+    return {"config": Config(environ={}), "endpoints": {"acme": EndpointConfig(**{**values, **more})}}
+
+
+class Late(Clock):
+    """Makes waits as long as they may be."""
+
+    def random(self) -> float:
+        return 1.0
+
+
+def made(kind: Any, server: RawServer, **more: Any) -> Any:
+    client = kind(plugins=[Embedding(server.url)], **endpoint(**more))
+    client._core.clock = Late()
+    return client
+
+
+def nothing_is_held(client: Any, spent: int = 0) -> None:
+    """Raise if anything is still taken."""
+    state = client.states()["acme"]
+    assert state.active == 0
+    assert (state.queue.active, sum(state.queue.waiting.values())) == (0, 0)
+    assert [key.active for key in state.keys] == [0, 0]
+    assert state.retry_tokens == BUDGET - spent
+    assert client._core.targets()["acme"].guard.batcher._open == {}
+    stats = client._world.transport.stats()
+    assert stats.active == 0
+
+
+def hang(connection: Connection) -> None:
+    connection.wait()
+
+
+def hang_in_answer(connection: Connection) -> None:
+    connection.send(HANGS)
+    connection.wait()
+
+
+def refuse(connection: Connection) -> None:
+    connection.send(fault(503))
+    connection.close()
+
+
+async def chat(client: AsyncClient) -> None:
+    await client.chat("acme/m", "q")
+
+
+async def stream(client: AsyncClient) -> None:
+    async with client.stream("acme/m", "q") as events:
+        async for _ in events:
+            pass
+
+
+async def embed(client: AsyncClient) -> None:
+    await client.embed("acme/m", "q")
+
+
+MOMENTS: dict[str, tuple[Callable[[Connection], None], Callable[[AsyncClient], Any]]] = {
+    "in the queue or before an answer": (hang, chat),
+    "before a stream's first event": (hang, stream),
+    "within a stream": (hang_in_answer, stream),
+    "between two attempts": (refuse, chat),
+    "between two attempts of a stream": (refuse, stream),
+    "in a joined request": (hang, embed),
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_stays() -> Iterator[None]:
+    before = threading.active_count()
+    yield
+    until = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < until:
+        time.sleep(0.01)
+    assert threading.active_count() <= before
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_call_that_is_cancelled_leaves_nothing_behind(moment: str, library: str) -> None:
+    script, call = MOMENTS[moment]
+
+    async def run(url: RawServer) -> None:
+        async with made(AsyncClient, url) as client:
+            async with anyio.create_task_group() as group:
+                for _ in range(MANY):
+                    group.start_soon(call, client)
+                await anyio.sleep(0.15)
+                group.cancel_scope.cancel()
+            nothing_is_held(client)
+        assert client._world.transport.stats().idle == 0
+
+    with scripted(script) as server:
+        anyio.run(run, server, backend=library)
+        _settled(lambda: server.closed == server.connections)
+
+
+@pytest.mark.parametrize("how", ["twice", "again while it cleans up", "at every turn"])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_who_is_cancelled_again_while_cleaning_up_leaves_nothing_behind(moment: str, how: str) -> None:
+    script, call = MOMENTS[moment]
+    noise: list[Any] = []
+
+    async def run(url: RawServer) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: noise.append(context))
+        async with made(AsyncClient, url) as client:
+            tasks = [asyncio.create_task(call(client)) for _ in range(MANY)]
+            await asyncio.sleep(0.15)
+            for turn in range(8 if how == "at every turn" else 2):
+                for task in tasks:
+                    task.cancel()
+                if how != "twice" or turn:
+                    await asyncio.sleep(0)
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+            assert {type(result) for result in results} == {asyncio.CancelledError}
+            assert len(asyncio.all_tasks()) == 1
+            nothing_is_held(client)
+
+    with scripted(script) as server:
+        asyncio.run(run(server))
+    gc.collect()
+    assert noise == []
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_probe_that_is_cancelled_lets_the_next_one_go(library: str) -> None:
+    async def run(url: RawServer) -> None:
+        calm = BreakerConfig(min_calls=1, open_for=0.001, even_last=True)
+        async with made(AsyncClient, url, breaker=calm, retry=RetryConfig(attempts=1)) as client:
+            with pytest.raises(e.OverloadedError):
+                await chat(client)
+            await anyio.sleep(0.01)
+            with anyio.move_on_after(0.1):
+                await chat(client)
+            nothing_is_held(client)
+            await chat(client)  # is the next probe
+
+    with scripted(fault(503), hang, fine()) as server:
+        anyio.run(run, server, backend=library)
+
+
+def test_streams_that_are_dropped_at_any_moment_leave_nothing_behind() -> None:
+    with scripted(hang_in_answer) as server, made(Client, server) as client:
+        unopened = client.stream("acme/m", "q")
+        del unopened
+        opened = client.stream("acme/m", "q")
+        next(opened)
+        with pytest.warns(ResourceWarning, match="was not closed"):
+            del opened
+        abandoned = (text for text in client.stream("acme/m", "q").text_stream)
+        assert next(abandoned) == "a"
+        with pytest.warns(ResourceWarning, match="was not closed"):
+            del abandoned
+        nothing_is_held(client)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_stream_that_is_dropped_in_a_loop_leaves_nothing_behind(library: str) -> None:
+    async def run(url: RawServer) -> None:
+        async with made(AsyncClient, url) as client:
+            stream = client.stream("acme/m", "q")
+            await anext(stream)
+            with pytest.warns(ResourceWarning, match="was not closed"):
+                del stream
+            await anyio.sleep(0.01)
+            nothing_is_held(client)
+
+    with scripted(hang_in_answer) as server:
+        anyio.run(run, server, backend=library)
+
+
+# interrupts
+
+WAITS: dict[str, tuple[Callable[[Connection], None], Callable[[Client], Any]]] = {
+    "before an answer": (hang, lambda client: client.chat("acme/m", "q")),
+    "between two attempts": (refuse, lambda client: client.chat("acme/m", "q")),
+    "before a stream's first event": (hang, lambda client: client.stream("acme/m", "q").read()),
+    "within a stream": (hang_in_answer, lambda client: client.stream("acme/m", "q").read()),
+    "in a joined request": (hang, lambda client: client.embed("acme/m", "q")),
+    "in the queue": (hang, lambda client: client.chat("acme/m", "q")),
+}
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system has no signals for threads")
+@pytest.mark.parametrize("moment", WAITS)
+def test_an_interrupt_leaves_nothing_behind(moment: str) -> None:
+    script, call = WAITS[moment]
+    limits = LimitsConfig(max_concurrent=1)
+    config: dict[str, Any] = {"limits": limits, "batching": None}
+    if moment == "in the queue":
+        config["retry"] = RetryConfig(attempts=1)
+    with scripted(script) as server, made(Client, server, **config) as client:
+        other: list[Any] = []
+        if moment == "in the queue":
+            thread = threading.Thread(target=lambda: other.append(_error_of(call, client)))
+            thread.start()
+            _settled(lambda: server.connections == 1)
+        timer = threading.Timer(0.15, lambda: signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            call(client)
+        timer.join()
+        if moment == "in the queue":
+            assert sum(client.states()["acme"].queue.waiting.values()) == 0
+            server.stop()
+            thread.join(20)
+        state = client.states()["acme"]
+        assert (state.active, state.queue.active, state.retry_tokens) == (0, 0, BUDGET)
+        assert client._world.transport.stats().active == 0
+
+
+def _error_of(call: Callable[[Client], Any], client: Client) -> Any:
+    try:
+        return call(client)
+    except e.AccelError as error:
+        return error
+
+
+def _settled(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+# ends
+
+BEGINNING = """
+    import asyncio, sys, threading, time
+    from ipfs_accel import *
+    from core.tests.test_joined import Embedding
+    url = sys.argv[1]
+    config = EndpointConfig(
+        key=["sk-first-key-1", "sk-second-key-2"], limits=LimitsConfig(max_concurrent=1),
+        batching=BatchingConfig(max_wait=60), retry=RetryConfig(base=60.0, max_wait=60.0),
+    )
+    settings = {"plugins": [Embedding(url)], "endpoints": {"acme": config}, "config": Config(environ={})}
+"""
+ENDS = {
+    "threads wait in the queue": (
+        hang,
+        """
+    client = Client(**settings)
+    for _ in range(4):
+        threading.Thread(target=client.chat, args=("acme/m", "q"), daemon=True).start()
+    time.sleep(0.3)
+    """,
+    ),
+    "a thread waits between two attempts": (
+        refuse,
+        """
+    client = Client(**settings)
+    threading.Thread(target=client.chat, args=("acme/m", "q"), daemon=True).start()
+    time.sleep(0.3)
+    """,
+    ),
+    "threads wait for company": (
+        hang,
+        """
+    client = Client(**settings)
+    for _ in range(4):
+        threading.Thread(target=client.embed, args=("acme/m", "q"), daemon=True).start()
+    time.sleep(0.3)
+    """,
+    ),
+    "a stream is half read": (
+        hang_in_answer,
+        """
+    stream = Client(**settings).stream("acme/m", "q")
+    next(stream)
+    """,
+    ),
+    "a generator is half run": (
+        hang_in_answer,
+        """
+    def texts():
+        with Client(**settings) as client, client.stream("acme/m", "q") as stream:
+            for event in stream:
+                yield event
+    running = texts()
+    next(running)
+    """,
+    ),
+    "tasks are under way": (
+        hang,
+        """
+    async def main():
+        client = AsyncClient(**settings)
+        global tasks
+        tasks = [asyncio.create_task(client.chat("acme/m", "q")) for _ in range(4)]
+        tasks.append(asyncio.create_task(client.embed("acme/m", "q")))
+        await asyncio.sleep(0.3)
+    asyncio.run(main())
+    """,
+    ),
+    "an asynchronous stream is half read": (
+        hang_in_answer,
+        """
+    async def main():
+        client = AsyncClient(**settings)
+        global stream
+        stream = client.stream("acme/m", "q")
+        await anext(stream)
+    asyncio.run(main())
+    """,
+    ),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_program_that_ends_in_the_middle_ends_in_silence(end: str) -> None:
+    script, program = ENDS[end]
+    source = textwrap.dedent(BEGINNING) + textwrap.dedent(program)
+    with scripted(script) as server:
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-c", source, server.url],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        )
+        assert time.monotonic() - began < 30
+    assert (done.returncode, done.stderr) == (0, "")
