@@ -1,7 +1,8 @@
 """The seam to the HTTP library: the only package that imports it.
 
 A `Transport` (or `AsyncTransport`) sends one request and gives an `Exchange`: status, headers and a body that is read
-whole or in chunks. It follows no redirect, reads no environment variable for proxies, starts no thread and no task.
+whole or in chunks. It follows no redirect and reads no environment variable for proxies. It starts no task, and no
+thread but one for the look-up of a name, which nothing else can end in time.
 
 The library beneath is httpcore, which httpx is made of; `IPFS_ACCEL_HTTP=httpx2` in the environment takes httpcore2,
 which httpx2 is made of. Only their connections are used: the pool is ours, so that its cost does not grow with the

@@ -27,9 +27,15 @@ if TYPE_CHECKING:
 __all__ = ["find_os_error", "pool_timeout", "too_long", "translate", "unasked"]
 
 _CA_HINT = (
-    "set `verify` to the file or directory of the authority that signed the server's certificate; "
+    "set ca_file to the PEM file of the authority that signed the server's certificate; "
     "behind a company's proxy that is the company's own"
 )
+_CERTIFICATE_HINTS = {
+    9: "this machine's clock is behind, or the certificate is not in use yet",
+    10: "who runs the server has to renew it; or this machine's clock is wrong",
+    62: "the host in base_url has to be one that the certificate names",
+    64: "the host in base_url has to be one that the certificate names",
+}
 _MAX_WRAPPINGS = 10
 _TLS_HINT = "check that the URL's scheme and port are right: this may be a server that speaks plain http"
 
@@ -81,7 +87,8 @@ def _not_connected(error: BaseException, line: LineState) -> APIConnectionError:
     context: APIContext = {"phase": "connect", "sent": False}
     if isinstance(cause, ssl.SSLCertVerificationError):
         reason = f"its certificate is not trusted ({cause.verify_message})"
-        context |= {"hint": _CA_HINT, "retryable": False}
+        hint = _CERTIFICATE_HINTS.get(cause.verify_code, _CA_HINT)
+        context |= {"hint": hint, "retryable": False}
     elif cause is None or isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         reason = "the connection was closed"
     elif isinstance(cause, ssl.SSLError):

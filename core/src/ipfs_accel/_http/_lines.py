@@ -18,6 +18,7 @@ import anyio
 
 from ._base import Target, Timeouts, http
 from ._faults import find_os_error
+from ._names import connect_to_any
 
 __all__ = ["AsyncLine", "LineState", "SyncLine"]
 
@@ -103,9 +104,6 @@ class LineState:
         return cause is None or isinstance(cause, ConnectionError)
 
 
-_NETWORK = http.SyncBackend()
-
-
 class SyncLine(LineState, http.NetworkBackend):
     """One connection: it makes the network connection for the library and watches what goes over it."""
 
@@ -116,12 +114,12 @@ class SyncLine(LineState, http.NetworkBackend):
         host: str,
         port: int,
         timeout: float | None = None,
-        local_address: str | None = None,
+        local_address: str | None = None,  # noqa: ARG002 - never given
         socket_options: Iterable[Any] | None = None,
     ) -> http.NetworkStream:
         limit = self.left(timeout, http.ConnectTimeout)
         self._connecting_since = time.monotonic()
-        stream = _NETWORK.connect_tcp(host, port, limit, local_address, socket_options)
+        stream = connect_to_any(host, port, limit, socket_options)
         self.stream = _SyncTap(stream, self)
         self.is_open = True
         self.has_connected()
