@@ -15,6 +15,7 @@ import pytest
 from ipfs_accel import AsyncClient, Client, Config, EndpointConfig, LimitsConfig, RetryConfig
 from ipfs_accel import errors as e
 from ipfs_accel.testing import FAULTS, Connection, Fault, RawServer, Reply, json_reply, serve
+from ipfs_accel.testing.trials import WORLDS, Subject, against
 from ipfs_accel.types import Timeout
 
 from .acme import Acme
@@ -52,48 +53,72 @@ def once(fault: Fault, reply: Reply) -> Any:
     return handle
 
 
+def _name(fault: Fault) -> str:
+    return fault.name
+
+
 def settings(url: str, timeout: Timeout, **more: Any) -> dict[str, Any]:
     endpoint = EndpointConfig(base_url=url, retry=AT_ONCE, timeout=timeout, **more)
     return {"config": Config(environ={}), "plugins": [Acme(url)], "endpoints": {"acme": endpoint}}
 
 
-def ask(world: str, server: RawServer, timeout: Timeout, *, stream: bool) -> Any:
-    """Make one call in a world; return the text or the error."""
+def ask(world: str, url: str, timeout: Timeout, *, stream: bool, calls: int = 1) -> Any:
+    """Make a call in a world, several times if asked; return the last one's text or the error."""
 
     def blocking() -> Any:
-        with Client(**settings(server.url, timeout)) as client:
+        with Client(**settings(url, timeout)) as client:
+            text = ""
             try:
-                if not stream:
-                    return client.chat("acme/m", "q").text
-                with client.stream("acme/m", "q") as events:
-                    return events.read().text
+                for _ in range(calls):
+                    text = (client.stream("acme/m", "q").read() if stream else client.chat("acme/m", "q")).text
             except e.AccelError as error:
                 return error
             finally:
                 assert client._world.transport.stats().active == 0
+            return text
 
     async def awaiting() -> Any:
-        async with AsyncClient(**settings(server.url, timeout)) as client:
+        async with AsyncClient(**settings(url, timeout)) as client:
+            text = ""
             try:
-                if not stream:
-                    return (await client.chat("acme/m", "q")).text
-                async with client.stream("acme/m", "q") as events:
-                    return (await events.read()).text
+                for _ in range(calls):
+                    call = client.stream("acme/m", "q").read() if stream else client.chat("acme/m", "q")
+                    text = (await call).text
             except e.AccelError as error:
                 return error
             finally:
                 assert client._world.transport.stats().active == 0
+            return text
 
     return blocking() if world == "sync" else anyio.run(awaiting, backend=world)
 
 
-@pytest.mark.parametrize("world", ["sync", "asyncio"])
-@pytest.mark.parametrize("fault", SERVED, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("kind", ["whole", "stream"])
+@pytest.mark.parametrize("fault", [FAULTS["refused"], FAULTS["unknown_host"], FAULTS["blackhole"]], ids=_name)
+def test_a_server_that_is_not_there_is_tried_thrice_unless_it_never_was(world: str, kind: str, fault: Fault) -> None:
+    with against(Subject(plugin=Acme("")), fault, CHAT) as (url, _):
+        got = ask(world, url, fault.limits, stream=kind == "stream")
+    assert isinstance(got, fault.whole or ()), got
+    assert (got.attempts, got.sent) == (1 if fault.name == "unknown_host" else 3, False)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("kind", ["whole", "stream"])
+def test_a_kept_connection_that_was_closed_costs_no_attempt(world: str, kind: str) -> None:
+    fault = FAULTS["stale_connection"]
+    with serve(fault.against(STREAM if kind == "stream" else CHAT)) as server:
+        got = ask(world, server.url, fault.limits, stream=kind == "stream", calls=fault.calls)
+        assert (got, len(server.heads), server.connections) == ("42", 3, 2)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("fault", SERVED, ids=_name)
 def test_a_whole_answer_is_fetched_again_where_that_helps(world: str, fault: Fault) -> None:
     if fault.whole is None:
         pytest.skip("a fault of streams")
     with serve(once(fault, CHAT)) as server:
-        got = ask(world, server, fault.limits, stream=False)
+        got = ask(world, server.url, fault.limits, stream=False)
     if fault.name in PASSING or not fault.whole:
         assert (got, len(server.heads)) == ("42", 1 + bool(fault.whole))
     else:
@@ -103,13 +128,13 @@ def test_a_whole_answer_is_fetched_again_where_that_helps(world: str, fault: Fau
         assert fault.name in SILENT or not got.retryable
 
 
-@pytest.mark.parametrize("world", ["sync", "asyncio"])
-@pytest.mark.parametrize("fault", SERVED, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("fault", SERVED, ids=_name)
 def test_a_stream_is_begun_anew_only_before_its_first_event(world: str, fault: Fault) -> None:
     if fault.stream is None:
         pytest.skip("a fault of whole answers")
     with serve(once(fault, STREAM)) as server:
-        got = ask(world, server, fault.limits, stream=True)
+        got = ask(world, server.url, fault.limits, stream=True)
     if isinstance(got, e.StreamInterrupted | e.StreamIncomplete):
         assert got.partial is not None
         assert got.partial.text.startswith("4")

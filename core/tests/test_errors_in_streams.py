@@ -1,0 +1,67 @@
+"""An error that comes as an event of a stream whose status was a success, in OpenAI's dialect and in every world."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from ipfs_accel import BackendInfo, RetryConfig
+from ipfs_accel import errors as e
+from ipfs_accel.testing.raw_server import chunked
+from ipfs_accel.wire.openai import OpenAICompatible
+
+from .both_worlds import awaiting, blocking, on_trio, outcome, scripted
+
+RETRY = {"retry": RetryConfig(base=0.0, throttle_base=0.0)}
+
+
+class Dialect(OpenAICompatible):
+    api_version = 1
+
+    def __init__(self, url: str) -> None:
+        self.info = BackendInfo(name="acme", base_url=url)
+
+
+def event(value: Any) -> bytes:
+    return b"data: " + (value if isinstance(value, bytes) else json.dumps(value).encode()) + b"\n\n"
+
+
+def delta(text: str | None = None, reason: str | None = None) -> bytes:
+    content = {} if text is None else {"content": text}
+    return event({"id": "c", "choices": [{"index": 0, "delta": content, "finish_reason": reason}]})
+
+
+OVERLOADED = event({"error": {"message": "busy", "type": "server_error", "code": "503"}})
+REFUSED = event({"error": {"message": "no", "type": "invalid_request_error", "code": "400"}})
+GOOD = [delta("blue"), delta(reason="stop"), event(b"[DONE]")]
+
+
+def stream(*events: bytes) -> bytes:
+    return chunked(*events, content_type="text/event-stream")
+
+
+@pytest.fixture(params=[blocking, awaiting, on_trio], ids=["sync", "asyncio", "trio"])
+def ask(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    def call(*steps: bytes) -> Any:
+        with scripted(*steps) as server:
+            return outcome(request.param, server, "stream", plugin=Dialect, endpoint=RETRY)
+
+    return call
+
+
+def test_before_the_first_event_it_is_tried_again(ask: Callable[..., Any]) -> None:
+    found = ask(stream(OVERLOADED), stream(*GOOD))
+    assert (found.text, found.call.tried[0].error) == ("blue", "OverloadedError")
+
+
+def test_what_would_be_refused_again_is_not(ask: Callable[..., Any]) -> None:
+    error = ask(stream(REFUSED), stream(*GOOD))
+    assert (type(error), error.message, error.attempts) == (e.BadRequestError, "no", 1)
+
+
+def test_after_the_first_event_it_is_told_with_what_came(ask: Callable[..., Any]) -> None:
+    error = ask(stream(delta("bl"), OVERLOADED), stream(*GOOD))
+    assert (type(error), error.message, error.attempts) == (e.OverloadedError, "busy", 1)
+    assert error.partial.text == "bl"
