@@ -820,7 +820,7 @@ async def test_an_unknown_authority(world: World, served: Any, context: ssl.SSLC
     server = served(always(answer()), context)
     error = await fails(world, APIConnectionError, server.url)
     assert f"could not connect to {server.host}: its certificate is not trusted" in str(error)
-    assert "`verify`" in error.hint
+    assert "set ca_file" in error.hint
     assert (error.retryable, error.sent) == (False, False)
 
 
