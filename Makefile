@@ -8,6 +8,7 @@ PIP := -m pip install --quiet --disable-pip-version-check
 INSTALL := $(BIN)/python $(PIP) --constraint constraints.txt
 NEWEST := $(VENV)/newest
 PLUGINS := $(patsubst %/pyproject.toml,%,$(filter plugins/%,$(PROJECTS)))
+EXAMPLES := $(patsubst %/pyproject.toml,%,$(wildcard examples/*/pyproject.toml))
 DISTRIBUTIONS := --editable core $(PLUGINS:%=--editable %) 'ipfs-accel-llvm[embedded]'
 MODEL := .cache/tiny.gguf
 
@@ -74,8 +75,8 @@ $(VENV)/.demo: $(VENV)/.pip $(PROJECTS)
 	$(INSTALL) $(DISTRIBUTIONS) gguf numpy
 	touch $@
 
-$(VENV)/.test: $(VENV)/.demo
-	$(INSTALL) --group test --group lint
+$(VENV)/.test: $(VENV)/.demo $(EXAMPLES:%=%/pyproject.toml)
+	$(INSTALL) --group test --group lint $(EXAMPLES:%=--editable %)
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.demo

@@ -38,6 +38,7 @@ KEYS = ("OPENAI", "ANTHROPIC", "GROQ", "GEMINI", "AZURE_OPENAI", "ACME")
 PAGES = sorted(
     [path for path in DOCS.rglob("*.md") if not {"_build", "_generated"} & set(path.parts)]
     + [ROOT / "README.md", *(path for path in ROOT.glob("plugins/**/README.md") if ".venv" not in path.parts)]
+    + [*ROOT.glob("examples/*/README.md")]
 )
 FENCE = re.compile(
     r"^(?:<!-- not run: (?P<reason>.+) -->\n+)?```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL

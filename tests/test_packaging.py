@@ -17,13 +17,14 @@ DISTRIBUTIONS = [
     *sorted((ROOT / "plugins" / "specialized").glob("*/")),
 ]
 FOLDERS = [folder for folder in DISTRIBUTIONS if (folder / "pyproject.toml").exists()]
+EXAMPLES = [path.parent for path in sorted((ROOT / "examples").glob("*/pyproject.toml"))]
 
 
 def project(folder: Path) -> dict[str, Any]:
     return tomllib.loads((folder / "pyproject.toml").read_text())["project"]  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", [*FOLDERS, *EXAMPLES], ids=lambda folder: folder.name)
 def test_each_distribution_is_complete(folder: Path) -> None:
     settings = project(folder)
     package = settings["name"].replace("-", "_")
@@ -72,6 +73,6 @@ def test_no_plugin_imports_a_sibling() -> None:
 
 
 def test_modules_stay_short() -> None:
-    for folder in FOLDERS:
+    for folder in [*FOLDERS, *EXAMPLES]:
         for path in (folder / "src").rglob("*.py"):
             assert len(path.read_text().splitlines()) <= 400, path

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from .test_packaging import FOLDERS, project
+from .test_packaging import EXAMPLES, FOLDERS, project
 
 pytest.importorskip("hatchling", reason="hatchling builds the distributions")
 pytestmark = pytest.mark.packaging
@@ -41,7 +41,7 @@ def build(folder: Path, into: Path) -> None:
 def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Wheels and source distributions of everything here."""
     into = tmp_path_factory.mktemp("wheelhouse")
-    for folder in FOLDERS:
+    for folder in [*FOLDERS, *EXAMPLES]:
         build(folder, into)
     return into
 
@@ -49,13 +49,19 @@ def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 STRANGER = """
 from ipfs_accel import BackendInfo, hookimpl
 from ipfs_accel.plans import Ready
-from ipfs_accel.types import Health
+from ipfs_accel.types import ChatResponse, Choice, Health, Message, Usage
 
 api_version = 1
 
 @hookimpl
 def describe():
     return BackendInfo(name="{name}", base_url="http://127.0.0.1:9")
+
+@hookimpl
+def chat(request):
+    text = "seen: " + request.messages[-1].text
+    choice = Choice(message=Message.assistant(text, text.swapcase()), finish_reason="stop")
+    return Ready(value=ChatResponse(choices=(choice,), usage=Usage(input_tokens=30, output_tokens=12)))
 
 @hookimpl
 def healthcheck(endpoint):
@@ -137,7 +143,7 @@ OURS = dict(named(folder) for folder in FOLDERS[1:])
 # what is in them
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", [*FOLDERS, *EXAMPLES], ids=lambda folder: folder.name)
 def test_a_wheel_has_its_package_and_nothing_else(wheelhouse: Path, folder: Path) -> None:
     package = project(folder)["name"].replace("-", "_")
     (path,) = wheelhouse.glob(f"{package}-*.whl")
@@ -161,7 +167,7 @@ def test_a_wheel_has_its_package_and_nothing_else(wheelhouse: Path, folder: Path
     assert tests == []
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", [*FOLDERS, *EXAMPLES], ids=lambda folder: folder.name)
 def test_a_source_distribution_builds_the_same_wheel(wheelhouse: Path, folder: Path, tmp_path: Path) -> None:
     package = project(folder)["name"].replace("-", "_")
     (path,) = wheelhouse.glob(f"{package}-*.tar.gz")
@@ -224,3 +230,45 @@ def test_a_strangers_backend_and_two_of_one_name(environment: Environment, stran
 def test_a_stranger_cannot_take_a_name_of_ours(environment: Environment, stranger: Callable[[str, str], str]) -> None:
     environment.install("ipfs-accel", stranger("openai", "stranger-openai"))
     assert environment.backends() == {"openai": "blocked"}
+
+
+REDACTION_AND_BUDGET = """
+[plugins]
+middleware = ["redaction", "budget"]
+[plugins.options.budget]
+tokens = 80
+file = "{file}"
+[plugins.options.redaction]
+patterns = {{ EMPLOYEE = "E-[0-9]+" }}
+"""
+
+
+def test_middleware_is_installed_named_used_and_uninstalled(
+    environment: Environment, stranger: Callable[[str, str], str], tmp_path: Path
+) -> None:
+    config = tmp_path / "config.toml"
+    ask = ("chat", "-m", "acme/m", "--config", str(config), "--no-stream", "ada@example.com, E-7")
+
+    def refused(**environ: str) -> str:
+        return run(environment.python, "-m", "ipfs_accel", *ask, check=False, **environ)
+
+    config.write_text("")
+    environment.install("ipfs-accel", stranger("acme", "stranger-chat"), "ipfs-accel-redaction", "ipfs-accel-budget")
+    plain = "seen: ada@example.com, E-7"
+    assert environment.accel(*ask)["text"] == plain + plain.swapcase()
+    shown = environment.accel("backends", "--config", str(config))["middleware"]
+    assert [(each["name"], each["state"]) for each in shown] == [("budget", "blocked"), ("redaction", "blocked")]
+
+    config.write_text(REDACTION_AND_BUDGET.format(file=tmp_path / "spent"))
+    # What the backend wrote in the other case is not what was hidden, and shows what it saw.
+    assert environment.accel(*ask)["text"] == plain + "SEEN: [email_1], [employee_1]"
+    shown = environment.accel("doctor", "--config", str(config))["middleware"]
+    assert [(each["name"], each["state"]) for each in shown] == [("redaction", "loaded"), ("budget", "loaded")]
+    assert environment.accel(*ask)["usage"]["input_tokens"] == 30
+    said = refused()
+    assert "the budget of 80 tokens is used up: 84 were used" in said
+    assert "raise the limit in [plugins.options.budget]" in said
+    assert plain in refused(IPFS_ACCEL_DISABLE_PLUGINS="budget")
+
+    environment.pip("uninstall", "--yes", "ipfs-accel-redaction")
+    assert "the middleware 'redaction' is broken: the configuration names it, but it is not installed" in refused()

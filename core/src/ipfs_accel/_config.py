@@ -284,10 +284,10 @@ def structure(values: Mapping[str, Any], kind: type[Any], where: str, text: str 
     except Exception as error:  # noqa: BLE001 - cattrs wraps whatever a converter raises
         path, message, known = _structure.problems(error)[0]
         known = [each for each in known if each not in {"environ", "sources", "key"}]
-        name = ".".join(path) or "the file"
+        name = ".".join(path)
         line = f":{_line(text, path)}" if text else ""
         raise ConfigError(
-            f"{where}{line}: {name}: {message}", hint=did_you_mean(name.rpartition(".")[2], known)
+            f"{where}{line}: {f'{name}: ' if name else ''}{message}", hint=did_you_mean(name.rpartition(".")[2], known)
         ) from None
 
 

@@ -140,7 +140,7 @@ class Core:
             self._raise_unknown(name)
         try:
             backend = self.registry.loaded(backend_name)
-            if backend is None:
+            if backend is None or self.registry.has_middleware:
                 backend = yield Run(lambda: self.registry.load(backend_name, limit))
             target = resolve(name, backend, self.config, self.key_file, self.clock)
         except AccelError as error:

@@ -144,11 +144,14 @@ class Registry:
         """
         if not self.has_middleware:
             return ()
+        return needed(self._all_middleware())
+
+    def _all_middleware(self) -> list[Loading]:
         if self._loadings is None:
             with self._middleware_lock:
                 if self._loadings is None:
                     self._loadings = load_all(self._policy, self._middleware_objects)
-        return needed(self._loadings)
+        return self._loadings
 
     def middleware_records(self) -> list[PluginRecord]:
         """Return what stands around calls, outermost first, then what is installed and not named; loads none."""
@@ -167,11 +170,11 @@ class Registry:
         slot = self._slots.get(name)
         if slot is None:
             raise self._absent(name)
+        self.middleware()  # what is wrong with it is not the backend's fault
         if slot.backend is not None:
             return slot.backend
         if slot.record.state != "available":
             raise self._refusal(slot.record)
-        self.middleware()  # what is wrong with it is not the backend's fault
         if limit is None:
             self._load(slot)
         else:
@@ -216,7 +219,6 @@ class Registry:
     def _add_object(self, plugin: Any) -> None:
         record = PluginRecord(name="?", state="available", entry_point=type(plugin).__name__)
         slot = _Slot(record, plugin)
-        self.middleware()
         self._load(slot)
         if slot.backend is None:
             raise self._refusal(slot.record)
@@ -253,8 +255,9 @@ class Registry:
             )
         if name not in {info.name, "?"}:
             raise ValueError(f"it describes itself as {info.name!r} but is registered as {name!r}")
-        for middleware in reversed(self.middleware()):
-            manager.register(middleware.plugin)
+        for loading in reversed(self._all_middleware() if self.has_middleware else ()):
+            if loading.middleware is not None:
+                manager.register(loading.middleware.plugin)
         own_calls = manager.hook.calls() if "calls" in implemented else {}
         operations = frozenset(implemented.intersection(OPERATIONS))
         heard = manager.hook.call_finished.get_hookimpls()

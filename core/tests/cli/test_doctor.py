@@ -50,6 +50,24 @@ def test_each_kind_of_trouble_is_told(run: Run, install: Install, tmp_path: Path
     assert report["problems"][0]["hint"].startswith("run: pip install --upgrade acme-studio; or leave it out")
 
 
+def test_middleware_is_loaded_and_what_is_wrong_with_it_is_no_backends_fault(run: Run, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(
+        '[plugins]\nmiddleware = ["redaction", "budget"]\n[plugins.options.redaction]\ntrusted = ["studio"]\n'
+    )
+    result = run("doctor", "--config", str(config))
+    assert result.exit_code == 1
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    (fine,) = [line for line in lines if line.startswith("middleware redaction (ipfs-accel-redaction 0.1.0) loaded")]
+    assert "_redaction/__init__.py" in fine
+    assert "problem middleware budget: plugins.options.budget: a budget needs a limit: usd or tokens" in lines
+    assert "hint: every call fails until it loads; IPFS_ACCEL_DISABLE_PLUGINS=budget leaves it out" in lines
+    assert any(line.startswith("plugin studio loaded") for line in lines)
+    assert [line for line in lines if line.startswith("problem ")] == [lines[-2]]
+    shown = run("config", "show", "--config", str(config)).stdout
+    assert f"plugins.options.redaction.trusted\tstudio\t{config}:4" in shown
+
+
 def test_a_broken_configuration_hides_nothing_else(run: Run, tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text("][")

@@ -166,6 +166,17 @@ def test_backends_imports_none(run: Run, install: Callable[..., Path]) -> None:
     assert [each["distribution"] for each in found if each["name"] == "studio"] == ["acme-studio"]
 
 
+def test_backends_shows_the_middleware_too(run: Run, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[plugins]\nmiddleware = ["redaction", "nobody"]\n')
+    result = run("backends", "--config", str(config))
+    assert result.stderr == "middleware, outermost first: redaction (loaded), nobody (broken)\n"
+    assert "redaction" not in result.stdout
+    found = json.loads(run("backends", "--json", "--config", str(config)).stdout)["middleware"]
+    assert [(each["name"], each["state"]) for each in found[:2]] == [("redaction", "loaded"), ("nobody", "broken")]
+    assert {"name": "budget", "state": "blocked"}.items() <= found[2].items()
+
+
 def test_own_calls(run: Run) -> None:
     assert run("call", "studio").stdout == "add\ncolours\n"
     assert json.loads(run("call", "studio", "--json").stdout) == {"calls": ["add", "colours"]}

@@ -99,6 +99,10 @@ def _settings(loaded: Config, state: State) -> Iterator[Setting]:
             _text(field, getattr(loaded.plugins, field)),
             sources.get(f"plugins.{field}", "default"),
         )
+    for name, options in loaded.plugins.options.items():
+        for setting, value in options.items():
+            dotted = f"plugins.options.{name}.{setting}"
+            yield dotted, _text(dotted, value), sources.get(dotted, "code")
     tables = {field: getattr(loaded, field) for field in _TABLES}
     tables |= {f"routes.{name}": route for name, route in sorted(loaded.routes.items())}
     for name, given in tables.items():
@@ -165,6 +169,6 @@ def _text(name: str, value: Any) -> str | None:
         return masked_url(value)
     if isinstance(value, Mapping):
         return ", ".join([f"{key}={item}" for key, item in value.items()])
-    if isinstance(value, tuple):
-        return ", ".join(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
     return str(value)

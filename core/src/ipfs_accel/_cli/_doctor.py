@@ -102,7 +102,9 @@ def _examine(state: State, *, asks: bool) -> dict[str, Any]:
     inspection = Inspection(config, state)
     plugins = [_plugin(record, loaded) for record, loaded in inspection.plugins()]
     problems += [_plugin_problem(each) for each in plugins if each["state"] in _BROKEN]
-    distributions = _distributions(plugins, problems)
+    middleware = [_plugin(record, None) for record in inspection.middleware]
+    problems += [_middleware_problem(each) for each in middleware if each["state"] in _BROKEN]
+    distributions = _distributions([*plugins, *middleware], problems)
     endpoints = [_endpoint(inspection, name) for name in inspection.endpoints]
     broken = {each["name"] for each in plugins if each["state"] in _BROKEN}
     problems += [
@@ -124,6 +126,7 @@ def _examine(state: State, *, asks: bool) -> dict[str, Any]:
         "keys": keys,
         "environment": _environment(config),
         "plugins": plugins,
+        "middleware": middleware,
         "distributions": distributions,
         "endpoints": endpoints,
         "problems": problems,
@@ -162,6 +165,12 @@ def _plugin_problem(plugin: Mapping[str, Any]) -> Problem:
     elif distribution:
         hint = f"run: pip install --upgrade {distribution}; or {hint}"
     return _problem(f"plugin {name}", plugin["reason"], hint)
+
+
+def _middleware_problem(middleware: Mapping[str, Any]) -> Problem:
+    name = middleware["name"]
+    hint = f"every call fails until it loads; IPFS_ACCEL_DISABLE_PLUGINS={name} leaves it out"
+    return _problem(f"middleware {name}", middleware["reason"], hint)
 
 
 def _distributions(plugins: Iterable[Mapping[str, Any]], problems: list[Problem]) -> list[dict[str, Any]]:

@@ -27,7 +27,9 @@ def show(report: Mapping[str, Any], *, hashes: bool) -> None:
     for name, value in report["environment"].items():
         _line("environment", f"{name}={value}")
     for each in report["plugins"]:
-        _show_plugin(each)
+        _show_plugin("plugin", each)
+    for each in report["middleware"]:
+        _show_plugin("middleware", each)
     for each in report["distributions"]:
         _show_files(each, hashes=hashes)
     for each in report["endpoints"]:
@@ -45,11 +47,11 @@ def _line(label: str, *parts: object) -> None:
     write_line(clean(f"{label:<14}{text}".rstrip()))
 
 
-def _show_plugin(each: Mapping[str, Any]) -> None:
+def _show_plugin(label: str, each: Mapping[str, Any]) -> None:
     origin = f"{each['distribution']} {each['version']}".strip()
     took = f"in {each['seconds']:.2f} s" if each["state"] == "loaded" and each["seconds"] is not None else None
     _line(
-        "plugin",
+        label,
         each["name"],
         origin and f"({origin})",
         each["state"],

@@ -11,6 +11,7 @@ import attrs
 from ipfs_accel._config import Config
 from ipfs_accel._endpoints import Target, resolve
 from ipfs_accel._keys import KeyFile
+from ipfs_accel._middleware_loading import load_all, records_of
 from ipfs_accel._registry import PluginRecord, Registry
 from ipfs_accel.errors import AccelError
 
@@ -38,11 +39,19 @@ class Loaded:
 
 
 class Inspection:
-    """What is installed and configured, after every plugin had its chance to load."""
+    """What is installed and configured, after every plugin had its chance to load.
+
+    Attributes:
+        endpoints: The names of all endpoints.
+        middleware: What stands around calls, outermost first, then what is installed and not used.
+    """
 
     def __init__(self, config: Config, state: State) -> None:
         self.config = config
-        self._registry = Registry(config.plugins, state.plugins)
+        # Middleware is looked at for itself: what is wrong with it is no backend's fault.
+        loadings = load_all(config.plugins, ())
+        self.middleware = records_of(config.plugins, (), loadings)
+        self._registry = Registry(attrs.evolve(config.plugins, middleware=(), options={}), state.plugins)
         usable = [record.name for record in self._registry.records() if record.state in {"available", "loaded"}]
         self.endpoints = sorted({*usable, *config.endpoints})
         with ThreadPoolExecutor(min(len(usable), MOST_THREADS) or 1) as pool:

@@ -144,16 +144,21 @@ def find(
 @click.command(
     cls=Command,
     short_help="List the installed backends.",
-    help="List the backends that are installed, whether they may load, and if not, why. None is imported for that.",
+    help="List the backends that are installed, whether they may load, and if not, why; with --json, and as a note, "
+    "the middleware around calls too. None is imported for that.",
     examples=("ipfs-accel backends", "ipfs-accel backends --json | jq '.backends[].name'"),
 )
 @pass_state
 def backends(state: State) -> None:
     """List the installed backends."""
     with state.client() as client:
-        records = client.plugins()
+        records, middleware, wanted = client.plugins(), client.middleware(), client.config.plugins.middleware
     rows = [(each.name, each.state, each.distribution, each.version, each.reason) for each in records]
     titles = ("backend", "state", "distribution", "version", "reason")
-    emit(state, {"backends": plain(records)}, lambda: table(state, titles, rows))
+    document = {"backends": plain(records), "middleware": plain(middleware)}
+    emit(state, document, lambda: table(state, titles, rows))
+    around = [f"{each.name} ({each.state})" for each in middleware if each.name in wanted]
+    if around:
+        note(state, f"middleware, outermost first: {', '.join(around)}")
     if not records:
         note(state, 'no backend is installed; run: pip install "ipfs-accel[openai]"')
