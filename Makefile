@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 PROJECTS := pyproject.toml core/pyproject.toml $(wildcard plugins/*/pyproject.toml plugins/specialized/*/pyproject.toml)
 PIP := -m pip install --quiet --disable-pip-version-check
 INSTALL := $(BIN)/python $(PIP) --constraint constraints.txt
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 NEWEST := $(VENV)/newest
 PLUGINS := $(patsubst %/pyproject.toml,%,$(filter plugins/%,$(PROJECTS)))
 EXAMPLES := $(patsubst %/pyproject.toml,%,$(wildcard examples/*/pyproject.toml))
@@ -21,11 +22,11 @@ demo: $(VENV)/.demo $(MODEL)  ## show the main job on the embedded engine: no ke
 	$(BIN)/python examples/demo.py $(MODEL)
 
 test: lint  ## install what the checks need and run all of them
-	IPFS_ACCEL_HTTP=httpx2 $(BIN)/python -m pytest core/tests/test_*.py --quiet
-	$(BIN)/python -m pytest
+	IPFS_ACCEL_HTTP=httpx2 $(PYTEST) core/tests/test_*.py --quiet
+	$(PYTEST)
 
 test-slow: $(VENV)/.test  ## run what takes minutes by its nature: everything on the second HTTP library, and a soak
-	IPFS_ACCEL_HTTP=httpx2 $(BIN)/python -m pytest plugins --quiet
+	IPFS_ACCEL_HTTP=httpx2 $(PYTEST) plugins --quiet
 	$(BIN)/python -m pytest -m slow
 
 test-peers: $(VENV)/.test  ## install the servers that take minutes to install, and run the backends against them
