@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import attrs
 import click
 import pytest
 import yaml
@@ -314,6 +315,22 @@ def test_every_backend_has_a_page_with_its_operations() -> None:
         assert {
             row for row, word in re.findall(r"\| `(\w+)` \| (yes|no) \|", part) if word == "yes"
         } == backend.operations
+
+
+def test_every_readme_names_the_settings_of_its_backends() -> None:
+    readmes = {each.name: (each / "README.md").read_text() for each in reference.distributions()}
+    missing = []
+    for name, backend in reference.backends().items():
+        info, text = backend.info, readmes[reference._home(name)]
+        variables = [part for each in (*info.base_url_env, *info.key_env) for part in each.split(":")]
+        missing += [
+            f"{name}: {each}" for each in variables if f"`{each}`" not in text and f"export {each}=" not in text
+        ]
+        for option in attrs.fields(info.options) if info.options else ():
+            by = info.options_env.get(option.name, option.name)
+            if not re.search(rf"`{by}`|`?\b{option.name}\b(?: =|`)", text):
+                missing.append(f"{name}: {option.name}")
+    assert missing == []
 
 
 def test_every_page_is_in_the_navigation() -> None:

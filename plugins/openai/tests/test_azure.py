@@ -96,6 +96,12 @@ def test_the_first_chunk_of_a_stream_may_have_no_choices(httpserver: HTTPServer)
     assert (reply.text, reply.id, reply.model) == ("Hello", "c", "m")
 
 
+def test_what_only_openai_bills_by_is_no_setting_of_azure() -> None:
+    billed = EndpointConfig(base_url="http://127.0.0.1:9", key="k", options={"organization": "org-1"})
+    with Client(endpoints={"azure": billed}) as client, pytest.raises(e.ConfigError, match="organization: unknown"):
+        client.chat("azure/d", "hi")
+
+
 def test_what_is_missing_is_named() -> None:
     nowhere = EndpointConfig(key="secret")
     with Client(endpoints={"azure": nowhere}) as client, pytest.raises(e.ConfigError, match="no base URL") as caught:

@@ -11,16 +11,18 @@ from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.plans import Endpoint
 from ipfs_accel.types import ModelInfo
 
-from ._openai import OpenAI, Options
+from ._openai import CommonOptions, OpenAI
 
 __all__ = ["Azure", "AzureOptions"]
 
 
 @attrs.frozen(kw_only=True)
-class AzureOptions(Options):
-    """Settings of an Azure OpenAI endpoint, besides those of OpenAI's.
+class AzureOptions(CommonOptions):
+    """Settings of an Azure OpenAI endpoint.
 
     Attributes:
+        api: How chats are made: by chat completions, by the Responses API, or (auto) by the latter where it is needed.
+        count: How input tokens are counted: by the server (which auto is too), or offline.
         api_version: Date of the classic API, whose URLs name the deployment; None means the newer one below
             /openai/v1, which has no version.
         token: Whether the key is an access token of Microsoft Entra ID instead of a key of the resource; one from

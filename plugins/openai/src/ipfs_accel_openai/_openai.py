@@ -38,14 +38,28 @@ from ipfs_accel.wire.openai_responses import OpenAIResponses
 
 from . import _calls, _limits, _moderation, _rules, _uploads
 
-__all__ = ["OpenAI", "Options"]
+__all__ = ["CommonOptions", "OpenAI", "Options"]
 
 BASE_URL = "https://api.openai.com/v1"
 _ALWAYS_WHOLE = re.compile(r"whisper-1(?:-|$)")
 
 
 @attrs.frozen(kw_only=True)
-class Options:
+class CommonOptions:
+    """Settings that OpenAI and Azure have in common.
+
+    Attributes:
+        api: How chats are made: by chat completions, by the Responses API, or (auto) by the latter where the model or
+            the fields in `extra` need it.
+        count: How input tokens are counted: by the server, offline, or (auto) by the server if it is OpenAI's own.
+    """
+
+    api: Literal["auto", "chat", "responses"] = "auto"
+    count: Literal["auto", "server", "offline"] = "auto"
+
+
+@attrs.frozen(kw_only=True)
+class Options(CommonOptions):
     """Settings of an OpenAI endpoint.
 
     Attributes:
@@ -58,8 +72,6 @@ class Options:
 
     organization: str | None = None
     project: str | None = None
-    api: Literal["auto", "chat", "responses"] = "auto"
-    count: Literal["auto", "server", "offline"] = "auto"
 
 
 def _headers(options: Options) -> Mapping[str, str]:
