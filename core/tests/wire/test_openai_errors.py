@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from ipfs_accel import errors as e
 from ipfs_accel._headers import Headers
 from ipfs_accel.plans import ErrorDetail, HttpResponse
-from ipfs_accel.wire.openai_errors import checked, error_in_body, field, read_error
+from ipfs_accel.wire.fields import field
+from ipfs_accel.wire.openai_errors import checked, error_in_body, read_error
 
 
 def read(status: int, value: Any) -> ErrorDetail:

@@ -272,11 +272,11 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 FILE = {"id": "file-1", "object": "file", "bytes": 10, "created_at": 5, "filename": "a.jsonl", "purpose": "batch", "status": "processed"}  # fmt: skip
 
 
-def uploading(httpserver: HTTPServer, status: int = 200) -> None:
+def uploading(httpserver: HTTPServer, status: int = 200, ended: int = 200) -> None:
     httpserver.expect_request("/v1/uploads").respond_with_json({"id": "upload_1", "status": "pending"})
     httpserver.expect_request("/v1/uploads/upload_1/parts").respond_with_json({"id": "part_1"}, status=status)
     httpserver.expect_request("/v1/uploads/upload_1/complete").respond_with_json({"id": "upload_1", "file": FILE})
-    httpserver.expect_request("/v1/uploads/upload_1/cancel").respond_with_json({"id": "upload_1"})
+    httpserver.expect_request("/v1/uploads/upload_1/cancel").respond_with_json({"id": "upload_1"}, status=ended)
 
 
 @pytest.mark.usefixtures("small_parts")
@@ -311,8 +311,9 @@ def test_a_large_file_goes_up_in_parts(
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_an_upload_that_fails_is_ended(client: Client, httpserver: HTTPServer) -> None:
-    uploading(httpserver, status=400)
+@pytest.mark.parametrize("ended", [200, 500])
+def test_an_upload_that_fails_is_ended(ended: int, client: Client, httpserver: HTTPServer) -> None:
+    uploading(httpserver, status=400, ended=ended)
     with pytest.raises(e.BadRequestError):
         client.upload_file("openai", b"0123456789", name="a.txt")
     assert [request.path.rpartition("/")[2] for request, _ in httpserver.log] == ["uploads", "parts", "cancel"]

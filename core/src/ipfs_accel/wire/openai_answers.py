@@ -34,7 +34,8 @@ from ipfs_accel.types import (
 )
 
 from .assembler import Assembler, settle_finish_reason, sound, tool_call_id
-from .openai_errors import checked, error_in_body, field, is_error
+from .fields import field
+from .openai_errors import checked, error_in_body, is_error
 from .sse import ServerSentEvent
 
 __all__ = [

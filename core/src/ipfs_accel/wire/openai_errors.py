@@ -27,7 +27,7 @@ from ipfs_accel.plans import ErrorDetail, HttpResponse
 
 from .sse import ServerSentEvent
 
-__all__ = ["checked", "error_in_body", "event_object", "field", "is_error", "read_error"]
+__all__ = ["checked", "error_in_body", "event_object", "is_error", "read_error"]
 
 T = TypeVar("T")
 
@@ -70,19 +70,6 @@ _KEY = re.compile(
     r"|\b(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{32,}\b",
     re.IGNORECASE,
 )
-
-
-def field(value: Any, name: str, kind: type[T]) -> T:
-    """Return a member of a JSON object.
-
-    Raises:
-        InvalidResponseError: It is missing or of another type; the message names it.
-    """
-    found = value.get(name) if isinstance(value, dict) else None
-    if not isinstance(found, kind):
-        what = "missing" if found is None else f"{type(found).__name__} instead of {kind.__name__}"
-        raise InvalidResponseError(f"the answer does not have the form of this API: {name!r} is {what}")
-    return found
 
 
 def checked(value: Any) -> dict[str, Any]:

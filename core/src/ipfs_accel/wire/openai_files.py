@@ -48,11 +48,12 @@ from ipfs_accel.types import (
 from ipfs_accel.types._jobs import BatchStatus
 
 from .collector import Collector, download
+from .fields import field
 from .multipart import post_multipart
 from .ndjson import NDJSONDecoder
 from .openai_answers import chat_of, completion_of, embeddings_of
 from .openai_audio import form_fields
-from .openai_errors import checked, error_in_body, field, read_error
+from .openai_errors import checked, error_in_body, read_error
 from .openai_routes import Routes
 
 __all__ = ["OpenAIFiles", "batch_of", "file_of"]

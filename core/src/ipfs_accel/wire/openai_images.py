@@ -26,9 +26,10 @@ from ipfs_accel.types import (
 )
 
 from .collector import Collector
+from .fields import field
 from .multipart import post_multipart
 from .openai_audio import form_fields
-from .openai_errors import checked, event_object, field
+from .openai_errors import checked, event_object
 from .openai_requests import given
 from .openai_routes import Routes
 from .sse import ServerSentEvent, SSEDecoder

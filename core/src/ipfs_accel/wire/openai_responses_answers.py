@@ -23,8 +23,9 @@ from ipfs_accel.types import (
 )
 
 from .assembler import Assembler, build_chat, settle_finish_reason
+from .fields import field
 from .openai_answers import token_logprob
-from .openai_errors import checked, error_in_body, event_object, field
+from .openai_errors import checked, error_in_body, event_object
 from .sse import ServerSentEvent
 
 __all__ = ["ResponseDecoder", "assembler", "read_count", "read_response", "response_of"]

@@ -10,8 +10,8 @@ from ipfs_accel import BackendInfo, KeyHeader, hookimpl
 from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, HttpStream, Plan, StreamPlan, segment
 from ipfs_accel.types import ChatRequest, ChatResponse, Health, ModelInfo, TokenCount
 from ipfs_accel.wire.assembler import chat_assembler
+from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.late import late
-from ipfs_accel.wire.openai_errors import field
 from ipfs_accel.wire.sse import SSEDecoder
 
 from . import _answers as answers

@@ -20,11 +20,10 @@ from ipfs_accel.types import (
     Usage,
 )
 from ipfs_accel.wire.assembler import Assembler, chat_assembler, settle_finish_reason
-from ipfs_accel.wire.openai_errors import field
+from ipfs_accel.wire.fields import field, optional, rest
 from ipfs_accel.wire.sse import ServerSentEvent, SSEDecoder
 
 from ._errors import error_of
-from ._fields import given
 
 __all__ = ["StreamDecoder", "read_chat", "read_message", "read_streamed"]
 
@@ -72,13 +71,13 @@ def read_message(body: Any) -> ChatResponse:
     parts = tuple([part for block in field(body, "content", list) for part in _parts(block)])
     has_calls = any(isinstance(part, ToolCall) for part in parts)
     reason = settle_finish_reason(_finish(body), has_tool_calls=has_calls)
-    usage = given(body, "usage", dict) or {}
+    usage = optional(body, "usage", dict) or {}
     return ChatResponse(
-        id=given(body, "id", str),
-        model=given(body, "model", str),
+        id=optional(body, "id", str),
+        model=optional(body, "model", str),
         choices=(Choice(message=Message(role="assistant", content=parts), finish_reason=reason),),
         usage=_usage(usage),
-        extra=_rest(body, _KNOWN) | _rest(usage, _TOKENS),
+        extra=rest(body, _KNOWN) | rest(usage, _TOKENS),
         raw=body,
     )
 
@@ -86,11 +85,11 @@ def read_message(body: Any) -> ChatResponse:
 def _parts(block: Json) -> Iterator[Part]:
     kind = field(block, "type", str)
     if kind == "text":
-        text, citations = field(block, "text", str), given(block, "citations", list)
+        text, citations = field(block, "text", str), optional(block, "citations", list)
         if text or citations:
             yield Text(text=text, annotations=tuple(citations or ()))
     elif kind == "thinking":
-        text, signature = given(block, "thinking", str) or "", given(block, "signature", str) or None
+        text, signature = optional(block, "thinking", str) or "", optional(block, "signature", str) or None
         if text or signature:
             yield Reasoning(text=text, signature=signature)
     elif kind == "tool_use":
@@ -102,38 +101,34 @@ def _parts(block: Json) -> Iterator[Part]:
 
 def _about_call(block: Json) -> Iterator[Opaque]:
     """Keep what a call says beside name and input, such as who else than the model made it; it has to be sent back."""
-    rest = _rest(block, {"type", "id", "name", "input"})
-    if rest.get("caller") == {"type": "direct"}:
-        del rest["caller"]
-    if rest:
-        yield Opaque(backend="claude", data={"type": "tool_use", "id": block["id"], **rest})
+    beside = rest(block, {"type", "id", "name", "input"})
+    if beside.get("caller") == {"type": "direct"}:
+        del beside["caller"]
+    if beside:
+        yield Opaque(backend="claude", data={"type": "tool_use", "id": block["id"], **beside})
 
 
 def _arguments(block: Json) -> str:
     """Write a tool's input, which Claude gives as an object, as the JSON text that all backends have."""
-    value = given(block, "input", dict)
+    value = optional(block, "input", dict)
     return _json.dumps(value).decode() if value else ""
 
 
 def _finish(message: Json) -> str | None:
-    reason = given(message, "stop_reason", str)
+    reason = optional(message, "stop_reason", str)
     return _FINISH.get(reason, reason) if reason else None
-
-
-def _rest(value: Json, known: set[str]) -> Json:
-    return {name: each for name, each in value.items() if name not in known and each is not None}
 
 
 def _usage(usage: Json) -> Usage:
     """Read token counts; `input_tokens` on the wire is only the part that no cache had a hand in."""
-    fresh = given(usage, "input_tokens", int)
-    read, written = given(usage, "cache_read_input_tokens", int), given(usage, "cache_creation_input_tokens", int)
+    fresh = optional(usage, "input_tokens", int)
+    read, written = optional(usage, "cache_read_input_tokens", int), optional(usage, "cache_creation_input_tokens", int)
     return Usage(
         input_tokens=None if fresh is None else fresh + (read or 0) + (written or 0),
-        output_tokens=given(usage, "output_tokens", int),
+        output_tokens=optional(usage, "output_tokens", int),
         cached_input_tokens=read,
         cache_write_input_tokens=written,
-        reasoning_tokens=given(given(usage, "output_tokens_details", dict) or {}, "thinking_tokens", int),
+        reasoning_tokens=optional(optional(usage, "output_tokens_details", dict) or {}, "thinking_tokens", int),
     )
 
 
@@ -159,8 +154,8 @@ class StreamDecoder:
             self._stop(body.get("index"), out)
         elif kind == "message_start":
             message = field(body, "message", dict)
-            out.start(given(message, "id", str), given(message, "model", str))
-            out.extra |= _rest(message, _KNOWN)
+            out.start(optional(message, "id", str), optional(message, "model", str))
+            out.extra |= rest(message, _KNOWN)
             self._count(message, out)
         elif kind == "message_delta":
             self._finish(body, out)
@@ -174,12 +169,12 @@ class StreamDecoder:
         self._blocks[index] = block
         if kind == "text":
             out.end_block()
-            out.text(given(block, "text", str) or "")
-            for citation in given(block, "citations", list) or ():
+            out.text(optional(block, "text", str) or "")
+            for citation in optional(block, "citations", list) or ():
                 out.annotation(citation)
         elif kind == "thinking":
             out.end_block()
-            out.reasoning(given(block, "thinking", str) or "", signature=given(block, "signature", str) or None)
+            out.reasoning(optional(block, "thinking", str) or "", signature=optional(block, "signature", str) or None)
         elif kind == "tool_use":
             out.tool_call(
                 index, id=field(block, "id", str), name=field(block, "name", str), arguments=_arguments(block)
@@ -203,7 +198,7 @@ class StreamDecoder:
         elif kind == "citations_delta" and of == "text":
             out.annotation(field(delta, "citation", dict))
         elif kind == "compaction_delta":
-            self._blocks[index] = block | _rest(delta, {"type"})
+            self._blocks[index] = block | rest(delta, {"type"})
 
     def _stop(self, index: Any, out: Assembler[ChatResponse]) -> None:
         block = self._blocks.pop(index, None)
@@ -231,8 +226,8 @@ class StreamDecoder:
     def _finish(self, body: Json, out: Assembler[ChatResponse]) -> None:
         for index in list(self._blocks):
             self._stop(index, out)
-        delta = given(body, "delta", dict) or {}
-        out.extra |= _rest(body, {"type", "delta", "usage"}) | _rest(delta, set())
+        delta = optional(body, "delta", dict) or {}
+        out.extra |= rest(body, {"type", "delta", "usage"}) | rest(delta, set())
         self._count(body, out)
         reason = _finish(delta)
         if reason is not None:
@@ -240,9 +235,9 @@ class StreamDecoder:
 
     def _count(self, message: Json, out: Assembler[ChatResponse]) -> None:
         # Later counts are totals, and what they leave out keeps its earlier value.
-        self._usage |= _rest(given(message, "usage", dict) or {}, set())
+        self._usage |= rest(optional(message, "usage", dict) or {}, set())
         out.usage = _usage(self._usage)
-        out.extra |= _rest(self._usage, _TOKENS)
+        out.extra |= rest(self._usage, _TOKENS)
 
 
 def _read(event: ServerSentEvent) -> Json:

@@ -12,14 +12,13 @@ from ipfs_accel.plans import Endpoint, Http, HttpResponse, HttpStream, Pairs, Pl
 from ipfs_accel.types import Batch, BatchItem, BatchRequest, BatchResult, BatchSummary, ChatRequest
 from ipfs_accel.types._jobs import BatchStatus
 from ipfs_accel.wire.collector import Collector
+from ipfs_accel.wire.fields import field, optional, seconds
 from ipfs_accel.wire.ndjson import NDJSONDecoder
-from ipfs_accel.wire.openai_errors import field
 
 from . import _limits as limits
 from . import _requests as requests
 from ._answers import read_message
 from ._errors import error_of
-from ._fields import given, seconds
 from ._pages import ask, listed, nothing, post
 from ._rules import is_hosted, rules_of
 
@@ -146,7 +145,7 @@ def _read(response: HttpResponse) -> Batch:
 
 def _batch(item: Any) -> Batch:
     name, status = field(item, "id", str), field(item, "processing_status", str)
-    counts = given(item, "request_counts", dict) or {}
+    counts = optional(item, "request_counts", dict) or {}
     number = {kind: field(counts, kind, int) for kind in counts}
     total = sum(number.values()) if number else None
     succeeded = number.get("succeeded")

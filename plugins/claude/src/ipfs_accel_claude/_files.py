@@ -8,11 +8,10 @@ from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.plans import Endpoint, Http, HttpResponse, Plan, StreamPlan, segment
 from ipfs_accel.types import FileInfo, Transfer, UploadRequest
 from ipfs_accel.wire.collector import download as plan_download
+from ipfs_accel.wire.fields import field, optional, seconds
 from ipfs_accel.wire.multipart import post_multipart
-from ipfs_accel.wire.openai_errors import field
 
 from . import _limits as limits
-from ._fields import given, seconds
 from ._pages import ask, listed, nothing, root
 from ._requests import NEWEST
 from ._rules import is_hosted
@@ -65,9 +64,9 @@ def _read(response: HttpResponse) -> FileInfo:
 def _file(item: Any) -> FileInfo:
     return FileInfo(
         id=field(item, "id", str),
-        name=given(item, "filename", str),
-        size=given(item, "size_bytes", int),
-        media_type=given(item, "mime_type", str),
+        name=optional(item, "filename", str),
+        size=optional(item, "size_bytes", int),
+        media_type=optional(item, "mime_type", str),
         created=seconds(item.get("created_at")),
         expires=seconds(item.get("expires_at")),
         raw=item,

@@ -10,9 +10,8 @@ from ipfs_accel.capabilities import Support
 from ipfs_accel.catalogue import Catalogue
 from ipfs_accel.plans import Endpoint
 from ipfs_accel.types import ModelInfo
-from ipfs_accel.wire.openai_errors import field
+from ipfs_accel.wire.fields import field, optional, seconds
 
-from ._fields import given, seconds
 from ._rules import is_hosted
 
 __all__ = ["catalogue", "described", "prices_hold", "read_model"]
@@ -55,7 +54,7 @@ def catalogue() -> Catalogue:
 def read_model(item: Any) -> ModelInfo:
     """Read one model."""
     name = field(item, "id", str)
-    told = given(item, "capabilities", dict) or {}
+    told = optional(item, "capabilities", dict) or {}
     features = {
         ours: Support("yes" if told[theirs].get("supported") else "no", "server")
         for ours, theirs in _FEATURES.items()
@@ -65,14 +64,14 @@ def read_model(item: Any) -> ModelInfo:
     created = seconds(item.get("created_at"))
     return ModelInfo(
         id=name,
-        description=given(item, "display_name", str),
-        owned_by=given(item, "owned_by", str) or ("anthropic" if name.startswith("claude-") else None),
+        description=optional(item, "display_name", str),
+        owned_by=optional(item, "owned_by", str) or ("anthropic" if name.startswith("claude-") else None),
         created=None if created is None else int(created),
-        context_window=given(item, "max_input_tokens", int),
-        max_output_tokens=given(item, "max_tokens", int),
+        context_window=optional(item, "max_input_tokens", int),
+        max_output_tokens=optional(item, "max_tokens", int),
         input_modalities=frozenset({"text"} | inputs) if told else None,
         output_modalities=frozenset({"text"}) if told else None,
         features=features,
-        retired=(given(item, "retires_at", str) or "")[:10] or None,
+        retired=(optional(item, "retires_at", str) or "")[:10] or None,
         raw=item,
     )

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.plans import Endpoint, Flow, Http, HttpRequest, HttpResponse, Pairs, Plan, Ready, post_json
-from ipfs_accel.wire.openai_errors import field
+from ipfs_accel.wire.fields import field
 
 from ._requests import NEWEST
 

@@ -11,10 +11,10 @@ from ipfs_accel.errors import ContentFilterError, InternalServerError, InvalidRe
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import ChatResponse, TokenLogprob, Usage
 from ipfs_accel.wire.assembler import Assembler, chat_assembler
-from ipfs_accel.wire.openai_errors import field
+from ipfs_accel.wire.fields import field, optional, rest
 
 from ._errors import error_of
-from ._fields import Json, count, given, rest
+from ._fields import Json, count
 from ._partial import PartialCall
 from ._parts import decoded, own_fields
 
@@ -73,7 +73,7 @@ def next_token(body: Json) -> str | None:
     """Return the token with which the same request goes on, if the answer is only the beginning of one."""
     candidate = next(iter(body.get("candidates") or ()), None) or {}
     is_open = candidate.get("finishReason") in (None, "CONTINUATION")
-    return given(candidate, "continuationToken", str) if is_open else None
+    return optional(candidate, "continuationToken", str) if is_open else None
 
 
 class Reader:

@@ -35,14 +35,14 @@ from ipfs_accel.types import (
 )
 from ipfs_accel.types._jobs import BatchStatus
 from ipfs_accel.wire.collector import Collector
+from ipfs_accel.wire.fields import field, optional, seconds
 from ipfs_accel.wire.ndjson import NDJSONDecoder
-from ipfs_accel.wire.openai_errors import field
 
 from . import _embed, _files
 from . import _requests as requests
 from ._answers import read_answer
 from ._errors import error_of
-from ._fields import Json, given, number, seconds
+from ._fields import Json, number
 from ._routes import ask, checked, listed, model_name, model_path, nothing, path_of, post
 from ._rules import rules_of
 
@@ -170,7 +170,7 @@ def results(endpoint: Endpoint, batch: str) -> StreamPlan[BatchSummary]:
         def assembler() -> Collector[BatchSummary]:
             return Collector(lambda out: _summary(out, state.total), eof_is_end=True)
 
-        file = given(output, "responsesFile", str)
+        file = optional(output, "responsesFile", str)
         if file is None:
             entries = _inline(output)
             return LocalStream(run=lambda out, _job: _told(entries, out), assembler=assembler)
@@ -191,15 +191,15 @@ def _name(batch: str) -> str:
 
 
 def _output(operation: Json) -> Json:
-    about = given(operation, "metadata", dict) or {}
-    return given(about, "output", dict) or given(operation, "response", dict) or {}
+    about = optional(operation, "metadata", dict) or {}
+    return optional(about, "output", dict) or optional(operation, "response", dict) or {}
 
 
 def _inline(output: Json) -> list[Json]:
     for name in ("inlinedResponses", "inlinedEmbedContentResponses"):
-        found = given(output, name, dict)
+        found = optional(output, name, dict)
         if found is not None:
-            return given(found, "inlinedResponses", list) or []
+            return optional(found, "inlinedResponses", list) or []
     return []
 
 
@@ -215,7 +215,7 @@ def _result(entry: Json, out: Collector[BatchSummary]) -> None:
     if not isinstance(name, str):
         raise InvalidResponseError("a result of the batch has no key, so that it belongs to no request")
     out.size += 1
-    response = given(entry, "response", dict)
+    response = optional(entry, "response", dict)
     if response is None:
         out.kept.append(name)
         out.emit(BatchResult(id=name, error=error_of(entry)))
@@ -228,10 +228,10 @@ def _result(entry: Json, out: Collector[BatchSummary]) -> None:
 
 
 def _answer(response: Json) -> Answer:
-    found = given(response, "embedding", dict)
+    found = optional(response, "embedding", dict)
     if found is None:
         return read_answer(response)
-    usage = given(response, "usageMetadata", dict) or {}
+    usage = optional(response, "usageMetadata", dict) or {}
     tokens = Usage(input_tokens=number(usage, "promptTokenCount"))
     return EmbedResponse(vectors=(_embed.vector(found, is_shortened=False),), usage=tokens, raw=response)
 
@@ -253,12 +253,12 @@ def _operation(response: HttpResponse) -> Json:
 
 
 def _batch(item: Any) -> Batch:
-    about = given(item, "metadata", dict) or {}
-    stats = given(about, "batchStats", dict) or {}
-    state = (given(about, "state", str) or "").removeprefix("BATCH_STATE_").removeprefix("JOB_STATE_")
+    about = optional(item, "metadata", dict) or {}
+    stats = optional(about, "batchStats", dict) or {}
+    state = (optional(about, "state", str) or "").removeprefix("BATCH_STATE_").removeprefix("JOB_STATE_")
     total, failed = number(stats, "requestCount"), number(stats, "failedRequestCount")
     succeeded = number(stats, "successfulRequestCount")
-    error = given(item, "error", dict)
+    error = optional(item, "error", dict)
     return Batch(
         id=field(item, "name", str),
         status=_STATES.get(state, "in_progress"),

@@ -9,10 +9,10 @@ import attrs
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, Plan, post_json
 from ipfs_accel.types import Answer, Audio, ChatRequest, Document, EmbedResponse, Image, Message, Text, Tool
-from ipfs_accel.wire.openai_errors import field
+from ipfs_accel.wire.fields import field, optional, seconds
 
 from ._embed import embed_contents
-from ._fields import Json, given, number, seconds
+from ._fields import Json, number
 from ._parts import parts_of
 from ._requests import body as chat_body
 from ._routes import ask, checked, listed, model_name, model_path, nothing, path_of, post, root, scope
@@ -197,11 +197,11 @@ def _read_cache(response: HttpResponse) -> CachedContent:
 def _cache(item: Any) -> CachedContent:
     return CachedContent(
         name=field(item, "name", str),
-        model=given(item, "model", str),
-        display_name=given(item, "displayName", str),
+        model=optional(item, "model", str),
+        display_name=optional(item, "displayName", str),
         created=seconds(item.get("createTime")),
         expires=seconds(item.get("expireTime")),
-        tokens=number(given(item, "usageMetadata", dict) or {}, "totalTokenCount"),
+        tokens=number(optional(item, "usageMetadata", dict) or {}, "totalTokenCount"),
         raw=item,
     )
 
@@ -213,8 +213,8 @@ def _read_operation(response: HttpResponse) -> Operation:
     return Operation(
         name=field(body, "name", str),
         done=bool(body.get("done")),
-        response=given(body, "response", dict),
-        error=given(body, "error", dict),
+        response=optional(body, "response", dict),
+        error=optional(body, "error", dict),
         raw=body,
     )
 

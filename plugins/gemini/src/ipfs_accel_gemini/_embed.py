@@ -12,9 +12,9 @@ from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
 from ipfs_accel.plans import Endpoint, Flow, Http, HttpRequest, HttpResponse, Plan, Ready, side_by_side
 from ipfs_accel.types import EmbedRequest, EmbedResponse, Usage
 from ipfs_accel.types._answers import Vector
-from ipfs_accel.wire.openai_errors import field
+from ipfs_accel.wire.fields import field, optional
 
-from ._fields import Json, given, number
+from ._fields import Json, number
 from ._routes import checked, model_name, model_path, post
 from ._rules import rules_of
 
@@ -100,8 +100,8 @@ def _instances(contents: Sequence[Json], wanted: Json) -> Json:
 
 def _read(response: HttpResponse, model: str, count: int, *, is_shortened: bool) -> EmbedResponse:
     body = checked(response)
-    predictions = given(body, "predictions", list)
-    found = [field(each, "embeddings", dict) for each in predictions or ()] or given(body, "embeddings", list)
+    predictions = optional(body, "predictions", list)
+    found = [field(each, "embeddings", dict) for each in predictions or ()] or optional(body, "embeddings", list)
     if found is None:
         found = [field(body, "embedding", dict)]
     if len(found) != count:
@@ -118,10 +118,10 @@ def vector(embedding: Json, *, is_shortened: bool) -> Vector:
 
 
 def _usage(body: Json, found: Sequence[Json]) -> Usage:
-    told = given(body, "usageMetadata", dict)
+    told = optional(body, "usageMetadata", dict)
     if told is not None:
         return Usage(input_tokens=number(told, "promptTokenCount"), output_tokens=0)
-    counts = [(given(each, "statistics", dict) or {}).get("token_count") for each in found]
+    counts = [(optional(each, "statistics", dict) or {}).get("token_count") for each in found]
     known = [each for each in counts if each is not None]
     return Usage(input_tokens=int(sum(known)), output_tokens=0) if len(known) == len(counts) else Usage()
 

@@ -10,10 +10,10 @@ from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
 from ipfs_accel.plans import Endpoint, Flow, Http, HttpRequest, HttpResponse, Plan, StreamPlan
 from ipfs_accel.types import FileInfo, Transfer, Upload, UploadRequest
 from ipfs_accel.wire.collector import download as plan_download
+from ipfs_accel.wire.fields import field, optional, seconds
 from ipfs_accel.wire.multipart import content_of
-from ipfs_accel.wire.openai_errors import field
 
-from ._fields import given, number, seconds
+from ._fields import number
 from ._routes import ask, checked, listed, nothing, path_of, post, root, version
 
 __all__ = ["delete", "download", "every", "one", "upload"]
@@ -111,12 +111,12 @@ def _name(file: str) -> str:
 def _file(item: Any) -> FileInfo:
     return FileInfo(
         id=field(item, "name", str),
-        name=given(item, "displayName", str),
+        name=optional(item, "displayName", str),
         size=number(item, "sizeBytes"),
-        media_type=given(item, "mimeType", str),
-        status=given(item, "state", str),
+        media_type=optional(item, "mimeType", str),
+        status=optional(item, "state", str),
         created=seconds(item.get("createTime")),
         expires=seconds(item.get("expirationTime")),
-        url=given(item, "uri", str),
+        url=optional(item, "uri", str),
         raw=item,
     )

@@ -9,9 +9,10 @@ from ipfs_accel.errors import ContentFilterError, InvalidRequestError, Unsupport
 from ipfs_accel.plans import Endpoint, Http, HttpResponse, HttpStream, Plan, StreamPlan
 from ipfs_accel.types import EditImageRequest, GeneratedImage, GenerateImageRequest, ImageResponse, PartialImage
 from ipfs_accel.wire.collector import Collector
-from ipfs_accel.wire.openai_errors import field
+from ipfs_accel.wire.fields import field, optional
+from ipfs_accel.wire.openai_requests import given
 
-from ._fields import Json, given
+from ._fields import Json
 from ._frames import ObjectDecoder
 from ._parts import decoded, media
 from ._pieces import keep, missing, parts_in, raw_of, usage_in, whole
@@ -36,7 +37,7 @@ def generate(endpoint: Endpoint, request: GenerateImageRequest) -> Plan[ImageRes
         return Http(
             send=send,
             parse=_read_predictions,
-            unsupported=_given(request, ("quality", "background", "style", "user")),
+            unsupported=given(request, ("quality", "background", "style", "user")),
             max_bytes=_MAX_ANSWER_BYTES,
         )
     return _whole(endpoint, request)
@@ -83,12 +84,8 @@ def _is_imagen(model: str) -> bool:
     return model.rpartition("/")[2].startswith("imagen")
 
 
-def _given(request: Any, names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple([name for name in names if getattr(request, name, None) is not None])
-
-
 def _unsupported(endpoint: Endpoint, request: GenerateImageRequest | EditImageRequest) -> tuple[str, ...]:
-    found = _given(request, _NEVER if endpoint.options.vertex else (*_NEVER, *_ONLY_VERTEX))
+    found = given(request, _NEVER if endpoint.options.vertex else (*_NEVER, *_ONLY_VERTEX))
     return tuple([name for name in found if name != "n" or request.n != 1])
 
 
@@ -135,7 +132,7 @@ def _take(body: Any, out: Collector[ImageResponse]) -> None:
     for part in parts_in([body]):
         if part.get("thought") and "inlineData" in part:
             data = part["inlineData"]
-            out.emit(PartialImage(index=out.size, data=decoded(data), media_type=given(data, "mimeType", str)))
+            out.emit(PartialImage(index=out.size, data=decoded(data), media_type=optional(data, "mimeType", str)))
             out.size += 1
 
 
@@ -150,7 +147,7 @@ def _response(bodies: list[Json]) -> ImageResponse:
 
 
 def _picture(data: Json) -> GeneratedImage:
-    return GeneratedImage(data=decoded(data), media_type=given(data, "mimeType", str))
+    return GeneratedImage(data=decoded(data), media_type=optional(data, "mimeType", str))
 
 
 def _instances(request: GenerateImageRequest) -> Json:
@@ -172,7 +169,7 @@ def _instances(request: GenerateImageRequest) -> Json:
 
 def _read_predictions(response: HttpResponse) -> ImageResponse:
     body = checked(response)
-    found = given(body, "predictions", list) or []
+    found = optional(body, "predictions", list) or []
     made = [each for each in found if each.get("bytesBase64Encoded")]
     if not made:
         why = next((each["raiFilteredReason"] for each in found if each.get("raiFilteredReason")), None)
@@ -181,8 +178,8 @@ def _read_predictions(response: HttpResponse) -> ImageResponse:
         [
             GeneratedImage(
                 data=decoded({"data": field(each, "bytesBase64Encoded", str)}),
-                media_type=given(each, "mimeType", str),
-                revised_prompt=given(each, "prompt", str),
+                media_type=optional(each, "mimeType", str),
+                revised_prompt=optional(each, "prompt", str),
             )
             for each in made
         ]

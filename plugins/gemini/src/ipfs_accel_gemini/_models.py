@@ -12,9 +12,9 @@ from ipfs_accel.capabilities import Support
 from ipfs_accel.catalogue import Catalogue
 from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, Plan
 from ipfs_accel.types import Health, ModelInfo
-from ipfs_accel.wire.openai_errors import field
+from ipfs_accel.wire.fields import field, optional
 
-from ._fields import given, number
+from ._fields import number
 from ._routes import ask, checked, listed, model_name, path_of, quoted, scope, version
 
 __all__ = ["catalogue", "described", "every", "health", "one", "prices_hold"]
@@ -51,7 +51,7 @@ def health(endpoint: Endpoint) -> Plan[Health]:
     path, name = _list(endpoint)
 
     def read(response: HttpResponse) -> Health:
-        count = len(given(checked(response), name, list) or ())
+        count = len(optional(checked(response), name, list) or ())
         return Health(status="ok", server=response.headers.get("server"), detail=f"it lists {count} models or more")
 
     send: HttpRequest = ask(endpoint, path, query=(("pageSize", "50"),))
@@ -94,7 +94,7 @@ def prices_hold(extra: Mapping[str, Any]) -> bool:
 
 def _read(item: Any) -> ModelInfo:
     name = field(item, "name", str)
-    methods = given(item, "supportedGenerationMethods", list)
+    methods = optional(item, "supportedGenerationMethods", list)
     features = {
         feature: Support("yes" if method in methods else "no", "server")
         for method, names in _METHODS.items()
@@ -105,7 +105,7 @@ def _read(item: Any) -> ModelInfo:
         features["reasoning"] = Support("yes" if item["thinking"] else "no", "server")
     return ModelInfo(
         id=name.removeprefix("models/").removeprefix("publishers/google/models/"),
-        description=given(item, "displayName", str) or given(item, "description", str),
+        description=optional(item, "displayName", str) or optional(item, "description", str),
         owned_by="google" if "gemini" in name or name.startswith("publishers/google/") else None,
         context_window=number(item, "inputTokenLimit"),
         max_output_tokens=number(item, "outputTokenLimit"),

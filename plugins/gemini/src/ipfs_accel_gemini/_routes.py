@@ -28,9 +28,9 @@ from ipfs_accel.plans import (
     post_json,
     segment,
 )
+from ipfs_accel.wire.fields import optional
 
 from ._errors import error_of
-from ._fields import given
 
 __all__ = [
     "Options",
@@ -225,7 +225,7 @@ def listed(
 
     def parse(response: HttpResponse) -> tuple[list[T], str | None]:
         body = checked(response)
-        return [read(item) for item in given(body, name, list) or ()], given(body, "nextPageToken", str)
+        return [read(item) for item in optional(body, name, list) or ()], optional(body, "nextPageToken", str)
 
     def steps() -> Generator[Plan[Any], Any, Ready[tuple[T, ...]]]:
         found: list[T] = []

@@ -9,7 +9,7 @@ from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import CompletionChoice, CompletionRequest, CompletionResponse, TokenLogprob, Usage
 from ipfs_accel.wire.assembler import Assembler
-from ipfs_accel.wire.openai_errors import field
+from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.openai_requests import given
 from ipfs_accel.wire.sse import ServerSentEvent
 

@@ -26,8 +26,9 @@ from ipfs_accel.types import (
 )
 from ipfs_accel.types._messages import sniff_media_type
 from ipfs_accel.wire import openai_answers
+from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.multipart import content_of
-from ipfs_accel.wire.openai_errors import checked, field
+from ipfs_accel.wire.openai_errors import checked
 from ipfs_accel.wire.openai_requests import given
 
 from . import _generation as generation

@@ -6,7 +6,7 @@ from typing import Any
 
 from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.types import Label
-from ipfs_accel.wire.openai_errors import field
+from ipfs_accel.wire.fields import field
 
 __all__ = ["labels"]
 

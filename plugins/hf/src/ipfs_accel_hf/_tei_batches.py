@@ -9,7 +9,8 @@ import attrs
 from ipfs_accel import _json
 from ipfs_accel.plans import Endpoint, Flow, Http, HttpResponse, Plan, Ready, get, side_by_side
 from ipfs_accel.types import Usage
-from ipfs_accel.wire.openai_errors import checked, field
+from ipfs_accel.wire.fields import field
+from ipfs_accel.wire.openai_errors import checked
 
 from ._places import root
 

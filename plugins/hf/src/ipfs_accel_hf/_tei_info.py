@@ -8,7 +8,7 @@ from ipfs_accel.capabilities import Support
 from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import Health, ModelInfo
-from ipfs_accel.wire.openai_errors import field
+from ipfs_accel.wire.fields import field
 
 __all__ = ["read_info", "read_version"]
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ipfs_accel.plans import Endpoint, Http, HttpResponse, Plan, post_json
-from ipfs_accel.wire.openai_errors import checked, field
+from ipfs_accel.wire.fields import field
+from ipfs_accel.wire.openai_errors import checked
 
 from ._places import root
 from ._server import COMMON_CALLS

@@ -24,7 +24,7 @@ from ipfs_accel.types import (
 )
 from ipfs_accel.wire import openai_answers as answers
 from ipfs_accel.wire.assembler import Assembler, settle_finish_reason
-from ipfs_accel.wire.openai_errors import field
+from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.sse import ServerSentEvent
 
 from ._errors import error_in_event

@@ -27,7 +27,7 @@ from ipfs_accel.types import (
     TokenizeResponse,
 )
 from ipfs_accel.wire import openai_answers
-from ipfs_accel.wire.openai_errors import field
+from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.openai_requests import embed_body, given
 
 from ._errors import read_error

@@ -33,8 +33,9 @@ from ipfs_accel.types import (
     Usage,
 )
 from ipfs_accel.wire.assembler import build_chat, build_completion
+from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.openai import OpenAICompatible
-from ipfs_accel.wire.openai_errors import checked, field
+from ipfs_accel.wire.openai_errors import checked
 from ipfs_accel.wire.sse import SSEDecoder
 
 from . import _generation as generation

@@ -25,8 +25,8 @@ from ipfs_accel.types import (
     Usage,
 )
 from ipfs_accel.wire.assembler import Assembler, settle_finish_reason, tool_call_id
+from ipfs_accel.wire.fields import field, rest
 from ipfs_accel.wire.ndjson import NDJSONDecoder
-from ipfs_accel.wire.openai_errors import field
 
 from ._errors import checked, read_line
 
@@ -106,7 +106,9 @@ def read_chat(response: HttpResponse) -> ChatResponse:
     choice = Choice(
         message=Message(role="assistant", content=parts), finish_reason=reason, logprobs=_logprobs(body) or None
     )
-    answer = ChatResponse(model=body.get("model"), choices=(choice,), usage=_usage(body), extra=_rest(body), raw=body)
+    answer = ChatResponse(
+        model=body.get("model"), choices=(choice,), usage=_usage(body), extra=rest(body, _KNOWN), raw=body
+    )
     return _whole(body, answer)
 
 
@@ -117,7 +119,7 @@ def read_completion(response: HttpResponse) -> CompletionResponse:
         text=field(body, "response", str), finish_reason=body.get("done_reason"), logprobs=_logprobs(body) or None
     )
     answer = CompletionResponse(
-        model=body.get("model"), choices=(choice,), usage=_usage(body), extra=_rest(body), raw=body
+        model=body.get("model"), choices=(choice,), usage=_usage(body), extra=rest(body, _KNOWN), raw=body
     )
     return _whole(body, answer)
 
@@ -193,10 +195,6 @@ def _usage(body: Mapping[str, Any]) -> Usage:
     return Usage(input_tokens=body.get("prompt_eval_count"), output_tokens=output)
 
 
-def _rest(body: Json) -> Json:
-    return {name: value for name, value in body.items() if name not in _KNOWN and value is not None}
-
-
 class ChatDecoder:
     """Tells an assembler what the lines of a chat mean; only a line that says done completes it."""
 
@@ -241,7 +239,7 @@ def _common(body: Json, out: Assembler[Any]) -> None:
     out.logprobs(_logprobs(body))
     if not body.get("done"):
         return
-    out.extra |= _rest(body)
+    out.extra |= rest(body, _KNOWN)
     out.usage = _usage(body)
     if body.get("done_reason"):
         out.finish(body["done_reason"])

@@ -25,8 +25,8 @@ from ipfs_accel.plans import (
 )
 from ipfs_accel.types import CreateModelRequest, ModelResult, Progress, Request, Upload
 from ipfs_accel.wire.collector import Collector
+from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.multipart import content_of
-from ipfs_accel.wire.openai_errors import field
 
 from ._answers import lines
 from ._errors import checked, read_line

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import attrs
 from ipfs_accel.capabilities import Support
 from ipfs_accel.plans import Endpoint, Http, HttpResponse, Plan, get, post_json
 from ipfs_accel.types import Health, ModelInfo, RunningModel
-from ipfs_accel.wire.openai_errors import field
+from ipfs_accel.wire.fields import field, seconds
 
 from ._errors import checked
 from ._host import is_cloud
@@ -130,11 +129,8 @@ def _running(item: Json) -> RunningModel:
 
 def _seconds(time: Any) -> int | None:
     """Return an RFC 3339 time as seconds since 1970; None if there is none, as in the year 1."""
-    try:
-        seconds = int(datetime.fromisoformat(time).timestamp())
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return seconds if seconds > 0 else None
+    found = int(seconds(time) or 0)
+    return found if found > 0 else None
 
 
 def healthcheck(endpoint: Endpoint) -> Plan[Health]:

@@ -7,7 +7,8 @@ from typing import Any
 from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import Image, ModerateRequest, ModerateResponse, Moderation
-from ipfs_accel.wire.openai_errors import checked, field
+from ipfs_accel.wire.fields import field
+from ipfs_accel.wire.openai_errors import checked
 
 __all__ = ["bodies", "read"]
 

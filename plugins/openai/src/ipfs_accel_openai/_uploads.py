@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from typing import Any
 
 import attrs
 from ipfs_accel.errors import AccelError
 from ipfs_accel.plans import Flow, Http, HttpRequest, HttpResponse, Plan, post_json, segment
 from ipfs_accel.types import FileInfo, Upload, UploadRequest
+from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.multipart import post_multipart
-from ipfs_accel.wire.openai_errors import checked, field
+from ipfs_accel.wire.openai_errors import checked
 from ipfs_accel.wire.openai_files import file_of
 
 __all__ = ["in_parts"]
@@ -32,7 +34,8 @@ def in_parts(request: UploadRequest, path: Callable[[str], str]) -> Plan[FileInf
                 parts.append((yield Http(send=send, parse=_id)))
         except AccelError:
             headers = (("accept", "application/json"),)
-            yield Http(send=HttpRequest(method="POST", path=path(f"{place}/cancel"), headers=headers), parse=_id)
+            with suppress(AccelError):  # the failure counts, not that of tidying up after it
+                yield Http(send=HttpRequest(method="POST", path=path(f"{place}/cancel"), headers=headers), parse=_id)
             raise
         return Http(send=post_json(path(f"{place}/complete"), {"part_ids": parts}), parse=_made)
 

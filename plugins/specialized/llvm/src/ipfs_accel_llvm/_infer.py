@@ -29,7 +29,8 @@ from ipfs_accel.types import (
     Tensor,
 )
 from ipfs_accel.types._tensors import nested
-from ipfs_accel.wire.openai_errors import checked, field
+from ipfs_accel.wire.fields import field
+from ipfs_accel.wire.openai_errors import checked
 from ipfs_accel.wire.openai_requests import given, wire_messages
 
 from ._servers import Answering

@@ -13,7 +13,8 @@ from ipfs_accel.errors import InvalidRequestError, InvalidResponseError, Overloa
 from ipfs_accel.plans import Endpoint, Flow, Http, HttpResponse, Job, Plan, Ready, post_json
 from ipfs_accel.types import CompletionChoice, CompletionRequest, CompletionResponse, ModelInfo
 from ipfs_accel.wire.assembler import Assembler
-from ipfs_accel.wire.openai_errors import checked, field
+from ipfs_accel.wire.fields import field
+from ipfs_accel.wire.openai_errors import checked
 from ipfs_accel.wire.openai_requests import given
 
 from ._servers import Answering

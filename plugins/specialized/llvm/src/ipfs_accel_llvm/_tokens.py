@@ -17,8 +17,9 @@ from ipfs_accel.types import (
     TokenizeResponse,
 )
 from ipfs_accel.wire import openai_requests as requests
+from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.openai_answers import read_usage
-from ipfs_accel.wire.openai_errors import checked, field
+from ipfs_accel.wire.openai_errors import checked
 
 from ._servers import Answering
 

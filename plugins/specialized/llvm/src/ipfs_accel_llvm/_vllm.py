@@ -8,8 +8,9 @@ from ipfs_accel.capabilities import Support
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.plans import Http, HttpResponse, post_json
 from ipfs_accel.types import ClassifyRequest, ClassifyResponse, EmbedRequest, Label
+from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.openai_answers import read_usage
-from ipfs_accel.wire.openai_errors import checked, field
+from ipfs_accel.wire.openai_errors import checked
 
 from ._servers import Answering
 

@@ -51,8 +51,9 @@ from ipfs_accel.types._messages import sniff_media_type
 from ipfs_accel.wire import openai_answers as dialect
 from ipfs_accel.wire import openai_requests
 from ipfs_accel.wire.assembler import chat_assembler, completion_assembler
+from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.openai_audio import OpenAIAudio
-from ipfs_accel.wire.openai_errors import checked, field
+from ipfs_accel.wire.openai_errors import checked
 
 from . import _answers as answers
 from . import _chat as chats

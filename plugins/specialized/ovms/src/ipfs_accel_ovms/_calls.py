@@ -26,7 +26,8 @@ from ipfs_accel.plans import (
     segment,
 )
 from ipfs_accel.types import ChatResponse
-from ipfs_accel.wire.openai_errors import checked, field
+from ipfs_accel.wire.fields import field
+from ipfs_accel.wire.openai_errors import checked
 from ipfs_accel.wire.openai_responses_answers import ResponseDecoder, assembler, read_response
 from ipfs_accel.wire.sse import SSEDecoder
 

@@ -12,7 +12,8 @@ from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
 from ipfs_accel.plans import HttpRequest, HttpResponse, post_json
 from ipfs_accel.types import PredictRequest, PredictResponse, Tensor, Values
 from ipfs_accel.wire.collector import Collector
-from ipfs_accel.wire.openai_errors import checked, event_object, field
+from ipfs_accel.wire.fields import field
+from ipfs_accel.wire.openai_errors import checked, event_object
 from ipfs_accel.wire.sse import ServerSentEvent
 
 from ._server import Server

@@ -10,7 +10,7 @@ from ipfs_accel.errors import APIStatusError, InvalidResponseError, NotFoundErro
 from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, Plan, Ready, get, post_json
 from ipfs_accel.types import Health, ModelInfo
 from ipfs_accel.wire import openai_answers as answers
-from ipfs_accel.wire.openai_errors import field
+from ipfs_accel.wire.fields import field
 
 from ._predict import metadata
 from ._server import Server, at_root, detect, model_route, need_number, openai_route, root_of, version_of

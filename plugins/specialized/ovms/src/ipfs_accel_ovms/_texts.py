@@ -14,7 +14,8 @@ from ipfs_accel.types import (
     TokenizeRequest,
     TokenizeResponse,
 )
-from ipfs_accel.wire.openai_errors import checked, field
+from ipfs_accel.wire.fields import field
+from ipfs_accel.wire.openai_errors import checked
 
 __all__ = ["one_prompt", "rerank", "tokenize"]
 

@@ -12,7 +12,8 @@ import attrs
 from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
 from ipfs_accel.plans import HttpRequest, HttpResponse, post_json
 from ipfs_accel.types import PredictRequest, PredictResponse, Tensor, Values
-from ipfs_accel.wire.openai_errors import checked, field
+from ipfs_accel.wire.fields import field
+from ipfs_accel.wire.openai_errors import checked
 
 from ._kserve import selected
 from ._specs import ModelSpec, TensorSpec
