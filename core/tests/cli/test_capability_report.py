@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from importlib.resources import files
 from itertools import pairwise
@@ -247,6 +250,39 @@ def test_a_narrow_terminal_gets_several_tables(run: Run, monkeypatch: pytest.Mon
     heads = [line.split() for line in lines if line.strip() in {"ALPHA", "STUDIO"}]
     assert heads == [["ALPHA"], ["STUDIO"]]
     assert max(len(line.rstrip()) for line in lines if "own calls" not in line) <= 30
+
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+NAMES = [f"endpoint{number}" for number in range(12)]
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--virtual-time-budget=9000",
+]
+
+
+@pytest.mark.skipif(BROWSER is None, reason="there is no Chromium on this machine")
+@pytest.mark.parametrize("width", [360, 1280])
+def test_in_a_browser_only_tables_scroll_sideways(width: int, run: Run, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    run("capabilities", "--offline", "--html", str(page), plugins=[Dated(), *map(Mute, NAMES)])
+    # The page allows itself no scripts: it is measured from around it.
+    frame = f'<iframe id="page" width="{width}" height="30000" srcdoc="{html.escape(page.read_text())}"></iframe>'
+    script = "onload = () => document.title = page.contentDocument.documentElement.scrollWidth"
+    outer = tmp_path / "outer.html"
+    outer.write_text(f"<!doctype html><title>-</title>{frame}<script>{script}</script>")
+    command = [
+        str(BROWSER),
+        "--headless",
+        *QUIET,
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--dump-dom",
+        outer.as_uri(),
+    ]
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert dom.partition("<title>")[2].partition("</title>")[0] == str(width)
 
 
 def test_colours_can_be_told_apart_by_light_and_in_the_dark() -> None:
