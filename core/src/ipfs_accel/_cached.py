@@ -56,12 +56,12 @@ class AnswerCache:
             return True
         return request.temperature == 0 or request.seed is not None
 
-    def key_of(self, operation: str, target: Target, request: Request, own_key: str | None) -> str | None:
+    def key_of(self, operation: str, target: Target, request: Request, whose: str | None) -> str | None:
         """Return what an answer is kept under; None for a request that has no equal."""
         endpoint = target.endpoint
         place = (endpoint.name, endpoint.backend, endpoint.base_url, endpoint.options, target.headers)
         try:
-            return digest(self.config.namespace, operation, place, own_key, request)
+            return digest(self.config.namespace, operation, place, whose, request)
         except (TypeError, ValueError):
             return None
 
@@ -103,16 +103,16 @@ def cached(
     endpoint, request, settings = asking
     started = core.clock.now()
     own_key = settings.get("key")
-    secret = None if own_key is None else _revealed(own_key)
+    whose = None if own_key is None else _whose(own_key)
     target = yield from core.target(endpoint)
-    key = cache.key_of(operation, target, request, secret)
+    key = cache.key_of(operation, target, request, whose)
     if key is None:
         return (yield from perform)
     found = yield Run(lambda: cache.get(operation, key))
     how = "exact"
     meaning: _Meaning | None = None
     if found is None and cache.config.semantic is not None and operation == "chat":
-        meaning = yield from _meaning_of(core, cache, cache.config.semantic, (target, request, secret))
+        meaning = yield from _meaning_of(core, cache, cache.config.semantic, (target, request, whose))
         if meaning is not None:
             near = meaning
             found = yield Run(lambda: near.find(cache))
@@ -130,10 +130,11 @@ def cached(
     return answer
 
 
-def _revealed(key: Any) -> str:
+def _whose(key: Any) -> str:
+    """Return what tells a call's own key from others, and is not the key."""
     from ._endpoints import reveal  # noqa: PLC0415 - few calls bring a key
 
-    return reveal(key)
+    return digest(reveal(key))
 
 
 def _told(core: Core, asked: tuple[str, Target, Request], answer: Any, *, how: str, started: float) -> Any:
@@ -174,12 +175,12 @@ def _meaning_of(
     core: Core, cache: AnswerCache, config: SemanticConfig, asked: tuple[Target, Request, str | None]
 ) -> Steps[_Meaning | None]:
     """Turn the last question of a chat into a vector; without one, because of a failure or its form, None."""
-    target, request, secret = asked
+    target, request, whose = asked
     question = semantic.question_of(request)
     if question is None or not isinstance(request, ChatRequest):
         return None
     rest = attrs.evolve(request, messages=request.messages[:-1])
-    part = cache.key_of("chat", target, rest, secret)
+    part = cache.key_of("chat", target, rest, whose)
     try:
         inside = len(core.registry.middleware())  # which has made of the question what it is
         answer = yield from core.whole(ops.EMBED, config.embed, question, {"cache": False}, inside)

@@ -18,7 +18,7 @@ from ._hints import retry_after
 from ._local import way_out
 from ._perform import Outgoing
 from ._pricing import cost_of
-from ._secret import Secret
+from ._secret import Secret, SentHeaders, secrets_in
 from .errors import (
     AccelError,
     APIConnectionError,
@@ -46,9 +46,6 @@ if TYPE_CHECKING:
 __all__ = ["Call", "Journey", "UnsupportedParameterWarning"]
 
 T = TypeVar("T")
-
-SHORTEST_SECRET = 8
-"""Shorter keys are placeholders for servers that want none; hiding those would hide words."""
 
 
 class UnsupportedParameterWarning(UserWarning):
@@ -138,14 +135,14 @@ class Call:
         if send.query:
             url += "?" + urlencode(send.query)
         origin = self.target.origin if send.base_url is None else origin_of(base_url)
-        headers = [*send.headers, *self.target.headers, *further]
+        headers = SentHeaders([*send.headers, *self.target.headers, *further])
         if not any(name.lower() == "user-agent" for name, _ in self.target.headers):
-            headers.insert(0, ("user-agent", _user_agent()))
+            headers.add("user-agent", _user_agent())
         if origin == self.target.origin:
-            headers += self.target.key_headers(origin, self._chosen_key())
+            headers.pairs += self.target.key_headers(origin, self._chosen_key())
         content = send.content
         if content is not None and not isinstance(content, bytes):
-            headers.append(("content-length", str(content.size)))
+            headers.add("content-length", str(content.size))
             if self.on_upload is not None:
                 content = _Watched(content, self.on_upload)
         from ._http import Timeouts  # noqa: PLC0415 - a call that sends nothing does not need the HTTP library
@@ -209,6 +206,8 @@ class Call:
         for name in self.target.backend.info.request_id_headers:
             value = headers.get(name)
             if value is not None:
+                for secret in secrets_in(self.sent_keys, self.target.headers):
+                    value = value.replace(secret, "***")
                 self.request_id = value
                 break
 
@@ -306,12 +305,9 @@ class Call:
         tell(self.listeners, attrs.evolve(record, **known) if known else record)
 
     def conceal(self, error: AccelError) -> None:
-        """Take the keys out of what a server may have repeated."""
-        for key in self.sent_keys:
-            # A key may have several parts, of which a server may repeat any but the id at its beginning.
-            for secret in (key, *key.split(":")[1:]):
-                if len(secret) >= SHORTEST_SECRET:
-                    error.conceal(secret)
+        """Take the keys, and other secrets of the headers, out of what a server may have repeated."""
+        for secret in secrets_in(self.sent_keys, self.target.headers):
+            error.conceal(secret)
 
     def status_error(self, response: HttpResponse) -> APIError:
         """Read a response that is not a success."""

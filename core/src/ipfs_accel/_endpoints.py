@@ -57,7 +57,7 @@ class Target:
     backend: Backend
     endpoint: Endpoint
     origin: str
-    headers: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str], ...] = attrs.field(repr=lambda headers: repr([name for name, _ in headers]))
     timeout: Timeout
     proxy: str | None = attrs.field(default=None, repr=False)
     ca_file: str | None = None

@@ -219,8 +219,7 @@ def _streaming(stream: HttpStream[T], request: Outgoing, call: Call) -> Steps[An
     is_stream = stream.any_type or not kind.startswith(("application/json", "text/html"))
     if 200 <= exchange.status < 300 and is_stream:  # noqa: PLR2004
         return exchange
-    body = yield ReadAll(exchange, MAX_ERROR_BYTES)
-    raise _no_stream(call, HttpResponse(status=exchange.status, headers=exchange.headers, body=body))
+    raise _no_stream(call, (yield ReadAll(exchange, MAX_ERROR_BYTES)))
 
 
 def go_on(reader: Reader[T], send: HttpRequest) -> Steps[None]:

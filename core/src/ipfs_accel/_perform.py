@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeAlias, TypeVar
 
 import attrs
 
 from .errors import ClientClosedError
+from .plans import HttpResponse
 
 if TYPE_CHECKING:
     import anyio
 
     from ._http import AsyncExchange, AsyncTransport, Exchange, Timeouts, Transport  # noqa: F401 - named in strings
     from ._resilience.clock import Clock
+    from ._secret import SentHeaders
     from .plans import Body, Job
 
 __all__ = [
@@ -128,7 +130,7 @@ class Whole:
 
     status: int
     headers: Any
-    body: bytes
+    body: bytes = attrs.field(repr=lambda body: f"<{len(body)} bytes>")
     head_at: float
     connect: float
 
@@ -139,7 +141,7 @@ class Outgoing:
 
     method: str
     url: str
-    headers: Sequence[tuple[str, str]] = attrs.field(repr=False)
+    headers: SentHeaders
     body: bytes | Body | None = attrs.field(repr=False)
     timeouts: Timeouts
 
@@ -199,22 +201,25 @@ class Open:
 
 @attrs.frozen(eq=False)
 class ReadAll:
-    """Read the rest of an exchange that turned out to be no stream; its result is the body."""
+    """Read the rest of an exchange that turned out to be no stream; its result is an `HttpResponse`."""
 
     exchange: Any
     limit: int
 
-    def sync(self, _world: World) -> bytes:
+    def sync(self, _world: World) -> HttpResponse:
         try:
-            return self.exchange.read(self.limit)  # type: ignore[no-any-return]
+            return self._response(self.exchange.read(self.limit))
         finally:
             self.exchange.close()
 
-    async def asynchronous(self, _world: AsyncWorld) -> bytes:
+    async def asynchronous(self, _world: AsyncWorld) -> HttpResponse:
         try:
-            return await self.exchange.read(self.limit)  # type: ignore[no-any-return]
+            return self._response(await self.exchange.read(self.limit))
         finally:
             await self.exchange.close()
+
+    def _response(self, body: bytes) -> HttpResponse:
+        return HttpResponse(status=self.exchange.status, headers=self.exchange.headers, body=body)
 
 
 @attrs.frozen(eq=False)

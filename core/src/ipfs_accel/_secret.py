@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 from .errors import ConfigError
 
-__all__ = ["Secret"]
+__all__ = ["SECRET_NAME", "Secret", "SentHeaders", "secrets_in"]
+
+SHORTEST_SECRET = 8
+"""Shorter keys are placeholders for servers that want none; hiding those would hide words."""
+
+SECRET_NAME = re.compile(r"key|token|secret|password|credential|auth|cookie|session|signature", re.IGNORECASE)
+"""What the name of a header or setting has in it whose value is not to be shown."""
 
 
 class Secret:
@@ -60,3 +68,34 @@ class _Lost(Secret):
         raise ConfigError(
             "this key went through a pickle, which never holds keys", hint="configure the key where it is used"
         )
+
+
+class SentHeaders:
+    """The headers of a request as it goes out, the key among them.
+
+    No list: what reports errors with the variables of their frames looks into lists, and takes anything else as it
+    shows itself.
+    """
+
+    __slots__ = ("pairs",)
+
+    def __init__(self, pairs: list[tuple[str, str]]) -> None:
+        self.pairs = pairs
+
+    def add(self, name: str, value: str) -> None:
+        """Add one."""
+        self.pairs.append((name, value))
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self.pairs)
+
+    def __repr__(self) -> str:
+        return f"SentHeaders({', '.join([name for name, _ in self.pairs])})"
+
+
+def secrets_in(keys: Iterable[str], headers: Iterable[tuple[str, str]]) -> list[str]:
+    """Return what of a request no error, record or log may repeat, though a server does: keys and other credentials."""
+    # A key may have several parts, of which a server may repeat any but the id at its beginning.
+    sent = [secret for key in keys for secret in (key, *key.split(":")[1:])]
+    sent += [value for name, value in headers if SECRET_NAME.search(name)]
+    return [secret for secret in sent if len(secret) >= SHORTEST_SECRET]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import click
 from ipfs_accel._config import Config, EndpointConfig
 from ipfs_accel._endpoints import Target
 from ipfs_accel._paths import config_dir
+from ipfs_accel._secret import SECRET_NAME
 from ipfs_accel.errors import AccelError
 
 from ._command import Group, State, pass_state
@@ -22,7 +22,6 @@ from ._output import emit, note, table, write_line
 
 __all__ = ["config", "config_path"]
 
-_SECRET_NAME = re.compile(r"key|token|secret|password|authorization|cookie", re.IGNORECASE)
 _PLAIN_FIELDS = ("default_model", "on_unsupported", "timeout", "proxy", "ca_file")
 _TABLES = ("retry", "limits", "breaker", "cache", "telemetry")
 _NO_SECRETS = {"key_env", "key_policy", "tokens_per_minute"}
@@ -163,7 +162,7 @@ def _text(name: str, value: Any) -> str | None:
     if value is None:
         return None
     last = name.rpartition(".")[2]
-    if name.startswith("headers.") or (_SECRET_NAME.search(last) and last not in _NO_SECRETS):
+    if name.startswith("headers.") or (SECRET_NAME.search(last) and last not in _NO_SECRETS):
         return "set"
     if isinstance(value, str):
         return masked_url(value)

@@ -8,7 +8,7 @@ import ssl
 import threading
 import time
 import warnings
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from types import SimpleNamespace
 from typing import Any, Self
 
@@ -92,7 +92,7 @@ class AsyncTransport:
         self,
         method: str,
         url: str,
-        headers: Sequence[tuple[str, str]],
+        headers: Iterable[tuple[str, str]],
         body: bytes | Iterable[bytes] | AsyncIterable[bytes] | None,
         timeouts: Timeouts,
     ) -> AsyncExchange:

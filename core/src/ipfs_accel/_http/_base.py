@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import re
 import socket
 import ssl
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,11 @@ if not TYPE_CHECKING and _library == "httpx2":
     import httpcore2 as http  # noqa: TID251 - as below
 else:
     import httpcore as http  # noqa: TID251 - this package is the one that may
+
+# Its log of every step shows headers as they come, in which a server may repeat a key: who wants it has to ask for it.
+_log = logging.getLogger(http.__name__)
+if _log.level == logging.NOTSET:
+    _log.setLevel(logging.WARNING)
 
 __all__ = [
     "Body",
@@ -242,7 +248,7 @@ def _ascii_host(host: str) -> bytes:
 
 
 def build_request(
-    method: str, target: Target, headers: Sequence[tuple[str, str]], body: Any, timeouts: Timeouts
+    method: str, target: Target, headers: Iterable[tuple[str, str]], body: Any, timeouts: Timeouts
 ) -> tuple[Any, bool]:
     """Return a request of the library, and whether it can be sent twice.
 

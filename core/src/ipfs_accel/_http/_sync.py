@@ -7,7 +7,7 @@ import ssl
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any, Self
 
@@ -49,7 +49,7 @@ class Transport:
         self,
         method: str,
         url: str,
-        headers: Sequence[tuple[str, str]],
+        headers: Iterable[tuple[str, str]],
         body: bytes | Iterable[bytes] | None,
         timeouts: Timeouts,
     ) -> Exchange:
