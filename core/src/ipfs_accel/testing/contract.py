@@ -40,6 +40,7 @@ from ipfs_accel.types import Answer, Timeout
 
 from . import stream_rules
 from .faults import FAULTS, Fault
+from .mangled import mangled
 from .purity import no_io, pure_hooks
 from .raw_server import Connection, RawServer
 from .replies import Reply, chunk, json_reply
@@ -66,6 +67,7 @@ _ERROR_BODIES = (
     b"<p>no",
 )
 _NONSENSE = (b"{}", b"[]", b"[{}]", b"null", b"true", b'"text"', b'{"error": null}')
+_MANGLED = 16  # answers with something wrong, for each exchange
 _SOON = 30.0  # no fault lasts that long, on however slow a machine
 
 
@@ -201,6 +203,15 @@ class BackendContract:
         assert stream_rules.without_call(found.answer) == stream_rules.without_call(expected.answer)
         assert found.events == expected.events
 
+    def test_heartbeats_between_frames_mean_nothing(self, stream: Exchange) -> None:
+        """Comments and empty lines, which keep connections open, change nothing."""
+        expected = self._run("sync", stream)
+        *before, last = stream.replies
+        beating = attrs.evolve(last, pieces=tuple([last.heartbeat + piece for piece in last.pieces]))
+        found = self._run("sync", attrs.evolve(stream, replies=(*before, beating)))
+        assert stream_rules.without_call(found.answer) == stream_rules.without_call(expected.answer)
+        assert found.events == expected.events
+
     def test_a_stream_that_was_cut_is_no_answer(self, stream: Exchange) -> None:
         """Wherever a server ends a stream early, but properly, the caller is told."""
         *before, last = stream.replies
@@ -232,6 +243,14 @@ class BackendContract:
         with replying_anew(subject, [Reply(pieces=(body,)) for body in _NONSENSE]) as (server, steps):
             outcome = subject.run("sync", exchange, server.url, calls=steps)
         assert len(outcome.errors) + len(outcome.answers) == len(_NONSENSE)
+
+    def test_whatever_a_member_holds_is_no_crash(self, exchange: Exchange) -> None:
+        """An answer with one member of another type, or without it, gives a typed error, or an answer."""
+        subject = self.subject()
+        variants = list(mangled(exchange.replies, _MANGLED))
+        with replying(subject, *[reply for replies in variants for reply in replies]) as server:
+            outcome = subject.run("sync", exchange, server.url, calls=len(variants))
+        assert len(outcome.errors) + len(outcome.answers) == len(variants)
 
     # faults
 

@@ -20,7 +20,6 @@ from ._answers import (
     TokenizeResponse,
     TokenLogprob,
     Tried,
-    Usage,
 )
 from ._events import (
     AudioDelta,
@@ -72,6 +71,7 @@ from ._requests import (
     Tool,
     TranscribeOptions,
 )
+from ._usage import Usage
 
 if TYPE_CHECKING:
     from ._files import FileInfo as FileInfo

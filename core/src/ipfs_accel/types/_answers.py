@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import attrs
 
 from ._messages import Message, ToolCall
+from ._usage import Usage
 
 if TYPE_CHECKING:
     from ipfs_accel._headers import Headers
@@ -17,39 +18,7 @@ if TYPE_CHECKING:
 else:
     Vector = array
 
-
-@attrs.frozen(kw_only=True)
-class Usage:
-    """Tokens of a call; None where the provider does not tell.
-
-    Attributes:
-        input_tokens: All tokens of the prompt, cached ones included.
-        output_tokens: All generated tokens, reasoning included.
-        cached_input_tokens: Prompt tokens that came from the provider's cache.
-        cache_write_input_tokens: Prompt tokens that were written to it.
-        reasoning_tokens: Generated tokens that were reasoning.
-        audio_input_tokens: Prompt tokens that were sound.
-        audio_output_tokens: Generated tokens that were sound.
-        image_input_tokens: Prompt tokens that were pictures, where they cost something else than text.
-        image_output_tokens: Generated tokens that were pictures.
-    """
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cached_input_tokens: int | None = None
-    cache_write_input_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    audio_input_tokens: int | None = None
-    audio_output_tokens: int | None = None
-    image_input_tokens: int | None = None
-    image_output_tokens: int | None = None
-
-    @property
-    def total_tokens(self) -> int | None:
-        """Input and output together, or None if either is unknown."""
-        if self.input_tokens is None or self.output_tokens is None:
-            return None
-        return self.input_tokens + self.output_tokens
+_UNKNOWN = Usage()
 
 
 @attrs.frozen(kw_only=True)
@@ -245,7 +214,7 @@ class ChatResponse(Answer):
     id: str | None = None
     model: str | None = None
     choices: tuple[Choice, ...]
-    usage: Usage = Usage()
+    usage: Usage = _UNKNOWN
     extra: Mapping[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
 
     @property
@@ -306,7 +275,7 @@ class CompletionResponse(Answer):
     id: str | None = None
     model: str | None = None
     choices: tuple[CompletionChoice, ...]
-    usage: Usage = Usage()
+    usage: Usage = _UNKNOWN
     extra: Mapping[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
 
     @property
@@ -332,7 +301,7 @@ class EmbedResponse(Answer):
 
     vectors: tuple[Vector, ...] = attrs.field(repr=lambda vectors: f"<{len(vectors)} vectors>")
     model: str | None = None
-    usage: Usage = Usage()
+    usage: Usage = _UNKNOWN
 
     def numpy(self) -> Any:
         """Return a float32 array of shape (inputs, dimensions); needs numpy."""
@@ -368,7 +337,7 @@ class RerankResponse(Answer):
 
     results: tuple[RankedDocument, ...]
     model: str | None = None
-    usage: Usage = Usage()
+    usage: Usage = _UNKNOWN
 
 
 @attrs.frozen(kw_only=True)

@@ -11,8 +11,8 @@ from typing import Literal, TypeAlias
 
 import attrs
 
-from ._answers import Usage
 from ._messages import Part
+from ._usage import Usage
 
 BlockType: TypeAlias = Literal["text", "reasoning", "refusal", "tool_call", "audio", "opaque"]
 

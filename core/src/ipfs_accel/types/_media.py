@@ -8,10 +8,11 @@ from typing import Any
 
 import attrs
 
-from ._answers import Answer, Usage
+from ._answers import Answer
 from ._files import Upload
 from ._messages import Image
 from ._requests import Request
+from ._usage import Usage
 
 
 @attrs.frozen(kw_only=True)

@@ -7,7 +7,8 @@ from typing import Any
 
 import attrs
 
-from ._answers import Timing, Tried, Usage
+from ._answers import Timing, Tried
+from ._usage import Usage
 
 
 @attrs.frozen(kw_only=True)

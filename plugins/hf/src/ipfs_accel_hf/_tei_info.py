@@ -8,7 +8,7 @@ from ipfs_accel.capabilities import Support
 from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import Health, ModelInfo
-from ipfs_accel.wire.fields import field
+from ipfs_accel.wire.fields import field, optional
 
 __all__ = ["read_info", "read_version"]
 
@@ -40,7 +40,7 @@ def read_info(response: HttpResponse) -> ModelInfo:
     has = _KINDS.get(kind, frozenset())
     features = {name: Support("yes" if name in has else "no", "server") for name in sorted(_ALL)}
     return ModelInfo(
-        id=body.get("served_model_name") or field(body, "model_id", str),
+        id=optional(body, "served_model_name", str) or field(body, "model_id", str),
         category=kind or None,
         context_window=field(body, "max_input_length", int),
         input_modalities=frozenset({"text"}),
