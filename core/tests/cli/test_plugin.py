@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,19 @@ def test_a_new_backend_passes_its_tests_as_it_is(run: Run, tmp_path: Path, wire:
     assert "failed" not in done.stdout
 
 
+def test_new_middleware_passes_its_tests_and_is_found_as_it_is(run: Run, tmp_path: Path) -> None:
+    result = run(*NEW, "acme-guard", "--middleware", "--into", str(tmp_path), "--json")
+    assert result.exit_code == 0, result.output
+    folder = tmp_path / "ipfs-accel-acme-guard"
+    environ = {**os.environ, "PYTHONPATH": str(folder / "src")}
+    command = [sys.executable, "-m", "pytest", "-q"]
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, "3 passed" in done.stdout) == (0, True), done.stdout
+    settings = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    assert settings["entry-points"] == {"ipfs_accel.middleware": {"acme-guard": "ipfs_accel_acme_guard:AcmeGuard"}}
+    assert "[plugins.options.acme-guard]" in (folder / "README.md").read_text()
+
+
 def test_one_that_speaks_openai_is_short(run: Run, tmp_path: Path) -> None:
     run(*NEW, "acme", "--into", str(tmp_path), "--base-url", "http://127.0.0.1:8080/")
     module = (tmp_path / "ipfs-accel-acme" / "src" / "ipfs_accel_acme" / "__init__.py").read_text()
@@ -40,10 +54,11 @@ def test_one_that_speaks_openai_is_short(run: Run, tmp_path: Path) -> None:
     ("arguments", "code", "sentence"),
     [
         (("openai",), 2, "'openai' belongs to the distribution ipfs-accel-openai"),
-        (("Acme",), 2, "'Acme' is no name for a backend"),
-        (("../up",), 2, "'../up' is no name for a backend"),
-        (("class",), 2, "'class' is no name for a backend"),
+        (("Acme",), 2, "'Acme' is no name for a plugin"),
+        (("../up",), 2, "'../up' is no name for a plugin"),
+        (("class",), 2, "'class' is no name for a plugin"),
         (("acme", "--base-url", 'http://x"y'), 2, "is not a URL"),
+        (("acme", "--middleware", "--wire", "own"), 2, "--middleware and --wire exclude each other"),
     ],
 )
 def test_names_that_cannot_be(run: Run, tmp_path: Path, arguments: tuple[str, ...], code: int, sentence: str) -> None:

@@ -56,7 +56,7 @@ _SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "keys": ("_keys", "Store, list and remove keys."),
         "config": ("_config", "Show every setting and where it is from."),
         "doctor": ("_doctor", "Examine the installation."),
-        "plugin": ("_plugin", "Begin a backend of your own."),
+        "plugin": ("_plugin", "Begin a backend or middleware of your own."),
         "completion": ("_completion", "Print a completion script for a shell."),
     },
 }
