@@ -92,10 +92,12 @@ class _Layer:
         return found
 
     def events(self, events: Iterable[Any], *, is_end: bool) -> Steps[list[Any]]:
-        handed: list[Any] = []
-        for event in events:
-            found = yield from self._call("rewrite_event", event=event)
-            handed += [event] if found is None else self._listed("rewrite_event", found)
+        handed = [*events]
+        if "rewrite_event" in self.middleware.hooks:
+            handed = []
+            for event in events:
+                found = yield from self._call("rewrite_event", event=event)
+                handed += [event] if found is None else self._listed("rewrite_event", found)
         if is_end:
             found = yield from self._call("end_stream")
             handed += self._listed("end_stream", () if found is None else found)

@@ -51,11 +51,14 @@ def budget(**settings: Any) -> Budget:
         (record(operation="embed", usage=Usage(input_tokens=7)), Spent(0.25, 7)),
         (record(operation="list_files", usage=None, cost=None), Spent()),
         (record(error="RateLimitError", usage=None, cost=None, tried=(tried(maybe_billed=False),)), Spent()),
-        (record(cost=None), Spent(0.0, 42, 1)),
-        (record(usage=Usage()), Spent(0.25, 0, 1)),
-        (record(is_abandoned=True, usage=Usage(input_tokens=30), cost=None), Spent(0.0, 30, 1)),
-        (record(error="APITimeoutError", usage=None, cost=None, tried=(tried(maybe_billed=True),)), Spent(unknown=1)),
-        (record(tried=(tried(maybe_billed=True), tried(maybe_billed=True))), Spent(0.25, 42, 2)),
+        (record(cost=None), Spent(0.0, 42, 1, 0)),
+        (record(usage=Usage()), Spent(0.25, 0, 0, 1)),
+        (record(is_abandoned=True, usage=Usage(input_tokens=30), cost=None), Spent(0.0, 30, 1, 1)),
+        (
+            record(error="APITimeoutError", usage=None, cost=None, tried=(tried(maybe_billed=True),)),
+            Spent(0.0, 0, 1, 1),
+        ),
+        (record(tried=(tried(maybe_billed=True), tried(maybe_billed=True))), Spent(0.25, 42, 2, 2)),
         (record(tried=(tried("claude", maybe_billed=True),)), Spent(0.25, 42)),
         (record(operation="moderate", usage=Usage(input_tokens=1), cost=None), Spent(0.0, 1)),
         (record(endpoint="ollama", cost=None), Spent(0.0, 42)),
@@ -63,16 +66,30 @@ def budget(**settings: Any) -> Budget:
     ],
 )
 def test_what_a_call_counts_for(told: CallRecord, counted: Spent) -> None:
-    limited = budget(usd=9.0, tokens=900, free=("moderate", "ollama", "openai/free"))
+    limited = budget(usd=9.0, free=("moderate", "ollama", "openai/free"))
     limited.call_finished(told)
     assert limited.spent() == counted
 
 
-def test_what_nobody_knows_counts_for_what_the_settings_say() -> None:
-    limited = budget(usd=9.0, tokens=900, unknown_usd=0.5, unknown_tokens=100)
-    limited.call_finished(record(is_abandoned=True, usage=None, cost=None))
-    limited.call_finished(record(cost=None))
-    assert limited.spent() == Spent(1.0, 142)
+@pytest.mark.parametrize("settings", [{"usd": 1.0, "unknown_usd": 0.5}, {"tokens": 200, "unknown_tokens": 80}])
+def test_what_nobody_knows_counts_for_what_the_settings_say(settings: dict[str, Any]) -> None:
+    limited = budget(**settings)
+    lost = record(is_abandoned=True, usage=None, cost=None)
+    limited.call_finished(lost)
+    limited.rewrite_request(ASKED)
+    limited.call_finished(lost)
+    limited.call_finished(record())
+    with pytest.raises(BudgetExceededError, match=r"is used up: (1\.25 were spent|202 were used)"):
+        limited.rewrite_request(ASKED)
+
+
+def test_settings_may_say_later_what_nobody_knew_before(tmp_path: Path) -> None:
+    file = str(tmp_path / "spent")
+    strict = budget(usd=9.0, file=file)
+    strict.call_finished(record(is_abandoned=True, usage=None, cost=None))
+    with pytest.raises(BudgetExceededError):
+        strict.rewrite_request(ASKED)
+    budget(usd=9.0, file=file, unknown_usd=0.5).rewrite_request(ASKED)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +106,13 @@ def test_what_nobody_knows_counts_for_what_the_settings_say() -> None:
             {"usd": 9.0},
             record(cost=None),
             "the budget cannot tell what was spent: nobody knows what 1 of the calls cost",
-            "name the model's prices in [endpoints.NAME.models]",
+            "set unknown_usd in [plugins.options.budget]",
+        ),
+        (
+            {"tokens": 900},
+            record(is_abandoned=True, usage=None, cost=None),
+            "the budget cannot tell what was used: nobody knows the tokens of 1 of the calls",
+            "set unknown_tokens in [plugins.options.budget]",
         ),
     ],
 )

@@ -136,32 +136,37 @@ class Budget:
         lost = sum(each.maybe_billed for each in own) + record.is_abandoned
         usage = record.usage
         tokens = 0 if usage is None else (usage.input_tokens or 0) + (usage.output_tokens or 0)
-        spent = Spent(record.cost or 0.0, tokens)
         # Operations that use no tokens, such as a list of files, have no usage at all.
         is_answer = record.error is None and usage is not None and not record.is_abandoned
         names = {record.endpoint, f"{record.endpoint}/{record.model}", record.operation}
-        if self.usd is not None and names.isdisjoint(self.free):
-            times = lost + (is_answer and record.cost is None)
-            spent = spent.with_unknown("usd", times, self.unknown_usd)
-        if self.tokens is not None:
-            times = lost + (is_answer and tokens == 0)
-            spent = spent.with_unknown("tokens", times, self.unknown_tokens)
-        return spent
+        return Spent(
+            usd=record.cost or 0.0,
+            tokens=tokens,
+            unpriced=lost + (is_answer and record.cost is None) if names.isdisjoint(self.free) else 0,
+            uncounted=lost + (is_answer and tokens == 0),
+        )
 
     def _refusal(self, spent: Spent) -> BudgetExceededError | None:
         if self._trouble is not None:
             message = f"the budget cannot be kept, so nothing goes out: {self._trouble}"
             return BudgetExceededError(message, hint=f"look at the file {self.file}")
         when = " a day" if self.daily else ""
-        if self.usd is not None and spent.usd >= self.usd:
-            message = f"the budget of {self.usd:g} US dollars{when} is used up: {spent.usd:.4g} were spent"
-        elif self.tokens is not None and spent.tokens >= self.tokens:
-            message = f"the budget of {self.tokens} tokens{when} is used up: {spent.tokens} were used"
-        elif spent.unknown:
+        usd = spent.usd + spent.unpriced * (self.unknown_usd or 0.0)
+        tokens = spent.tokens + spent.uncounted * (self.unknown_tokens or 0)
+        if self.usd is not None and usd >= self.usd:
+            message = f"the budget of {self.usd:g} US dollars{when} is used up: {usd:.4g} were spent"
+        elif self.tokens is not None and tokens >= self.tokens:
+            message = f"the budget of {self.tokens} tokens{when} is used up: {tokens} were used"
+        elif self.usd is not None and self.unknown_usd is None and spent.unpriced:
             return BudgetExceededError(
-                f"the budget cannot tell what was spent: nobody knows what {spent.unknown} of the calls cost",
-                hint="name the model's prices in [endpoints.NAME.models], what costs nothing in free, "
-                "or what such a call counts for in unknown_usd or unknown_tokens",
+                f"the budget cannot tell what was spent: nobody knows what {spent.unpriced} of the calls cost",
+                hint="set unknown_usd in [plugins.options.budget] to what such a call counts for, name what costs "
+                "nothing in free, or name the model's prices in [endpoints.NAME.models]",
+            )
+        elif self.tokens is not None and self.unknown_tokens is None and spent.uncounted:
+            return BudgetExceededError(
+                f"the budget cannot tell what was used: nobody knows the tokens of {spent.uncounted} of the calls",
+                hint="set unknown_tokens in [plugins.options.budget] to what such a call counts for",
             )
         else:
             return None

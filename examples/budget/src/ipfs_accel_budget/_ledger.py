@@ -19,21 +19,32 @@ class Spent:
     Attributes:
         usd: US dollars.
         tokens: Input and output together.
-        unknown: Calls whose cost nobody knows, and for which the settings name none.
+        unpriced: How often something went out whose cost nobody knows.
+        uncounted: Likewise, whose tokens nobody knows.
     """
 
     usd: float = 0.0
     tokens: int = 0
-    unknown: int = 0
+    unpriced: int = 0
+    uncounted: int = 0
 
     def __add__(self, other: Spent) -> Spent:
-        return Spent(self.usd + other.usd, self.tokens + other.tokens, self.unknown + other.unknown)
+        return Spent(*[mine + theirs for mine, theirs in zip(attrs.astuple(self), attrs.astuple(other), strict=True)])
 
-    def with_unknown(self, field: str, times: int, each: float | None) -> Spent:
-        """Return it with what is assumed for what nobody knows; without an assumption that is counted as unknown."""
-        if each is None:
-            return attrs.evolve(self, unknown=max(self.unknown, times))
-        return attrs.evolve(self, **{field: getattr(self, field) + times * each})
+
+_CREATE = """
+CREATE TABLE IF NOT EXISTS spent (
+    period TEXT PRIMARY KEY, usd REAL, tokens INTEGER, unpriced INTEGER, uncounted INTEGER
+)
+"""
+_SELECT = "SELECT usd, tokens, unpriced, uncounted FROM spent WHERE period = ?"
+_ADD = """
+INSERT INTO spent VALUES (?, ?, ?, ?, ?) ON CONFLICT (period) DO UPDATE SET
+    usd = usd + excluded.usd,
+    tokens = tokens + excluded.tokens,
+    unpriced = unpriced + excluded.unpriced,
+    uncounted = uncounted + excluded.uncounted
+"""
 
 
 class Ledger:
@@ -67,7 +78,7 @@ class FileLedger(Ledger):
             sqlite3.Error: The file cannot be read.
         """
         with closing(self._open()) as table:
-            row = table.execute("SELECT usd, tokens, unknown FROM spent WHERE period = ?", (period,)).fetchone()
+            row = table.execute(_SELECT, (period,)).fetchone()
         return Spent() if row is None else Spent(*row)
 
     def add(self, period: str, more: Spent) -> None:
@@ -77,15 +88,9 @@ class FileLedger(Ledger):
             sqlite3.Error: The file cannot be written.
         """
         with closing(self._open()) as table, table:
-            table.execute(
-                "INSERT INTO spent VALUES (?, ?, ?, ?) ON CONFLICT (period) DO UPDATE SET"
-                " usd = usd + excluded.usd, tokens = tokens + excluded.tokens, unknown = unknown + excluded.unknown",
-                (period, *attrs.astuple(more)),
-            )
+            table.execute(_ADD, (period, *attrs.astuple(more)))
 
     def _open(self) -> sqlite3.Connection:
         table = sqlite3.connect(self._path, timeout=5)
-        table.execute(
-            "CREATE TABLE IF NOT EXISTS spent (period TEXT PRIMARY KEY, usd REAL, tokens INTEGER, unknown INTEGER)"
-        )
+        table.execute(_CREATE)
         return table
