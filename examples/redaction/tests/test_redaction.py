@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import time
 from typing import Any
@@ -11,9 +12,9 @@ import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ipfs_accel import AsyncClient, CacheConfig, Client, Config, Image, Message
+from ipfs_accel import AsyncClient, CacheConfig, Client, Config, EndpointConfig, Image, Message
 from ipfs_accel.errors import ConfigError
-from ipfs_accel.testing import Echo
+from ipfs_accel.testing import Connection, Echo, json_reply, serve, sse_reply
 from ipfs_accel.testing.stream_rules import check
 from ipfs_accel.types import TextDelta, ToolCall, ToolCallDelta
 from ipfs_accel_redaction import Redaction, UnseenError
@@ -86,6 +87,31 @@ def run(operation: str, echo: Echo, *middleware: Any, **arguments: Any) -> tuple
         answer = made.response if operation == "stream" else made
     assert anyio.run(awaited) == (events, answer)
     return events, answer
+
+
+@pytest.mark.parametrize("operation", ["chat", "stream"])
+def test_nothing_that_was_found_is_on_the_wire(operation: str) -> None:
+    done = {"index": 0, "finish_reason": "stop"}
+    if operation == "chat":
+        reply = json_reply({"choices": [{**done, "message": {"role": "assistant", "content": "To [EMAIL_1]"}}]})
+    else:
+        pieces = [{"choices": [{"index": 0, "delta": {"content": piece}}]} for piece in ("To [EM", "AIL_", "1]")]
+        reply = sse_reply(*pieces, {"choices": [{**done, "delta": {}}]})
+
+    def handle(connection: Connection) -> None:
+        while connection.request() is not None:
+            connection.send(reply.sent())
+
+    with serve(handle) as server:
+        endpoint = EndpointConfig(backend="openai", base_url=server.url, key="test")
+        config = Config(environ={}, endpoints={"here": endpoint})
+        with Client(config, middleware=[Redaction()]) as client:
+            found: Any = getattr(client, operation)("here/m", TEXT, user="ada@example.com")
+            answer = found if operation == "chat" else found.read()
+    assert answer.text == "To ada@example.com"
+    sent = json.loads(server.bodies[0])
+    assert (sent["messages"][0]["content"], sent["user"]) == (HIDDEN, "[EMAIL_1]")
+    assert b"ada@" not in server.bodies[0]
 
 
 @pytest.mark.parametrize("operation", ["chat", "stream"])
