@@ -572,7 +572,7 @@ def test_results_before_a_batch_is_over_and_without_any(client: Client, httpserv
     httpserver.expect_ordered_request("/v1/batches/b").respond_with_json(
         {**BATCH, "output_file_id": None, "error_file_id": None}
     )
-    with pytest.raises(e.InvalidRequestError, match="in_progress"):
+    with pytest.raises(e.ConflictError, match="in_progress"):
         client.batch_results("openai", "b").read()
     assert client.batch_results("openai", "b").read().succeeded == 0
 

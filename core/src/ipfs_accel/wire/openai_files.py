@@ -22,7 +22,6 @@ from ipfs_accel.plans import (
     Job,
     LocalStream,
     Plan,
-    Ready,
     StreamFlow,
     StreamPlan,
     get,
@@ -49,6 +48,7 @@ from ipfs_accel.types._jobs import BatchStatus
 
 from .collector import Collector, download
 from .fields import field
+from .lists import Page, check_over, paged
 from .multipart import post_multipart
 from .ndjson import NDJSONDecoder
 from .openai_answers import chat_of, completion_of, embeddings_of
@@ -162,8 +162,7 @@ class OpenAIFiles(Routes):
 
         def steps() -> Generator[Any, Any, StreamPlan[BatchSummary]]:
             state: Batch = yield self.get_batch(endpoint, batch)
-            if not state.is_over:
-                raise InvalidRequestError(f"batch: {batch!r} is {state.status}; its results come when it is over")
+            check_over(state)
             read = _line_reader(self.batch_reader(field(state.raw, "endpoint", str)))
             failed, answered = state.raw.get("error_file_id"), state.raw.get("output_file_id")
             first: tuple[BatchResult, ...] = ()
@@ -278,24 +277,17 @@ def _problem(problem: Any) -> str:
 def _paged(path: str, read: Callable[[Any], Any], limit: int | None, *, has_pages: bool) -> Flow[tuple[Any, ...]]:
     """Plan the reading of a list that goes on after the last id of each page."""
 
-    def page(response: HttpResponse) -> tuple[list[Any], str | None]:
+    def parse(response: HttpResponse) -> Page[Any]:
         body = checked(response.json())
         found = [read(item) for item in field(body, "data", list)]
-        return found, (body.get("last_id") or found[-1].id) if body.get("has_more") and found else None
+        goes_on = has_pages and body.get("has_more") and found
+        return found, (body.get("last_id") or found[-1].id) if goes_on else None
 
-    def steps() -> Generator[Any, Any, Plan[tuple[Any, ...]]]:
-        found: list[Any] = []
-        after: str | None = None
-        while limit is None or len(found) < limit:
-            size = _PAGE if limit is None else min(_PAGE, limit - len(found))
-            query = (("limit", str(size)), *((("after", after),) if after else ()))
-            items, after = yield Http(send=get(path, query=query if has_pages else ()), parse=page)
-            found += items
-            if after is None or not has_pages:
-                break
-        return Ready(value=tuple(found[:limit]))
+    def page(size: int, after: str | None) -> Http[Page[Any]]:
+        query = (("limit", str(size)), *((("after", after),) if after else ()))
+        return Http(send=get(path, query=query if has_pages else ()), parse=parse)
 
-    return Flow(steps=steps)
+    return paged(page, limit=limit, most=_PAGE)
 
 
 def _line_reader(read: Callable[[Json], Answer]) -> Callable[[Any], BatchResult]:

@@ -7,12 +7,13 @@ from collections.abc import Generator
 from typing import Any
 
 from ipfs_accel import _json
-from ipfs_accel.errors import APIError, ConflictError, InvalidRequestError, StreamIncomplete
+from ipfs_accel.errors import APIError, InvalidRequestError, StreamIncomplete
 from ipfs_accel.plans import Endpoint, Http, HttpResponse, HttpStream, Pairs, Plan, StreamFlow, StreamPlan, segment
 from ipfs_accel.types import Batch, BatchItem, BatchRequest, BatchResult, BatchSummary, ChatRequest
 from ipfs_accel.types._jobs import BatchStatus
 from ipfs_accel.wire.collector import Collector
 from ipfs_accel.wire.fields import field, optional, seconds
+from ipfs_accel.wire.lists import check_over
 from ipfs_accel.wire.ndjson import NDJSONDecoder
 
 from . import _limits as limits
@@ -101,11 +102,7 @@ def results(endpoint: Endpoint, batch: str) -> StreamPlan[BatchSummary]:
 
     def steps() -> Generator[Plan[Any], Any, StreamPlan[BatchSummary]]:
         state: Batch = yield one(endpoint, batch)
-        if not state.is_over:
-            raise ConflictError(
-                f"the batch {batch!r} is {state.status}: its results come when it is over",
-                hint="ask for the batch again later",
-            )
+        check_over(state)
         return HttpStream(
             send=ask(endpoint, path, accept="application/x-jsonl"),
             frames=lambda: NDJSONDecoder(max_event_bytes=MAX_LINE_BYTES),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ipfs_accel.errors import InvalidResponseError
-from ipfs_accel.plans import Endpoint, Flow, Http, HttpRequest, HttpResponse, Pairs, Plan, Ready, post_json
+from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, Pairs, Plan, post_json
 from ipfs_accel.wire.fields import field
+from ipfs_accel.wire.lists import Page, paged
 
 from ._requests import NEWEST
 
@@ -45,29 +45,19 @@ def listed(
 ) -> Plan[tuple[T, ...]]:
     """Plan GET of a list, page by page, at most `limit` items of it."""
 
-    def parse(response: HttpResponse) -> tuple[list[T], Pairs]:
+    def parse(response: HttpResponse) -> Page[T]:
         body = response.json()
         return [read(item) for item in field(body, "data", list)], _next_page(body)
 
-    def steps() -> Generator[Plan[Any], Any, Ready[tuple[T, ...]]]:
-        found: list[T] = []
-        size = MAX_PAGE if limit is None else min(limit, MAX_PAGE)
-        after: Pairs = ()
-        while True:
-            send = ask(endpoint, path, query=(("limit", str(size)), *query, *after))
-            items, following = yield Http(send=send, parse=parse)
-            found += items
-            if not following or (limit is not None and len(found) >= limit):
-                return Ready(value=tuple(found[:limit]))
-            if following == after:
-                raise InvalidResponseError(f"the list at {path} does not go on: its next page is the same again")
-            after = following
+    def page(size: int, after: Pairs | None) -> Http[Page[T]]:
+        send = ask(endpoint, path, query=(("limit", str(size)), *query, *(after or ())))
+        return Http(send=send, parse=parse)
 
-    return Flow(steps=steps)
+    return paged(page, limit=limit, most=MAX_PAGE)
 
 
-def _next_page(body: dict[str, Any]) -> Pairs:
+def _next_page(body: dict[str, Any]) -> Pairs | None:
     """Return the query of the next page; files have another one than the rest."""
     if body.get("next_page"):
         return (("page", field(body, "next_page", str)),)
-    return (("after_id", field(body, "last_id", str)),) if body.get("has_more") else ()
+    return (("after_id", field(body, "last_id", str)),) if body.get("has_more") else None

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from ipfs_accel import _json
-from ipfs_accel.errors import APIError, ConflictError, InvalidRequestError, InvalidResponseError, StreamIncomplete
+from ipfs_accel.errors import APIError, InvalidRequestError, InvalidResponseError, StreamIncomplete
 from ipfs_accel.plans import (
     Endpoint,
     Flow,
@@ -36,6 +36,7 @@ from ipfs_accel.types import (
 from ipfs_accel.types._jobs import BatchStatus
 from ipfs_accel.wire.collector import Collector
 from ipfs_accel.wire.fields import field, optional, seconds
+from ipfs_accel.wire.lists import check_over
 from ipfs_accel.wire.ndjson import NDJSONDecoder
 
 from . import _embed, _files
@@ -160,11 +161,7 @@ def results(endpoint: Endpoint, batch: str) -> StreamPlan[BatchSummary]:
 
     def steps() -> Generator[Plan[Any], Any, StreamPlan[BatchSummary]]:
         state: Batch = yield one(endpoint, batch)
-        if not state.is_over:
-            raise ConflictError(
-                f"the batch {batch!r} is {state.status}: its results come when it is over",
-                hint="ask for the batch again later",
-            )
+        check_over(state)
         output = _output(state.raw)
 
         def assembler() -> Collector[BatchSummary]:

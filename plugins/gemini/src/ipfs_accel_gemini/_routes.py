@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -18,17 +18,16 @@ from ipfs_accel.errors import (
 from ipfs_accel.hookspecs import KeyHeader
 from ipfs_accel.plans import (
     Endpoint,
-    Flow,
     Http,
     HttpRequest,
     HttpResponse,
     Pairs,
     Plan,
-    Ready,
     post_json,
     segment,
 )
 from ipfs_accel.wire.fields import optional
+from ipfs_accel.wire.lists import Page, paged
 
 from ._errors import error_of
 
@@ -223,23 +222,12 @@ def listed(
         most: How many a page may have.
     """
 
-    def parse(response: HttpResponse) -> tuple[list[T], str | None]:
+    def parse(response: HttpResponse) -> Page[T]:
         body = checked(response)
-        return [read(item) for item in optional(body, name, list) or ()], optional(body, "nextPageToken", str)
+        return [read(item) for item in optional(body, name, list) or ()], optional(body, "nextPageToken", str) or None
 
-    def steps() -> Generator[Plan[Any], Any, Ready[tuple[T, ...]]]:
-        found: list[T] = []
-        size = most if limit is None else min(limit, most)
-        token: str | None = None
-        while True:
-            more: Pairs = (("pageToken", token),) if token else ()
-            send = ask(endpoint, path, query=(("pageSize", str(size)), *more))
-            items, following = yield Http(send=send, parse=parse)
-            found += items
-            if not following or (limit is not None and len(found) >= limit):
-                return Ready(value=tuple(found[:limit]))
-            if following == token:
-                raise InvalidResponseError(f"the list at {path} does not go on: its next page is the same again")
-            token = following
+    def page(size: int, token: str | None) -> Http[Page[T]]:
+        more: Pairs = (("pageToken", token),) if token else ()
+        return Http(send=ask(endpoint, path, query=(("pageSize", str(size)), *more)), parse=parse)
 
-    return Flow(steps=steps)
+    return paged(page, limit=limit, most=most)
