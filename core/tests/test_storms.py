@@ -156,6 +156,36 @@ def test_slow_streams_that_hold_all_connections() -> None:
         assert client._world.transport.stats().active == 0
 
 
+@pytest.mark.parametrize("operation", ["chat", "stream"])
+def test_an_error_is_told_however_much_a_server_says_of_it(operation: str, world: World) -> None:
+    def loud(connection: Connection) -> None:
+        connection.send(b"HTTP/1.1 503 Busy\r\nretry-after: 7\r\ntransfer-encoding: chunked\r\n\r\n")
+        while True:
+            connection.send(b"100000\r\n" + b"x" * 0x100000 + b"\r\n")
+
+    with scripted(loud) as server:
+        error = outcome(world, server, operation, endpoint={"retry": RetryConfig(attempts=1)})
+    assert (type(error), error.status, error.retry_after) == (e.OverloadedError, 503, 7.0)
+    assert len(repr(vars(error))) < 5000
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nx: " + b"y" * 400_000, b"x: y\r\n" * 60_000])
+def test_a_head_without_end_is_told_as_such(head: bytes, world: World) -> None:
+    with scripted(lambda connection: connection.send(b"HTTP/1.1 200 OK\r\n" + head)) as server:
+        error = outcome(world, server)
+    assert (type(error), error.attempts, error.retryable) == (e.APIConnectionError, 1, False)
+    assert "sent a head that is longer than" in str(error)
+
+
+def test_a_body_in_tiny_pieces_takes_no_more_room_than_one_in_large_ones(world: World) -> None:
+    body = b'{"answer": "' + b"x" * 200_000 + b'", "used": 1}'
+    pieces = b"".join([b"2\r\n" + body[at : at + 2] + b"\r\n" for at in range(0, len(body) - 1, 2)])
+    rest = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body) % 2, body[-1:]) if len(body) % 2 else b"0\r\n\r\n"
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    with scripted(head + pieces + rest) as server:
+        assert outcome(world, server).text == "x" * 200_000
+
+
 def test_a_stream_that_is_kept_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Assembler, "max_bytes", 100_000)
 

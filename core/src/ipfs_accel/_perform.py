@@ -161,7 +161,7 @@ class Send:
         exchange: Exchange = self.request.send(world.transport)
         head_at = world.clock.now()
         try:
-            body = exchange.read(self.limit)
+            body = exchange.read(self.limit, may_cut=_is_error(exchange))
         finally:
             exchange.close()
         return _whole(exchange, body, head_at)
@@ -170,10 +170,15 @@ class Send:
         exchange: AsyncExchange = await self.request.send(world.transport)
         head_at = world.clock.now()
         try:
-            body = await exchange.read(self.limit)
+            body = await exchange.read(self.limit, may_cut=_is_error(exchange))
         finally:
             await exchange.close()
         return _whole(exchange, body, head_at)
+
+
+def _is_error(exchange: Exchange | AsyncExchange) -> bool:
+    """Whether the status says all that counts, so that the end of a long body may be missing."""
+    return exchange.status >= 400  # noqa: PLR2004
 
 
 def _whole(exchange: Exchange | AsyncExchange, body: bytes, head_at: float) -> Whole:
@@ -208,13 +213,13 @@ class ReadAll:
 
     def sync(self, _world: World) -> HttpResponse:
         try:
-            return self._response(self.exchange.read(self.limit))
+            return self._response(self.exchange.read(self.limit, may_cut=_is_error(self.exchange)))
         finally:
             self.exchange.close()
 
     async def asynchronous(self, _world: AsyncWorld) -> HttpResponse:
         try:
-            return self._response(await self.exchange.read(self.limit))
+            return self._response(await self.exchange.read(self.limit, may_cut=_is_error(self.exchange)))
         finally:
             await self.exchange.close()
 

@@ -285,17 +285,21 @@ class AsyncExchange:
     def read_timeout(self, seconds: float | None) -> None:
         self._line.read_timeout = seconds
 
-    async def read(self, limit: int) -> bytes:
+    async def read(self, limit: int, *, may_cut: bool = False) -> bytes:
         """Return the whole body and give the connection back; as `Exchange.read`."""
-        pieces: list[bytes] = []
-        size = 0
+        first, rest = b"", bytearray()
         async for piece in self:
-            size += len(piece)
-            if size > limit:
+            # Not a list: a server may send two bytes at a time, and each would take the room of fifty.
+            if first:
+                rest += piece
+            else:
+                first = piece
+            if len(first) + len(rest) > limit:
                 await self._end(reusable=False)
+                if may_cut:
+                    return (first + rest)[:limit]
                 raise too_long(self._line, limit, self.status)
-            pieces.append(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return first + rest if rest else first
 
     def chunks(self) -> AsyncIterator[bytes]:
         """Return an iterator over the body as it comes."""

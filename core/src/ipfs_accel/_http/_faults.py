@@ -37,6 +37,7 @@ _CERTIFICATE_HINTS = {
     64: "the host in base_url has to be one that the certificate names",
 }
 _MAX_WRAPPINGS = 10
+_LONG_HEAD = 100_000
 _TLS_HINT = "check that the URL's scheme and port are right: this may be a server that speaks plain http"
 
 
@@ -79,7 +80,7 @@ def _timed_out(error: BaseException, line: LineState) -> APITimeoutError:
 
 
 def _seconds(limit: float | None) -> str:
-    return "the limit" if limit is None else f"{limit:g} s"
+    return "the limit" if limit is None else f"{round(limit, 2):g} s"
 
 
 def _not_connected(error: BaseException, line: LineState) -> APIConnectionError:
@@ -101,7 +102,7 @@ def _not_connected(error: BaseException, line: LineState) -> APIConnectionError:
     else:
         reason = _system_says(cause)
         if cause.errno in {errno.EMFILE, errno.ENFILE}:
-            context["hint"] = "raise the limit of open files (ulimit -n), or lower `max_connections`"
+            context["hint"] = "raise the limit of open files (ulimit -n), or let calls wait: limits.max_concurrent"
     return APIConnectionError(f"could not connect to {line.target.name}: {reason}", **context)
 
 
@@ -145,6 +146,8 @@ def _malformed(_error: BaseException, line: LineState) -> APIConnectionError:
     elif line.eof:
         what = "in the middle of the answer's head" if line.received else "without an answer"
         sentence = f"{line.target.name} closed the connection {what}"
+    elif line.received > _LONG_HEAD and not line.has_head:
+        sentence = f"{line.target.name} sent a head that is longer than {line.received // 1000} kB"
     else:
         what = "sent a body that breaks the rules of HTTP" if line.has_head else "does not answer in HTTP/1.1"
         sentence = f"{line.target.name} {what}"
@@ -179,7 +182,7 @@ def pool_timeout(limit: int, active: int, seconds: float | None) -> PoolTimeoutE
         f"no connection became free within {_seconds(seconds)}: all {limit} are in use ({active} open exchanges)",
         phase="pool",
         sent=False,
-        hint="close streams that are no longer read, or raise `max_connections`",
+        hint="close streams that are no longer read, or let calls wait in a queue: limits.max_concurrent",
     )
 
 

@@ -228,26 +228,31 @@ class Exchange:
         found: ssl.SSLObject | ssl.SSLSocket | None = self._line.stream.get_extra_info("ssl_object")
         return found
 
-    def read(self, limit: int) -> bytes:
+    def read(self, limit: int, *, may_cut: bool = False) -> bytes:
         """Return the whole body and give the connection back.
 
         Args:
             limit: In bytes, after decompression.
+            may_cut: Whether a longer body is cut there instead of refused.
 
         Raises:
             InvalidResponseError: The body is longer, or encoded in a way that was not asked for.
             APIConnectionError: It is cut or malformed.
             APITimeoutError: A limit was reached.
         """
-        pieces: list[bytes] = []
-        size = 0
+        first, rest = b"", bytearray()
         for piece in self:
-            size += len(piece)
-            if size > limit:
+            # Not a list: a server may send two bytes at a time, and each would take the room of fifty.
+            if first:
+                rest += piece
+            else:
+                first = piece
+            if len(first) + len(rest) > limit:
                 self._end(reusable=False)
+                if may_cut:
+                    return (first + rest)[:limit]
                 raise too_long(self._line, limit, self.status)
-            pieces.append(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return first + rest if rest else first
 
     def chunks(self) -> Iterator[bytes]:
         """Return an iterator over the body as it comes."""
