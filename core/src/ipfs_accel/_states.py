@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ._endpoints import Target
     from ._resilience.gate import QueueState
     from ._resilience.keypool import KeyState
+    from ._usage import UsageTotal
 
 __all__ = ["BreakerState", "EndpointState", "isolate", "reload_keys", "restore", "states"]
 
@@ -47,6 +48,7 @@ class EndpointState:
         keys: Its keys, if it has several.
         queue: What goes on at its limits; None if it has none.
         retry_tokens: What is left of the budget for retries.
+        usage: What its calls came to so far, by model: answered, failed, cached, tokens, costs.
     """
 
     active: int
@@ -55,14 +57,19 @@ class EndpointState:
     keys: tuple[KeyState, ...]
     queue: QueueState | None
     retry_tokens: int
+    usage: tuple[UsageTotal, ...]
 
 
 def states(core: Core) -> dict[str, EndpointState]:
     """Return what is known of the endpoints that were used."""
-    return {name: _state(target) for name, target in sorted(core.targets().items())}
+    totals = core.ledger.totals()
+    return {
+        name: _state(target, tuple([total for total in totals if total.endpoint == name]))
+        for name, target in sorted(core.targets().items())
+    }
 
 
-def _state(target: Target) -> EndpointState:
+def _state(target: Target, usage: tuple[UsageTotal, ...]) -> EndpointState:
     guard = target.guard
     now = guard.clock.now()
     breakers = {}
@@ -82,6 +89,7 @@ def _state(target: Target) -> EndpointState:
         keys=() if guard.pool is None else guard.pool.states(),
         queue=None if guard.gate is None else guard.gate.state(),
         retry_tokens=guard.budget.tokens,
+        usage=usage,
     )
 
 

@@ -70,11 +70,15 @@ class _Base:
         return self._core.registry.middleware_records()
 
     def usage(self) -> tuple[UsageTotal, ...]:
-        """Return what this client's calls have used so far, by endpoint and model."""
+        """Return what this client's calls have used so far, by endpoint and model; `states` has it with the rest."""
         return self._core.ledger.totals()
 
     def states(self) -> dict[str, EndpointState]:
-        """Return what this client knows of the endpoints that it used: breakers, keys, queues, retry budgets."""
+        """Return what this client knows of the endpoints that it used, in one place.
+
+        How they are now (breakers, keys, queues, the retry budget), and what their calls came to. All of it belongs to
+        this client and ends with it.
+        """
         from ._states import states  # noqa: PLC0415 - few programs ask
 
         return states(self._core)

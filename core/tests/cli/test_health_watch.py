@@ -14,6 +14,8 @@ import anyio
 import pytest
 from ipfs_accel._cli._command import State
 from ipfs_accel._cli._health import Changes, Screen, watch
+from ipfs_accel._resilience.keypool import KeyState
+from ipfs_accel._states import BreakerState, EndpointState
 from ipfs_accel.types import Health
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
@@ -35,11 +37,15 @@ class Rounds:
     def __init__(self, *rounds: dict[str, Health]) -> None:
         self.rounds = list(rounds)
         self.asked: list[Any] = []
+        self.known: dict[str, EndpointState] = {}
         self.slept: list[float] = []
 
     async def healthcheck_all(self, names: Any) -> dict[str, Health]:
         self.asked.append(names)
         return self.rounds.pop(0)
+
+    def states(self) -> dict[str, EndpointState]:
+        return self.known
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -69,6 +75,25 @@ def test_a_pipe_gets_a_line_per_change(capsys: pytest.CaptureFixture[str]) -> No
         "2027-01-15T12:00:21Z\tb\tok\tacme 1\t10 ms\tload 1",
     ]
     assert (rounds.slept, rounds.asked) == ([7.0] * 4, [("a", "b")] * 4)
+
+
+def test_what_is_in_the_way_of_calls_is_told_beside(capsys: pytest.CaptureFixture[str]) -> None:
+    down = BreakerState(state="open", calls=20, failure_rate=1.0, slow_rate=0.0, retry_after=5.0)
+    keys = (_key("key-1", "out"), _key("key-2", "ready"), _key("key-3", "cooling"))
+    state = EndpointState(
+        active=1, is_isolated=True, breakers={"m": down}, keys=keys, queue=None, retry_tokens=500, usage=()
+    )
+    rounds = Rounds({"a": OK, "b": OK})
+    rounds.known = {"a": state}
+    rounds.watch(Changes(State(), raw=False), ("a", "b"))
+    assert capsys.readouterr().out.splitlines() == [
+        "2027-01-15T12:00:00Z\ta\tok\tacme 1\t10 ms\tload 1; isolated, m: open, key-1: out, key-3: cooling",
+        "2027-01-15T12:00:00Z\tb\tok\tacme 1\t10 ms\tload 1",
+    ]
+
+
+def _key(name: str, state: Any) -> KeyState:
+    return KeyState(id=name, state=state, ready_in=None, active=0, uses=1, failures=1, input_tokens=0, output_tokens=0)
 
 
 def test_json_gets_an_object_per_change(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,11 +8,12 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import click
 
 from ipfs_accel._client import AsyncClient, Client
+from ipfs_accel._states import EndpointState
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel.errors import InvalidRequestError, PluginError
 from ipfs_accel.types import Health
@@ -24,6 +25,8 @@ from ._output import emit, is_terminal, repaint, table, table_text, write_line
 from ._values import plain
 
 __all__ = ["Changes", "Screen", "health", "watch"]
+
+States: TypeAlias = Mapping[str, EndpointState]
 
 _TITLES = ("endpoint", "status", "server", "took", "detail")
 _LEAST_SECONDS = 0.1
@@ -46,6 +49,8 @@ def _seconds(value: str) -> float:
     cls=Command,
     short_help="Check whether endpoints can serve.",
     help="Check each ENDPOINT; without one, all, side by side. The exit code is 6 if one that was named is not ok. "
+    "What keeps calls of this process from an endpoint, such as a key that was refused, is told beside; what other "
+    "programs have isolated, or count as down, they alone know. "
     "With --watch the check is repeated until Ctrl-C: a terminal shows a table that is kept up to date, a pipe gets a "
     "line when an endpoint's state changes, with --json as one JSON object.",
     examples=(
@@ -74,27 +79,41 @@ def health(state: State, endpoints: tuple[str, ...], interval: float | None, raw
     with state.client() as client:
         _check_names(client, endpoints)
         found = client.healthcheck_all(endpoints or None)
-        states = {name: plain(known) for name, known in client.states().items()}
+        states = client.states()
     emit(
         state,
-        {"health": {name: {**_document(each, raw=raw), "state": states.get(name)} for name, each in found.items()}},
-        lambda: table(state, _TITLES, _rows(found)),
+        {"health": {name: _document(each, states.get(name), raw=raw) for name, each in found.items()}},
+        lambda: table(state, _TITLES, _rows(found, states)),
     )
     if any(not found[name].ok for name in endpoints):
         raise click.exceptions.Exit(_failures.UNAVAILABLE)
 
 
-def _document(each: Health, *, raw: bool) -> dict[str, Any]:
-    return {"ok": each.ok, **plain(each, raw=raw)}
+def _document(each: Health, known: EndpointState | None, *, raw: bool) -> dict[str, Any]:
+    return {"ok": each.ok, **plain(each, raw=raw), "state": None if known is None else plain(known)}
 
 
-def _rows(found: Mapping[str, Health]) -> list[tuple[Any, ...]]:
-    return [(name, *_facts(each)) for name, each in found.items()]
+def _rows(found: Mapping[str, Health], states: States) -> list[tuple[Any, ...]]:
+    return [(name, *_facts(each, states.get(name))) for name, each in found.items()]
 
 
-def _facts(each: Health) -> tuple[Any, ...]:
+def _facts(each: Health, known: EndpointState | None) -> tuple[Any, ...]:
     took = None if each.latency is None else f"{each.latency * 1000:.0f} ms"
-    return each.status, each.server, took, each.detail
+    said = [text for text in (each.detail, _in_the_way(known)) if text]
+    return each.status, each.server, took, "; ".join(said) or None
+
+
+def _in_the_way(known: EndpointState | None) -> str | None:
+    """Return what keeps calls from an endpoint that may be well, as a few words."""
+    if known is None:
+        return None
+    parts = ["isolated"] if known.is_isolated else []
+    parts += [f"{model}: {each.state}" for model, each in known.breakers.items() if each.state != "closed"]
+    parts += [f"{key.id}: {key.state}" for key in known.keys if key.state != "ready"]
+    waiting = 0 if known.queue is None else sum(known.queue.waiting.values())
+    if waiting:
+        parts.append(f"{waiting} calls wait")
+    return ", ".join(parts) or None
 
 
 def _check_names(client: Client | AsyncClient, names: Iterable[str]) -> None:
@@ -108,8 +127,8 @@ def _check_names(client: Client | AsyncClient, names: Iterable[str]) -> None:
 class View(Protocol):
     """What shows the checks."""
 
-    def show(self, found: Mapping[str, Health], now: float) -> None:
-        """Show one check of all endpoints, made at a time in seconds since 1970."""
+    def show(self, found: Mapping[str, Health], states: States, now: float) -> None:
+        """Show one check of all endpoints, made at a time in seconds since 1970, and what is known of them since."""
         ...
 
 
@@ -121,11 +140,11 @@ class Screen:
         self._interval = interval
         self._height = 0
 
-    def show(self, found: Mapping[str, Health], now: float) -> None:
+    def show(self, found: Mapping[str, Health], states: States, now: float) -> None:
         """Write the table in the place of the last one."""
         here = datetime.fromtimestamp(now).astimezone()
         head = f"{here:%H:%M:%S}, every {self._interval:g} s until Ctrl-C\n"
-        self._height = repaint(head + table_text(self._state, _TITLES, _rows(found)), self._height)
+        self._height = repaint(head + table_text(self._state, _TITLES, _rows(found, states)), self._height)
 
 
 class Changes:
@@ -136,20 +155,21 @@ class Changes:
         self._raw = raw
         self._last: dict[str, tuple[Any, ...]] = {}
 
-    def show(self, found: Mapping[str, Health], now: float) -> None:
+    def show(self, found: Mapping[str, Health], states: States, now: float) -> None:
         """Write what is new."""
         time_of_check = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%dT%H:%M:%SZ}"
         for name, each in found.items():
             # What a server that is well tells beside, such as its load, changes all the time.
-            known = (each.status, each.server, None if each.ok else each.detail)
+            state = states.get(name)
+            known = (each.status, each.server, None if each.ok else each.detail, _in_the_way(state))
             if self._last.get(name) == known:
                 continue
             self._last[name] = known
             if self._state.json:
-                document = {"time": time_of_check, "endpoint": name, **_document(each, raw=self._raw)}
+                document = {"time": time_of_check, "endpoint": name, **_document(each, state, raw=self._raw)}
                 write_line(json.dumps(document, ensure_ascii=False, allow_nan=False))
             else:
-                table(self._state, ("time", *_TITLES), [(time_of_check, name, *_facts(each))])
+                table(self._state, ("time", *_TITLES), [(time_of_check, name, *_facts(each, state))])
 
 
 async def watch(
@@ -165,7 +185,7 @@ async def watch(
     names = None if endpoints is None else tuple(endpoints)
     while True:
         found = await client.healthcheck_all(names)
-        view.show(found, clock())
+        view.show(found, client.states(), clock())
         await sleep(interval)
 
 
