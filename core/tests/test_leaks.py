@@ -21,6 +21,7 @@ from ipfs_accel import (
     AsyncClient,
     BatchingConfig,
     BreakerConfig,
+    CacheConfig,
     Client,
     Config,
     EndpointConfig,
@@ -40,7 +41,7 @@ BUDGET = RetryConfig().budget
 HANGS = streamed("a", end=False)
 
 
-def endpoint(**more: Any) -> dict[str, Any]:
+def endpoint(cache: CacheConfig | None = None, **more: Any) -> dict[str, Any]:
     """Return the arguments of a client whose endpoint has everything that a call can take."""
     values = {
         "key": ["sk-first-key-1", "sk-second-key-2"],
@@ -49,7 +50,7 @@ def endpoint(**more: Any) -> dict[str, Any]:
         "batching": BatchingConfig(max_wait=0.3),
         "retry": RetryConfig(base=30.0, throttle_base=30.0, max_wait=30.0),
     }
-    return {"config": Config(environ={}), "endpoints": {"acme": EndpointConfig(**{**values, **more})}}
+    return {"config": Config(environ={}, cache=cache), "endpoints": {"acme": EndpointConfig(**{**values, **more})}}
 
 
 class Late(Clock):
@@ -272,6 +273,33 @@ def _settled(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.005)
+
+
+# forks
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_locks_that_threads_of_the_parent_hold_do_not_stop_a_forked_child(tmp_path: Path) -> None:
+    cache = CacheConfig(path=str(tmp_path / "answers"), sampled=True)
+    with scripted(fine("parent"), fine("child")) as server, made(Client, server, cache=cache) as client:
+        assert client.chat("acme/m", "q").text == "parent"
+        guard = client._core.targets()["acme"].guard
+        held = [client._core.ledger, client._core.cache.store, client._world, client._world.transport._pool]
+        held += [guard.budget, guard.gate, guard.pool, guard.batcher, guard.breaker("m")]
+        for each in held:
+            each._lock.acquire()
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                code = 0 if client.chat("acme/m", "another", timeout=20).text == "child" else 2
+            finally:
+                os._exit(code)
+        for each in held:
+            each._lock.release()
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        nothing_is_held(client)
 
 
 # ends

@@ -8,26 +8,21 @@ pieces.
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeAlias, TypeVar
 
 import attrs
 
-from .errors import ClientClosedError
 from .plans import HttpResponse
 
 if TYPE_CHECKING:
-    import anyio
-
     from ._http import AsyncExchange, AsyncTransport, Exchange, Timeouts, Transport  # noqa: F401 - named in strings
-    from ._resilience.clock import Clock
     from ._secret import SentHeaders
+    from ._worlds import AsyncWorld, World
     from .plans import Body, Job
 
 __all__ = [
-    "AsyncWorld",
     "Effect",
     "Next",
     "Open",
@@ -40,16 +35,12 @@ __all__ = [
     "Steps",
     "Wait",
     "Whole",
-    "World",
     "aperform",
     "perform",
 ]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-C = TypeVar("C")
-
-MAX_THREADS = 32
 
 
 class Effect(Protocol):
@@ -65,58 +56,6 @@ class Effect(Protocol):
 
 
 Steps: TypeAlias = Generator[Effect, Any, T]
-
-
-class _World(Generic[C]):
-    """What either world works with; the transport is made, and the HTTP library loaded, for the first request.
-
-    Args:
-        connect: Makes the transport.
-        clock: The client's.
-    """
-
-    def __init__(self, connect: Callable[[], C], clock: Clock) -> None:
-        self.clock = clock
-        self._connect = connect
-        self._transport: C | None = None
-        self._is_closed = False
-        self._lock = threading.Lock()
-
-    @property
-    def transport(self) -> C:
-        """The connections.
-
-        Raises:
-            ClientClosedError: There are none any more.
-        """
-        if self._transport is None:
-            with self._lock:
-                if self._is_closed:
-                    raise ClientClosedError("this client is closed")
-                if self._transport is None:
-                    self._transport = self._connect()
-        return self._transport
-
-    def end(self) -> C | None:
-        """Make no transport from now on; returns the one to be closed, if there is one."""
-        with self._lock:
-            self._is_closed = True
-        return self._transport
-
-
-class World(_World["Transport"]):
-    """What the synchronous world works with."""
-
-
-class AsyncWorld(_World["AsyncTransport"]):
-    """What the asynchronous world works with."""
-
-    @functools.cached_property
-    def threads(self) -> anyio.CapacityLimiter:
-        """The bound of blocking functions at work."""
-        from anyio import CapacityLimiter  # noqa: PLC0415 - few calls need threads
-
-        return CapacityLimiter(MAX_THREADS)
 
 
 @attrs.frozen(kw_only=True)

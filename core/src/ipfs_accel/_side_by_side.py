@@ -11,7 +11,7 @@ from ._perform import Steps, aperform, perform
 from .errors import AccelError
 
 if TYPE_CHECKING:
-    from ._perform import AsyncWorld, World
+    from ._worlds import AsyncWorld, World
 
 __all__ = ["MAX_GATHERED", "Gather"]
 

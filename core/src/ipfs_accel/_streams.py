@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
-from typing import Any, Generic, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar
 
 from ._execute import DRAIN_SECONDS, go_on
-from ._perform import AsyncWorld, Shut, Steps, World, aperform, perform
+from ._perform import Shut, Steps, aperform, perform
 from ._reader import Reader
 from .errors import StreamIncomplete
 from .types import TextDelta
+
+if TYPE_CHECKING:
+    from ._worlds import AsyncWorld, World
 
 __all__ = ["AsyncStream", "Stream"]
 

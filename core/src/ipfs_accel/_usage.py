@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from . import _json
+from ._fork import renewed_after_fork
 from .errors import ConfigError
 
 __all__ = ["Ledger", "UsageTotal", "read_log", "totals"]
@@ -65,6 +66,11 @@ class Ledger:
     def __init__(self, path: str | Path | None = None) -> None:
         self._path = None if path is None else Path(path).expanduser()
         self._totals: dict[tuple[str, str], UsageTotal] = {}
+        self.after_fork()
+        renewed_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Have a lock that nobody holds."""
         self._lock = threading.Lock()
 
     def answered(self, operation: str, endpoint: str, model: str, usage: Any, cost: float | None) -> None:

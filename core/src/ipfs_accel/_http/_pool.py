@@ -7,16 +7,15 @@ handed to the first of them directly, so that nobody can overtake and no wake-up
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import attrs
 
+from ipfs_accel._fork import renewed_after_fork
 from ipfs_accel.errors import ClientClosedError
 
 __all__ = ["NEW", "Line", "New", "Pool", "PoolStats", "Waiter"]
@@ -94,7 +93,7 @@ class Pool(Generic[L]):
         self._by_age: OrderedDict[L, None] = OrderedDict()
         self._waiters: OrderedDict[Waiter[L], None] = OrderedDict()
         self._orphans: deque[L] = deque()
-        _pools.add(self)
+        renewed_after_fork(self)
 
     def take(self, key: str, waiter: Waiter[L] | None = None) -> L | New | None:
         """Return an idle line or the grant for a new one; at the limit queue the waiter and return None."""
@@ -249,15 +248,3 @@ class Pool(Generic[L]):
                 self._lock.release()
             for waiter in woken:
                 waiter.wake()
-
-
-_pools: weakref.WeakSet[Pool[Any]] = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for pool in list(_pools):
-        pool.after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ipfs_accel._fork import renewed_after_fork
+
 __all__ = ["AnswerStore"]
 
 BUSY_SECONDS = 1.0
@@ -55,10 +57,15 @@ class AnswerStore:
         self._max_bytes = max_bytes
         self._now = now
         self._complain = complain
-        self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._process = 0
         self._has_complained = False
+        self.after_fork()
+        renewed_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Have a lock that nobody holds; the connection is told to be the parent's by its process."""
+        self._lock = threading.Lock()
 
     def get(self, key: str) -> str | None:
         """Return what is kept under a key, None if nothing that is whole and good is."""

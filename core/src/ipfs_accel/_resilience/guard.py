@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ipfs_accel._fork import renewed_after_fork
 from ipfs_accel.errors import (
     APIConnectionError,
     InternalServerError,
@@ -65,10 +64,10 @@ class Guard:
         self.generation = 0
         self._settings = settings
         self._keys = keys
-        self.start_anew()
-        _guards.add(self)
+        self.after_fork()
+        renewed_after_fork(self)
 
-    def start_anew(self) -> None:
+    def after_fork(self) -> None:
         """Forget all calls: in a forked child they are the parent's, and so are locks that somebody held."""
         settings, clock = self._settings, self.clock
         self.generation += 1
@@ -111,18 +110,6 @@ class Guard:
     def breakers(self) -> dict[str, Breaker]:
         """Return the breakers of the models that were called so far."""
         return dict(self._breakers)
-
-
-_guards: weakref.WeakSet[Guard] = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for guard in list(_guards):
-        guard.start_anew()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 class Hold:
