@@ -18,6 +18,8 @@ from ipfs_accel import errors as e
 from ipfs_accel_llvm import _engine
 from ipfs_accel_llvm._gguf import context_length, metadata
 
+from conftest import free_port
+
 pytest.importorskip("xllamacpp", reason="xllamacpp, the engine, has no wheel for this platform")
 
 SEEDED: dict[str, Any] = {"max_tokens": 8, "seed": 5}
@@ -112,6 +114,18 @@ def test_models_and_health(client: Client) -> None:
     assert health.ok
     assert "in process" in (health.server or "")
     assert client.healthcheck("server").status == "unreachable"
+
+
+def test_an_endpoint_of_vllm_is_a_server_and_nothing_else(tiny_gguf: Path) -> None:
+    with Client(endpoints={"vllm": EndpointConfig(base_url=f"http://127.0.0.1:{free_port()}")}) as client:
+        assert client.healthcheck("vllm").status == "unreachable"
+        with pytest.raises(e.APIConnectionError):
+            client.chat(f"vllm/{tiny_gguf}", "Hi", max_tokens=1)
+    with (
+        pytest.raises(e.ConfigError, match="models_dir"),
+        Client(endpoints={"vllm": EndpointConfig(options={"models_dir": str(tiny_gguf.parent)})}) as client,
+    ):
+        client.list_models("vllm")
 
 
 def test_the_calls_of_llama_cpp(client: Client, tiny_gguf: Path) -> None:

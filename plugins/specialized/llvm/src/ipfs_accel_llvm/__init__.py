@@ -54,7 +54,7 @@ from ipfs_accel.wire.sse import SSEDecoder
 
 from . import _infer, _models, _more_calls, _shortfin, _tokens, _vllm
 from ._calls import CALLS
-from ._options import Options
+from ._options import Options, ServerOptions
 from ._reach import reach
 from ._servers import Answering, adapt, lost, refused
 
@@ -64,23 +64,12 @@ T = TypeVar("T")
 
 
 class LLVM:
-    """One plugin object; the alias `vllm` is another with another usual place."""
+    """One plugin object; `vllm` is another, with another usual place, and of servers alone."""
 
     api_version = 1
 
-    def __init__(
-        self, name: str, base_url: str, base_url_env: tuple[str, ...], key_env: tuple[str, ...], local: LocalServer
-    ) -> None:
-        self.info = BackendInfo(
-            name=name,
-            title="Servers of local models, and llama.cpp in process",
-            base_url=base_url,
-            base_url_env=base_url_env,
-            local=local,
-            key_env=key_env,
-            options=Options,
-            read_error=read_error,
-        )
+    def __init__(self, info: BackendInfo) -> None:
+        self.info = info
 
     @hookimpl
     def describe(self) -> BackendInfo:
@@ -280,21 +269,31 @@ def _chat_body(server: Answering, request: ChatRequest, *, stream: bool) -> dict
 
 
 backend = LLVM(
-    "llvm",
-    "http://127.0.0.1:8080",
-    ("LLVM_BASE_URL", "LLVM_API_URL"),
-    ("LLVM_API_KEY", "LLAMA_API_KEY"),
-    LocalServer(
-        program="llama-server",
-        start="llama-server -m model.gguf",
-        install="https://github.com/ggml-org/llama.cpp",
-        otherwise="name a GGUF file to run in this process: llvm/path/to/model.gguf",
-    ),
+    BackendInfo(
+        name="llvm",
+        title="Servers of local models, and llama.cpp in process",
+        base_url="http://127.0.0.1:8080",
+        base_url_env=("LLVM_BASE_URL", "LLVM_API_URL"),
+        key_env=("LLVM_API_KEY", "LLAMA_API_KEY"),
+        local=LocalServer(
+            program="llama-server",
+            start="llama-server -m model.gguf",
+            install="https://github.com/ggml-org/llama.cpp",
+            otherwise="name a GGUF file to run in this process: llvm/path/to/model.gguf",
+        ),
+        options=Options,
+        read_error=read_error,
+    )
 )
 vllm_backend = LLVM(
-    "vllm",
-    "http://127.0.0.1:8000",
-    ("VLLM_BASE_URL", "VLLM_API_URL"),
-    ("VLLM_API_KEY",),
-    LocalServer(program="vllm", start="vllm serve MODEL", install="https://docs.vllm.ai"),
+    BackendInfo(
+        name="vllm",
+        title="vLLM and other servers of local models",
+        base_url="http://127.0.0.1:8000",
+        base_url_env=("VLLM_BASE_URL", "VLLM_API_URL"),
+        key_env=("VLLM_API_KEY",),
+        local=LocalServer(program="vllm", start="vllm serve MODEL", install="https://docs.vllm.ai"),
+        options=ServerOptions,
+        read_error=read_error,
+    )
 )

@@ -14,7 +14,7 @@ from ipfs_accel.types import Health, ModelInfo
 from ipfs_accel.wire import openai_answers as answers
 
 from . import _infer, _shortfin, _vllm
-from ._reach import local_models, reach
+from ._reach import has_engine, local_models, reach
 from ._servers import HAS, Answering, detect
 
 __all__ = ["health_steps", "list_steps", "show_steps"]
@@ -125,8 +125,8 @@ def health_steps(endpoint: Endpoint) -> Generator[Any, Any, Any]:
         server = yield from detect(endpoint)
         return Ready(value=(yield from _health(server)))
     except APIConnectionError as error:
-        engine = _engine_version()
-        if not endpoint.at_default_url or engine is None:
+        engine = _engine_version() if has_engine(endpoint) and endpoint.at_default_url else None
+        if engine is None:
             raise
         detail = f"no server at {endpoint.base_url} ({error.message}); GGUF files run in this process"
         return Ready(value=Health(status="ok", server=f"llama.cpp in process, xllamacpp {engine}", detail=detail))

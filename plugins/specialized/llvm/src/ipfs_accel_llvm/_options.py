@@ -7,14 +7,14 @@ from typing import Literal, TypeAlias
 
 import attrs
 
-__all__ = ["Options", "ServerKind"]
+__all__ = ["Options", "ServerKind", "ServerOptions"]
 
 ServerKind: TypeAlias = Literal["auto", "llama.cpp", "vllm", "mlc", "llama-cpp-python", "infer", "shortfin", "other"]
 
 
 @attrs.frozen(kw_only=True)
-class Options:
-    """Settings of an llvm endpoint; all but the first five are for models that run in this process.
+class ServerOptions:
+    """Settings of an endpoint that is a server.
 
     Attributes:
         server: Which server answers; auto asks it.
@@ -23,6 +23,20 @@ class Options:
         chats: For the same: whether their models take messages.
         runs_code: For the same: whether the calls that run code on the server are allowed.
         serves: For shortfin, which does not tell: the name of its model.
+    """
+
+    server: ServerKind = "auto"
+    content: str | None = None
+    chats: bool = False
+    runs_code: bool = False
+    serves: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Options(ServerOptions):
+    """Settings of an endpoint of `llvm`: the same, and those for models that run in this process.
+
+    Attributes:
         models: Name to the path of a GGUF file.
         models_dir: Folder of GGUF files that can be called by name; None means the user's data folder.
         context: Tokens of a conversation; None means what the model was trained with, at most 8192.
@@ -32,11 +46,6 @@ class Options:
         pooling: How the vectors of tokens become one: mean, cls, last or rank.
     """
 
-    server: ServerKind = "auto"
-    content: str | None = None
-    chats: bool = False
-    runs_code: bool = False
-    serves: str | None = None
     models: Mapping[str, str] = attrs.field(factory=dict)
     models_dir: str | None = None
     context: int | None = None

@@ -10,9 +10,10 @@ from typing import Any
 from ipfs_accel.plans import Endpoint, Job, Local
 
 from . import _engine
+from ._options import Options
 from ._servers import Answering, detect
 
-__all__ = ["local_file", "local_models", "models_dir", "reach"]
+__all__ = ["has_engine", "local_file", "local_models", "models_dir", "reach"]
 
 SUFFIX = ".gguf"
 
@@ -38,11 +39,18 @@ def reach(endpoint: Endpoint, model: str) -> Generator[Any, Any, Answering]:
     return (yield from detect(endpoint))
 
 
+def has_engine(endpoint: Endpoint) -> bool:
+    """Whether models may run in this process; an endpoint of `vllm` is a server and nothing else."""
+    return isinstance(endpoint.options, Options)
+
+
 def may_be_local(endpoint: Endpoint, model: str) -> bool:
     """Whether a model id can be a file's; tells without looking at the disk.
 
     Where the user said which server it is, a bare name is that server's business.
     """
+    if not has_engine(endpoint):
+        return False
     is_named = model.endswith(SUFFIX) or model in endpoint.options.models
     return is_named or endpoint.at_default_url
 
@@ -69,6 +77,8 @@ def models_dir(endpoint: Endpoint) -> Path:
 
 def local_models(endpoint: Endpoint) -> list[str]:
     """Return the names of the files that can be called by name."""
+    if not has_engine(endpoint):
+        return []
     folder = models_dir(endpoint)
     stored = {path.stem for path in folder.glob(f"*{SUFFIX}")} if folder.is_dir() else set()
     return sorted(stored.union(endpoint.options.models))
