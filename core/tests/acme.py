@@ -35,7 +35,6 @@ from ipfs_accel.types import (
     Usage,
 )
 from ipfs_accel.wire.assembler import Assembler, chat_assembler, completion_assembler
-from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.ndjson import NDJSONDecoder
 
 
@@ -48,10 +47,6 @@ def read_chat(response: HttpResponse) -> ChatResponse:
     body = response.json()
     choice = Choice(message=Message.assistant(body["answer"]), finish_reason="stop")
     return ChatResponse(choices=(choice,), usage=Usage(input_tokens=body["used"]), raw=body)
-
-
-def read_model(item: Any) -> ModelInfo:
-    return ModelInfo(**{**item, "id": field(item, "id", str)})
 
 
 def decode(frame: str, out: Assembler[ChatResponse]) -> None:
@@ -128,7 +123,7 @@ class Acme:
 
     @hookimpl
     def list_models(self, endpoint: Endpoint) -> Any:
-        return Http(send=get("/models"), parse=lambda response: tuple(read_model(each) for each in response.json()))
+        return Http(send=get("/models"), parse=lambda response: tuple(ModelInfo(**each) for each in response.json()))
 
     @hookimpl
     def healthcheck(self, endpoint: Endpoint) -> Any:

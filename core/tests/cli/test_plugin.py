@@ -21,7 +21,7 @@ def test_a_new_backend_passes_its_tests_as_it_is(run: Run, tmp_path: Path, wire:
     folder = tmp_path / f"ipfs-accel-{name}"
     assert json.loads(result.stdout)["folder"] == str(folder)
     # Faults and worlds are the kit's own business, tested with the core.
-    command = [sys.executable, "-m", "pytest", "-q", "-k", "it_answers or cut or no_io or shown or key"]
+    command = [sys.executable, "-m", "pytest", "-q", "-k", "it_answers or cut or no_io or shown or key or lost"]
     environ = {**os.environ, "PYTHONPATH": str(folder / "src")}
     environ.pop("IPFS_ACCEL_PLUGINS")
     done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)

@@ -15,8 +15,8 @@
         )
 
 Everything runs offline, in under a minute, against servers of the kit's own: each exchange in both worlds, the stream
-contract, errors, faults, cancellation, secrets, purity of the hooks, and that the plugin can do what it says. A test
-that a backend cannot pass is waived with its reason (`waived`), never left out.
+contract, errors, faults, cancellation, secrets, purity of the hooks, that no option is lost, and that the plugin can do
+what it says. A test that a backend cannot pass is waived with its reason (`waived`), never left out.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from ipfs_accel.types import Answer, Timeout
 from . import stream_rules
 from .faults import FAULTS, Fault
 from .mangled import mangled
+from .options import OPTIONS, lost_options
 from .purity import no_io, pure_hooks
 from .raw_server import Connection, RawServer
 from .replies import Reply, chunk, json_reply
@@ -121,6 +122,7 @@ class BackendContract:
                 if (fault.stream if one.is_stream else fault.whole) is not None
             ],
             "operation": list(OPERATIONS),
+            "asked": list(OPTIONS),
         }
         for name in metafunc.fixturenames:
             if name in values:
@@ -163,6 +165,14 @@ class BackendContract:
                         getattr(client, operation)(f"{name}/m", *arguments)
 
     # what it does
+
+    def test_no_option_is_lost(self, asked: str) -> None:
+        """Each option is sent, refused, or named as one that cannot be honoured."""
+        subject = self.subject()
+        with subject.client(Client, "http://127.0.0.1:9", Timeout(total=1.0)) as client:
+            support = client.capabilities(subject.info.name).supports(asked)
+        if support.value == "yes" and asked not in self.local:
+            assert lost_options(subject, asked) == []
 
     def test_it_answers(self, world: World, exchange: Exchange) -> None:
         """Each exchange gives its answer in each world, and no connection stays in use."""

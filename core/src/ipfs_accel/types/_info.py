@@ -48,7 +48,7 @@ class ModelInfo:
         raw: The provider's own JSON.
     """
 
-    id: str
+    id: str = attrs.field(validator=attrs.validators.instance_of(str))
     description: str | None = None
     category: str | None = None
     owned_by: str | None = None
