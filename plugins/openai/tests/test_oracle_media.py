@@ -502,6 +502,7 @@ def test_judgements(client: Client, httpserver: HTTPServer) -> None:
     assert [result.flagged for result in found.results] == [True, True]
     assert found.results[0].categories == {"harassment": True}
     assert found.results[0].scores == {"harassment": 0.9}
+    assert [len(raw["results"]) for raw in found.raw] == [1, 1]
     assert [json.loads(request.get_data())["input"][0]["type"] for request, _ in httpserver.log] == ["text", "text"]
 
 

@@ -41,13 +41,13 @@ from ipfs_accel.types import (
     TranscribeResponse,
     Upload,
     UploadRequest,
-    Usage,
 )
 from ipfs_accel.wire.openai import OpenAICompatible
 from ipfs_accel.wire.openai_audio import OpenAIAudio
 from ipfs_accel.wire.openai_files import OpenAIFiles
 from ipfs_accel.wire.openai_requests import given
 from ipfs_accel.wire.openai_responses import OpenAIResponses
+from ipfs_accel.wire.several import added
 
 from . import _answers, _guard, _models, _requests, _rules
 from ._errors import read_error
@@ -291,13 +291,8 @@ class Groq(OpenAIAudio, OpenAIFiles, OpenAIResponses):
 
 def _together(found: list[ChatResponse]) -> dict[str, Any]:
     """Return what several answers say together: the model, and the tokens where all of them tell."""
-    names = ("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens")
-    sums: dict[str, int] = {}
-    for name in names:
-        counts = [getattr(answer.usage, name) for answer in found]
-        if None not in counts:
-            sums[name] = sum(counts)
-    return {"model": found[0].model, "usage": Usage(**sums), "raw": [answer.raw for answer in found]}
+    usage = added(answer.usage for answer in found)
+    return {"model": found[0].model, "usage": usage, "raw": [answer.raw for answer in found]}
 
 
 def _delete_model(endpoint: Endpoint, model: str) -> Plan[None]:

@@ -30,12 +30,12 @@ from ipfs_accel.types import (
     TokenCount,
     TokenizeRequest,
     TokenizeResponse,
-    Usage,
 )
 from ipfs_accel.wire.assembler import build_chat, build_completion
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.openai import OpenAICompatible
 from ipfs_accel.wire.openai_errors import checked
+from ipfs_accel.wire.several import joined
 from ipfs_accel.wire.sse import SSEDecoder
 
 from . import _generation as generation
@@ -201,24 +201,8 @@ class TGI(OneModel, OpenAICompatible):
 
 
 def _all(plans: list[Http[CompletionResponse]], parallel: int) -> Generator[Any, Any, Plan[CompletionResponse]]:
-    """Generate for several prompts; their choices come one after the other."""
-    answers = yield from side_by_side(plans, parallel)
-    choices = [choice for answer in answers for choice in answer.choices]
-    return Ready(
-        value=CompletionResponse(
-            choices=tuple([attrs.evolve(choice, index=index) for index, choice in enumerate(choices)]),
-            usage=Usage(
-                input_tokens=_sum([answer.usage.input_tokens for answer in answers]),
-                output_tokens=_sum([answer.usage.output_tokens for answer in answers]),
-            ),
-            raw=[answer.raw for answer in answers],
-        )
-    )
-
-
-def _sum(counts: list[int | None]) -> int | None:
-    known = [count for count in counts if count is not None]
-    return sum(known) if len(known) == len(counts) else None
+    """Generate for several prompts."""
+    return Ready(value=joined((yield from side_by_side(plans, parallel))))
 
 
 backend = TGI(read_info, read_version)

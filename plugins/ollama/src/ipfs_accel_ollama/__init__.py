@@ -23,6 +23,7 @@ from ipfs_accel.types import (
 )
 from ipfs_accel.wire.assembler import chat_assembler, completion_assembler
 from ipfs_accel.wire.late import late
+from ipfs_accel.wire.several import joined
 
 from . import _answers as answers
 from . import _requests as requests
@@ -113,7 +114,7 @@ class Ollama:
         ]
 
         def steps() -> Generator[Any, Any, Ready[CompletionResponse]]:
-            return Ready(value=answers.joined((yield from side_by_side(plans, _AT_ONCE))))
+            return Ready(value=joined((yield from side_by_side(plans, _AT_ONCE))))
 
         return plans[0] if len(plans) == 1 else Flow(steps=steps)
 

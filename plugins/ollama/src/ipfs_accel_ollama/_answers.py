@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import attrs
@@ -35,7 +35,6 @@ __all__ = [
     "Durations",
     "GenerateDecoder",
     "durations",
-    "joined",
     "lines",
     "read_chat",
     "read_completion",
@@ -122,20 +121,6 @@ def read_completion(response: HttpResponse) -> CompletionResponse:
         model=body.get("model"), choices=(choice,), usage=_usage(body), extra=rest(body, _KNOWN), raw=body
     )
     return _whole(body, answer)
-
-
-def joined(answers: Sequence[CompletionResponse]) -> CompletionResponse:
-    """Make one answer of those to several prompts: their choices in order, their tokens added up."""
-
-    def total(name: str) -> int | None:
-        counts = [getattr(answer.usage, name) for answer in answers]
-        return None if None in counts else sum(counts)
-
-    choices = [attrs.evolve(answer.choices[0], index=index) for index, answer in enumerate(answers)]
-    usage = Usage(input_tokens=total("input_tokens"), output_tokens=total("output_tokens"))
-    return CompletionResponse(
-        model=answers[0].model, choices=tuple(choices), usage=usage, raw=[answer.raw for answer in answers]
-    )
 
 
 def read_embeddings(response: HttpResponse, count: int) -> EmbedResponse:

@@ -139,7 +139,7 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
             for send in sends:
                 answers += [(yield Http(send=send, parse=lambda response: _moderation.read(response, 1)))]
             results = tuple([result for answer in answers for result in answer.results])
-            return Ready(value=attrs.evolve(answers[-1], results=results, raw=None))
+            return Ready(value=attrs.evolve(answers[-1], results=results, raw=[answer.raw for answer in answers]))
 
         return Flow(steps=steps)
 
