@@ -262,7 +262,7 @@ def test_a_server_that_speaks_http_2_unasked(frames: bytes, ask: Ask) -> None:
 def test_a_server_that_does_not_read(ask: Ask) -> None:
     def handle(connection: Connection) -> None:
         connection.head()
-        time.sleep(1.0)
+        time.sleep(0.5)
 
     long = "q" * 20_000_000
     limits = Timeout(first_event=0.2, total=0.4)

@@ -29,7 +29,7 @@ __all__ = ["complete", "go_on", "open_stream"]
 T = TypeVar("T")
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
-MAX_ERROR_BYTES = 1024 * 1024
+
 DRAIN_SECONDS = 0.1
 """How long to wait after the terminal signal for the end of the body, so that the connection can be used again."""
 
@@ -219,7 +219,7 @@ def _streaming(stream: HttpStream[T], request: Outgoing, call: Call) -> Steps[An
     is_stream = stream.any_type or not kind.startswith(("application/json", "text/html"))
     if 200 <= exchange.status < 300 and is_stream:  # noqa: PLR2004
         return exchange
-    raise _no_stream(call, (yield ReadAll(exchange, MAX_ERROR_BYTES)))
+    raise _no_stream(call, (yield ReadAll(exchange)))
 
 
 def go_on(reader: Reader[T], send: HttpRequest) -> Steps[None]:

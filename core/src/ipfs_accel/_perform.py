@@ -40,6 +40,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+MAX_ERROR_BYTES = 1024 * 1024
+"""What is read of an error, or of a document where a stream was wanted."""
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -100,7 +103,7 @@ class Send:
         exchange: Exchange = self.request.send(world.transport)
         head_at = world.clock.now()
         try:
-            body = exchange.read(self.limit, may_cut=_is_error(exchange))
+            body = exchange.read(_limit(exchange, self.limit), may_cut=_is_error(exchange))
         finally:
             exchange.close()
         return _whole(exchange, body, head_at)
@@ -109,7 +112,7 @@ class Send:
         exchange: AsyncExchange = await self.request.send(world.transport)
         head_at = world.clock.now()
         try:
-            body = await exchange.read(self.limit, may_cut=_is_error(exchange))
+            body = await exchange.read(_limit(exchange, self.limit), may_cut=_is_error(exchange))
         finally:
             await exchange.close()
         return _whole(exchange, body, head_at)
@@ -118,6 +121,10 @@ class Send:
 def _is_error(exchange: Exchange | AsyncExchange) -> bool:
     """Whether the status says all that counts, so that the end of a long body may be missing."""
     return exchange.status >= 400  # noqa: PLR2004
+
+
+def _limit(exchange: Exchange | AsyncExchange, limit: int) -> int:
+    return min(limit, MAX_ERROR_BYTES) if _is_error(exchange) else limit
 
 
 def _whole(exchange: Exchange | AsyncExchange, body: bytes, head_at: float) -> Whole:
@@ -148,17 +155,16 @@ class ReadAll:
     """Read the rest of an exchange that turned out to be no stream; its result is an `HttpResponse`."""
 
     exchange: Any
-    limit: int
 
     def sync(self, _world: World) -> HttpResponse:
         try:
-            return self._response(self.exchange.read(self.limit, may_cut=_is_error(self.exchange)))
+            return self._response(self.exchange.read(MAX_ERROR_BYTES, may_cut=_is_error(self.exchange)))
         finally:
             self.exchange.close()
 
     async def asynchronous(self, _world: AsyncWorld) -> HttpResponse:
         try:
-            return self._response(await self.exchange.read(self.limit, may_cut=_is_error(self.exchange)))
+            return self._response(await self.exchange.read(MAX_ERROR_BYTES, may_cut=_is_error(self.exchange)))
         finally:
             await self.exchange.close()
 
