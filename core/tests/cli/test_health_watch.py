@@ -171,6 +171,23 @@ def test_ctrl_c_ends_it_with_130_while_a_server_hangs(start: Start, hangs: threa
     assert (process.returncode, out, err) == (130, "", "")
 
 
+def test_ctrl_c_ends_a_single_check_at_once(start: Start, httpserver: HTTPServer) -> None:
+    asked, over = threading.Event(), threading.Event()
+
+    def answer(_request: Request) -> Response:
+        asked.set()
+        over.wait(20)
+        return Response("")
+
+    httpserver.expect_request("/models").respond_with_handler(answer)
+    process = start("health", "studio", stdin=subprocess.DEVNULL)
+    assert asked.wait(20)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=8)  # a check lasts ten seconds
+    over.set()
+    assert (process.returncode, out, err) == (130, "", "")
+
+
 def test_ctrl_c_on_a_terminal(start: Start, hangs: threading.Event) -> None:
     ours, theirs = pty.openpty()
     process = start("health", "studio", "--watch", "0.1", stdin=subprocess.DEVNULL, stdout=theirs)

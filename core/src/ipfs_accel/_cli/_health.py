@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias
 
 import click
 
-from ipfs_accel._client import AsyncClient, Client
+from ipfs_accel._client import AsyncClient
 from ipfs_accel._states import EndpointState
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel.errors import InvalidRequestError, PluginError
@@ -76,10 +76,7 @@ def health(state: State, endpoints: tuple[str, ...], interval: float | None, raw
     if interval is not None:
         _watch(state, endpoints, interval, raw=raw)
         return
-    with state.client() as client:
-        _check_names(client, endpoints)
-        found = client.healthcheck_all(endpoints or None)
-        states = client.states()
+    found, states = _check(state, endpoints)
     emit(
         state,
         {"health": {name: _document(each, states.get(name), raw=raw) for name, each in found.items()}},
@@ -87,6 +84,18 @@ def health(state: State, endpoints: tuple[str, ...], interval: float | None, raw
     )
     if any(not found[name].ok for name in endpoints):
         raise click.exceptions.Exit(_failures.UNAVAILABLE)
+
+
+def _check(state: State, endpoints: tuple[str, ...]) -> tuple[Mapping[str, Health], States]:
+    # Awaited, so that Ctrl-C ends checks that still wait for a server; threads would be waited for.
+    import anyio  # noqa: PLC0415 - --help needs no event loop
+
+    async def run() -> tuple[Mapping[str, Health], States]:
+        async with AsyncClient(state.load_config(), plugins=state.plugins) as client:
+            _check_names(client, endpoints)
+            return await client.healthcheck_all(endpoints or None), client.states()
+
+    return anyio.run(run)
 
 
 def _document(each: Health, known: EndpointState | None, *, raw: bool) -> dict[str, Any]:
@@ -116,7 +125,7 @@ def _in_the_way(known: EndpointState | None) -> str | None:
     return ", ".join(parts) or None
 
 
-def _check_names(client: Client | AsyncClient, names: Iterable[str]) -> None:
+def _check_names(client: AsyncClient, names: Iterable[str]) -> None:
     """Refuse a name that is no endpoint: a slip of the keyboard is not an endpoint that is down."""
     known = {*client.endpoints(), *[record.name for record in client.plugins()]}
     for name in names:
@@ -190,8 +199,7 @@ async def watch(
 
 
 def _watch(state: State, endpoints: tuple[str, ...], interval: float, *, raw: bool) -> None:
-    # Awaited, so that Ctrl-C ends checks that still wait for a server.
-    import anyio  # noqa: PLC0415 - one check needs no event loop
+    import anyio  # noqa: PLC0415 - --help needs no event loop
 
     in_place = is_terminal() and not state.json and os.environ.get("TERM") != "dumb"
     view: View = Screen(state, interval) if in_place else Changes(state, raw=raw)
