@@ -220,6 +220,47 @@ def test_a_stream_that_is_dropped_in_a_loop_leaves_nothing_behind(library: str) 
         anyio.run(run, server, backend=library)
 
 
+@pytest.mark.filterwarnings("ignore:.*was not closed:ResourceWarning", "ignore:unclosed:ResourceWarning")
+def test_streams_that_only_the_garbage_collector_finds_leave_nothing_behind() -> None:
+    """It runs all the time, also while a thread holds one of the locks."""
+    many = streamed("a", *["b" * 100_000] * 30, "END")
+
+    def answer_all(connection: Connection) -> None:
+        while True:
+            connection.send(many if " /stream " in connection.server.heads[-1] else fault(503))
+            if connection.request() is None:
+                return
+
+    def use(client: Client) -> None:
+        for _ in range(15):
+            stream = client.stream("acme/m", "q")
+            _error_of(next, stream)
+            circle: list[Any] = [stream]
+            circle.append(circle)
+            del stream, circle
+            _error_of(lambda client: client.embed("acme/m", "q"), client)
+
+    threshold = gc.get_threshold()
+    config = {"retry": RetryConfig(attempts=2, base=0.0), "batching": BatchingConfig(max_wait=0.001)}
+    with scripted(answer_all) as server, made(Client, server, **config) as client:
+        threads = [threading.Thread(target=use, args=(client,)) for _ in range(6)]
+        gc.freeze()  # what was there before is not gone through again and again
+        gc.set_threshold(1)
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(60)
+        finally:
+            gc.set_threshold(*threshold)
+            gc.unfreeze()
+        assert not [thread for thread in threads if thread.is_alive()]
+        gc.collect()
+        state = client.states()["acme"]
+        assert (state.active, state.queue.active, [key.active for key in state.keys]) == (0, 0, [0, 0])
+        assert client._world.transport.stats().active == 0
+
+
 # interrupts
 
 WAITS: dict[str, tuple[Callable[[Connection], None], Callable[[Client], Any]]] = {
