@@ -12,14 +12,15 @@ PLUGINS := $(patsubst %/pyproject.toml,%,$(filter plugins/%,$(PROJECTS)))
 EXAMPLES := $(patsubst %/pyproject.toml,%,$(wildcard examples/*/pyproject.toml))
 DISTRIBUTIONS := --editable core $(PLUGINS:%=--editable %) 'ipfs-accel-llvm[embedded]'
 MODEL := .cache/tiny.gguf
+GUIDE := plugins/specialized/llvm/src/ipfs_accel_llvm/guide.gguf
 
 .PHONY: help demo test test-peers test-slow lint format docs bench dist guide constraints clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
 
-demo: $(VENV)/.demo $(MODEL)  ## show the main job on the embedded engine: no key, no server
-	$(BIN)/python examples/demo.py $(MODEL)
+demo: $(VENV)/.demo  ## show the main job on the embedded engine: no key, no server
+	$(BIN)/python examples/demo.py
 
 test: lint  ## install what the checks need and run all of them
 	IPFS_ACCEL_HTTP=httpx2 $(PYTEST) core/tests/test_*.py --quiet
@@ -51,9 +52,9 @@ bench: $(VENV)/.bench $(MODEL)  ## measure speed against httpx and the installed
 dist: $(VENV)/.test  ## build wheels and source distributions of everything
 	for each in core $(PLUGINS); do (cd $$each && $(abspath $(BIN))/python -m hatchling build -d $(abspath dist)) || exit 1; done
 
-guide: $(VENV)/.guide  ## train a small model that answers questions about ipfs-accel, in about a quarter of an hour
-	mkdir -p .cache
-	$(BIN)/python scripts/guide/train.py .cache/guide.gguf
+guide: $(VENV)/.guide  ## train the small model that answers questions about ipfs-accel, in about half an hour
+	$(BIN)/python scripts/guide/train.py $(GUIDE)
+	$(BIN)/python scripts/guide/compare.py $(GUIDE)
 
 constraints:  ## pin the newest versions that the checks can have on PYTHON, the oldest supported one
 	$(PYTHON) -m venv --clear $(NEWEST)
@@ -73,7 +74,7 @@ $(VENV)/.pip: constraints.txt
 	touch $@
 
 $(VENV)/.demo: $(VENV)/.pip $(PROJECTS)
-	$(INSTALL) $(DISTRIBUTIONS) gguf numpy
+	$(INSTALL) $(DISTRIBUTIONS)
 	touch $@
 
 $(VENV)/.test: $(VENV)/.demo $(EXAMPLES:%=%/pyproject.toml)
@@ -92,6 +93,6 @@ $(VENV)/.guide: $(VENV)/.demo
 	$(INSTALL) --group guide
 	touch $@
 
-$(MODEL): scripts/make_tiny_gguf.py | $(VENV)/.demo
+$(MODEL): scripts/make_tiny_gguf.py | $(VENV)/.test
 	mkdir -p $(@D)
 	$(BIN)/python scripts/make_tiny_gguf.py $@

@@ -1,4 +1,4 @@
-"""Compare the exported file in llama.cpp with the transformer that was trained: tokens, prompts and probabilities.
+"""Compare the exported file in llama.cpp with the transformer that was trained, and put held-out questions to it.
 
 python scripts/guide/compare.py guide.gguf
 """
@@ -8,18 +8,19 @@ from __future__ import annotations
 import argparse
 import math
 import random
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import attrs
 import corpus
-import gguf
 import jax
 import jax.numpy as jnp
 import numpy as np
+from export import read
 from ipfs_accel import Client
-from model import Shape, Weights, logits
+from model import Weights, logits
+from recipe import Recipe, Shape
 from vocabulary import Vocabulary
 
 # llama.cpp also rounds what it multiplies Q8_0 matrices with to eight bits.
@@ -30,18 +31,10 @@ MOST = 0.05
 LENGTH = 128
 
 
-@attrs.frozen(kw_only=True)
-class Trained:
-    """What is in a file, its matrices as floats."""
-
-    weights: Weights
-    vocabulary: Vocabulary
-    shape: Shape
-
-    def chances(self, ids: list[int]) -> np.ndarray[Any, Any]:
-        """Return how likely each token is to come next."""
-        padded = jnp.asarray([ids + [0] * (LENGTH - len(ids))])
-        return np.asarray(_softmax(self.weights, padded, len(ids) - 1, self.shape))
+def chances(weights: Weights, ids: list[int]) -> np.ndarray[Any, Any]:
+    """Return how likely each token is to come next."""
+    padded = jnp.asarray([ids + [0] * (LENGTH - len(ids))])
+    return np.asarray(_softmax(weights, padded, len(ids) - 1, Recipe().shape))
 
 
 @partial(jax.jit, static_argnames="shape")
@@ -49,44 +42,57 @@ def _softmax(weights: Weights, tokens: jax.Array, at: Any, shape: Shape) -> jax.
     return jax.nn.softmax(logits(weights, tokens, shape)[0, at])
 
 
-def read(path: Path) -> Trained:
-    """Read a file as `export` writes it."""
-    reader = gguf.GGUFReader(path)
-    weights: Weights = {
-        tensor.name: jnp.asarray(gguf.quants.dequantize(tensor.data, tensor.tensor_type)) for tensor in reader.tensors
-    }
-    tokens: list[str] = reader.fields["tokenizer.ggml.tokens"].contents()
-    vocabulary = Vocabulary(tokens[len(Vocabulary.control) + 256 :])
-    return Trained(weights=weights, vocabulary=vocabulary, shape=Shape(vocabulary=len(tokens)))
-
-
 def main() -> None:
-    """Compare on a question of each topic, with slips, and on texts of all kinds."""
+    """Compare on a question of each topic, with slips, and on texts of all kinds; then measure."""
     parser = argparse.ArgumentParser(description="Compare the exported file in llama.cpp with what was trained.")
     parser.add_argument("path", type=Path)
-    path = parser.parse_args().path.resolve()
-    trained = read(path)
-    rng = random.Random(0)
-    questions = [corpus.vary(corpus.expand(rng.choice(topic.asked), rng), rng) for topic in corpus.read()]
+    parser.add_argument("--held-out", type=int, default=500, help="how many held-out questions to put to it")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show those that were not answered right")
+    args = parser.parse_args()
+    path, topics, rng = args.path.resolve(), corpus.read(), random.Random(0)
+    weights, vocabulary = read(path)
+    questions = [corpus.vary(corpus.expand(rng.choice(topic.asked), rng), rng) for topic in topics]
     questions += ["Grüße, 世界 🙂", "how do\ni add\tgroq", "x" * 40]
     with Client() as client:
-        worst = max(_difference(client, str(path), question, trained) for question in questions)
-    print(f"{len(questions)} prompts: the same tokens; probabilities differ by at most {worst:.4f}")
-    if worst > MOST:
-        raise SystemExit("the file does not compute what was trained")
+        worst = max(_difference(client, str(path), question, weights, vocabulary) for question in questions)
+        print(f"{len(questions)} prompts: the same tokens; probabilities differ by at most {worst:.4f}")
+        if worst > MOST:
+            raise SystemExit("the file does not compute what was trained")
+        counts = _measure(client, str(path), topics, args.held_out, verbose=args.verbose)
+    print(*(f"{name}: {count / counts.total():.1%}" for name, count in counts.most_common()), sep=", ")
 
 
-def _difference(client: Client, path: str, question: str, trained: Trained) -> float:
+def _measure(client: Client, path: str, topics: list[corpus.Topic], most: int, *, verbose: bool) -> Counter[str]:
+    """Count how held-out questions are answered, as many of each topic as of another."""
+    by_answer = {topic.answer: topic.name for topic in topics}
+    pairs = corpus.held_out(topics)
+    each: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    for topic, question in pairs:
+        each[topic.name] += 1
+        if each[topic.name] > most / len(topics) + 1:
+            continue
+        said = by_answer.get(client.chat(f"llvm/{path}", question).text)
+        kind = (
+            "right" if said == topic.name else "no answer of the corpus" if said is None else "another topic's answer"
+        )
+        counts[kind] += 1
+        if verbose and kind != "right":
+            print(f"{topic.name}: {question} -> {said}")
+    return counts
+
+
+def _difference(client: Client, path: str, question: str, weights: Weights, vocabulary: Vocabulary) -> float:
     messages = [{"role": "user", "content": question}]
     prompt = client.call("llvm", "apply_template", model=path, messages=messages)["prompt"]
-    ids = trained.vocabulary.chat(corpus.normal(question))
+    ids = vocabulary.chat(corpus.normal(question))
     theirs = client.tokenize(f"llvm/{path}", prompt, extra={"parse_special": True, "add_special": True}).tokens
     if list(theirs) != ids:
         raise SystemExit(f"{question!r}: llama.cpp reads {theirs}, training {ids}")
     said = client.call("llvm", "completion", model=path, prompt=prompt, n_predict=1, n_probs=5, temperature=1.0)
-    chances = trained.chances(ids)
+    ours = chances(weights, ids)
     tops = said["completion_probabilities"][0]["top_logprobs"]
-    return max(abs(math.exp(top["logprob"]) - float(chances[top["id"]])) for top in tops)
+    return max(abs(math.exp(top["logprob"]) - float(ours[top["id"]])) for top in tops)
 
 
 if __name__ == "__main__":

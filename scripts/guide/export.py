@@ -1,4 +1,4 @@
-"""Write trained weights as a GGUF file."""
+"""Write trained weights as a GGUF file, and read them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from typing import Any
 
 import gguf
 import numpy as np
-from model import Shape
+from recipe import Shape
 from vocabulary import ANSWER, BEGIN, END, QUESTION, STOP, UNKNOWN, Vocabulary
 
-__all__ = ["CHAT_TEMPLATE", "write"]
+__all__ = ["read", "write"]
 
+DESCRIPTION = (
+    "answers questions about ipfs-accel, and knows nothing else; "
+    "trained from scratch by scripts/guide of its repository, on text that is written there"
+)
 # Each question stands alone: earlier turns are not shown to a model that learnt none. `normal` in `corpus` is its twin.
 CHAT_TEMPLATE = (
     f"{{{{- '{QUESTION} ' }}}}"
@@ -20,10 +24,13 @@ CHAT_TEMPLATE = (
 )
 
 
-def write(path: Path, weights: dict[str, np.ndarray[Any, Any]], vocabulary: Vocabulary, shape: Shape) -> None:
-    """Write the file: matrices in Q8_0, the rest in full."""
+def write(
+    path: Path, weights: dict[str, np.ndarray[Any, Any]], vocabulary: Vocabulary, shape: Shape, made_from: str
+) -> None:
+    """Write the file: matrices in Q8_0, the rest in full; it says what it was made from."""
     writer = gguf.GGUFWriter(path, "llama")
     _describe(writer, shape)
+    writer.add_string("guide.made_from", made_from)
     _add_vocabulary(writer, vocabulary)
     for name, weight in weights.items():
         if weight.ndim == 1:
@@ -37,10 +44,19 @@ def write(path: Path, weights: dict[str, np.ndarray[Any, Any]], vocabulary: Voca
     writer.close()
 
 
+def read(path: Path) -> tuple[dict[str, np.ndarray[Any, Any]], Vocabulary]:
+    """Read a file as `write` writes it, its matrices as floats."""
+    reader = gguf.GGUFReader(path)
+    weights = {tensor.name: gguf.quants.dequantize(tensor.data, tensor.tensor_type) for tensor in reader.tensors}
+    tokens: list[str] = reader.fields["tokenizer.ggml.tokens"].contents()
+    return weights, Vocabulary(tokens[len(Vocabulary.control) + 256 :])
+
+
 def _describe(writer: gguf.GGUFWriter, shape: Shape) -> None:
     writer.add_name("ipfs-accel guide")
-    writer.add_description("answers questions about ipfs-accel, and knows nothing else")
+    writer.add_description(DESCRIPTION)
     writer.add_license("Apache-2.0")
+    writer.add_author("The ipfs-accel developers")
     writer.add_context_length(shape.context)
     writer.add_embedding_length(shape.width)
     writer.add_block_count(shape.layers)

@@ -4,28 +4,14 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-import attrs
 import jax
 import jax.numpy as jnp
 import numpy as np
+from recipe import Shape
 
-__all__ = ["Shape", "Weights", "initial", "logits"]
+__all__ = ["Weights", "initial", "logits"]
 
 Weights: TypeAlias = dict[str, jax.Array]
-
-
-@attrs.frozen(kw_only=True)
-class Shape:
-    """How large the model is; sizes are multiples of 32, which is the block of the Q8_0 format."""
-
-    vocabulary: int
-    layers: int = 3
-    width: int = 128
-    heads: int = 4
-    inner: int = 352
-    context: int = 256
-    rope_base: float = 10_000.0
-    epsilon: float = 1e-5
 
 
 def initial(shape: Shape, seed: int) -> Weights:

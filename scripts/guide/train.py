@@ -2,8 +2,8 @@
 
     python scripts/guide/train.py guide.gguf
 
-Needs the packages of the dependency group `guide`. On two cores it takes about a quarter of an hour; the same seed
-gives the same weights on the same machine and versions of the packages.
+Needs the packages of the dependency group `guide`. It takes about half an hour of CPU time; the same recipe gives the
+same weights on the same machine, with the same versions of the packages and as many threads.
 """
 
 from __future__ import annotations
@@ -21,65 +21,69 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from corpus import Topic
-from export import write
-from model import Shape, Weights, initial, logits
+from export import read, write
+from model import Weights, initial, logits
+from recipe import Recipe, Shape, Stage, fingerprint
 from vocabulary import END, Vocabulary, learn
-
-VOCABULARY = 1536
-LENGTH = 80
-BATCH = 32
-# Two of three batches end here: an answer is chosen by its first words, and the rest is learnt by the way.
-SHORT = 32
-PEAK = 3e-3
-DECAY = 0.05
-# What is not about ipfs-accel has more faces than any topic.
-OFTEN = {"off-topic": 10.0, "who-are-you": 2.0, "which-backends": 1.5, "unknown-backend": 1.5, "greeting": 1.5}
 
 # Weights, and the running means of their slopes and of the squares of these.
 State: TypeAlias = tuple[Weights, Weights, Weights]
 Batch: TypeAlias = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
 
-def vocabulary_of(topics: list[Topic], seed: int) -> Vocabulary:
+def vocabulary_of(topics: list[Topic], recipe: Recipe) -> Vocabulary:
     """Learn the vocabulary from some questions of each pattern, and the answers."""
-    rng = random.Random(seed)
+    rng = random.Random(recipe.seed)
     asked = [
         " " + corpus.normal(corpus.expand(each, rng)) for topic in topics for each in topic.asked for _ in range(3)
     ]
-    return learn(asked + [topic.answer for topic in topics] * 3, VOCABULARY)
+    return learn(asked + [topic.answer for topic in topics] * 3, recipe.shape.vocabulary)
 
 
-def row(vocabulary: Vocabulary, question: str, answer: list[int]) -> tuple[list[int], int]:
+def row(prompt: list[int], answer: list[int], length: int) -> tuple[list[int], int]:
     """Return the tokens of a whole chat and where the answer begins; a question that is too long loses its end."""
-    prompt = vocabulary.chat(question)
-    most = LENGTH - len(answer)
+    most = length - len(answer)
     prompt = prompt if len(prompt) <= most else [*prompt[: most - 1], prompt[-1]]
     return prompt + answer, len(prompt)
 
 
-def batch_of(rows: list[tuple[list[int], int]]) -> Batch:
-    """Return tokens of (batch, LENGTH) and 1 where the next token belongs to the answer."""
-    tokens = np.zeros((len(rows), LENGTH), np.int32)
-    counts = np.zeros((len(rows), LENGTH), np.float32)
+def batch_of(rows: list[tuple[list[int], int]], length: int) -> Batch:
+    """Return tokens of (batch, length) and 1 where the next token is to be learnt: from the given place on."""
+    tokens = np.zeros((len(rows), length), np.int32)
+    counts = np.zeros((len(rows), length), np.float32)
     for i, (ids, begin) in enumerate(rows):
         tokens[i, : len(ids)] = ids
         counts[i, begin - 1 : len(ids) - 1] = 1
     return tokens, counts
 
 
-def batches(topics: list[Topic], vocabulary: Vocabulary, seed: int) -> Iterator[Batch]:
+def batches(topics: list[Topic], vocabulary: Vocabulary, recipe: Recipe, seed: int) -> Iterator[Batch]:
     """Draw questions for ever."""
     rng = random.Random(seed)
     answers = {topic.name: answer_of(topic, vocabulary) for topic in topics}
-    weights = [OFTEN.get(topic.name, 1.0) for topic in topics]
+    alone = {name: own(answer, list(answers.values())) for name, answer in answers.items()}
+    weights = [recipe.often.get(topic.name, 1.0) for topic in topics]
+
+    def draw(topic: Topic) -> tuple[list[int], int]:
+        is_strange = rng.random() < recipe.strangers
+        asked = (rng.choice(topics) if is_strange else topic).asked
+        question = corpus.vary(corpus.expand(rng.choice(asked), rng), rng)
+        ids, begin = row(vocabulary.chat(question, rng), answers[topic.name], recipe.length)
+        # Behind a question that is not its own, an answer that has begun is still to be said to its end.
+        return ids, begin + (alone[topic.name] if is_strange else 0)
+
     number = 0
     while True:
-        drawn = rng.choices(topics, weights, k=BATCH)
-        asked = [corpus.vary(corpus.expand(rng.choice(topic.asked), rng), rng) for topic in drawn]
-        rows = [row(vocabulary, question, answers[topic.name]) for question, topic in zip(asked, drawn, strict=True)]
-        tokens, counts = batch_of(rows)
+        tokens, counts = batch_of(
+            [draw(topic) for topic in rng.choices(topics, weights, k=recipe.batch)], recipe.length
+        )
         number += 1
-        yield (tokens, counts) if number % 3 == 0 else (tokens[:, :SHORT], counts[:, :SHORT])
+        yield (tokens, counts) if number % 8 == 0 else (tokens[:, : recipe.short], counts[:, : recipe.short])
+
+
+def own(answer: list[int], answers: list[list[int]]) -> int:
+    """Return how many of its first tokens tell an answer from all others."""
+    return next(n for n in range(len(answer) + 1) if sum(other[:n] == answer[:n] for other in answers) == 1)
 
 
 def answer_of(topic: Topic, vocabulary: Vocabulary) -> list[int]:
@@ -95,8 +99,8 @@ def loss(weights: Weights, tokens: jax.Array, counts: jax.Array, shape: Shape) -
 
 
 @partial(jax.jit, static_argnames="shape", donate_argnums=0)
-def step(state: State, batch: Any, rate: Any, number: Any, shape: Shape) -> tuple[State, jax.Array]:
-    """Take one step of AdamW, gradients clipped to a norm of one."""
+def step(state: State, batch: Any, rates: Any, number: Any, shape: Shape) -> tuple[State, jax.Array]:
+    """Take one step of AdamW at the rates of learning and of decay, gradients clipped to a norm of one."""
     weights, mean, square = state
     value, slopes = jax.value_and_grad(loss)(weights, *batch, shape)
     norm = jnp.sqrt(sum((slope**2).sum() for slope in slopes.values()))
@@ -105,17 +109,16 @@ def step(state: State, batch: Any, rate: Any, number: Any, shape: Shape) -> tupl
     square = {name: 0.98 * square[name] + 0.02 * slope**2 for name, slope in slopes.items()}
     for name, weight in weights.items():
         direction = mean[name] / (1 - 0.9**number) / (jnp.sqrt(square[name] / (1 - 0.98**number)) + 1e-8)
-        decay = DECAY if weight.ndim == 2 else 0.0
-        weights[name] = weight - rate * (direction + decay * weight)
+        weights[name] = weight - rates[0] * direction - (rates[1] * weight if weight.ndim == 2 else 0.0)
     return (weights, mean, square), value
 
 
-def rate_at(number: int, steps: int) -> float:
-    """Return the learning rate: up in a twentieth of the steps, then down along a cosine."""
-    up = max(1, steps // 20)
-    if number <= up:
-        return PEAK * number / up
-    return PEAK * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * (number - up) / (steps - up))))
+def rates_at(number: int, stage: Stage, decay: float) -> tuple[float, float]:
+    """Return the rates of learning and of decay: up in a twentieth of the steps, then down along a cosine."""
+    up = max(1, stage.steps // 20)
+    share = 0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * (number - up) / (stage.steps - up)))
+    rate = stage.peak * (number / up if number <= up else share)
+    return rate, rate * decay
 
 
 @partial(jax.jit, static_argnames="shape")
@@ -126,52 +129,56 @@ def right(weights: Weights, tokens: Any, counts: Any, shape: Shape) -> jax.Array
 
 
 def measure(
-    weights: Weights, topics: list[Topic], vocabulary: Vocabulary, shape: Shape, most: int | None = None
+    weights: Weights, asked: list[tuple[Topic, str]], vocabulary: Vocabulary, recipe: Recipe
 ) -> tuple[float, list[str]]:
-    """Return the share of held-out questions, or of `most` of them, with the right answer, and those that miss it."""
-    pairs = [
-        (topic, corpus.normal(text))
-        for topic in topics
-        for pattern in topic.held_out
-        for text in corpus.expansions(pattern)
-    ]
-    random.Random(0).shuffle(pairs)
-    pairs = pairs[:most]
+    """Return the share of the questions with the right answer, and those that miss it."""
     missed: list[str] = []
-    for at in range(0, len(pairs), 256):
-        part = pairs[at : at + 256]
-        rows = [row(vocabulary, question, answer_of(topic, vocabulary)) for topic, question in part]
-        hits = np.asarray(right(weights, *batch_of(rows), shape))
+    for at in range(0, len(asked), 256):
+        part = asked[at : at + 256]
+        rows = [row(vocabulary.chat(question), answer_of(topic, vocabulary), recipe.length) for topic, question in part]
+        hits = np.asarray(right(weights, *batch_of(rows, recipe.length), recipe.shape))
         missed += [f"{topic.name}: {text}" for (topic, text), hit in zip(part, hits, strict=True) if not hit]
-    return 1 - len(missed) / len(pairs), missed
+    return 1 - len(missed) / len(asked), missed
+
+
+def train(weights: Weights, vocabulary: Vocabulary, recipe: Recipe, part: int) -> Weights:
+    """Go through a stage of training, and tell how it goes."""
+    topics, stage = corpus.read(), recipe.stages[part]
+    measured = corpus.held_out(topics)
+    mean, square = ({name: jnp.zeros_like(weight) for name, weight in weights.items()} for _ in range(2))
+    state: State = (weights, mean, square)
+    began = time.monotonic()
+    drawn = batches(topics, vocabulary, recipe, recipe.seed + part)
+    for number, batch in zip(range(1, stage.steps + 1), drawn, strict=False):
+        state, value = step(state, batch, rates_at(number, stage, recipe.decay), number, recipe.shape)
+        if number % 200 == 0:
+            share, _ = measure(state[0], measured[:256], vocabulary, recipe)
+            took = time.monotonic() - began
+            print(f"{number:5} steps, {took:5.0f} s, loss {value:.4f}, held out {share:.1%}", flush=True)
+    share, missed = measure(state[0], measured, vocabulary, recipe)
+    print(*missed, sep="\n")
+    print(f"{share:.1%} of all held-out questions are answered exactly right", flush=True)
+    return state[0]
 
 
 def main() -> None:
     """Train as the command line says."""
     parser = argparse.ArgumentParser(description="Train the guide from scratch and write it as GGUF.")
     parser.add_argument("path", type=Path)
-    parser.add_argument("--steps", type=int, default=1300)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--go-on", action="store_true", help="begin with the second stage, from the file as it is")
     args = parser.parse_args()
-
-    topics = corpus.read()
-    vocabulary = vocabulary_of(topics, args.seed)
-    shape = Shape(vocabulary=len(vocabulary))
-    weights = initial(shape, args.seed)
-    mean, square = ({name: jnp.zeros_like(weight) for name, weight in weights.items()} for _ in range(2))
-    state: State = (weights, mean, square)
-    print(f"{len(topics)} topics, {len(vocabulary)} tokens, {sum(w.size for w in weights.values()):,} weights")
-    began = time.monotonic()
-    for number, batch in zip(range(1, args.steps + 1), batches(topics, vocabulary, args.seed), strict=False):
-        state, value = step(state, batch, rate_at(number, args.steps), number, shape)
-        if number % 150 == 0:
-            share, _ = measure(state[0], topics, vocabulary, shape, 256)
-            took = time.monotonic() - began
-            print(f"{number:5} steps, {took:5.0f} s, loss {value:.4f}, held out {share:.1%}", flush=True)
-    share, missed = measure(state[0], topics, vocabulary, shape)
-    write(args.path, {name: np.asarray(weight) for name, weight in state[0].items()}, vocabulary, shape)
-    print(*missed, sep="\n")
-    print(f"{share:.1%} of all held-out questions are answered exactly right")
+    recipe = Recipe()
+    made_from = fingerprint(recipe)
+    for part in range(1 if args.go_on else 0, len(recipe.stages)):
+        if part == 0:
+            vocabulary = vocabulary_of(corpus.read(), recipe)
+            weights = initial(recipe.shape, recipe.seed)
+        else:
+            found, vocabulary = read(args.path)
+            weights = {name: jnp.asarray(weight) for name, weight in found.items()}
+        weights = train(weights, vocabulary, recipe, part)
+        trained = {name: np.asarray(weight) for name, weight in weights.items()}
+        write(args.path, trained, vocabulary, recipe.shape, made_from)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import string
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache, partial
 from itertools import pairwise
 
 __all__ = ["ANSWER", "END", "QUESTION", "SPACE", "Vocabulary", "learn"]
@@ -14,6 +16,8 @@ BEGIN, UNKNOWN, STOP = "<s>", "<unk>", "</s>"
 QUESTION, ANSWER, END = "<|question|>", "<|answer|>", "<|end|>"
 _CONTROL = (UNKNOWN, BEGIN, STOP, QUESTION, ANSWER, END)
 _N_BYTES = 256
+# How often a merge is left out where spellings are to vary.
+_LEFT_OUT = 0.05
 
 
 class Vocabulary:
@@ -30,6 +34,7 @@ class Vocabulary:
         self.pieces = pieces
         first = len(_CONTROL) + _N_BYTES
         self._ids = {piece: first + i for i, piece in enumerate(pieces)}
+        self._word = cache(partial(self._merge, rng=None))
 
     def __len__(self) -> int:
         """Return the number of tokens."""
@@ -39,12 +44,20 @@ class Vocabulary:
         """Return the id of a control token."""
         return _CONTROL.index(name)
 
-    def encode(self, text: str) -> list[int]:
-        """Return the ids of a text: the neighbours whose union was learnt first are merged, the leftmost of equals."""
-        parts = list(text.replace(" ", SPACE))
+    def encode(self, text: str, rng: random.Random | None = None) -> list[int]:
+        """Return the ids of a text: the neighbours whose union was learnt first are merged, the leftmost of equals.
+
+        With a source of chance some merges are left out, so that a model gets to know words by their parts too.
+        """
+        # No piece has a space but at its beginning, so that each word can be looked at alone.
+        words = text.replace(" ", f" {SPACE}").split(" ")
+        return [token for word in words for token in (self._word(word) if rng is None else self._merge(word, rng))]
+
+    def _merge(self, word: str, rng: random.Random | None) -> list[int]:
+        parts = list(word)
         while True:
             pairs = [(self._ids.get(a + b), i) for i, (a, b) in enumerate(pairwise(parts))]
-            known = [(rank, i) for rank, i in pairs if rank is not None]
+            known = [(rank, i) for rank, i in pairs if rank is not None and (rng is None or rng.random() > _LEFT_OUT)]
             if not known:
                 break
             _, at = min(known)
@@ -55,10 +68,10 @@ class Vocabulary:
         known = self._ids.get(part)
         return [known] if known is not None else [len(_CONTROL) + byte for byte in part.encode()]
 
-    def chat(self, question: str) -> list[int]:
+    def chat(self, question: str, rng: random.Random | None = None) -> list[int]:
         """Return the prompt that the chat template makes of a question in its normal form."""
         head = [self.control_id(BEGIN), self.control_id(QUESTION)]
-        return [*head, *self.encode(f" {question}"), self.control_id(ANSWER)]
+        return [*head, *self.encode(f" {question}", rng), self.control_id(ANSWER)]
 
 
 def learn(texts: Iterable[str], size: int) -> Vocabulary:
