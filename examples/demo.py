@@ -1,9 +1,9 @@
 """The main job on the embedded engine: no key, no network, no server.
 
-    python examples/demo.py path/to/model.gguf
+    python examples/demo.py                       # the guide, a small model that only knows ipfs-accel
+    python examples/demo.py path/to/model.gguf    # another model
 
-Everything that it prints was computed by the model in this process. A tiny model with random weights answers with
-noise; what it shows is that every step is real.
+Everything that it prints was computed by the model in this process.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def through_python(model: str) -> None:
             print(f"context  {capabilities.model.context_window} tokens")
 
         title("Chat")
-        reply = client.chat(model, "Why is the sky blue?", max_tokens=24, seed=1)
+        reply = client.chat(model, "How do I add Groq?", max_tokens=100, seed=1)
         print(reply.text)
         usage = reply.usage
         print(f"-- {usage.input_tokens} tokens in, {usage.output_tokens} out, finished by {reply.finish_reason}")
 
         title("Stream")
-        with client.stream(model, "Tell me a story.", max_tokens=24, seed=2) as stream:
+        with client.stream(model, "Where do my API keys go?", max_tokens=100, seed=2) as stream:
             for event in stream:
                 if isinstance(event, TextDelta):
                     print(event.text, end="", flush=True)
@@ -62,7 +62,7 @@ def through_the_command_line(model: str) -> None:
     title("The same from a shell")
     for arguments in (
         ["backends"],
-        ["chat", "-m", model, "-o", "max_tokens=16", "-o", "seed=3", "--usage", "hello"],
+        ["chat", "-m", model, "-o", "max_tokens=100", "-o", "seed=3", "--usage", "What is ipfs-accel?"],
         ["embed", "-m", model, "--json", "hello"],
         ["capabilities", "llvm"],
     ):
@@ -78,10 +78,10 @@ def through_the_command_line(model: str) -> None:
 
 
 def main() -> None:
-    """Show everything with the model that the command line names."""
-    if len(sys.argv) != 2:  # noqa: PLR2004
-        sys.exit(f"usage: {sys.argv[0]} path/to/model.gguf")
-    model = f"llvm/{Path(sys.argv[1]).resolve()}"
+    """Show everything with the guide, or the model that the command line names."""
+    if len(sys.argv) > 2:  # noqa: PLR2004
+        sys.exit(f"usage: {sys.argv[0]} [path/to/model.gguf]")
+    model = f"llvm/{Path(sys.argv[1]).resolve()}" if sys.argv[1:] else "llvm/guide"
     through_python(model)
     through_the_command_line(model)
 

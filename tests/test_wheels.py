@@ -207,6 +207,13 @@ def test_extras_bring_their_backends(environment: Environment) -> None:
     assert environment.backends() == {"ollama": "available"}
 
 
+def test_a_newcomer_without_a_key_gets_an_answer_from_the_model_that_comes_along(environment: Environment) -> None:
+    environment.install("ipfs-accel-llvm[embedded]")
+    said = environment.accel("chat", "how do I add Groq?")
+    assert said["model"].endswith("guide.gguf")
+    assert said["text"].startswith('Run pip install "ipfs-accel[groq]"')
+
+
 def test_everything_together(environment: Environment) -> None:
     environment.install("ipfs-accel[all]")
     assert environment.backends() == dict.fromkeys(set().union(*OURS.values()), "available")

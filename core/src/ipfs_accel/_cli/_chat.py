@@ -21,6 +21,7 @@ from ipfs_accel.types import ChatOptions, ChatResponse, Message, StreamEvent
 
 from . import _arguments as arguments
 from ._command import Command, State, pass_state
+from ._guide import or_guide
 from ._live import Printer, show_usage
 from ._output import is_terminal, note, write_json, write_line
 from ._values import plain
@@ -144,10 +145,11 @@ def chat(
 ) -> None:
     """Ask a model once, or hand over to the conversation."""
     _refuse_contradictions(state, jsonl=jsonl, no_stream=no_stream, interactive=interactive)
-    ask = Ask(
-        model=model, options=_options(settings, extra, schema), stream=not no_stream, usage=usage, reasoning=reasoning
-    )
+    options = _options(settings, extra, schema)
     with state.client() as client:
+        if not (system or attach or schema):  # which the guide would not look at
+            model = or_guide(model, client, state)
+        ask = Ask(model=model, options=options, stream=not no_stream, usage=usage, reasoning=reasoning)
         arguments.check_model(model, client.config.default_model, "chat")
         parts = [arguments.attachment(each) for each in attach]
         if interactive:

@@ -16,6 +16,8 @@ from ._servers import Answering, detect
 __all__ = ["has_engine", "local_file", "local_models", "models_dir", "reach"]
 
 SUFFIX = ".gguf"
+# A small model that answers questions about ipfs-accel; scripts/guide of the repository trains it.
+GUIDE = Path(__file__).with_name("guide.gguf")
 
 
 def reach(endpoint: Endpoint, model: str) -> Generator[Any, Any, Answering]:
@@ -56,13 +58,18 @@ def may_be_local(endpoint: Endpoint, model: str) -> bool:
 
 
 def local_file(endpoint: Endpoint, model: str) -> Path | None:
-    """Return the GGUF file that a model id names: by configuration, as a path, or as a file of the models folder."""
+    """Return the GGUF file that a model id names.
+
+    It does so by configuration, as a file of the models folder, as `guide`, or as a path.
+    """
     named = endpoint.options.models.get(model)
     if named is not None:
         return Path(named)
     stored = models_dir(endpoint) / (model if model.endswith(SUFFIX) else model + SUFFIX)
     if os.sep not in model and "/" not in model and stored.is_file():
         return stored
+    if model == GUIDE.stem and endpoint.backend == "llvm":
+        return GUIDE
     return Path(model) if model.endswith(SUFFIX) else None
 
 
