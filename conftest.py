@@ -34,6 +34,14 @@ settings.load_profile("shared")
 os.environ["IPFS_ACCEL_RETRY_ATTEMPTS"] = "1"
 _endpoints.RetryConfig = functools.partial(RetryConfig, attempts=1)  # type: ignore[assignment,misc]
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests against peers the time that installing one takes; an install cut short leaves half a peer."""
+    for item in items:
+        if item.get_closest_marker("peer") is not None:
+            item.add_marker(pytest.mark.timeout(3600))
+
+
 POOLED = {"embedding": True, "pooling_type": "LLAMA_POOLING_TYPE_MEAN"}
 
 
@@ -98,7 +106,7 @@ def peer_python(name: str, *requirements: str) -> Path:
     if not os.environ.get("IPFS_ACCEL_PEERS"):
         pytest.skip(f"{', '.join(requirements)} is not installed in .cache/{name}; make test-peers does that")
     for command in (
-        [sys.executable, "-m", "venv", str(folder)],
+        [sys.executable, "-m", "venv", "--clear", str(folder)],
         [str(python), "-m", "pip", "install", "-q", *requirements],
     ):
         done = subprocess.run(command, capture_output=True, text=True, check=False)

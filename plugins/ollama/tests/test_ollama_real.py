@@ -27,7 +27,7 @@ from conftest import HERE, free_port, started
 
 from .ollama_build import ollama_program
 
-pytestmark = [pytest.mark.peer, pytest.mark.timeout(3600)]
+pytestmark = pytest.mark.peer
 
 SEEDED: dict[str, Any] = {"seed": 7, "temperature": 0.0, "max_tokens": 12}
 TEMPLATE = (

@@ -31,7 +31,7 @@ from conftest import free_port, peer_python, started
 np = pytest.importorskip("numpy")
 
 # The first of them installs what it needs.
-pytestmark = [pytest.mark.peer, pytest.mark.timeout(1800)]
+pytestmark = pytest.mark.peer
 
 SERVERS = Path(__file__).parent / "servers"
 
