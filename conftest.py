@@ -21,7 +21,8 @@ from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import settings
-from ipfs_accel import RetryConfig, _endpoints
+from ipfs_accel import RetryConfig
+from ipfs_accel._config import endpoints
 
 HERE = Path(__file__).parent
 pytest_plugins = ["anyio"] if importlib.util.find_spec("anyio") else []
@@ -32,7 +33,7 @@ settings.load_profile("shared")
 # A test of a plugin wants to see the first failure, at once; those of retries bring their own settings. The variable is
 # for commands as processes, the other for configurations that see no variables.
 os.environ["IPFS_ACCEL_RETRY_ATTEMPTS"] = "1"
-_endpoints.RetryConfig = functools.partial(RetryConfig, attempts=1)  # type: ignore[assignment,misc]
+endpoints.RetryConfig = functools.partial(RetryConfig, attempts=1)  # type: ignore[assignment,misc]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

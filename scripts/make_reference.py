@@ -19,22 +19,12 @@ from typing import Any, get_args, get_type_hints
 
 import attrs
 import click
-from ipfs_accel import (
-    Client,
-    Config,
-    _middleware_hooks,
-    _object_hooks,
-    capabilities,
-    errors,
-    hookspecs,
-    middleware,
-    plans,
-    types,
-)
-from ipfs_accel._cli._app import app
-from ipfs_accel._config import PluginPolicy
-from ipfs_accel._find import QueryOptions
-from ipfs_accel._registry import Registry
+from ipfs_accel import Client, Config, capabilities, errors, hookspecs, middleware, plans, types
+from ipfs_accel._cli.app import app
+from ipfs_accel._client.find import QueryOptions
+from ipfs_accel._config.config import PluginPolicy
+from ipfs_accel._plugins import middleware_hooks, object_hooks
+from ipfs_accel._plugins.registry import Registry
 
 ROOT = Path(__file__).parent.parent
 _BOTH_CLIENTS = """\
@@ -286,7 +276,7 @@ def hooks() -> dict[str, Callable[..., Any]]:
     """Return every hook by its name: `describe`, the operations in their order, and the others."""
     found = {
         name: value
-        for module in (hookspecs, _object_hooks, _middleware_hooks)
+        for module in (hookspecs, object_hooks, middleware_hooks)
         for name, value in vars(module).items()
         if hasattr(value, f"{hookspecs.PROJECT}_spec")
     }
@@ -366,27 +356,25 @@ def environment_page() -> str:
     return page("Environment variables", intro, core, "## Of backends", table(("variable", "backend", "meaning"), rows))
 
 
-def commands() -> Iterator[tuple[str, click.Command]]:
-    """Return every command of the command line by its full name."""
+def commands() -> Iterator[tuple[str, click.Context]]:
+    """Return every command of the command line by its full name, in its context."""
 
-    def walk(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
-        yield name, command
+    def walk(name: str, command: click.Command, parent: click.Context | None) -> Iterator[tuple[str, click.Context]]:
+        info = name.rpartition(" ")[2]
+        context = click.Context(command, parent, info_name=info, max_content_width=100, terminal_width=100)
+        yield name, context
         if isinstance(command, click.Group):
-            context = click.Context(command, info_name=name)
             for child in command.list_commands(context):
                 found = command.get_command(context, child)
                 if found is not None:
-                    yield from walk(f"{name} {child}", found)
+                    yield from walk(f"{name} {child}", found, context)
 
-    yield from walk("ipfs-accel", app)
+    yield from walk("ipfs-accel", app, None)
 
 
 def commands_page() -> str:
     """Return the page of the command line: the help of every command."""
-    parts = []
-    for name, command in commands():
-        with click.Context(command, info_name=name, max_content_width=100, terminal_width=100) as context:
-            parts.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```")
+    parts = [f"## {name}\n\n```text\n{context.get_help()}\n```" for name, context in commands()]
     intro = "Answers go to stdout, everything else to stderr. Every command has `--json` and `--help`."
     return page("Command line", intro, *parts)
 

@@ -27,9 +27,9 @@ import click
 import pytest
 import yaml
 from ipfs_accel import Client, UnsupportedParameterWarning, errors, hookspecs, load_config
-from ipfs_accel._cli._app import app
-from ipfs_accel._cli._command import State
-from ipfs_accel._middleware_hooks import MIDDLEWARE_HOOKS
+from ipfs_accel._cli.app import app
+from ipfs_accel._cli.command import State
+from ipfs_accel._plugins.middleware_hooks import MIDDLEWARE_HOOKS
 
 from .everyone import PIXEL, Everyone, everyone
 
@@ -103,7 +103,7 @@ def folder(
     monkeypatch.setenv("IPFS_ACCEL_CA_FILE", str(proxy.authority))
     for module in ("_http._base", "_endpoints"):  # it answers for the servers of this machine too
         monkeypatch.setattr(f"ipfs_accel.{module}.is_here", lambda _url: False)
-    monkeypatch.setattr("ipfs_accel._http._base._targets", {})
+    monkeypatch.setattr("ipfs_accel._http.base._targets", {})
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://minio:9000")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "MINIO_ID", "MINIO_SECRET"):
         monkeypatch.setenv(name, "of-the-docs")
@@ -300,7 +300,7 @@ def test_every_environment_variable_is_documented() -> None:
 
 
 def from_environment() -> list[str]:
-    source = (ROOT / "core" / "src" / "ipfs_accel" / "_config.py").read_text()
+    source = (ROOT / "core" / "src" / "ipfs_accel" / "_config" / "config.py").read_text()
     found = re.search(r"for field in (\(.*?\)):\n\s+variable =", source, re.DOTALL)
     assert found is not None
     return list(ast.literal_eval(found[1]))

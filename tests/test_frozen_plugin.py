@@ -1,7 +1,7 @@
 """A plugin as one was written for plugin API 1: it is never edited, and goes on working with every later core.
 
 What it uses is the promise that the plugin API makes. If a test here fails, an adapter is missing (see
-`ipfs_accel._adapters`), not an edit of the plugin.
+`ipfs_accel._plugins.adapters`), not an edit of the plugin.
 """
 
 from __future__ import annotations

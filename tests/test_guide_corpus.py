@@ -13,7 +13,7 @@ from typing import Any
 import click
 import pytest
 from ipfs_accel import Client, errors
-from ipfs_accel._cli._app import app
+from ipfs_accel._cli.app import app
 
 ROOT = Path(__file__).parent.parent
 CORPUS = ROOT / "scripts" / "guide" / "corpus"

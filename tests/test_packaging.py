@@ -50,7 +50,7 @@ def included(extras: dict[str, list[str]], name: str) -> set[str]:
 
 
 def test_every_backend_is_an_extra_of_the_core_and_a_reserved_name() -> None:
-    from ipfs_accel._registry import RESERVED
+    from ipfs_accel._plugins.registry import RESERVED
 
     extras = project(ROOT / "core")["optional-dependencies"]
     for folder in FOLDERS[1:]:
@@ -70,6 +70,13 @@ def test_no_plugin_imports_a_sibling() -> None:
         for path in (folder / "src").rglob("*.py"):
             text = path.read_text()
             assert not [other for other in packages.values() if other != own and other in text], path
+
+
+def test_plugins_use_what_every_plugin_may_use() -> None:
+    for folder in [*FOLDERS[1:], *EXAMPLES]:
+        for path in (folder / "src").rglob("*.py"):
+            private = re.findall(r"from ipfs_accel(?:\.\w+)*\._\w+|from ipfs_accel import _\w+", path.read_text())
+            assert private == [], path
 
 
 def test_modules_stay_short() -> None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import attrs
-from ipfs_accel import BackendInfo, _json, hookimpl
+from ipfs_accel import BackendInfo, hookimpl
 from ipfs_accel.errors import InvalidRequestError, ModelNotFoundError
 from ipfs_accel.hookspecs import LocalServer
 from ipfs_accel.plans import Endpoint, ErrorDetail, Http, HttpRequest, HttpResponse, HttpStream, get, post_json
@@ -20,6 +20,7 @@ from ipfs_accel.types import (
     RunningModel,
     Timeout,
 )
+from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.collector import Collector
 from ipfs_accel.wire.ndjson import NDJSONDecoder
 
@@ -40,7 +41,7 @@ def nothing(_response: HttpResponse) -> None:
 
 def task(path: str, model: str, body: dict[str, Any]) -> HttpStream[ModelResult]:
     def decode(line: str, out: Collector[ModelResult]) -> None:
-        out.emit(Progress(**_json.loads(line)))
+        out.emit(Progress(**strict_json.loads(line)))
         if "success" in line:
             out.done()
 

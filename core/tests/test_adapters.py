@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ipfs_accel._adapters import ADAPTERS, IncompatibleError, adapt
+from ipfs_accel._plugins.adapters import ADAPTERS, IncompatibleError, adapt
 from ipfs_accel.hookspecs import API_VERSION
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from ipfs_accel import BreakerConfig, EndpointConfig, LimitsConfig, RetryConfig, Secret, load_config
-from ipfs_accel._keys import KeyFile
+from ipfs_accel._config.keys import KeyFile
 from ipfs_accel.errors import ConfigError
 
 

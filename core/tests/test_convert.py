@@ -6,8 +6,8 @@ from typing import Any
 import attrs
 import pytest
 from ipfs_accel import Audio, Document, Image, JsonSchema, Message, Tool
-from ipfs_accel._call_options import split_call_options
-from ipfs_accel._convert import (
+from ipfs_accel._calls.options import split_call_options
+from ipfs_accel._convert.texts import (
     chat_request,
     completion_request,
     detokenize_request,

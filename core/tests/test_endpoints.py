@@ -6,8 +6,8 @@ from typing import Any
 import attrs
 import pytest
 from ipfs_accel import BackendInfo, Client, EndpointConfig, KeyHeader, Secret, hookimpl, load_config
-from ipfs_accel._endpoints import Target, origin_of, resolve
-from ipfs_accel._keys import KeyFile
+from ipfs_accel._config.endpoints import Target, origin_of, resolve
+from ipfs_accel._config.keys import KeyFile
 from ipfs_accel.errors import ConfigError, MissingKeyError
 from ipfs_accel.plans import Ready
 from ipfs_accel.types import Health, Timeout

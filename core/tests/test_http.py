@@ -23,7 +23,7 @@ import pytest
 from anyio import to_thread
 from ipfs_accel._headers import Headers
 from ipfs_accel._http import Timeouts, TransportOptions
-from ipfs_accel._http._aio import _race
+from ipfs_accel._http.asyncio_backend import _race
 from ipfs_accel.errors import (
     APIConnectionError,
     APITimeoutError,

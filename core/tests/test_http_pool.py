@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 import pytest
 from ipfs_accel._http import AsyncTransport, PoolStats, Timeouts, Transport, TransportOptions
-from ipfs_accel._http._pool import NEW, Pool, Waiter
+from ipfs_accel._http.pool import NEW, Pool, Waiter
 from ipfs_accel.errors import ClientClosedError, ConfigError, PoolTimeoutError
 from ipfs_accel.testing.raw_server import Connection, RawServer, answer, blackhole, chunked, serve
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ipfs_accel import _installed
-from ipfs_accel._installed import installed
-from ipfs_accel._registry import BACKENDS
+from ipfs_accel._plugins import distributions
+from ipfs_accel._plugins.distributions import installed
+from ipfs_accel._plugins.registry import BACKENDS
 
 from .conftest import Install
 
@@ -26,8 +26,8 @@ def readings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         groups.append(group)
         return read(group=group)
 
-    monkeypatch.setattr(_installed.metadata, "entry_points", counted)
-    monkeypatch.setattr(_installed, "_known", {})
+    monkeypatch.setattr(distributions.metadata, "entry_points", counted)
+    monkeypatch.setattr(distributions, "_known", {})
     monkeypatch.setattr(sys, "path", [str(tmp_path / "site")])
     return groups
 

@@ -7,9 +7,9 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ipfs_accel import _json
+from ipfs_accel.wire import strict_json
 
-LOADS = [_json._std_loads, _json._with_reference(orjson.loads)]
+LOADS = [strict_json._std_loads, strict_json._with_reference(orjson.loads)]
 VALUES = st.recursive(
     st.none()
     | st.booleans()
@@ -24,7 +24,7 @@ VALUES = st.recursive(
 @given(value=VALUES)
 def test_what_is_written_can_be_read(loads: Any, value: Any) -> None:
     try:
-        written = _json.dumps(value)
+        written = strict_json.dumps(value)
     except UnicodeEncodeError:
         return
     assert loads(written) == value == json.loads(written)
@@ -67,8 +67,8 @@ def test_extremes(loads: Any) -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), {"a": [float("-inf")]}, "\ud800"])
 def test_what_json_has_no_form_for_is_not_written(value: Any) -> None:
     with pytest.raises(ValueError, match=r"."):
-        _json.dumps(value)
+        strict_json.dumps(value)
 
 
 def test_writing_is_compact_and_utf8() -> None:
-    assert _json.dumps({"a": ["é", 1.5, None]}) == '{"a":["é",1.5,null]}'.encode()
+    assert strict_json.dumps({"a": ["é", 1.5, None]}) == '{"a":["é",1.5,null]}'.encode()

@@ -10,8 +10,8 @@ from typing import Any
 import anyio
 import pytest
 from ipfs_accel import AsyncClient, BackendInfo, Client, Config, EndpointConfig, Image, hookimpl
-from ipfs_accel import _convert_media as convert
 from ipfs_accel import errors as e
+from ipfs_accel._convert import media as convert
 from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, HttpStream, Local, Plan, StreamPlan
 from ipfs_accel.types import (
     Audio,
@@ -309,7 +309,7 @@ def test_images_may_be_kept_by_the_provider() -> None:
 
 
 def test_usage_is_counted_and_logged_where_that_is_wanted(httpserver: HTTPServer, tmp_path: Path) -> None:
-    from ipfs_accel._usage import read_log, totals
+    from ipfs_accel._telemetry.usage import read_log, totals
 
     httpserver.expect_ordered_request("/files").respond_with_data("file-1")
     httpserver.expect_ordered_request("/files").respond_with_data("no", status=500)

@@ -13,7 +13,7 @@ import anyio
 import pytest
 from ipfs_accel import AsyncClient, Client, Config, EndpointConfig
 from ipfs_accel import errors as e
-from ipfs_accel._paths import safe_join
+from ipfs_accel._config.paths import safe_join
 from ipfs_accel.plans import Job
 from ipfs_accel.types import ObjectInfo, ObjectPrefix, Timeout
 

@@ -6,8 +6,8 @@ from email.utils import formatdate
 from pathlib import Path
 
 import pytest
-from ipfs_accel._cli._reach import reach
-from ipfs_accel._config import Config
+from ipfs_accel._cli.reach import reach
+from ipfs_accel._config.config import Config
 from ipfs_accel.testing.raw_server import Connection, answer, serve
 
 from .tls_files import CERTIFICATE_AND_KEY

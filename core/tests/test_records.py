@@ -12,7 +12,7 @@ import attrs
 import pytest
 from ipfs_accel import CacheConfig, Client, Config, EndpointConfig, PluginPolicy, RetryConfig, TelemetryConfig
 from ipfs_accel import errors as e
-from ipfs_accel._otel import LATEST, SWITCH, Telemetry
+from ipfs_accel._telemetry.otel import LATEST, SWITCH, Telemetry
 from ipfs_accel.types import CallRecord, Timing, Tried, Usage
 
 from .acme import Acme

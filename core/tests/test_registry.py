@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ipfs_accel import Client, Config, PluginPolicy
-from ipfs_accel._registry import RESERVED, Registry
+from ipfs_accel._plugins.registry import RESERVED, Registry
 from ipfs_accel.errors import PluginError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import anyio
 import pytest
 from ipfs_accel import AsyncClient, BreakerConfig, Client, Config, EndpointConfig, RetryConfig, RouteConfig, load_config
 from ipfs_accel import errors as e
-from ipfs_accel._routes import failure_class
+from ipfs_accel._calls.routes import failure_class
 from ipfs_accel.errors import AccelError
 from ipfs_accel.testing.raw_server import Connection, RawServer
 

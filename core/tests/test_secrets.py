@@ -34,8 +34,8 @@ from ipfs_accel import (
     Timeout,
 )
 from ipfs_accel import errors as e
-from ipfs_accel._cli._app import app
-from ipfs_accel._cli._command import State
+from ipfs_accel._cli.app import app
+from ipfs_accel._cli.command import State
 from ipfs_accel.testing.raw_server import Connection, RawServer, answer, chunked, serve
 
 from .test_joined import Embedding

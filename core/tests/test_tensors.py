@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ipfs_accel._convert_tensors import predict_request
+from ipfs_accel._convert.tensors import predict_request
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import PredictResponse, Tensor, Values
 

@@ -12,56 +12,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._call import UnsupportedParameterWarning as UnsupportedParameterWarning
-    from ._client import AsyncClient as AsyncClient
-    from ._client import Client as Client
-    from ._config import (
-        Config as Config,
-    )
-    from ._config import (
-        EndpointConfig as EndpointConfig,
-    )
-    from ._config import (
-        ModelOverride as ModelOverride,
-    )
-    from ._config import (
-        PluginPolicy as PluginPolicy,
-    )
-    from ._config import (
-        load_config as load_config,
-    )
-    from ._registry import PluginRecord as PluginRecord
-    from ._resilience.settings import (
-        BatchingConfig as BatchingConfig,
-    )
-    from ._resilience.settings import (
-        BreakerConfig as BreakerConfig,
-    )
-    from ._resilience.settings import (
-        CacheConfig as CacheConfig,
-    )
-    from ._resilience.settings import (
-        LimitsConfig as LimitsConfig,
-    )
-    from ._resilience.settings import (
-        RetryConfig as RetryConfig,
-    )
-    from ._resilience.settings import (
-        RouteConfig as RouteConfig,
-    )
-    from ._resilience.settings import (
-        SemanticConfig as SemanticConfig,
-    )
-    from ._resilience.settings import (
-        TelemetryConfig as TelemetryConfig,
-    )
+    from ._calls.call import UnsupportedParameterWarning as UnsupportedParameterWarning
+    from ._calls.stores import StoreConfig as StoreConfig
+    from ._calls.streams import AsyncStream as AsyncStream
+    from ._calls.streams import Stream as Stream
+    from ._client.clients import AsyncClient as AsyncClient
+    from ._client.clients import Client as Client
+    from ._config.config import Config as Config
+    from ._config.config import EndpointConfig as EndpointConfig
+    from ._config.config import ModelOverride as ModelOverride
+    from ._config.config import PluginPolicy as PluginPolicy
+    from ._config.config import load_config as load_config
+    from ._plugins.registry import PluginRecord as PluginRecord
+    from ._resilience.settings import BatchingConfig as BatchingConfig
+    from ._resilience.settings import BreakerConfig as BreakerConfig
+    from ._resilience.settings import CacheConfig as CacheConfig
+    from ._resilience.settings import LimitsConfig as LimitsConfig
+    from ._resilience.settings import RetryConfig as RetryConfig
+    from ._resilience.settings import RouteConfig as RouteConfig
+    from ._resilience.settings import SemanticConfig as SemanticConfig
+    from ._resilience.settings import TelemetryConfig as TelemetryConfig
     from ._secret import Secret as Secret
-    from ._states import BreakerState as BreakerState
-    from ._states import EndpointState as EndpointState
-    from ._stores import StoreConfig as StoreConfig
-    from ._streams import AsyncStream as AsyncStream
-    from ._streams import Stream as Stream
-    from ._usage import UsageTotal as UsageTotal
+    from ._telemetry.states import BreakerState as BreakerState
+    from ._telemetry.states import EndpointState as EndpointState
+    from ._telemetry.usage import UsageTotal as UsageTotal
     from .capabilities import Capabilities as Capabilities
     from .capabilities import Found as Found
     from .capabilities import Match as Match
@@ -71,33 +45,19 @@ if TYPE_CHECKING:
     from .hookspecs import BackendInfo as BackendInfo
     from .hookspecs import KeyHeader as KeyHeader
     from .hookspecs import hookimpl as hookimpl
-    from .types import (
-        Audio as Audio,
-    )
-    from .types import (
-        Document as Document,
-    )
-    from .types import (
-        Image as Image,
-    )
-    from .types import (
-        JsonSchema as JsonSchema,
-    )
-    from .types import (
-        Message as Message,
-    )
-    from .types import (
-        Timeout as Timeout,
-    )
-    from .types import (
-        Tool as Tool,
-    )
+    from .types import Audio as Audio
+    from .types import Document as Document
+    from .types import Image as Image
+    from .types import JsonSchema as JsonSchema
+    from .types import Message as Message
+    from .types import Timeout as Timeout
+    from .types import Tool as Tool
 
 _HOMES: dict[str, tuple[str, ...]] = {
-    "._call": ("UnsupportedParameterWarning",),
-    "._client": ("AsyncClient", "Client"),
-    "._config": ("Config", "EndpointConfig", "ModelOverride", "PluginPolicy", "load_config"),
-    "._registry": ("PluginRecord",),
+    "._calls.call": ("UnsupportedParameterWarning",),
+    "._client.clients": ("AsyncClient", "Client"),
+    "._config.config": ("Config", "EndpointConfig", "ModelOverride", "PluginPolicy", "load_config"),
+    "._plugins.registry": ("PluginRecord",),
     "._resilience.settings": (
         "BatchingConfig",
         "BreakerConfig",
@@ -109,10 +69,10 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "TelemetryConfig",
     ),
     "._secret": ("Secret",),
-    "._stores": ("StoreConfig",),
-    "._states": ("BreakerState", "EndpointState"),
-    "._streams": ("AsyncStream", "Stream"),
-    "._usage": ("UsageTotal",),
+    "._calls.stores": ("StoreConfig",),
+    "._telemetry.states": ("BreakerState", "EndpointState"),
+    "._calls.streams": ("AsyncStream", "Stream"),
+    "._telemetry.usage": ("UsageTotal",),
     ".capabilities": ("Capabilities", "Found", "Match", "Support"),
     ".errors": ("APIError", "AccelError"),
     ".hookspecs": ("BackendInfo", "KeyHeader", "hookimpl"),

@@ -1,6 +1,6 @@
 """`python -m ipfs_accel` is the command `ipfs-accel`."""
 
-from ipfs_accel._cli import main
+from ._cli import main
 
 if __name__ == "__main__":
     main()

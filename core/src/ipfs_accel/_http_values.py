@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import attrs
 
-from . import _json
 from .errors import InvalidRequestError, InvalidResponseError
+from .wire import strict_json
 
 if TYPE_CHECKING:
     from ._headers import Headers
@@ -77,7 +77,7 @@ def post_json(
         InvalidRequestError: `body` holds something that JSON has no form for, such as NaN.
     """
     try:
-        content = _json.dumps(body)
+        content = strict_json.dumps(body)
     except (TypeError, ValueError) as error:
         raise InvalidRequestError(f"the request cannot be written as JSON: {error}") from None
     headers = (("content-type", _JSON), ("accept", accept), *headers)
@@ -116,7 +116,7 @@ class HttpResponse:
             InvalidResponseError: The body is empty, HTML, not JSON, nested too deeply, or holds NaN or Infinity.
         """
         try:
-            return _json.loads(self.body)
+            return strict_json.loads(self.body)
         except (ValueError, RecursionError) as error:
             kind = self.headers.get("content-type", "no content type")
             start = self.body.lstrip()[:64].lower()

@@ -13,9 +13,9 @@ from typing import Any, Self
 
 import attrs
 
-from . import _json
 from .capabilities import Support
 from .types import ModelInfo
+from .wire import strict_json
 
 __all__ = ["Catalogue"]
 
@@ -39,7 +39,7 @@ class Catalogue:
     @classmethod
     def load(cls, package: str, name: str = "catalogue.json") -> Self:
         """Read the data file that a plugin's package carries."""
-        data = _json.loads((files(package) / name).read_bytes())
+        data = strict_json.loads((files(package) / name).read_bytes())
         families = data["families"]
         models = {
             model: {**families.get(fields.get("family"), {}), **fields} for model, fields in data["models"].items()

@@ -44,6 +44,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from ._suggest import did_you_mean
+
 if TYPE_CHECKING:
     from typing import Unpack
 
@@ -87,6 +89,7 @@ __all__ = [
     "UnsupportedOperationError",
     "UnsupportedParameterError",
     "class_for_status",
+    "did_you_mean",
 ]
 
 

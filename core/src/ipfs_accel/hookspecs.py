@@ -33,8 +33,8 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from ._backend_info import BackendInfo, KeyHeader, LocalServer
-from ._object_hooks import OBJECT_OPERATIONS
+from ._plugins.backend_info import BackendInfo, KeyHeader, LocalServer
+from ._plugins.object_hooks import OBJECT_OPERATIONS
 
 if TYPE_CHECKING:
     from .plans import Endpoint, Plan, StreamPlan

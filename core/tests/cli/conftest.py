@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from ipfs_accel._cli._app import app
-from ipfs_accel._cli._command import State
+from ipfs_accel._cli.app import app
+from ipfs_accel._cli.command import State
 from pytest_httpserver import HTTPServer
 
 from .studio import Studio

@@ -3,9 +3,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from ipfs_accel._cli._app import _COMMANDS, app
-from ipfs_accel._cli._command import Command, State
-from ipfs_accel._cli._output import use_color
+from ipfs_accel._cli.app import _COMMANDS, app
+from ipfs_accel._cli.command import Command, State
+from ipfs_accel._cli.output import use_color
 
 from .conftest import Run
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from ipfs_accel import BackendInfo, hookimpl
-from ipfs_accel._cli._markup import Markup, element
-from ipfs_accel._cli._report import render
+from ipfs_accel._cli.markup import Markup, element
+from ipfs_accel._cli.report import render
 from ipfs_accel.catalogue import Catalogue
 from ipfs_accel.hookspecs import OPERATIONS
 from ipfs_accel.plans import Endpoint, Ready
@@ -243,7 +243,7 @@ def test_a_pipe_gets_the_features_of_models(run: Run) -> None:
 
 @pytest.mark.usefixtures("listed")
 def test_a_narrow_terminal_gets_several_tables(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("_capabilities", "_output"):
+    for module in ("capabilities", "output"):
         monkeypatch.setattr(f"ipfs_accel._cli.{module}.is_terminal", lambda **_: True)
     monkeypatch.setenv("COLUMNS", "30")
     lines = run("capabilities", "--models", "--offline", plugins=[Dated(), Mute("alpha")]).stdout.splitlines()

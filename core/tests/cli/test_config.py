@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from ipfs_accel import Secret
-from ipfs_accel._cli._inspect import masked_url
-from ipfs_accel._keys import KeyFile
+from ipfs_accel._cli.inspect import masked_url
+from ipfs_accel._config.keys import KeyFile
 
 from .conftest import Run
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ipfs_accel import Secret
-from ipfs_accel._keys import KeyFile
+from ipfs_accel._config.keys import KeyFile
 from pytest_httpserver import HTTPServer
 
 from .conftest import Run

@@ -8,9 +8,9 @@ import click
 import pytest
 from ipfs_accel import Secret
 from ipfs_accel import errors as e
-from ipfs_accel._cli import _failures
-from ipfs_accel._cli._command import State
-from ipfs_accel._keys import KeyFile
+from ipfs_accel._cli import failures
+from ipfs_accel._cli.command import State
+from ipfs_accel._config.keys import KeyFile
 
 
 @pytest.mark.parametrize(
@@ -48,14 +48,14 @@ from ipfs_accel._keys import KeyFile
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
 )
 def test_the_exit_code_tells_the_cause(error: Exception, code: int) -> None:
-    assert _failures.exit_code(error) == code
+    assert failures.exit_code(error) == code
 
 
 def _shown(error: Exception, capsys: pytest.CaptureFixture[str], **settings: Any) -> str:
     state = State()
     for name, value in settings.items():
         setattr(state, name, value)
-    _failures.show(error, state)
+    failures.show(error, state)
     out, err = capsys.readouterr()
     assert out == ""
     return err

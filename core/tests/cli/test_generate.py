@@ -59,7 +59,7 @@ def test_embed_as_json(run: Run, httpserver: HTTPServer) -> None:
 
 def test_embed_on_a_terminal_is_a_table(run: Run, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
     httpserver.expect_request("/embeddings").respond_with_json(_vectors([3.0, 4.0]))
-    for module in ("_generate", "_output"):
+    for module in ("generate", "output"):
         monkeypatch.setattr(f"ipfs_accel._cli.{module}.is_terminal", lambda **_: True)
     result = run("embed", "-m", "studio/m", "one", "--color", "never")
     titles, row = result.stdout.splitlines()

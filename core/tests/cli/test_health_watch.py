@@ -12,10 +12,10 @@ from typing import Any
 
 import anyio
 import pytest
-from ipfs_accel._cli._command import State
-from ipfs_accel._cli._health import Changes, Screen, watch
+from ipfs_accel._cli.command import State
+from ipfs_accel._cli.health import Changes, Screen, watch
 from ipfs_accel._resilience.keypool import KeyState
-from ipfs_accel._states import BreakerState, EndpointState
+from ipfs_accel._telemetry.states import BreakerState, EndpointState
 from ipfs_accel.types import Health
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
@@ -111,9 +111,9 @@ def test_json_gets_an_object_per_change(capsys: pytest.CaptureFixture[str]) -> N
 def test_a_terminal_shows_the_last_check_only(
     rich: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ipfs_accel._cli._output.is_terminal", lambda **_: True)
+    monkeypatch.setattr("ipfs_accel._cli.output.is_terminal", lambda **_: True)
     if not rich:
-        monkeypatch.setattr("ipfs_accel._cli._output.find_spec", lambda _name: None)
+        monkeypatch.setattr("ipfs_accel._cli.output.find_spec", lambda _name: None)
     Rounds({"a": OK, "b": DOWN}, {"a": DOWN, "b": OK}).watch(Screen(State(), 7.0))
     written = capsys.readouterr().out
     first, second = written.split("\x1b[4F")
@@ -126,8 +126,8 @@ def test_a_terminal_shows_the_last_check_only(
 def test_more_endpoints_than_the_screen_has_lines(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ipfs_accel._cli._output.is_terminal", lambda **_: True)
-    monkeypatch.setattr("ipfs_accel._cli._output.get_terminal_size", lambda: os.terminal_size((80, 6)))
+    monkeypatch.setattr("ipfs_accel._cli.output.is_terminal", lambda **_: True)
+    monkeypatch.setattr("ipfs_accel._cli.output.get_terminal_size", lambda: os.terminal_size((80, 6)))
     Rounds({f"e{number}": OK for number in range(9)}, {"e0": OK}).watch(Screen(State(), 7.0))
     first, _ = capsys.readouterr().out.split("\x1b[5F")
     assert first.count("\n") == 5

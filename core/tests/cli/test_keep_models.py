@@ -5,8 +5,8 @@ import socket
 from pathlib import Path
 
 import pytest
-from ipfs_accel._cli._command import State
-from ipfs_accel._cli._progress import Bar
+from ipfs_accel._cli.command import State
+from ipfs_accel._cli.progress import Bar
 from ipfs_accel.types import Progress
 from pytest_httpserver import HTTPServer
 
@@ -102,7 +102,7 @@ def test_a_model_is_shown(keep: Run) -> None:
 
 
 def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("ipfs_accel._cli._progress.is_terminal", lambda *, err: err)
+    monkeypatch.setattr("ipfs_accel._cli.progress.is_terminal", lambda *, err: err)
     with Bar(State()) as bar:
         bar.show(Progress(status="fetching", item="a", completed=1000, total=2000))
         bar.show(Progress(status="fetching", item="a", completed=2000, total=2000))
@@ -117,7 +117,7 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 def test_layers_that_come_side_by_side_do_not_flood(
     is_terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ipfs_accel._cli._progress.is_terminal", lambda *, err: is_terminal)
+    monkeypatch.setattr("ipfs_accel._cli.progress.is_terminal", lambda *, err: is_terminal)
     now = [0.0]
     with Bar(State(), clock=lambda: now[0]) as bar:
         for step in range(100):

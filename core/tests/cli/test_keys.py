@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from ipfs_accel._keys import KeyFile
+from ipfs_accel._config.keys import KeyFile
 
 from .conftest import Run
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from ipfs_accel import hookimpl
-from ipfs_accel._cli._command import State
-from ipfs_accel._cli._progress import Bar, size_text
+from ipfs_accel._cli.command import State
+from ipfs_accel._cli.progress import Bar, size_text
 from ipfs_accel.plans import Endpoint, HttpRequest, HttpStream
 from ipfs_accel.types import ModerateRequest, Progress
 from ipfs_accel.wire.collector import Collector
@@ -210,7 +210,7 @@ def test_a_bar_is_rewritten_on_a_terminal_and_written_now_and_then_elsewhere(
 ) -> None:
     now = [0.0]
     for is_terminal, expected in ((False, ["a [", "a [", "b\n"]), (True, ["\r\x1b[Ka [", "\nb"])):
-        monkeypatch.setattr("ipfs_accel._cli._progress.is_terminal", lambda is_terminal=is_terminal, **_: is_terminal)
+        monkeypatch.setattr("ipfs_accel._cli.progress.is_terminal", lambda is_terminal=is_terminal, **_: is_terminal)
         with Bar(State(), "a", clock=lambda: now[0]) as bar:
             for step in range(5):
                 now[0] += 0.05

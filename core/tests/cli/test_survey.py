@@ -126,7 +126,7 @@ def test_capabilities(run: Run) -> None:
 
 
 def test_capabilities_side_by_side_on_a_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("_capabilities", "_output"):
+    for module in ("capabilities", "output"):
         monkeypatch.setattr(f"ipfs_accel._cli.{module}.is_terminal", lambda **_: True)
     lines = run("capabilities", plugins=[Studio(), Idle()]).stdout.splitlines()
     assert lines[0].split() == ["IDLE", "STUDIO"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from ipfs_accel import Secret, Support
-from ipfs_accel._cli._values import event_name, plain
+from ipfs_accel._cli.values import event_name, plain
 from ipfs_accel.types import (
     BlockEnd,
     BlockStart,

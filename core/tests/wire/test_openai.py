@@ -394,8 +394,8 @@ def test_a_backend_of_this_dialect_is_a_few_lines() -> None:
         info = BackendInfo(name="acme", base_url="https://api.acme.test/v1")
         embed = None  # type: ignore[assignment]
 
-    from ipfs_accel._config import PluginPolicy
-    from ipfs_accel._registry import Registry
+    from ipfs_accel._config.config import PluginPolicy
+    from ipfs_accel._plugins.registry import Registry
 
     backend = Registry(PluginPolicy(), (Acme(),)).load("acme")
     assert "chat" in backend.operations

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 from ipfs_accel import AsyncClient, Client, Config, EndpointConfig, JsonSchema, Message, Tool
 from ipfs_accel import errors as e
-from ipfs_accel._cli._app import app
+from ipfs_accel._cli.app import app
 from ipfs_accel._headers import Headers
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import Progress, Reasoning, TextDelta, ToolCall, Upload

@@ -11,7 +11,7 @@ import sys
 import warnings
 from typing import Any, NoReturn
 
-from ._app import app
+from .app import app
 
 __all__ = ["main"]
 

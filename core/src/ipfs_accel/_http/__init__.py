@@ -13,19 +13,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._base import Timeouts, TransportOptions
-from ._pool import PoolStats
-from ._sync import Exchange, Transport
+from .base import Timeouts, TransportOptions
+from .pool import PoolStats
+from .sync_transport import Exchange, Transport
 
 if TYPE_CHECKING:
-    from ._async import AsyncExchange, AsyncTransport
+    from .async_transport import AsyncExchange, AsyncTransport
 
 __all__ = ["AsyncExchange", "AsyncTransport", "Exchange", "PoolStats", "Timeouts", "Transport", "TransportOptions"]
 
 
 def __getattr__(name: str) -> Any:
     if name in {"AsyncExchange", "AsyncTransport"}:
-        from . import _async  # noqa: PLC0415 - synchronous programs do not pay for it
+        from . import async_transport  # noqa: PLC0415 - synchronous programs do not pay for it
 
-        return getattr(_async, name)
+        return getattr(async_transport, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,13 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 import tenacity
 
-from ipfs_accel.errors import (
-    AccelError,
-    APIConnectionError,
-    APIError,
-    APITimeoutError,
-    RateLimitError,
-)
+from ipfs_accel.errors import AccelError, APIConnectionError, APIError, APITimeoutError, RateLimitError
 
 from .budget import RetryBudget
 from .settings import RetryConfig

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from ipfs_accel._registry import Backend
+from ipfs_accel._plugins.registry import Backend
 from ipfs_accel.plans import Flow, Http, HttpStream, StreamFlow
 
 __all__ = ["ImpurityError", "no_io", "pure_hooks"]

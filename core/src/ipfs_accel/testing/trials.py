@@ -12,9 +12,9 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import attrs
 
 from ipfs_accel import AsyncClient, Client, Config, EndpointConfig, RetryConfig, Timeout
-from ipfs_accel._config import PluginPolicy
-from ipfs_accel._http._pool import PoolStats
-from ipfs_accel._registry import Registry
+from ipfs_accel._config.config import PluginPolicy
+from ipfs_accel._http.pool import PoolStats
+from ipfs_accel._plugins.registry import Registry
 from ipfs_accel.errors import AccelError
 from ipfs_accel.hookspecs import BackendInfo
 

@@ -20,6 +20,7 @@ from ._answers import (
     TokenizeResponse,
     TokenLogprob,
     Tried,
+    Vector,
 )
 from ._events import (
     AudioDelta,
@@ -47,6 +48,7 @@ from ._messages import (
     Text,
     ToolCall,
     ToolResult,
+    sniff_media_type,
 )
 from ._record import CallRecord
 from ._requests import (
@@ -83,6 +85,7 @@ if TYPE_CHECKING:
     from ._jobs import BatchItem as BatchItem
     from ._jobs import BatchRequest as BatchRequest
     from ._jobs import BatchResult as BatchResult
+    from ._jobs import BatchStatus as BatchStatus
     from ._jobs import BatchSummary as BatchSummary
     from ._local import CreateModelOptions as CreateModelOptions
     from ._local import CreateModelRequest as CreateModelRequest
@@ -131,14 +134,16 @@ if TYPE_CHECKING:
     from ._pieces import StreamedEvent as StreamedEvent
     from ._predict import PredictRequest as PredictRequest
     from ._predict import PredictResponse as PredictResponse
+    from ._predict import as_inputs as as_inputs
     from ._tensors import Tensor as Tensor
     from ._tensors import TensorSource as TensorSource
     from ._tensors import Values as Values
+    from ._tensors import nested as nested
 
 # Loaded when they are first used: chats need none of them.
 _HOMES: dict[str, tuple[str, ...]] = {
     "._files": ("FileInfo", "Transfer", "Upload", "UploadRequest", "UploadSource"),
-    "._jobs": ("Batch", "BatchItem", "BatchRequest", "BatchResult", "BatchSummary"),
+    "._jobs": ("BatchStatus", "Batch", "BatchItem", "BatchRequest", "BatchResult", "BatchSummary"),
     "._local": ("CreateModelOptions", "CreateModelRequest", "ModelResult", "RunningModel"),
     "._media": (
         "ClassifyRequest",
@@ -182,8 +187,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "PutOptions",
     ),
     "._pieces": ("DataDelta", "PartialImage", "Progress", "StreamedEvent"),
-    "._predict": ("PredictRequest", "PredictResponse"),
-    "._tensors": ("Tensor", "TensorSource", "Values"),
+    "._predict": ("PredictRequest", "PredictResponse", "as_inputs"),
+    "._tensors": ("nested", "Tensor", "TensorSource", "Values"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -195,6 +200,7 @@ __all__ = [
     "BatchItem",
     "BatchRequest",
     "BatchResult",
+    "BatchStatus",
     "BatchSummary",
     "BlockEnd",
     "BlockStart",
@@ -310,6 +316,10 @@ __all__ = [
     "UsageEvent",
     "Values",
     "VaryImageRequest",
+    "Vector",
+    "as_inputs",
+    "nested",
+    "sniff_media_type",
 ]
 
 

@@ -13,7 +13,7 @@ from ._messages import Message
 from ._requests import CallOptions, Request
 
 if TYPE_CHECKING:
-    from ipfs_accel._convert import Messages
+    from ipfs_accel._convert.texts import Messages
 
     from ._files import UploadSource
 

@@ -13,7 +13,6 @@ from array import array
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from ipfs_accel import _json
 from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import (
@@ -33,6 +32,7 @@ from ipfs_accel.types import (
     Usage,
 )
 
+from . import strict_json
 from .assembler import Assembler, settle_finish_reason, sound, tool_call_id
 from .fields import field
 from .openai_errors import checked, error_in_body, is_error
@@ -130,7 +130,7 @@ def _function(call: Json) -> tuple[str | None, str]:
     function = call.get("function") or call.get("custom") or {}
     arguments = function.get("arguments", function.get("input"))
     if arguments is not None and not isinstance(arguments, str):
-        arguments = _json.dumps(arguments).decode()
+        arguments = strict_json.dumps(arguments).decode()
     return function.get("name"), arguments or ""
 
 
@@ -275,7 +275,7 @@ def _chunk(event: ServerSentEvent, out: Assembler[Any]) -> Json | None:
         return None
     if event.event == "error":
         raise error_in_body(_error_event(data))
-    chunk = _json.loads(data)
+    chunk = strict_json.loads(data)
     if not isinstance(chunk, dict):
         raise InvalidResponseError(f"a chunk of the stream is a JSON {type(chunk).__name__} instead of an object")
     if is_error(chunk):
@@ -301,7 +301,7 @@ def _note(chunk: Json, out: Assembler[Any]) -> None:
 def _error_event(data: str) -> Json:
     """Return the body of an event named error, which may also be plain text."""
     try:
-        value = _json.loads(data)
+        value = strict_json.loads(data)
     except ValueError:
         value = data
     return value if isinstance(value, dict) else {"error": str(value)}
@@ -379,7 +379,7 @@ class ChatDecoder:
 
 def _is_json(text: str) -> bool:
     try:
-        _json.loads(text)
+        strict_json.loads(text)
     except ValueError:
         return False
     return True

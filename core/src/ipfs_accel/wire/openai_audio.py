@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 import attrs
 
-from ipfs_accel import _json
 from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.hookspecs import hookimpl
 from ipfs_accel.plans import Endpoint, Http, HttpResponse, HttpStream, Plan, StreamPlan, post_json
@@ -28,6 +27,7 @@ from ipfs_accel.types import (
     Usage,
 )
 
+from . import strict_json
 from .collector import Collector, speech
 from .fields import field
 from .multipart import post_multipart
@@ -69,7 +69,7 @@ def form_fields(values: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _field(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value if isinstance(value, str) else _json.dumps(value).decode()
+    return value if isinstance(value, str) else strict_json.dumps(value).decode()
 
 
 class OpenAIAudio(Routes):

@@ -6,8 +6,6 @@ import re
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from ipfs_accel import _json
-from ipfs_accel._hints import duration
 from ipfs_accel.errors import (
     APIStatusError,
     AuthenticationError,
@@ -25,6 +23,8 @@ from ipfs_accel.errors import (
 )
 from ipfs_accel.plans import ErrorDetail, HttpResponse
 
+from . import strict_json
+from .hints import duration
 from .sse import ServerSentEvent
 
 __all__ = ["checked", "error_in_body", "event_object", "is_error", "read_error"]
@@ -122,7 +122,7 @@ def event_object(event: ServerSentEvent) -> dict[str, Any]:
     """
     if not event.data or event.data.startswith("[DONE]"):
         return {}
-    data = _json.loads(event.data)
+    data = strict_json.loads(event.data)
     if not isinstance(data, dict):
         raise InvalidResponseError(f"an event of the stream is a JSON {type(data).__name__} instead of an object")
     if is_error(data):
@@ -140,7 +140,7 @@ def read_error(response: HttpResponse) -> ErrorDetail:
         return _not_json(response, error)
     if isinstance(body, str):  # MLC writes JSON into a JSON string
         with suppress(ValueError, RecursionError):
-            body = _json.loads(body)
+            body = strict_json.loads(body)
     if body in (None, "", {}, []):
         return ErrorDetail(message=f"the server answered with status {response.status} and does not say why")
     detail = _detail(body)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, ClassVar, cast
 
-from ipfs_accel import _json
 from ipfs_accel._headers import Headers
 from ipfs_accel.errors import APIError, APIStatusError, InvalidRequestError, InvalidResponseError, class_for_status
 from ipfs_accel.hookspecs import hookimpl
@@ -46,6 +45,7 @@ from ipfs_accel.types import (
 )
 from ipfs_accel.types._jobs import BatchStatus
 
+from . import strict_json
 from .collector import Collector, download
 from .fields import field
 from .lists import Page, check_over, paged
@@ -169,7 +169,7 @@ class OpenAIFiles(Routes):
             if failed and answered:
 
                 def lines(response: HttpResponse) -> tuple[BatchResult, ...]:
-                    return tuple([read(_json.loads(line)) for line in response.body.splitlines() if line.strip()])
+                    return tuple([read(strict_json.loads(line)) for line in response.body.splitlines() if line.strip()])
 
                 first = yield Http(send=self._content(endpoint, failed), parse=lines, max_bytes=_GIGABYTE)
             return _results(first, self._content(endpoint, answered or failed) if answered or failed else None, read)
@@ -222,7 +222,7 @@ class OpenAIFiles(Routes):
         except InvalidRequestError as error:
             raise InvalidRequestError(f"items[{name!r}]: {error.message}", hint=error.hint) from None
         line = {"custom_id": name, "method": "POST", "url": self.batch_prefix + route, "body": body}
-        return _json.dumps(line) + b"\n"
+        return strict_json.dumps(line) + b"\n"
 
 
 def file_of(body: Any) -> FileInfo:
@@ -330,7 +330,7 @@ _READERS: dict[str, Callable[[Json], Answer]] = {
 def _failure(body: Any, status: int | None) -> APIStatusError:
     """Return the error of a request that was answered with another status than a success."""
     status = status or 500
-    detail = read_error(HttpResponse(status=status, headers=Headers(()), body=_json.dumps(body)))
+    detail = read_error(HttpResponse(status=status, headers=Headers(()), body=strict_json.dumps(body)))
     kind = detail.kind or class_for_status(status)
     return kind(detail.message, status=status, code=detail.code, body=body, hint=detail.hint)
 
@@ -344,7 +344,7 @@ class _Results:
 
     def __call__(self, line: str, out: Collector[BatchSummary]) -> None:
         first, self._first = self._first, ()
-        for result in (*first, self._read(_json.loads(line))):
+        for result in (*first, self._read(strict_json.loads(line))):
             out.kept[0 if result.error is None else 1] += 1
             out.emit(result)
 

@@ -20,7 +20,8 @@ from ipfs_accel.types import (
     ToolCall,
     ToolResult,
 )
-from ipfs_accel.wire.openai_requests import CONTENT_TYPES, custom_tools, with_own_tools
+
+from .openai_requests import CONTENT_TYPES, custom_tools, with_own_tools
 
 __all__ = ["NOT_THERE", "body", "count_body", "is_needed"]
 

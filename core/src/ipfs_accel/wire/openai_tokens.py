@@ -15,8 +15,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ipfs_accel import _json
 from ipfs_accel.types import ChatRequest, Image, Message, TokenCount, ToolCall, ToolResult
+
+from . import strict_json
 
 __all__ = ["count"]
 
@@ -79,7 +80,7 @@ def _part(part: Any, image_tokens: Callable[[Image], int], tokens: Count) -> int
 
 def _signature(tool: Any) -> str:
     """Write a tool as the declaration that the model is shown, more or less."""
-    shown = _json.dumps(tool.parameters).decode()
+    shown = strict_json.dumps(tool.parameters).decode()
     return f"// {tool.description or ''}\ntype {tool.name} = (_: {shown}) => any;"
 
 

@@ -5,20 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ipfs_accel import _json
 from ipfs_accel.errors import InternalServerError, InvalidResponseError
 from ipfs_accel.plans import HttpResponse
-from ipfs_accel.types import (
-    ChatResponse,
-    Choice,
-    Message,
-    Opaque,
-    Part,
-    Reasoning,
-    Text,
-    ToolCall,
-    Usage,
-)
+from ipfs_accel.types import ChatResponse, Choice, Message, Opaque, Part, Reasoning, Text, ToolCall, Usage
+from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.assembler import Assembler, chat_assembler, settle_finish_reason
 from ipfs_accel.wire.fields import field, optional, rest
 from ipfs_accel.wire.sse import ServerSentEvent, SSEDecoder
@@ -111,7 +101,7 @@ def _about_call(block: Json) -> Iterator[Opaque]:
 def _arguments(block: Json) -> str:
     """Write a tool's input, which Claude gives as an object, as the JSON text that all backends have."""
     value = optional(block, "input", dict)
-    return _json.dumps(value).decode() if value else ""
+    return strict_json.dumps(value).decode() if value else ""
 
 
 def _finish(message: Json) -> str | None:
@@ -219,7 +209,7 @@ class StreamDecoder:
         if not text:
             return block
         try:
-            return {**block, "input": _json.loads(text)}
+            return {**block, "input": strict_json.loads(text)}
         except ValueError:
             return {**block, "input": text}  # the limit of tokens cut it; what there is of it is kept as it is
 
@@ -243,7 +233,7 @@ class StreamDecoder:
 def _read(event: ServerSentEvent) -> Json:
     """Return an event's JSON object; an error may also be plain text."""
     try:
-        body = _json.loads(event.data)
+        body = strict_json.loads(event.data)
     except ValueError:
         if event.event == "error":
             raise InternalServerError(event.data[:512]) from None

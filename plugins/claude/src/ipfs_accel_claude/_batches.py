@@ -6,11 +6,10 @@ import re
 from collections.abc import Generator
 from typing import Any
 
-from ipfs_accel import _json
 from ipfs_accel.errors import APIError, InvalidRequestError, StreamIncomplete
 from ipfs_accel.plans import Endpoint, Http, HttpResponse, HttpStream, Pairs, Plan, StreamFlow, StreamPlan, segment
-from ipfs_accel.types import Batch, BatchItem, BatchRequest, BatchResult, BatchSummary, ChatRequest
-from ipfs_accel.types._jobs import BatchStatus
+from ipfs_accel.types import Batch, BatchItem, BatchRequest, BatchResult, BatchStatus, BatchSummary, ChatRequest
+from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.collector import Collector
 from ipfs_accel.wire.fields import field, optional, seconds
 from ipfs_accel.wire.lists import check_over
@@ -115,7 +114,7 @@ def results(endpoint: Endpoint, batch: str) -> StreamPlan[BatchSummary]:
 
 
 def _result(line: str, out: Collector[BatchSummary]) -> None:
-    item = _json.loads(line)
+    item = strict_json.loads(line)
     result = field(item, "result", dict)
     name, kind = field(item, "custom_id", str), field(result, "type", str)
     out.size += 1

@@ -22,8 +22,8 @@ from ipfs_accel.types import (
     Tool,
     ToolCall,
     ToolResult,
+    sniff_media_type,
 )
-from ipfs_accel.types._messages import sniff_media_type
 from ipfs_accel.wire.openai_requests import with_own_tools
 
 from ._rules import Rules

@@ -5,25 +5,15 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import Any
 
-from ipfs_accel import _json
 from ipfs_accel.errors import APIError, InvalidRequestError, InvalidResponseError, StreamIncomplete
-from ipfs_accel.plans import (
-    Endpoint,
-    Flow,
-    Http,
-    HttpResponse,
-    HttpStream,
-    LocalStream,
-    Plan,
-    StreamFlow,
-    StreamPlan,
-)
+from ipfs_accel.plans import Endpoint, Flow, Http, HttpResponse, HttpStream, LocalStream, Plan, StreamFlow, StreamPlan
 from ipfs_accel.types import (
     Answer,
     Batch,
     BatchItem,
     BatchRequest,
     BatchResult,
+    BatchStatus,
     BatchSummary,
     ChatRequest,
     EmbedRequest,
@@ -33,7 +23,7 @@ from ipfs_accel.types import (
     UploadRequest,
     Usage,
 )
-from ipfs_accel.types._jobs import BatchStatus
+from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.collector import Collector
 from ipfs_accel.wire.fields import field, optional, seconds
 from ipfs_accel.wire.lists import check_over
@@ -80,12 +70,12 @@ def create(endpoint: Endpoint, request: BatchRequest) -> Plan[Batch]:
         body = {"batch": {"displayName": "ipfs-accel", "inputConfig": source, **request.extra}}
         return Http(send=post(endpoint, path, body), parse=_read, unsupported=unsupported)
 
-    lines = [_json.dumps(entry) for entry in entries]
+    lines = [strict_json.dumps(entry) for entry in entries]
     if sum([len(line) for line in lines]) <= MAX_INLINE_BYTES:
         return plan({"requests": {"requests": entries}})
 
     def steps() -> Generator[Plan[Any], Any, Plan[Batch]]:
-        keyed = [_json.dumps({"key": each["metadata"]["key"], "request": each["request"]}) for each in entries]
+        keyed = [strict_json.dumps({"key": each["metadata"]["key"], "request": each["request"]}) for each in entries]
         upload = Upload.of(b"\n".join(keyed), name="batch.jsonl")
         info: FileInfo = yield _files.upload(endpoint, UploadRequest(file=upload))
         return plan({"fileName": info.id})
@@ -175,7 +165,7 @@ def results(endpoint: Endpoint, batch: str) -> StreamPlan[BatchSummary]:
         return HttpStream(
             send=send,
             frames=lambda: NDJSONDecoder(max_event_bytes=MAX_LINE_BYTES),
-            decoder=lambda: lambda line, out: _result(_json.loads(line), out),
+            decoder=lambda: lambda line, out: _result(strict_json.loads(line), out),
             assembler=assembler,
             any_type=True,
         )

@@ -10,8 +10,7 @@ from typing import Any
 import attrs
 from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
 from ipfs_accel.plans import Endpoint, Flow, Http, HttpRequest, HttpResponse, Plan, Ready, side_by_side
-from ipfs_accel.types import EmbedRequest, EmbedResponse, Usage
-from ipfs_accel.types._answers import Vector
+from ipfs_accel.types import EmbedRequest, EmbedResponse, Usage, Vector
 from ipfs_accel.wire.fields import field, optional
 
 from ._fields import Json, number

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ipfs_accel import _json
 from ipfs_accel.errors import InvalidResponseError
+from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.ndjson import FramingError
 from ipfs_accel.wire.sse import SSEDecoder
 
@@ -65,10 +65,10 @@ class ObjectDecoder:
             )
 
     def _read(self, chunk: bytes) -> list[Any]:
-        return [_json.loads(event.data) for event in self._events.feed(chunk) if event.data]
+        return [strict_json.loads(event.data) for event in self._events.feed(chunk) if event.data]
 
     def _rest(self) -> list[Any]:
-        return [_json.loads(event.data) for event in self._events.flush() if event.data]
+        return [strict_json.loads(event.data) for event in self._events.flush() if event.data]
 
 
 class _Objects:
@@ -113,7 +113,7 @@ class _Objects:
     def _whole(self, last: bytes) -> Any:
         text = b"".join([*self._pieces, last])
         self._pieces, self._held = [], 0
-        return _json.loads(text)
+        return strict_json.loads(text)
 
     def _hold(self, piece: bytes) -> None:
         self._pieces.append(piece)

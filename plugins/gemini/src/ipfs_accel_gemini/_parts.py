@@ -13,7 +13,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ipfs_accel import _json
 from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
 from ipfs_accel.types import (
     Audio,
@@ -28,6 +27,7 @@ from ipfs_accel.types import (
     ToolCall,
     ToolResult,
 )
+from ipfs_accel.wire import strict_json
 
 from ._fields import Json
 from ._rules import Rules
@@ -196,6 +196,6 @@ def _value(text: str) -> Any:
     if not text.lstrip().startswith(("{", "[")):
         return text
     try:
-        return _json.loads(text)
+        return strict_json.loads(text)
     except (ValueError, RecursionError):
         return text

@@ -9,23 +9,9 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
-from ipfs_accel.errors import (
-    ConfigError,
-    InvalidRequestError,
-    InvalidResponseError,
-    MissingKeyError,
-)
+from ipfs_accel.errors import ConfigError, InvalidRequestError, InvalidResponseError, MissingKeyError
 from ipfs_accel.hookspecs import KeyHeader
-from ipfs_accel.plans import (
-    Endpoint,
-    Http,
-    HttpRequest,
-    HttpResponse,
-    Pairs,
-    Plan,
-    post_json,
-    segment,
-)
+from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, Pairs, Plan, post_json, segment
 from ipfs_accel.wire.fields import optional
 from ipfs_accel.wire.lists import Page, paged
 

@@ -6,9 +6,9 @@ import math
 import re
 from typing import Any
 
-from ipfs_accel import _json
 from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
 from ipfs_accel.types import ChatRequest, ChatResponse, JsonSchema, Label, Message, ModerateRequest, Moderation
+from ipfs_accel.wire import strict_json
 
 __all__ = ["labels", "question", "texts", "verdict"]
 
@@ -99,7 +99,7 @@ def _score(text: str) -> float | None:
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        value = _json.loads(text)
+        value = strict_json.loads(text)
     except ValueError:
         raise _unreadable(text) from None
     return value if isinstance(value, dict) else {}

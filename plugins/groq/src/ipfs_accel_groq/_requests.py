@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import attrs
-from ipfs_accel import _json
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import ChatRequest, Document, Message, Refusal, Text
+from ipfs_accel.wire import strict_json
 
 __all__ = ["Taken", "finish", "named", "take_apart"]
 
@@ -66,7 +66,7 @@ def _source(part: Document, where: str) -> Json:
         )
     try:
         if kind == "application/json":
-            return {"type": "json", "data": _json.loads(part.data)}
+            return {"type": "json", "data": strict_json.loads(part.data)}
         return {"type": "text", "text": part.data.decode()}
     except ValueError as error:
         raise InvalidRequestError(f"{where}: document: it is not {kind}: {error}") from None

@@ -8,16 +8,7 @@ from typing import TypeVar
 
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.plans import Endpoint
-from ipfs_accel.types import (
-    Audio,
-    ChatRequest,
-    Image,
-    Message,
-    SpeakRequest,
-    ToolResult,
-    TranscribeRequest,
-    Upload,
-)
+from ipfs_accel.types import Audio, ChatRequest, Image, Message, SpeakRequest, ToolResult, TranscribeRequest, Upload
 from ipfs_accel.wire.pictures import size_of
 
 from ._models import check, holds

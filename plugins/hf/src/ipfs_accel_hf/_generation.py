@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ipfs_accel import _json
 from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import CompletionChoice, CompletionRequest, CompletionResponse, TokenLogprob, Usage
+from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.assembler import Assembler
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.openai_requests import given
@@ -131,7 +131,7 @@ class EventDecoder:
         """Take one event."""
         if not event.data or event.data.startswith("[DONE]"):
             return
-        body = _json.loads(event.data)
+        body = strict_json.loads(event.data)
         if not isinstance(body, dict):
             raise InvalidResponseError(f"an event of the stream is a JSON {type(body).__name__} instead of an object")
         if body.get("error"):

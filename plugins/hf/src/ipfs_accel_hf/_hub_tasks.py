@@ -23,8 +23,8 @@ from ipfs_accel.types import (
     SpeakResponse,
     TranscribeRequest,
     TranscribeResponse,
+    sniff_media_type,
 )
-from ipfs_accel.types._messages import sniff_media_type
 from ipfs_accel.wire import openai_answers
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.multipart import content_of

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import attrs
 from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
 from ipfs_accel.plans import Endpoint, Http, HttpResponse, Plan, post_json
-from ipfs_accel.types._answers import Vector
+from ipfs_accel.types import Vector
 
 from ._places import root
 from ._server import COMMON_CALLS

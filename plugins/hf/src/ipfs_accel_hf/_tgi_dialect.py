@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import attrs
-from ipfs_accel import _json
 from ipfs_accel.errors import APIStatusError, InvalidRequestError, InvalidResponseError
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import (
@@ -23,6 +22,7 @@ from ipfs_accel.types import (
     Usage,
 )
 from ipfs_accel.wire import openai_answers as answers
+from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.assembler import Assembler, settle_finish_reason
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.sse import ServerSentEvent
@@ -178,11 +178,11 @@ class CompletionEvents:
 
 def _without_end_token(event: ServerSentEvent) -> ServerSentEvent:
     """Take out the text of the end token, which this route does not keep apart from the answer."""
-    chunk = _json.loads(event.data)
+    chunk = strict_json.loads(event.data)
     for choice in chunk.get("choices") or () if isinstance(chunk, dict) else ():
         if choice.get("finish_reason") == "eos_token":
             choice["text"] = ""
-    return ServerSentEvent(event.event, _json.dumps(chunk).decode())
+    return ServerSentEvent(event.event, strict_json.dumps(chunk).decode())
 
 
 def _added(left: Usage | None, right: Usage | None) -> Usage | None:

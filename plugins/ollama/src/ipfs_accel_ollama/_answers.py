@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import attrs
-from ipfs_accel import _json
 from ipfs_accel.errors import InvalidResponseError, StreamIncomplete
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import (
@@ -24,6 +23,7 @@ from ipfs_accel.types import (
     ToolCall,
     Usage,
 )
+from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.assembler import Assembler, settle_finish_reason, tool_call_id
 from ipfs_accel.wire.fields import field, rest
 from ipfs_accel.wire.ndjson import NDJSONDecoder
@@ -157,7 +157,7 @@ def _parts(message: Json) -> Iterator[Part]:
 def _called(call: Json) -> tuple[str, str]:
     """Return name and arguments of a tool call; Ollama gives these as an object, all backends as JSON text."""
     function = field(call, "function", dict)
-    return field(function, "name", str), _json.dumps(function.get("arguments") or {}).decode()
+    return field(function, "name", str), strict_json.dumps(function.get("arguments") or {}).decode()
 
 
 def _logprobs(body: Json) -> tuple[TokenLogprob, ...]:

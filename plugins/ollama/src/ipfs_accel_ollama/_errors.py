@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from ipfs_accel import _json
 from ipfs_accel.errors import (
     APIStatusError,
     AuthenticationError,
@@ -22,6 +21,7 @@ from ipfs_accel.errors import (
     OverloadedError,
 )
 from ipfs_accel.plans import ErrorDetail, HttpResponse
+from ipfs_accel.wire import strict_json
 
 __all__ = ["checked", "read_error", "read_line"]
 
@@ -117,4 +117,4 @@ def checked(body: Any) -> Json:
 
 def read_line(line: str) -> Json:
     """Read a line of a stream."""
-    return checked(_json.loads(line))
+    return checked(strict_json.loads(line))

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ipfs_accel import _json
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.plans import Endpoint
 from ipfs_accel.types import (
@@ -27,6 +26,7 @@ from ipfs_accel.types import (
     ToolCall,
     ToolResult,
 )
+from ipfs_accel.wire import strict_json
 
 __all__ = ["chat_body", "completion_body", "embed_body", "finished", "keep_alive", "unsupported", "wire_messages"]
 
@@ -232,7 +232,7 @@ def _result(result: ToolResult, name: str | None) -> Body:
 
 def _call(call: ToolCall, index: int) -> Body:
     try:
-        arguments = _json.loads(call.arguments) if call.arguments.strip() else {}
+        arguments = strict_json.loads(call.arguments) if call.arguments.strip() else {}
     except ValueError:
         arguments = None
     if not isinstance(arguments, dict):

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from ipfs_accel import Client, Config, EndpointConfig
 from ipfs_accel import errors as e
-from ipfs_accel._keys import KeyFile
+from ipfs_accel._config.keys import KeyFile
 from ipfs_accel._secret import Secret
 from pytest_httpserver import HTTPServer
 

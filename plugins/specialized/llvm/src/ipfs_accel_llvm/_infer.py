@@ -10,7 +10,6 @@ from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ipfs_accel import _json
 from ipfs_accel.errors import ConfigError, InvalidRequestError, InvalidResponseError
 from ipfs_accel.plans import Endpoint, Http, HttpResponse, get, post_json, segment
 from ipfs_accel.types import (
@@ -27,8 +26,9 @@ from ipfs_accel.types import (
     PredictRequest,
     PredictResponse,
     Tensor,
+    nested,
 )
-from ipfs_accel.types._tensors import nested
+from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.openai_errors import checked
 from ipfs_accel.wire.openai_requests import given, wire_messages
@@ -216,6 +216,8 @@ def _listed(body: Any) -> Iterable[ModelInfo]:
 def _model(item: Any) -> ModelInfo:
     name = item.get("id") or item.get("name") if isinstance(item, Mapping) else None
     if not isinstance(name, str):
-        raise InvalidResponseError(f"a model of the list has neither id nor name: {_json.dumps(item).decode()[:80]}")
+        raise InvalidResponseError(
+            f"a model of the list has neither id nor name: {strict_json.dumps(item).decode()[:80]}"
+        )
     description = item.get("description")
     return ModelInfo(id=name, description=description if isinstance(description, str) else None, raw=item)

@@ -9,7 +9,6 @@ from collections.abc import Generator, Mapping
 from typing import Any, TypeVar
 
 import attrs
-from ipfs_accel import _json
 from ipfs_accel.errors import (
     APIError,
     APIStatusError,
@@ -21,6 +20,7 @@ from ipfs_accel.errors import (
     UnsupportedOperationError,
 )
 from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, HttpStream, get
+from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.openai_requests import given
 
 __all__ = ["HAS", "Answering", "adapt", "detect", "lost", "refused", "root_of"]
@@ -182,7 +182,7 @@ def _for_mlc(body: dict[str, Any]) -> dict[str, Any]:
         body = {name: value for name, value in body.items() if name != "tool_choice"}
     schema = body["response_format"].get("json_schema") if isinstance(body.get("response_format"), Mapping) else None
     if isinstance(schema, Mapping):
-        text = _json.dumps(schema.get("schema", {})).decode()
+        text = strict_json.dumps(schema.get("schema", {})).decode()
         return {**body, "response_format": {"type": "json_object", "json_schema": text}}
     return body
 

@@ -46,8 +46,8 @@ from ipfs_accel.types import (
     SpeakResponse,
     TranscribeRequest,
     TranscribeResponse,
+    sniff_media_type,
 )
-from ipfs_accel.types._messages import sniff_media_type
 from ipfs_accel.wire import openai_answers as dialect
 from ipfs_accel.wire import openai_requests
 from ipfs_accel.wire.assembler import chat_assembler, completion_assembler

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import attrs
-from ipfs_accel import _json
 from ipfs_accel.errors import InternalServerError, InvalidResponseError
 from ipfs_accel.plans import ErrorDetail, HttpResponse
 from ipfs_accel.types import ChatResponse, Choice, CompletionChoice, CompletionResponse, Message, Usage
 from ipfs_accel.wire import openai_answers as dialect
+from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.assembler import Assembler, chat_assembler, completion_assembler
 from ipfs_accel.wire.openai_errors import read_error as read_dialect_error
 from ipfs_accel.wire.sse import ServerSentEvent, SSEDecoder
@@ -155,7 +155,7 @@ class StreamDecoder:
         if data.strip() == "[DONE]":
             self._end(out)
         elif event.event == "whole":
-            self._whole(_json.loads(data), out)
+            self._whole(strict_json.loads(data), out)
         elif data.startswith(("b'", 'b"')):
             self._add(self._utf8.decode(_bytes(data)), out)
         elif data.startswith("{"):
@@ -171,7 +171,7 @@ class StreamDecoder:
 
     def _object(self, event: ServerSentEvent, out: Assembler[Any]) -> None:
         try:
-            value = _json.loads(event.data)
+            value = strict_json.loads(event.data)
         except ValueError:
             self._add(event.data, out)
             return

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
-from ipfs_accel import _json
 from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.plans import Endpoint, Flow, Http, HttpResponse, Plan, Ready, get, post_json
 from ipfs_accel.types import Upload, UploadSource
+from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.multipart import post_multipart
 
 from ._answers import read_chat
@@ -43,7 +43,7 @@ def ingest(
     several = files if isinstance(files, list) else [] if files is None else [files]
     fields = [(name, str(value)) for name, value in (extra or {}).items()]
     if links:
-        fields.append(("link_list", _json.dumps(links).decode()))
+        fields.append(("link_list", strict_json.dumps(links).decode()))
     uploads = [("files", Upload.of(source, f"files[{index}]")) for index, source in enumerate(several)]
     send = post_multipart(f"{where.path}/ingest", fields, uploads, base_url=where.base_url)
     return Http(send=send, parse=_json_of)

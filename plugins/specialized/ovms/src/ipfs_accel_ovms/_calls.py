@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import attrs
-from ipfs_accel._convert_tensors import predict_request
 from ipfs_accel.errors import ModelNotFoundError, OverloadedError
 from ipfs_accel.plans import (
     Endpoint,
@@ -25,7 +24,7 @@ from ipfs_accel.plans import (
     post_json,
     segment,
 )
-from ipfs_accel.types import ChatResponse
+from ipfs_accel.types import ChatResponse, PredictRequest, as_inputs
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.openai_errors import checked
 from ipfs_accel.wire.openai_responses_answers import ResponseDecoder, assembler, read_response
@@ -183,9 +182,19 @@ def _tf_examples(verb: str) -> Call:
     return ask
 
 
-def infer_stream(endpoint: Endpoint, *, model: str, inputs: Any, **options: Any) -> StreamPlan[Any]:
+def infer_stream(
+    endpoint: Endpoint,
+    *,
+    model: str,
+    inputs: Any,
+    outputs: str | Sequence[str] | None = None,
+    version: str | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> StreamPlan[Any]:
     """A prediction of MLServer that comes in pieces, each a `PredictResponse`; arguments as for `predict`."""
-    request = predict_request(model, inputs, options)
+    wanted = (outputs,) if isinstance(outputs, str) else None if outputs is None else tuple(outputs)
+    tensors = as_inputs(inputs)
+    request = PredictRequest(model=model, inputs=tensors, outputs=wanted, version=version, extra=extra or {})
     return StreamFlow(steps=lambda: stream_steps(endpoint, request))
 
 

@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import Any
 
 import attrs
-from ipfs_accel import _json
 from ipfs_accel.errors import (
     APIStatusError,
     AuthenticationError,
@@ -19,7 +18,7 @@ from ipfs_accel.errors import (
     OverloadedError,
 )
 from ipfs_accel.plans import ErrorDetail, HttpResponse
-from ipfs_accel.wire import openai_errors
+from ipfs_accel.wire import openai_errors, strict_json
 
 __all__ = ["in_stream", "read_error"]
 
@@ -86,7 +85,7 @@ def in_stream(text: str) -> APIStatusError:
     """Return the error that OVMS writes into a stream that has begun; its JSON may end early."""
     body: dict[str, Any] = {"error": text}
     with suppress(ValueError):
-        body = _json.loads(text)
+        body = strict_json.loads(text)
     error = openai_errors.error_in_body(body)
     known = _known(error.message)
     if known is not None:

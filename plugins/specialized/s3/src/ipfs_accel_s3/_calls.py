@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from ipfs_accel._suggest import did_you_mean
-from ipfs_accel.errors import InvalidRequestError
+from ipfs_accel.errors import InvalidRequestError, did_you_mean
 from ipfs_accel.plans import Endpoint, Job, Local, Plan
 
 from ._clients import connect

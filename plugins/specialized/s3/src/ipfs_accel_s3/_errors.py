@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ipfs_accel._hints import retry_after
 from ipfs_accel.errors import (
     AccelError,
     APIConnectionError,
@@ -28,6 +27,7 @@ from ipfs_accel.errors import (
     RateLimitError,
     class_for_status,
 )
+from ipfs_accel.wire.hints import retry_after
 
 __all__ = ["code_of", "translate", "translated"]
 

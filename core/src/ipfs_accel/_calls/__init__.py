@@ -1,0 +1,1 @@
+"""A call from its request to its answer: planned by one hook, performed once for both worlds."""

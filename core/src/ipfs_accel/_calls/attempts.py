@@ -1,0 +1,211 @@
+"""The attempts of a request: what each takes beforehand and gives back, and whether a failure is tried again.
+
+The only place where anything is repeated. Whether and when is decided in `_resilience`; a failure that is not worth
+another attempt goes on as it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from ipfs_accel._config.endpoints import reveal
+from ipfs_accel._resilience.guard import Hold
+from ipfs_accel._telemetry import log
+from ipfs_accel.errors import AccelError, APIError, AuthenticationError, CircuitOpenError, DeadlineExceededError
+
+from .call import Call
+from .perform import Pause, Steps, Wait
+
+if TYPE_CHECKING:
+    from ipfs_accel._resilience.gate import Gate
+    from ipfs_accel._resilience.retry import Retries
+
+__all__ = ["LASTING", "attempted", "may_repeat"]
+
+T = TypeVar("T")
+
+LOOK_AGAIN = 1.0
+
+_WITHOUT_LASTING_EFFECT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+LASTING = frozenset({"upload_file", "create_batch"})
+"""Operations that leave something behind, which may then be there twice."""
+
+
+def may_repeat(call: Call, method: str, *, has_idempotency_key: bool) -> bool:
+    """Whether a request may be sent again although the server may have acted on it, unseen.
+
+    Asking a model twice costs tokens at most; what else a POST does may then be there twice.
+    """
+    if has_idempotency_key or method in _WITHOUT_LASTING_EFFECT:
+        return True
+    return call.request is not None and call.operation not in LASTING
+
+
+def attempted(call: Call, once: Callable[[], Steps[T]], *, repeatable: bool = True) -> Steps[T]:
+    """Perform one request, and again where that helps and may be.
+
+    Args:
+        call: What it belongs to; `call.hold` is the last attempt's, still to be settled if that one succeeded.
+        once: One attempt.
+        repeatable: Whether it may be sent again although the server may have acted on it.
+    """
+    again = _Again(call, repeatable=repeatable)
+    guard = call.target.guard
+    while True:
+        hold = Hold(guard, None if call.is_check else guard.breaker(call.model))
+        hold.spent = again.spent
+        call.begin(hold)
+        try:
+            if guard.gate is not None and not call.is_check:
+                yield from _queued(call, hold, guard.gate)
+            if not call.is_check:
+                _pass_breaker(call, hold)
+            return (yield from once())
+        except AccelError as error:
+            hold.settle(error)
+            call.conceal(error)
+            seconds = again.wait_after(error)
+        except GeneratorExit:
+            raise  # perhaps by the garbage collector, where no lock may be taken: the hold gives back when dropped
+        except BaseException as error:
+            hold.settle(error)
+            raise
+        if seconds:
+            yield from again.pause(seconds)
+
+
+def _queued(call: Call, hold: Hold, gate: Gate) -> Steps[None]:
+    """Wait until the endpoint's limits let the call through."""
+    tokens = 0.0
+    if gate.counts_tokens:
+        from ipfs_accel._resilience.estimate import tokens_of  # noqa: PLC0415 - few endpoints have limits
+
+        tokens = tokens_of(call.request)
+    ticket = hold.ticket = gate.request(tokens, call.priority)
+
+    def seconds() -> float | None:
+        delay = gate.delay(ticket)
+        if ticket.admitted:
+            return 0.0
+        # Looks again now and then: the garbage collector gives tickets back without waking anybody.
+        return min([LOOK_AGAIN, *[each for each in (delay, call.remaining()) if each is not None]])
+
+    started = call.now()
+    while not ticket.admitted:
+        if call.remaining() == 0:
+            raise DeadlineExceededError(
+                f"the limits of this endpoint let the call wait until its time was over ({call.now() - started:.1f} s)",
+                phase="queue",
+                sent=False,
+            )
+        yield Wait(ticket, seconds)
+    waited = call.now() - started
+    call.journey.queued += waited
+    hold.started += waited
+
+
+def _pass_breaker(call: Call, hold: Hold) -> None:
+    """Refuse a target that counts as down, unless it is the only one left; one call at a time may probe it."""
+    guard, breaker, now = call.target.guard, hold.breaker, call.now()
+    if guard.is_isolated:
+        raise _isolated("the endpoint")
+    if breaker is None:
+        return
+    passes = breaker.enter(now)
+    if passes is not False:
+        hold.is_probe = passes is True
+    elif breaker.state(now) == "isolated":
+        raise _isolated("the model")
+    elif call.has_way_out or guard.guards_last:
+        raise CircuitOpenError(
+            "the model counts as down: too many of its last calls failed or were slow",
+            retry_after=breaker.retry_after(now),
+            hint="client.states() tells the rates; client.restore() lets calls through again",
+        )
+
+
+def _isolated(what: str) -> CircuitOpenError:
+    return CircuitOpenError(f"{what} was isolated by hand", hint="client.restore() lets calls through again")
+
+
+class _Again:
+    """Decides after each failure of a request."""
+
+    def __init__(self, call: Call, *, repeatable: bool) -> None:
+        self._call = call
+        self._repeatable = repeatable
+        self._retries: Retries | None = None
+        self._rotations = 0
+        self._has_refreshed = False
+
+    def wait_after(self, error: AccelError) -> float:
+        """Return how many seconds to wait before the next attempt.
+
+        Raises:
+            AccelError: The same error: there is to be none.
+        """
+        call = self._call
+        if call.is_check or not isinstance(error, APIError):
+            raise error
+        seconds = 0.0 if self._has_other_key(error) else self._wait(error)
+        tried = call.attempt(error, seconds)
+        call.journey.tried.append(tried)
+        call.journey.waited += seconds
+        log.retrying(call, tried)
+        return seconds
+
+    def _wait(self, error: APIError) -> float:
+        call, guard = self._call, self._call.target.guard
+        if not error.retryable or guard.retry.attempts == 1:
+            raise error
+        if self._retries is None:
+            # tenacity is loaded with the first failure that may be tried again.
+            from ipfs_accel._resilience.retry import Retries  # noqa: PLC0415
+
+            self._retries = Retries(
+                guard.retry,
+                guard.budget,
+                guard.clock.random,
+                call.remaining,
+                may_repeat=self._repeatable,
+                waited=call.journey.waited,
+            )
+        return self._retries.next_wait(error)
+
+    def pause(self, seconds: float) -> Steps[None]:
+        """Wait before the next attempt; if there is none because the call ends here, it costs nothing."""
+        try:
+            yield Pause(seconds)
+        except GeneratorExit:
+            raise  # as above
+        except BaseException:
+            self._call.target.guard.budget.refund(self.spent)
+            raise
+
+    @property
+    def spent(self) -> int:
+        """What the last retry took from the budget."""
+        return self._retries.spent if self._retries is not None else 0
+
+    def _has_other_key(self, error: APIError) -> bool:
+        """Whether the failure was the key's, and there is another one to go on with at once."""
+        call = self._call
+        pool = call.target.guard.pool
+        if call.key is None and pool is not None and call.hold is not None and call.hold.key is not None:
+            from ipfs_accel._resilience.keypool import is_keys_fault  # noqa: PLC0415 - few endpoints have several keys
+
+            if is_keys_fault(error) and self._rotations < len(pool) - 1 and pool.has_ready():
+                self._rotations += 1
+                return True
+            return False
+        return isinstance(error, AuthenticationError) and self._has_fresh_key()
+
+    def _has_fresh_key(self) -> bool:
+        """Whether a key that a function gives is another one by now; asked once."""
+        call = self._call
+        source = call.key if call.key is not None else call.target.single_source()
+        if self._has_refreshed or not callable(source) or not call.sent_keys:
+            return False
+        self._has_refreshed = True
+        return reveal(source) != call.sent_keys[-1]

@@ -1,0 +1,396 @@
+"""One call while it runs: what it sends, what it was answered, how it ends. `execute` has its steps."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Iterator
+from copy import copy
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+import attrs
+
+from ipfs_accel._config.endpoints import Target, origin_of, reveal
+from ipfs_accel._plugins.local import way_out
+from ipfs_accel._secret import Secret, SentHeaders, secrets_in
+from ipfs_accel._telemetry import log
+from ipfs_accel._telemetry.pricing import cost_of
+from ipfs_accel.errors import (
+    AccelError,
+    APIConnectionError,
+    APIError,
+    APIStatusError,
+    ConfigError,
+    InvalidResponseError,
+    PluginError,
+    StreamError,
+    UnsupportedParameterError,
+    class_for_status,
+)
+from ipfs_accel.plans import Body, ErrorDetail, HttpRequest, HttpResponse, Job, Pairs
+from ipfs_accel.types import Answer, CallInfo, Timeout, Timing, Tried, Usage
+from ipfs_accel.wire.hints import retry_after
+
+from .perform import Outgoing
+
+if TYPE_CHECKING:
+    from ipfs_accel._config.config import KeySource
+    from ipfs_accel._headers import Headers
+    from ipfs_accel._resilience.gate import Priority
+    from ipfs_accel._resilience.guard import Hold
+    from ipfs_accel._telemetry.records import Listener
+    from ipfs_accel._telemetry.usage import Ledger
+    from ipfs_accel.types._requests import OnUnsupported
+
+__all__ = ["Call", "Journey", "UnsupportedParameterWarning"]
+
+T = TypeVar("T")
+
+
+class UnsupportedParameterWarning(UserWarning):
+    """An option was left out because the backend cannot honour it."""
+
+
+@attrs.define(eq=False)
+class Journey:
+    """What all targets and attempts of a call share.
+
+    Attributes:
+        started: When the caller called.
+        deadline: When it has to be over; None is no limit.
+        tried: The attempts that failed.
+        waited: Seconds between attempts.
+        queued: Seconds before the limits of endpoints.
+    """
+
+    started: float
+    deadline: float | None
+    tried: list[Tried] = attrs.field(factory=list)
+    waited: float = 0.0
+    queued: float = 0.0
+
+
+@attrs.define(eq=False)
+class Call:
+    """What is known of a call to one target while it runs."""
+
+    operation: str
+    target: Target
+    model: str
+    timeout: Timeout
+    on_unsupported: OnUnsupported
+    ledger: Ledger
+    journey: Journey
+    request: Any = None
+    on_upload: Callable[[int, int], None] | None = None
+    key: KeySource | None = attrs.field(default=None, repr=False)
+    priority: Priority = "normal"
+    listeners: tuple[Listener, ...] = ()
+    is_check: bool = False
+    has_way_out: bool = False
+    hold: Hold | None = None
+    connect: float | None = None
+    first_at: float | None = None
+    headers: Headers | None = attrs.field(default=None, repr=False)
+    request_id: str | None = None
+    key_id: str | None = None
+    sent_keys: list[str] = attrs.field(factory=list, repr=False)
+    is_over: bool = False
+
+    def branch(self) -> Call:
+        """Return a call of its own for one of several plans that are performed side by side."""
+        return copy(self)
+
+    def join(self, branch: Call) -> None:
+        """Take over what one of several plans learnt of its answer."""
+        if branch.first_at is not None:
+            self.first_at, self.connect = branch.first_at, branch.connect
+        self.headers = branch.headers or self.headers
+        self.request_id = branch.request_id or self.request_id
+        self.key_id = branch.key_id or self.key_id
+
+    def now(self) -> float:
+        """Return the time by the client's clock."""
+        return self.target.guard.clock.now()
+
+    def remaining(self) -> float | None:
+        """Return the seconds that the call has left; None is no limit."""
+        deadline = self.journey.deadline
+        return None if deadline is None else max(0.0, deadline - self.now())
+
+    def outgoing(self, send: HttpRequest, read_limit: float | None, further: Pairs = ()) -> Outgoing:
+        """Return a planned request with everything that is the core's to add, the key included."""
+        endpoint = self.target.endpoint
+        base_url = send.base_url if send.base_url is not None else endpoint.base_url
+        if not base_url:
+            names = self.target.backend.info.base_url_env
+            raise ConfigError(
+                f"endpoint {endpoint.name!r} has no base URL to send a request to",
+                hint=f"set base_url in the configuration{f', or the variable {names[0]}' if names else ''}",
+            )
+        if not send.path.startswith("/"):
+            raise PluginError(f"the plugin {endpoint.backend!r} planned a request to {send.path!r}, which is no path")
+        url = base_url + send.path
+        if send.query:
+            url += "?" + urlencode(send.query)
+        origin = self.target.origin if send.base_url is None else origin_of(base_url)
+        headers = SentHeaders([*send.headers, *self.target.headers, *further])
+        if not any(name.lower() == "user-agent" for name, _ in self.target.headers):
+            headers.add("user-agent", _user_agent())
+        if origin == self.target.origin:
+            headers.pairs += self.target.key_headers(origin, self._chosen_key())
+        content = send.content
+        if content is not None and not isinstance(content, bytes):
+            headers.add("content-length", str(content.size))
+            if self.on_upload is not None:
+                content = _Watched(content, self.on_upload)
+        from ipfs_accel._http import Timeouts  # noqa: PLC0415 - a call that sends nothing does not need the HTTP library
+
+        limits = Timeouts(connect=self.timeout.connect, read=read_limit, write=read_limit, total=self.remaining())
+        return Outgoing(send.method, url, headers, content, limits)
+
+    def job(self) -> Job:
+        """Return what a blocking function may know of this call."""
+        target = self.target
+        return Job(
+            key=self._secret,
+            until=self.journey.deadline,
+            on_progress=self.on_upload,
+            proxy=target.proxy,
+            ca_file=target.ca_file,
+        )
+
+    def _secret(self) -> Secret | None:
+        key = self._chosen_key()
+        return None if key is None else Secret(key)
+
+    def _chosen_key(self) -> str | None:
+        """Return the key to send, and note its id and, for what errors may repeat, itself."""
+        pool, hold = self.target.guard.pool, self.hold
+        if self.key is not None:
+            key, self.key_id = reveal(self.key), "call"
+        elif pool is not None and hold is not None:
+            if hold.key is None:
+                hold.key = pool.take()
+            key, self.key_id = hold.key.reveal(), hold.key.id
+        else:
+            found = self.target.single_key()
+            if found is None:
+                return None
+            key, self.key_id = found, "key-1"
+        if key not in self.sent_keys:
+            self.sent_keys.append(key)
+        return key
+
+    def check(self, unsupported: tuple[str, ...]) -> None:
+        """Raise or warn if the backend left out options that the caller gave."""
+        if not unsupported:
+            return
+        names = ", ".join(unsupported)
+        message = f"the backend {self.target.backend.name!r} cannot honour: {names}"
+        if self.on_unsupported == "raise":
+            raise UnsupportedParameterError(
+                message, hint="leave it out, or pass on_unsupported='warn' to go on without it"
+            )
+        warnings.warn(message, UnsupportedParameterWarning, stacklevel=2)
+
+    def received(self, headers: Any, head_at: float, connect: float) -> None:
+        """Note a response's head, when it came, and how long the connection had taken."""
+        self.first_at = head_at
+        self.connect = connect
+        self.headers = headers
+        gate = self.target.guard.gate
+        if gate is not None:
+            gate.read(headers)
+        for name in self.target.backend.info.request_id_headers:
+            value = headers.get(name)
+            if value is not None:
+                for secret in secrets_in(self.sent_keys, self.target.headers):
+                    value = value.replace(secret, "***")
+                self.request_id = value
+                break
+
+    def describe(self, error: AccelError) -> None:
+        """Fill in what the place that raised did not know."""
+        endpoint = self.target.endpoint
+        error.about(endpoint=endpoint.name, backend=endpoint.backend, model=self.model or None)
+        error.about(hint=way_out(error, self.operation, self.target))
+        if isinstance(error, APIError):
+            error.about(request_id=self.request_id)
+            if not error.tried:
+                error.tried = (*self.journey.tried, self.attempt(error))
+                error.attempts = len(error.tried)
+            error.maybe_billed = any(each.maybe_billed for each in error.tried)
+
+    def attempt(self, error: AccelError, waited: float = 0.0) -> Tried:
+        """Return the record of an attempt that failed."""
+        return Tried(
+            endpoint=self.target.endpoint.name,
+            model=self.model,
+            error=type(error).__name__,
+            status=getattr(error, "status", None),
+            code=getattr(error, "code", None),
+            request_id=self.request_id,
+            key=self.key_id,
+            seconds=self.now() - self.hold.started if self.hold is not None else 0.0,
+            waited=waited,
+            maybe_billed=_maybe_billed(error),
+        )
+
+    def begin(self, hold: Hold) -> None:
+        """Begin an attempt: what is known of the last one is not true of this one."""
+        self.hold = hold
+        self.connect = self.first_at = self.headers = self.request_id = self.key_id = None
+
+    def info(self, answer: Any = None) -> CallInfo:
+        """Return how the answer came about."""
+        endpoint = self.target.endpoint
+        journey = self.journey
+        first = None if self.first_at is None else self.first_at - journey.started
+        total = self.now() - journey.started
+        timing = Timing(queue=journey.queued, connect=self.connect, first_event=first, total=total)
+        return CallInfo(
+            endpoint=endpoint.name,
+            backend=endpoint.backend,
+            model=self.model,
+            key=self.key_id,
+            attempts=len(journey.tried) + 1,
+            tried=tuple(journey.tried),
+            request_id=self.request_id,
+            cost=cost_of(self.target, self.model, self.request, answer) if self.request is not None else None,
+            headers=self.headers,
+            timing=timing,
+        )
+
+    def finish(self, answer: T) -> T:
+        """Put the call's own data on an answer."""
+        self.is_over = True
+        info = self.info(answer)
+        usage = getattr(answer, "usage", None)
+        if self.hold is not None:
+            self.hold.settle(None, usage)
+        if self.request is not None:
+            self.ledger.answered(self.operation, info.endpoint, self.model, usage, info.cost)
+        log.finished(self, info, answer)
+        if self.listeners:
+            self._tell(info, answer, None)
+        return attrs.evolve(answer, call=info) if isinstance(answer, Answer) else answer
+
+    def drop(self, usage: Usage | None = None) -> None:
+        """End a call whose answer nobody waits for any more; harmless after its end."""
+        if self.hold is not None:
+            self.hold.settle(GeneratorExit())
+        if not self.is_over and self.listeners:
+            self._tell(self.info(), None, None, is_abandoned=True, usage=usage)
+        self.is_over = True
+
+    def fail(self, error: AccelError) -> None:
+        """Complete and log an error."""
+        self.is_over = True
+        self.describe(error)
+        if self.hold is not None:
+            self.hold.settle(error)
+        if self.request is not None:
+            self.ledger.failed(self.target.endpoint.name, self.model)
+        self.conceal(error)
+        log.failed(self, error)
+        if self.listeners:
+            self._tell(self.info(), None, error)
+
+    def _tell(self, info: CallInfo, answer: Any, error: AccelError | None, **known: Any) -> None:
+        from ipfs_accel._telemetry.records import record_of, tell  # noqa: PLC0415 - few programs listen
+
+        record = record_of(self.operation, self.target, info, self.request, answer=answer, error=error)
+        tell(self.listeners, attrs.evolve(record, **known) if known else record)
+
+    def conceal(self, error: AccelError) -> None:
+        """Take the keys, and other secrets of the headers, out of what a server may have repeated."""
+        for secret in secrets_in(self.sent_keys, self.target.headers):
+            error.conceal(secret)
+
+    def status_error(self, response: HttpResponse) -> APIError:
+        """Read a response that is not a success."""
+        status = response.status
+        if 300 <= status < 400:  # noqa: PLR2004
+            host = urlsplit(response.headers.get("location", "")).netloc or "the same host"
+            return APIStatusError(
+                f"the server answered with a redirect ({status}) to {host}, which is not followed",
+                status=status,
+                hint="set the base URL to where the API really is",
+            )
+        detail = self.error_detail(response)
+        kind = detail.kind or class_for_status(status)
+        error = kind(
+            detail.message,
+            status=status,
+            code=detail.code,
+            body=_body(response),
+            hint=detail.hint,
+            retry_after=detail.retry_after or retry_after(response.headers),
+        )
+        wish = response.headers.get("x-should-retry")
+        if wish in {"true", "false"}:
+            error.retryable = wish == "true"
+        elif detail.retryable is not None:
+            error.retryable = detail.retryable
+        elif status == 408:  # noqa: PLR2004
+            error.retryable = True
+        return error
+
+    def error_detail(self, response: HttpResponse) -> ErrorDetail:
+        """Let the plugin read an error body; where it cannot, the status and the text are what is known."""
+        read = self.target.backend.info.read_error
+        if read is not None:
+            try:
+                return read(response)
+            except Exception:  # noqa: BLE001, S110 - an error body can be anything; the status still counts
+                pass
+        text = response.text().strip()[:512]
+        return ErrorDetail(message=text or f"the server answered with status {response.status} and no body")
+
+    def unreadable(self, error: Exception, response: HttpResponse) -> InvalidResponseError:
+        """Turn whatever a plugin's parser raised into one kind of error."""
+        backend = self.target.backend.name
+        return InvalidResponseError(
+            f"the answer does not have the form that the backend {backend!r} expects ({type(error).__name__}: {error})",
+            status=response.status,
+            body=response.text()[:512],
+        )
+
+
+@functools.cache
+def _user_agent() -> str:
+    return f"ipfs-accel/{metadata.version('ipfs-accel')}"
+
+
+def _maybe_billed(error: AccelError) -> bool:
+    """Whether the server may have done the work although no answer came."""
+    if isinstance(error, APIConnectionError):
+        return error.sent and error.phase != "write"
+    return isinstance(error, InvalidResponseError | StreamError)
+
+
+class _Watched:
+    """A body that tells how far it has been sent."""
+
+    def __init__(self, body: Body, tell: Callable[[int, int], None]) -> None:
+        self._body = body
+        self._tell = tell
+        self.size = body.size
+
+    def __iter__(self) -> Iterator[bytes]:
+        sent = 0
+        self._tell(sent, self.size)
+        for piece in self._body:
+            yield piece
+            sent += len(piece)
+            self._tell(sent, self.size)
+
+
+def _body(response: HttpResponse) -> Any:
+    try:
+        return response.json()
+    except InvalidResponseError:
+        return response.text()[:512] or None

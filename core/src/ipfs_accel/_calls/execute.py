@@ -1,0 +1,286 @@
+"""A plan carried out: as the steps of a call. Knows neither world; see `perform`."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Generator
+from typing import Any, TypeVar
+
+from ipfs_accel.errors import (
+    AccelError,
+    APIError,
+    APITimeoutError,
+    InternalServerError,
+    InvalidResponseError,
+    PlanError,
+    PluginError,
+    class_for_status,
+)
+from ipfs_accel.plans import (
+    Flow,
+    Http,
+    HttpRequest,
+    HttpResponse,
+    HttpStream,
+    Local,
+    LocalStream,
+    Pairs,
+    Ready,
+    StreamFlow,
+)
+
+from .attempts import attempted, may_repeat
+from .call import Call
+from .perform import Next, Open, Outgoing, ReadAll, Run, Send, Shut, Start, Steps, Whole
+from .reader import Reader, on_silence
+from .side_by_side import Gather
+
+__all__ = ["complete", "go_on", "open_stream"]
+
+T = TypeVar("T")
+
+MAX_BODY_BYTES = 64 * 1024 * 1024
+
+DRAIN_SECONDS = 0.1
+"""How long to wait after the terminal signal for the end of the body, so that the connection can be used again."""
+
+
+def complete(plan: Callable[[], Any], call: Call) -> Steps[Any]:
+    """Plan and perform a call that has one whole answer."""
+    try:
+        answer = yield from _perform_plan(plan(), call)
+    except AccelError as error:
+        call.fail(error)
+        raise
+    except GeneratorExit:
+        raise  # dropped by the garbage collector, which may run anywhere: nobody is told
+    except BaseException:
+        call.drop()
+        raise
+    return call.finish(answer)
+
+
+def _perform_plan(plan: Any, call: Call) -> Steps[Any]:
+    if isinstance(plan, Flow):
+        plan = yield from _steps(plan.steps(), call)
+        return (yield from _perform_plan(plan, call))
+    if isinstance(plan, Http):
+        call.check(plan.unsupported)
+        return (yield from _exchange(plan, call))
+    if isinstance(plan, Local):
+        call.check(plan.unsupported)
+        return (yield from _whole(call, lambda: _run(plan, call)))
+    if isinstance(plan, Ready):
+        return plan.value
+    if isinstance(plan, list):
+        return (yield from _side_by_side(plan, call))
+    raise _wrong_plan(call, plan, "a whole answer")
+
+
+def _side_by_side(plans: list[Any], call: Call) -> Steps[list[Any]]:
+    branches = [call.branch() for _ in plans]
+    answers: list[Any] = yield Gather([_perform_plan(plan, own) for plan, own in zip(plans, branches, strict=True)])
+    for own in branches:
+        call.join(own)
+    for answer in answers:
+        if isinstance(answer, AccelError):
+            raise answer
+    return answers
+
+
+def _wrong_plan(call: Call, plan: Any, wanted: str) -> PlanError:
+    is_stream = isinstance(plan, HttpStream | LocalStream | StreamFlow)
+    error = PlanError(f"{call.operation!r} was planned as {type(plan).__name__}, which is no plan for {wanted}")
+    error.is_stream = is_stream
+    if is_stream or isinstance(plan, Http | Local | Ready | Flow):
+        error.hint = "use stream_call" if is_stream else "use call"
+    return error
+
+
+def _exchange(plan: Http[T], call: Call) -> Steps[T]:
+    further = _idempotency_key(plan.send, call)
+
+    def once() -> Steps[T]:
+        whole = yield Send(call.outgoing(plan.send, None, further), plan.max_bytes or MAX_BODY_BYTES)
+        return _parse(plan, whole, call)
+
+    repeatable = may_repeat(call, plan.send.method, has_idempotency_key=bool(further))
+    return (yield from _whole(call, once, repeatable=repeatable))
+
+
+def _whole(call: Call, once: Callable[[], Steps[T]], *, repeatable: bool = True) -> Steps[T]:
+    answer = yield from attempted(call, once, repeatable=repeatable)
+    if call.hold is not None:
+        call.hold.settle(None, getattr(answer, "usage", None))
+    return answer
+
+
+def _idempotency_key(send: HttpRequest, call: Call) -> Pairs:
+    """Return the header by which the server knows that two attempts are one request, if it has such a thing."""
+    name = call.target.backend.info.idempotency_header
+    if name is None or send.method != "POST":
+        return ()
+    import uuid  # noqa: PLC0415 - few providers have it
+
+    return ((name, str(uuid.uuid4())),)
+
+
+def _run(plan: Local[T], call: Call) -> Steps[T]:
+    job = call.job()
+    try:
+        return (yield Run(lambda: plan.run(job), job))  # type: ignore[no-any-return]
+    except AccelError:
+        raise
+    except Exception as error:
+        raise _defect(call, error) from error
+    finally:
+        call.request_id = job.request_id or call.request_id
+
+
+def _parse(plan: Http[T], whole: Whole, call: Call) -> T:
+    response = HttpResponse(status=whole.status, headers=whole.headers, body=whole.body)
+    call.received(whole.headers, whole.head_at, whole.connect)
+    if not 200 <= whole.status < 300:  # noqa: PLR2004
+        raise call.status_error(response)
+    try:
+        return plan.parse(response)
+    except InvalidResponseError as error:
+        error.about(status=response.status, body=response.text()[:512])
+        raise
+    except AccelError:
+        raise
+    except Exception as error:
+        raise call.unreadable(error, response) from error
+
+
+def _steps(steps: Generator[Any, Any, Any], call: Call) -> Steps[Any]:
+    """Run a flow: perform each plan that it yields and send back the answer or the error."""
+    try:
+        step = _next_step(call, lambda: next(steps))
+        while True:
+            try:
+                answer = yield from _perform_plan(step, call)
+            except AccelError as error:
+                step = _next_step(call, functools.partial(steps.throw, error))
+            else:
+                step = _next_step(call, functools.partial(steps.send, answer))
+    except StopIteration as end:
+        return end.value
+    finally:
+        steps.close()
+
+
+def _next_step(call: Call, advance: Callable[[], Any]) -> Any:
+    """Let a flow go on; what it raises of itself is a defect of its plugin."""
+    try:
+        return advance()
+    except (AccelError, StopIteration):
+        raise
+    except Exception as error:
+        raise _defect(call, error) from error
+
+
+def _defect(call: Call, error: Exception) -> PluginError:
+    backend = call.target.backend.name
+    return PluginError(f"the backend {backend!r} failed in {call.operation!r}: {type(error).__name__}: {error}")
+
+
+def open_stream(plan: Callable[[], Any], call: Call) -> Steps[Reader[Any]]:
+    """Plan a stream, open it, and read up to its first event, which is where no failure can be undone any more."""
+    try:
+        stream = plan()
+        while isinstance(stream, StreamFlow):
+            stream = yield from _steps(stream.steps(), call)
+        if not isinstance(stream, HttpStream | LocalStream):
+            raise _wrong_plan(call, stream, "a stream")
+        call.check(stream.unsupported)
+        if isinstance(stream, LocalStream):
+            return (yield from attempted(call, lambda: _begin(Reader(call, stream, None), stream)))
+        return (yield from _opened(stream, call))
+    except AccelError as error:
+        call.fail(error)
+        raise
+    except GeneratorExit:
+        raise  # as above
+    except BaseException:
+        call.drop()
+        raise
+
+
+def _opened(stream: HttpStream[T], call: Call) -> Steps[Reader[T]]:
+    further = _idempotency_key(stream.send, call)
+
+    def once() -> Steps[Reader[T]]:
+        exchange = yield from _streaming(stream, call.outgoing(stream.send, call.timeout.first_event, further), call)
+        return (yield from _begin(Reader(call, stream, exchange)))
+
+    repeatable = may_repeat(call, stream.send.method, has_idempotency_key=bool(further))
+    return (yield from attempted(call, once, repeatable=repeatable))
+
+
+def _streaming(stream: HttpStream[T], request: Outgoing, call: Call) -> Steps[Any]:
+    """Return the exchange whose body is a stream, or raise what the answer is instead."""
+    try:
+        exchange = yield Open(request)
+    except APITimeoutError as error:
+        error.about(hint=on_silence(error, call))
+        raise
+    call.received(exchange.headers, call.now(), exchange.connect_seconds)
+    kind = exchange.headers.get("content-type", "")
+    is_stream = stream.any_type or not kind.startswith(("application/json", "text/html"))
+    if 200 <= exchange.status < 300 and is_stream:  # noqa: PLR2004
+        return exchange
+    raise _no_stream(call, (yield ReadAll(exchange)))
+
+
+def go_on(reader: Reader[T], send: HttpRequest) -> Steps[None]:
+    """Send the request with which a stream's answer goes on; once, since what has come cannot be taken back."""
+    call = reader.call
+    began = call.first_at, call.connect
+    yield Shut(reader.exchange, reader.pieces, DRAIN_SECONDS)
+    request = call.outgoing(send, call.timeout.idle)
+    reader.go_on((yield from _streaming(reader.stream, request, call)))
+    call.first_at, call.connect = began
+    reader.pieces = yield Start(reader.exchange, None, reader.job)
+
+
+def _begin(reader: Reader[T], local: LocalStream[T] | None = None) -> Steps[Reader[T]]:
+    """Read up to the first event."""
+    try:
+        steps = None if local is None else local.run(reader.out, reader.job)
+        reader.pieces = yield Start(reader.exchange, steps, reader.job)
+        while not reader.events and not reader.is_over:
+            reader.events = reader.take((yield Next(reader.pieces)))
+            if reader.further is not None and not reader.events:
+                yield from go_on(reader, reader.further)
+    except GeneratorExit:
+        raise  # whoever drops these steps cannot wait for anything; the exchange closes itself
+    except Exception as error:  # noqa: BLE001 - decoders meet anything that a server can send
+        failure = reader.translate(error)
+    except BaseException:
+        yield Shut(reader.exchange, reader.pieces)
+        raise
+    else:
+        return reader
+    yield Shut(reader.exchange, reader.pieces)
+    raise failure
+
+
+def _no_stream(call: Call, response: HttpResponse) -> APIError:
+    """Explain a response to a streaming request that is an error or a whole document."""
+    if not 200 <= response.status < 300:  # noqa: PLR2004
+        return call.status_error(response)
+    try:
+        value = response.json()
+    except InvalidResponseError as error:
+        return error
+    if isinstance(value, dict) and (value.get("error") or value.get("object") == "error"):
+        detail = call.error_detail(response)
+        code = detail.code or ""
+        status = int(code) if re.fullmatch(r"[45]\d\d", code, re.ASCII) else None
+        kind = detail.kind or (InternalServerError if status is None else class_for_status(status))
+        return kind(detail.message, status=status or response.status, code=code or None, body=value, hint=detail.hint)
+    return InvalidResponseError(
+        "the server answered a streaming request with one whole JSON document", status=response.status, body=value
+    )

@@ -1,0 +1,44 @@
+"""The options of a call that are about the call itself, not about what is asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ipfs_accel._secret import Secret
+from ipfs_accel.errors import InvalidRequestError
+from ipfs_accel.types import Timeout
+
+__all__ = ["split_call_options"]
+
+_PRIORITIES = ("high", "normal", "low")
+
+
+def split_call_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Take out of the options what is about the call itself, and return it."""
+    timeout = options.pop("timeout", None)
+    is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool) and timeout > 0
+    if timeout is not None and not is_number and not isinstance(timeout, Timeout):
+        raise InvalidRequestError(f"timeout: expected seconds above 0 or a Timeout, got {timeout!r}")
+    policy = options.pop("on_unsupported", None)
+    if policy not in {None, "raise", "warn"}:
+        raise InvalidRequestError(f"on_unsupported: expected 'raise' or 'warn', got {policy!r}")
+    watch = options.pop("on_upload", None)
+    if watch is not None and not callable(watch):
+        raise InvalidRequestError(f"on_upload: expected a function, got {type(watch).__name__}")
+    settings = {"timeout": timeout, "policy": policy, "on_upload": watch}
+    priority = options.pop("priority", None)
+    if priority is not None:
+        if priority not in _PRIORITIES:
+            raise InvalidRequestError(f"priority: expected one of {', '.join(_PRIORITIES)}, got {priority!r}")
+        settings["priority"] = priority
+    cache = options.pop("cache", None)
+    if cache is not None:
+        if not isinstance(cache, bool):
+            raise InvalidRequestError(f"cache: expected True or False, got {cache!r}")
+        settings["cache"] = cache
+    key = options.pop("key", None)
+    if key is not None:
+        if not (callable(key) or isinstance(key, Secret | str)) or not key:
+            raise InvalidRequestError(f"key: expected a key or a function that gives one, got {type(key).__name__}")
+        settings["key"] = Secret(key) if isinstance(key, str) else key
+    return settings

@@ -1,0 +1,343 @@
+"""Performs plans: once, for both worlds.
+
+The logic of a call is a generator that yields what has to be waited for (an `Effect`) and is sent the result. It knows
+no world. `perform` runs such a generator for synchronous callers and `aperform` for asynchronous ones; each effect
+says in two short methods how it is done in either. The streams at the end are the same pair for answers that come in
+pieces.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterator
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeAlias, TypeVar
+
+import attrs
+
+from ipfs_accel.plans import HttpResponse
+
+if TYPE_CHECKING:
+    from ipfs_accel._client.worlds import AsyncWorld, World
+    from ipfs_accel._http import AsyncExchange, AsyncTransport, Exchange, Timeouts, Transport  # noqa: F401 - named in strings
+    from ipfs_accel._secret import SentHeaders
+    from ipfs_accel.plans import Body, Job
+
+__all__ = [
+    "Effect",
+    "Next",
+    "Open",
+    "Pause",
+    "ReadAll",
+    "Run",
+    "Send",
+    "Shut",
+    "Start",
+    "Steps",
+    "Wait",
+    "Whole",
+    "aperform",
+    "perform",
+]
+
+T = TypeVar("T")
+
+MAX_ERROR_BYTES = 1024 * 1024
+"""What is read of an error, or of a document where a stream was wanted."""
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Effect(Protocol):
+    """Something that a call waits for."""
+
+    def sync(self, world: World, /) -> Any:
+        """Do it and block."""
+        ...
+
+    async def asynchronous(self, world: AsyncWorld, /) -> Any:
+        """Do it and await."""
+        ...
+
+
+Steps: TypeAlias = Generator[Effect, Any, T]
+
+
+@attrs.frozen(kw_only=True)
+class Whole:
+    """A response that was read to its end.
+
+    Attributes:
+        head_at: When its head came, by the world's clock.
+        connect: Seconds that its connection took; 0 for one that was open already.
+    """
+
+    status: int
+    headers: Any
+    body: bytes = attrs.field(repr=lambda body: f"<{len(body)} bytes>")
+    head_at: float
+    connect: float
+
+
+@attrs.frozen(eq=False)
+class Outgoing:
+    """A request as it goes out, the key among its headers; `timeouts` are in seconds."""
+
+    method: str
+    url: str
+    headers: SentHeaders
+    body: bytes | Body | None = attrs.field(repr=False)
+    timeouts: Timeouts
+
+    def send(self, transport: Any) -> Any:
+        """Hand it to a transport of either world."""
+        return transport.send(self.method, self.url, self.headers, self.body, self.timeouts)
+
+
+@attrs.frozen(eq=False)
+class Send:
+    """Send a request and read the whole answer; its result is a `Whole`."""
+
+    request: Outgoing
+    limit: int
+
+    def sync(self, world: World) -> Whole:
+        exchange: Exchange = self.request.send(world.transport)
+        head_at = world.clock.now()
+        try:
+            body = exchange.read(_limit(exchange, self.limit), may_cut=_is_error(exchange))
+        finally:
+            exchange.close()
+        return _whole(exchange, body, head_at)
+
+    async def asynchronous(self, world: AsyncWorld) -> Whole:
+        exchange: AsyncExchange = await self.request.send(world.transport)
+        head_at = world.clock.now()
+        try:
+            body = await exchange.read(_limit(exchange, self.limit), may_cut=_is_error(exchange))
+        finally:
+            await exchange.close()
+        return _whole(exchange, body, head_at)
+
+
+def _is_error(exchange: Exchange | AsyncExchange) -> bool:
+    """Whether the status says all that counts, so that the end of a long body may be missing."""
+    return exchange.status >= 400  # noqa: PLR2004
+
+
+def _limit(exchange: Exchange | AsyncExchange, limit: int) -> int:
+    return min(limit, MAX_ERROR_BYTES) if _is_error(exchange) else limit
+
+
+def _whole(exchange: Exchange | AsyncExchange, body: bytes, head_at: float) -> Whole:
+    return Whole(
+        status=exchange.status,
+        headers=exchange.headers,
+        body=body,
+        head_at=head_at,
+        connect=exchange.connect_seconds,
+    )
+
+
+@attrs.frozen(eq=False)
+class Open:
+    """Send a request; its result is the open exchange, for streams."""
+
+    request: Outgoing
+
+    def sync(self, world: World) -> Exchange:
+        return self.request.send(world.transport)  # type: ignore[no-any-return]
+
+    async def asynchronous(self, world: AsyncWorld) -> AsyncExchange:
+        return await self.request.send(world.transport)  # type: ignore[no-any-return]
+
+
+@attrs.frozen(eq=False)
+class ReadAll:
+    """Read the rest of an exchange that turned out to be no stream; its result is an `HttpResponse`."""
+
+    exchange: Any
+
+    def sync(self, _world: World) -> HttpResponse:
+        try:
+            return self._response(self.exchange.read(MAX_ERROR_BYTES, may_cut=_is_error(self.exchange)))
+        finally:
+            self.exchange.close()
+
+    async def asynchronous(self, _world: AsyncWorld) -> HttpResponse:
+        try:
+            return self._response(await self.exchange.read(MAX_ERROR_BYTES, may_cut=_is_error(self.exchange)))
+        finally:
+            await self.exchange.close()
+
+    def _response(self, body: bytes) -> HttpResponse:
+        return HttpResponse(status=self.exchange.status, headers=self.exchange.headers, body=body)
+
+
+@attrs.frozen(eq=False)
+class Run(Generic[T]):
+    """Run a blocking function; the asynchronous world uses a thread, and tells the job when nobody waits for it."""
+
+    function: Callable[[], T]
+    job: Job | None = None
+
+    def sync(self, _world: World) -> T:
+        return self.function()
+
+    async def asynchronous(self, world: AsyncWorld) -> T:
+        from anyio import to_thread  # noqa: PLC0415 - the synchronous world does not need it
+
+        try:
+            return await to_thread.run_sync(self.function, limiter=world.threads, abandon_on_cancel=True)
+        except BaseException:
+            if self.job is not None:
+                self.job.is_abandoned = True
+            raise
+
+
+@attrs.frozen
+class Pause:
+    """Let some seconds pass."""
+
+    seconds: float
+
+    def sync(self, world: World) -> None:
+        world.clock.sleep(self.seconds)
+
+    async def asynchronous(self, world: AsyncWorld) -> None:
+        await world.clock.sleep_async(self.seconds)
+
+
+class Sleeper(Protocol):
+    """Who may be woken; `wake` is called by whichever thread has news."""
+
+    wake: Callable[[], None] | None
+
+
+@attrs.frozen(eq=False)
+class Wait:
+    """Wait until somebody is woken, or for as long as `seconds` says once nothing can be missed any more.
+
+    That function is asked after the wake-up call is in place; None is no limit, 0 that there is nothing to wait for.
+    """
+
+    sleeper: Sleeper
+    seconds: Callable[[], float | None]
+
+    def sync(self, world: World) -> None:
+        event = threading.Event()
+        self.sleeper.wake = event.set
+        try:
+            seconds = self.seconds()
+            if seconds != 0:
+                world.clock.sleep(seconds, event)
+        finally:
+            self.sleeper.wake = None
+
+    async def asynchronous(self, world: AsyncWorld) -> None:
+        from anyio import Event  # noqa: PLC0415 - the synchronous world does not need it
+
+        event = Event()
+        self.sleeper.wake = world.transport.waker(event)
+        try:
+            seconds = self.seconds()
+            if seconds != 0:
+                await world.clock.sleep_async(seconds, event)
+        finally:
+            self.sleeper.wake = None
+
+
+@attrs.frozen(eq=False)
+class Start:
+    """Begin to read a stream; its result is an iterator of the world: of bytes, or of the steps of a local stream."""
+
+    exchange: Any
+    local: Iterator[None] | None
+    job: Job
+
+    def sync(self, _world: World) -> Any:
+        return self.local if self.local is not None else iter(self.exchange.chunks())
+
+    async def asynchronous(self, world: AsyncWorld) -> Any:
+        return aiter(_Threaded(self.local, world, self.job) if self.local is not None else self.exchange.chunks())
+
+
+@attrs.frozen(eq=False)
+class Next:
+    """Take the next piece of a stream; its result is empty bytes at the end."""
+
+    pieces: Any
+
+    def sync(self, _world: World) -> bytes | None:
+        return next(self.pieces, b"")
+
+    async def asynchronous(self, _world: AsyncWorld) -> bytes | None:
+        return await anext(self.pieces, b"")
+
+
+@attrs.frozen(eq=False)
+class Shut:
+    """Let go of a stream: of its exchange, or of the steps of a local one; wait some seconds for a body's end."""
+
+    exchange: Any
+    pieces: Any
+    seconds: float = 0.0
+
+    def sync(self, _world: World) -> None:
+        if self.exchange is not None:
+            self.exchange.close(self.seconds)
+        elif self.pieces is not None:
+            self.pieces.close()
+
+    async def asynchronous(self, _world: AsyncWorld) -> None:
+        if self.exchange is not None:
+            await self.exchange.close(self.seconds)
+        elif self.pieces is not None:
+            await self.pieces.close()
+
+
+class _Threaded:
+    """A blocking generator, stepped in the thread pool; StopIteration never crosses the bridge."""
+
+    def __init__(self, steps: Iterator[None], world: AsyncWorld, job: Job) -> None:
+        self._steps: Any = steps
+        self._world = world
+        self._job = job
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> None:
+        if await Run(lambda: next(self._steps, b""), self._job).asynchronous(self._world) == b"":
+            raise StopAsyncIteration
+
+    async def close(self) -> None:
+        await Run(self._steps.close).asynchronous(self._world)
+
+
+def perform(steps: Steps[T], world: World) -> T:
+    """Run a call to its end in the caller's thread."""
+    try:
+        effect = next(steps)
+        while True:
+            try:
+                result = effect.sync(world)
+            except BaseException as error:  # noqa: BLE001 - the generator decides, also on KeyboardInterrupt
+                effect = steps.throw(error)
+            else:
+                effect = steps.send(result)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+
+
+async def aperform(steps: Steps[T], world: AsyncWorld) -> T:
+    """Run a call to its end in the caller's task."""
+    try:
+        effect = next(steps)
+        while True:
+            try:
+                result = await effect.asynchronous(world)
+            except BaseException as error:  # noqa: BLE001 - the generator decides, also on cancellation
+                effect = steps.throw(error)
+            else:
+                effect = steps.send(result)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]

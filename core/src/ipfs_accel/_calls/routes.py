@@ -1,0 +1,153 @@
+"""Several targets for one call: which comes first, and for which failures the next one is asked."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import attrs
+
+from ipfs_accel._resilience.settings import USUAL_FALLBACKS, FailureClass, RouteConfig
+from ipfs_accel.errors import (
+    AccelError,
+    APIConnectionError,
+    APIError,
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    CircuitOpenError,
+    ConfigError,
+    ContentFilterError,
+    ContextLengthExceededError,
+    DeadlineExceededError,
+    InternalServerError,
+    InvalidResponseError,
+    MissingKeyError,
+    NotFoundError,
+    NotSupportedByServerError,
+    PermissionDeniedError,
+    PoolTimeoutError,
+    QueueFullError,
+    QuotaExceededError,
+    RateLimitError,
+    StreamError,
+    UnsupportedOperationError,
+    UnsupportedParameterError,
+)
+from ipfs_accel.types import Tried
+
+from .call import Journey
+from .perform import Steps
+
+if TYPE_CHECKING:
+    from ipfs_accel._config.config import Config
+
+    from .core import Core
+
+__all__ = ["Route", "check_routes", "failure_class", "route_of", "routed"]
+
+T = TypeVar("T")
+
+_PAYMENT_REQUIRED = 402
+# The first line that fits counts.
+_CLASSES: tuple[tuple[type[AccelError] | tuple[type[AccelError], ...], FailureClass | None], ...] = (
+    ((DeadlineExceededError, PoolTimeoutError), None),
+    (APITimeoutError, "timeout"),
+    (APIConnectionError, "connection"),
+    (QuotaExceededError, "quota"),
+    (RateLimitError, "rate_limit"),
+    (CircuitOpenError, "circuit_open"),
+    (QueueFullError, "queue_full"),
+    (ContentFilterError, "content_filter"),
+    (ContextLengthExceededError, "context_length"),
+    ((MissingKeyError, AuthenticationError, PermissionDeniedError), "authentication"),
+    (NotFoundError, "not_found"),
+    ((InternalServerError, NotSupportedByServerError), "server"),
+    ((InvalidResponseError, StreamError), "invalid_response"),
+    ((APIStatusError, UnsupportedOperationError, UnsupportedParameterError), "bad_request"),
+)
+
+
+def failure_class(error: AccelError) -> FailureClass | None:
+    """Return why a target failed; None if another one could not do better."""
+    if getattr(error, "status", None) == _PAYMENT_REQUIRED:
+        return "quota"
+    return next((name for kinds, name in _CLASSES if isinstance(error, kinds)), None)
+
+
+@attrs.frozen
+class Route:
+    """What a call may go to, best first: endpoints and models; and why it goes on to the next."""
+
+    targets: Sequence[tuple[str, str]]
+    fallback_on: Sequence[FailureClass] = ()
+
+
+def check_routes(config: Config) -> None:
+    """Refuse routes that could not be used as they are meant."""
+    for name, route in config.routes.items():
+        if "/" in name or name in config.aliases or name in config.endpoints:
+            what = "has a slash" if "/" in name else "is the name of an alias or an endpoint too"
+            raise ConfigError(f"routes.{name}: the name {what}")
+        nested = [target for target in route.targets if target in config.routes]
+        if nested:
+            raise ConfigError(f"routes.{name}: targets: {nested[0]!r} is itself a route")
+
+
+def route_of(core: Core, model: str | Sequence[str] | None) -> Route:
+    """Return the targets that a name, or a list of names, stands for."""
+    if model is not None and not isinstance(model, str):
+        try:
+            return _ordered(core, "", RouteConfig(targets=tuple(model)))
+        except ConfigError as error:
+            error.args = (error.message.replace("targets:", "model:", 1),)
+            raise
+    if core.config.routes:
+        name = model or core.config.default_model or ""
+        name = core.config.aliases.get(name, name)
+        if name in core.config.routes:
+            return _ordered(core, name, core.config.routes[name])
+    return Route((core.split(model),))
+
+
+def _ordered(core: Core, name: str, config: RouteConfig) -> Route:
+    targets = [core.split(target) for target in config.targets]
+    first = 0
+    if config.policy == "round_robin":
+        first = next(core.turns.setdefault(name, itertools.count())) % len(targets)
+    elif config.policy == "random":
+        first = min(int(core.clock.random() * len(targets)), len(targets) - 1)
+    elif config.policy == "least_busy":
+        first = min(range(len(targets)), key=lambda index: core.busy(targets[index][0]))
+    targets = [*targets[first:], *targets[:first]]
+    reasons = USUAL_FALLBACKS if config.fallback_on is None else config.fallback_on
+    return Route(targets[: config.max_hops + 1], reasons)
+
+
+def routed(core: Core, route: Route, serve: Callable[[tuple[str, str], Journey, bool], Steps[T]]) -> Steps[T]:
+    """Ask one target after the other until one serves.
+
+    Args:
+        core: The client's.
+        route: The targets.
+        serve: Asks one, given what all of them share and whether another one is left.
+    """
+    journey = Journey(core.clock.now(), None)
+    last = route.targets[-1]
+    for target in route.targets:
+        try:
+            return (yield from serve(target, journey, target is not last))
+        except AccelError as error:
+            if target is last or failure_class(error) not in route.fallback_on:
+                raise
+            _note(journey, target, error)
+    raise AssertionError(route)  # the last target has answered or raised
+
+
+def _note(journey: Journey, target: tuple[str, str], error: AccelError) -> None:
+    if isinstance(error, APIError) and error.tried:
+        journey.tried = list(error.tried)
+    else:
+        endpoint, model = target
+        journey.tried.append(Tried(endpoint=endpoint, model=model, error=type(error).__name__, seconds=0.0))

@@ -1,0 +1,228 @@
+"""Reading arguments: models, prompts, options as KEY=VALUE, schemas and attachments."""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import click
+
+from ipfs_accel._suggest import did_you_mean
+from ipfs_accel.errors import InvalidRequestError
+from ipfs_accel.types import Audio, Document, Image, JsonSchema
+from ipfs_accel.types._messages import sniff_media_type
+
+from .command import State
+
+__all__ = [
+    "attachment",
+    "check_model",
+    "complete_endpoints",
+    "complete_models",
+    "extra_option",
+    "model_option",
+    "option_names",
+    "parse_options",
+    "parse_pairs",
+    "parse_schema",
+    "read_stdin",
+    "settings_option",
+    "stdin_is_terminal",
+    "with_stdin",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _known_names(context: click.Context) -> tuple[list[str], list[str]]:
+    """Return aliases and endpoints from the configuration and the metadata of what is installed; asks no server."""
+    from ipfs_accel._plugins.registry import Registry  # noqa: PLC0415 - only a shell that completes asks
+
+    try:
+        config = context.ensure_object(State).load_config()
+        backends = [each.name for each in Registry(config.plugins).records() if each.state == "available"]
+        return sorted(config.aliases), sorted({*backends, *config.endpoints})
+    except Exception:  # noqa: BLE001 - a shell that completes has no place for errors
+        return [], []
+
+
+def complete_models(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Complete aliases and the part of a model's name before its slash."""
+    aliases, endpoints = _known_names(context)
+    return [name for name in [*aliases, *[f"{each}/" for each in endpoints]] if name.startswith(incomplete)]
+
+
+def complete_endpoints(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the names of endpoints."""
+    return [name for name in _known_names(context)[1] if name.startswith(incomplete)]
+
+
+def model_option(function: F) -> F:
+    """Add `--model`."""
+    return click.option(
+        "-m",
+        "--model",
+        metavar="MODEL",
+        shell_complete=complete_models,
+        help="endpoint/model or an alias. Default: default_model of the configuration.",
+    )(function)
+
+
+def settings_option(function: F) -> F:
+    """Add `--option`."""
+    return click.option(
+        "-o",
+        "--option",
+        "settings",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="An option of the call, such as temperature=0.2 or timeout=30; JSON or text. Repeatable.",
+    )(function)
+
+
+def extra_option(function: F) -> F:
+    """Add `--extra`."""
+    return click.option(
+        "-O",
+        "--extra",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A field of the provider's own, put into the request as it is; JSON or text. Repeatable.",
+    )(function)
+
+
+def parse_pairs(pairs: Iterable[str], flag: str) -> dict[str, Any]:
+    """Read NAME=VALUE arguments; a value is JSON if it can be, else text."""
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise InvalidRequestError(f"{flag} {pair!r}: expected NAME=VALUE", hint=f"for example: {flag} name=value")
+        values[name] = _json_or_text(text)
+    return values
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def option_names(kind: Any) -> list[str]:
+    """Return the names that `--option` knows for an option dict such as `ChatOptions`."""
+    return sorted(set(kind.__annotations__) - {"extra", "key", "on_upload"})
+
+
+def parse_options(kind: Any, pairs: Iterable[str], extra: Iterable[str]) -> dict[str, Any]:
+    """Read the options of a call, checked against the names that its option dict has.
+
+    Args:
+        kind: The option dict, such as `ChatOptions`.
+        pairs: What `--option` was given.
+        extra: What `--extra` was given.
+    """
+    pairs = list(pairs)
+    types = {name: getattr(kind.__annotations__[name], "__forward_arg__", "") for name in option_names(kind)}
+    values = parse_pairs(pairs, "-o")
+    for pair in pairs:
+        name, _, text = pair.partition("=")
+        if name not in types:
+            near = did_you_mean(name, types)
+            other = f"fields of the provider's own are given as -O {name}=…"
+            raise InvalidRequestError(f"-o {name}: there is no such option", hint=f"{near} {other}" if near else other)
+        # What has to be text stays text even if it looks like a number.
+        if types[name].startswith("str") and not isinstance(values[name], str | list):
+            values[name] = text
+    own = parse_pairs(extra, "-O")
+    return {**values, "extra": own} if own else values
+
+
+def parse_schema(text: str) -> JsonSchema:
+    """Read a JSON Schema from a file, or from the argument itself if it is JSON."""
+    source = "--schema"
+    if not text.lstrip().startswith("{"):
+        source = f"--schema {text}"
+        try:
+            text = Path(text).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise InvalidRequestError(f"{source}: cannot read the file: {reason}") from None
+    try:
+        schema = json.loads(text)
+    except ValueError as error:
+        raise InvalidRequestError(f"{source}: not valid JSON: {error}") from None
+    if not isinstance(schema, Mapping):
+        raise InvalidRequestError(f"{source}: a JSON Schema is an object")
+    return JsonSchema(schema=schema)
+
+
+def attachment(where: str) -> Image | Audio | Document:
+    """Make a message part of a file, whose content tells what it is, or of a URL, whose ending does."""
+    if where.startswith(("http://", "https://")):
+        return _remote(where)
+    try:
+        data = Path(where).read_bytes()
+    except OSError as error:
+        raise InvalidRequestError(f"--attach {where}: {error.strerror}") from None
+    media_type = sniff_media_type(data) or _text_type(where, data)
+    if media_type.startswith("image/"):
+        return Image(data=data, media_type=media_type)
+    if media_type.startswith("audio/"):
+        return Audio(data=data, media_type=media_type)
+    return Document(data=data, media_type=media_type, name=Path(where).name)
+
+
+def _remote(url: str) -> Image | Audio | Document:
+    path = urlsplit(url).path
+    guessed = mimetypes.guess_type(path)[0]
+    if guessed is None or guessed.startswith("image/"):
+        return Image(url=url)
+    if guessed.startswith("audio/"):
+        return Audio(url=url, media_type=guessed)
+    return Document(url=url, name=PurePosixPath(path).name, media_type=guessed)
+
+
+def _text_type(where: str, data: bytes) -> str:
+    try:
+        if "\0" not in data.decode():
+            return "text/plain"
+    except UnicodeDecodeError:
+        pass
+    raise InvalidRequestError(f"--attach {where}: neither an image, nor sound, nor PDF, nor text")
+
+
+def stdin_is_terminal() -> bool:
+    """Return whether there is somebody to ask, and therefore nothing to read."""
+    return sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
+
+
+def read_stdin() -> str:
+    """Return what is piped in, without its last line break; empty if stdin is a terminal."""
+    if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
+        return ""
+    try:
+        text = sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InvalidRequestError("stdin is not UTF-8 text", hint="attach other files: -a FILE") from None
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def with_stdin(words: Iterable[str]) -> str:
+    """Join what is piped in and what stands on the command line, an empty line between them."""
+    return "\n\n".join([text for text in (read_stdin(), " ".join(words)) if text.strip()])
+
+
+def check_model(model: str | None, default: str | None, command: str) -> None:
+    """Refuse a call for which no model is named."""
+    if model is None and default is None:
+        raise InvalidRequestError(
+            "no model is named",
+            hint=f"run: ipfs-accel {command} -m ENDPOINT/MODEL …, or set default_model in the configuration "
+            "(ipfs-accel config path); ipfs-accel models lists models",
+        )

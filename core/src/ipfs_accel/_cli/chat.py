@@ -1,0 +1,205 @@
+"""`ipfs-accel chat`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+import click
+
+from ipfs_accel._calls.streams import Stream
+from ipfs_accel._client.clients import Client
+from ipfs_accel.errors import ContentFilterError, InvalidRequestError, StreamIncomplete, UnsupportedOperationError
+from ipfs_accel.types import ChatOptions, ChatResponse, Message, StreamEvent
+
+from . import arguments
+from .command import Command, State, pass_state
+from .guide import or_guide
+from .live import Printer, show_usage
+from .output import is_terminal, note, write_json, write_line
+from .values import plain
+
+__all__ = ["Ask", "Interrupted", "chat"]
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in the middle of an answer; `partial` is what came, or None."""
+
+    partial: ChatResponse | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Ask:
+    """How an answer is asked for and shown.
+
+    Attributes:
+        model: As the user named it; None means the configured default.
+        options: Of the call.
+        stream: Whether to show the answer while it comes.
+        usage: Whether to tell tokens and times.
+        reasoning: Whether to show what the model thinks.
+    """
+
+    model: str | None
+    options: dict[str, Any]
+    stream: bool = True
+    usage: bool = False
+    reasoning: bool = False
+
+    def shown(self, client: Client, messages: list[Message], state: State) -> ChatResponse:
+        """Get the answer and show it, while it comes if that is wanted and the backend can."""
+        # Several answers at once would mix on the screen.
+        wants_stream = self.stream and self.options.get("n", 1) == 1
+        answer = self._streamed(client, messages, state) if wants_stream else None
+        if answer is None:
+            answer = client.chat(self.model, messages, **self.options)
+            for index, choice in enumerate(answer.choices):
+                if index:
+                    write_line("")
+                Printer(state, reasoning=self.reasoning).message(choice.message)
+        if self.usage:
+            show_usage(answer)
+        _judge_finish(state, answer)
+        return answer
+
+    def _streamed(self, client: Client, messages: list[Message], state: State) -> ChatResponse | None:
+        stream = client.stream(self.model, messages, **self.options)
+        try:
+            stream.__enter__()
+        except UnsupportedOperationError:
+            return None
+        with stream:
+            try:
+                Printer(state, reasoning=self.reasoning).show(stream)
+            except KeyboardInterrupt:
+                interrupted = Interrupted()
+                interrupted.partial = _partial(stream)
+                raise interrupted from None
+            return stream.response
+
+
+def _partial(stream: Stream[StreamEvent, ChatResponse]) -> ChatResponse | None:
+    try:
+        return stream.response
+    except StreamIncomplete as error:
+        return error.partial if isinstance(error.partial, ChatResponse) else None
+
+
+def _judge_finish(state: State, answer: ChatResponse) -> None:
+    if answer.finish_reason == "content_filter":
+        raise ContentFilterError("a content filter stopped the answer", endpoint=answer.endpoint)
+    if answer.finish_reason == "length" and is_terminal(err=True):
+        note(state, "note: the answer ended at the limit of tokens (-o max_tokens=…)")
+
+
+@click.command(
+    cls=Command,
+    short_help="Ask a model, or talk with it.",
+    help="Ask a model; the answer is written while it comes. What is piped in stands before PROMPT.\n\n"
+    f"The options for -o are {', '.join(arguments.option_names(ChatOptions))}.",
+    examples=(
+        'ipfs-accel chat -m openai/gpt-5.4-mini "Why is the sky blue?"',
+        'git diff | ipfs-accel chat -s "You review code." "What could break?"',
+        'ipfs-accel chat -a photo.jpg "What is this?" -o temperature=0 --usage',
+        'ipfs-accel chat --schema person.schema.json "Invent a person." | jq .name',
+        "ipfs-accel chat -m llvm/ --interactive",
+    ),
+)
+@click.argument("prompt", nargs=-1)
+@arguments.model_option
+@click.option("-s", "--system", metavar="TEXT", help="Instructions that stand above the conversation.")
+@arguments.settings_option
+@arguments.extra_option
+@click.option("-a", "--attach", multiple=True, metavar="PATH|URL", help="An image, sound, PDF or text. Repeatable.")
+@click.option("--schema", metavar="FILE|JSON", help="Have the answer follow this JSON Schema.")
+@click.option("--no-stream", is_flag=True, help="Wait for the whole answer.")
+@click.option("--jsonl", is_flag=True, help="Write each event of the stream as a line of JSON.")
+@click.option("--reasoning", is_flag=True, help="Write what the model thinks to stderr.")
+@click.option("--usage", is_flag=True, help="Write tokens and times to stderr afterwards.")
+@click.option("--raw", is_flag=True, help="With --json: add what the provider itself answered.")
+@click.option("-i", "--interactive", is_flag=True, help="Go on asking; .help lists what can be typed there.")
+@pass_state
+def chat(
+    state: State,
+    prompt: tuple[str, ...],
+    *,
+    model: str | None,
+    system: str | None,
+    settings: tuple[str, ...],
+    extra: tuple[str, ...],
+    attach: tuple[str, ...],
+    schema: str | None,
+    no_stream: bool,
+    jsonl: bool,
+    reasoning: bool,
+    usage: bool,
+    raw: bool,
+    interactive: bool,
+) -> None:
+    """Ask a model once, or hand over to the conversation."""
+    _refuse_contradictions(state, jsonl=jsonl, no_stream=no_stream, interactive=interactive)
+    options = _options(settings, extra, schema)
+    with state.client() as client:
+        if not (system or attach or schema):  # which the guide would not look at
+            model = or_guide(model, client, state)
+        ask = Ask(model=model, options=options, stream=not no_stream, usage=usage, reasoning=reasoning)
+        arguments.check_model(model, client.config.default_model, "chat")
+        parts = [arguments.attachment(each) for each in attach]
+        if interactive:
+            from .repl import Repl  # noqa: PLC0415 - most calls are no conversation
+
+            Repl(client, ask, state, system).run(" ".join(prompt), parts)
+            return
+        text = arguments.with_stdin(prompt)
+        if not text and not parts:
+            raise InvalidRequestError(
+                "there is no prompt", hint='give it as an argument ("…"), pipe it in, or talk with --interactive'
+            )
+        messages = [*([Message.system(system)] if system else []), Message.user(*parts, text)]
+        if state.json:
+            _as_json(client, ask, messages, state, raw=raw)
+        elif jsonl:
+            _as_lines(client, ask, messages, state)
+        else:
+            ask.shown(client, messages, state)
+
+
+def _refuse_contradictions(state: State, *, jsonl: bool, no_stream: bool, interactive: bool) -> None:
+    given = {"--json": state.json, "--jsonl": jsonl, "--interactive": interactive}
+    chosen = [flag for flag, is_given in given.items() if is_given]
+    if jsonl and no_stream:
+        chosen = ["--jsonl", "--no-stream"]
+    if len(chosen) > 1:
+        raise InvalidRequestError(f"{' and '.join(chosen)} exclude each other")
+
+
+def _options(settings: Iterable[str], extra: Iterable[str], schema: str | None) -> dict[str, Any]:
+    options = arguments.parse_options(ChatOptions, settings, extra)
+    if schema is not None:
+        if "response_format" in options:
+            raise InvalidRequestError("--schema and -o response_format exclude each other")
+        options["response_format"] = arguments.parse_schema(schema)
+    return options
+
+
+def _as_json(client: Client, ask: Ask, messages: list[Message], state: State, *, raw: bool) -> None:
+    answer = client.chat(ask.model, messages, **ask.options)
+    first = {
+        "text": answer.text,
+        "reasoning": answer.reasoning,
+        "tool_calls": plain(answer.tool_calls),
+        "finish_reason": answer.finish_reason,
+    }
+    write_json(first | plain(answer, raw=raw))
+    _judge_finish(state, answer)
+
+
+def _as_lines(client: Client, ask: Ask, messages: list[Message], state: State) -> None:
+    with client.stream(ask.model, messages, **ask.options) as stream:
+        for event in stream:
+            write_line(json.dumps(plain(event), ensure_ascii=False, allow_nan=False))
+    if ask.usage:
+        show_usage(stream.response)
+    _judge_finish(state, stream.response)

@@ -1,0 +1,104 @@
+"""Looking at plugins and endpoints: loaded side by side, each with a short limit, so that none delays the others."""
+
+from __future__ import annotations
+
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import attrs
+
+from ipfs_accel._config.config import Config
+from ipfs_accel._config.endpoints import Target, resolve
+from ipfs_accel._config.keys import KeyFile
+from ipfs_accel._plugins.middleware_loading import load_all, records_of
+from ipfs_accel._plugins.registry import PluginRecord, Registry
+from ipfs_accel.errors import AccelError
+
+from .command import State
+
+__all__ = ["Inspection", "Loaded", "backend_of", "masked_url"]
+
+LOAD_SECONDS = 2.0
+MOST_THREADS = 64
+
+_CREDENTIALS = re.compile(r"(?<=//)[^/\s]+@|^[^/@:\s]+:[^/\s]+@")
+
+
+@attrs.frozen(kw_only=True)
+class Loaded:
+    """What became of one plugin.
+
+    Attributes:
+        error: Why it did not load.
+        seconds: How long that took.
+    """
+
+    error: AccelError | None
+    seconds: float
+
+
+class Inspection:
+    """What is installed and configured, after every plugin had its chance to load.
+
+    Attributes:
+        endpoints: The names of all endpoints.
+        middleware: What stands around calls, outermost first, then what is installed and not used.
+    """
+
+    def __init__(self, config: Config, state: State) -> None:
+        self.config = config
+        # Middleware is looked at for itself: what is wrong with it is no backend's fault.
+        loadings = load_all(config.plugins, ())
+        self.middleware = records_of(config.plugins, (), loadings)
+        self._registry = Registry(attrs.evolve(config.plugins, middleware=(), options={}), state.plugins)
+        usable = [record.name for record in self._registry.records() if record.state in {"available", "loaded"}]
+        self.endpoints = sorted({*usable, *config.endpoints})
+        with ThreadPoolExecutor(min(len(usable), MOST_THREADS) or 1) as pool:
+            self._loaded = dict(zip(usable, pool.map(self._load, usable), strict=True))
+
+    def _load(self, name: str) -> Loaded:
+        started = time.perf_counter()
+        error = None
+        try:
+            self._registry.load(name, limit=LOAD_SECONDS)
+        except AccelError as found:
+            error = found
+        return Loaded(error=error, seconds=time.perf_counter() - started)
+
+    def plugins(self) -> list[tuple[PluginRecord, Loaded | None]]:
+        """Return all plugins as they are now, with what became of those that may load."""
+        return [(record, self._loaded.get(record.name)) for record in self._registry.records()]
+
+    def trouble(self, endpoint: str) -> AccelError | None:
+        """Return why an endpoint's plugin did not load."""
+        name = backend_of(self.config, endpoint)
+        if name in self._loaded:
+            return self._loaded[name].error
+        try:
+            self._registry.load(name)  # one that is absent or refused, which says so at once
+        except AccelError as error:
+            return error
+        return None
+
+    def target(self, endpoint: str) -> Target | AccelError:
+        """Return what holds for an endpoint, or why that cannot be said."""
+        error = self.trouble(endpoint)
+        backend = self._registry.loaded(backend_of(self.config, endpoint))
+        if error is not None or backend is None:
+            return error or AccelError(f"the plugin of {endpoint!r} is not loaded")
+        try:
+            return resolve(endpoint, backend, self.config, KeyFile.default())
+        except AccelError as wrong:
+            return wrong
+
+
+def backend_of(config: Config, endpoint: str) -> str:
+    """Return the name of the plugin that an endpoint uses."""
+    configured = config.endpoints.get(endpoint)
+    return (configured.backend if configured else None) or endpoint
+
+
+def masked_url(url: str) -> str:
+    """Return a URL, with or without a scheme, with `***` for the user name and password in it."""
+    return _CREDENTIALS.sub("***@", url)

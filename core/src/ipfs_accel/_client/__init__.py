@@ -1,0 +1,1 @@
+"""The two faces, `Client` and `AsyncClient`: the same names, thin over `_calls`."""

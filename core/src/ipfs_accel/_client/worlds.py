@@ -1,0 +1,233 @@
+"""The ground of both clients: configuration, life and death, and how a call is run in each world."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+
+from ipfs_accel._calls.core import Core
+from ipfs_accel._calls.perform import Steps, aperform, perform
+from ipfs_accel._config.config import Config, EndpointConfig
+from ipfs_accel._fork import renewed_after_fork
+from ipfs_accel.errors import ClientClosedError
+
+if TYPE_CHECKING:
+    import anyio
+
+    from ipfs_accel._http import AsyncTransport, Transport, TransportOptions
+    from ipfs_accel._plugins.registry import PluginRecord
+    from ipfs_accel._resilience.clock import Clock
+    from ipfs_accel._telemetry.states import EndpointState
+    from ipfs_accel._telemetry.usage import UsageTotal
+    from ipfs_accel.types import Timeout
+
+__all__ = ["AsyncBase", "AsyncWorld", "SyncBase", "World"]
+
+T = TypeVar("T")
+C = TypeVar("C")
+
+MAX_THREADS = 32
+"""Blocking functions that an asynchronous client has at work at once."""
+
+
+class _World(Generic[C]):
+    """What either world works with; the transport is made, and the HTTP library loaded, for the first request.
+
+    Args:
+        connect: Makes the transport.
+        clock: The client's.
+    """
+
+    def __init__(self, connect: Callable[[], C], clock: Clock) -> None:
+        self.clock = clock
+        self._connect = connect
+        self._transport: C | None = None
+        self._is_closed = False
+        self.after_fork()
+        renewed_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Have a lock that nobody holds."""
+        self._lock = threading.Lock()
+
+    @property
+    def transport(self) -> C:
+        """The connections.
+
+        Raises:
+            ClientClosedError: There are none any more.
+        """
+        if self._transport is None:
+            with self._lock:
+                if self._is_closed:
+                    raise ClientClosedError("this client is closed")
+                if self._transport is None:
+                    self._transport = self._connect()
+        return self._transport
+
+    def end(self) -> C | None:
+        """Make no transport from now on; returns the one to be closed, if there is one."""
+        with self._lock:
+            self._is_closed = True
+        return self._transport
+
+
+class World(_World["Transport"]):
+    """What the synchronous world works with."""
+
+
+class AsyncWorld(_World["AsyncTransport"]):
+    """What the asynchronous world works with."""
+
+    @functools.cached_property
+    def threads(self) -> anyio.CapacityLimiter:
+        """The bound of blocking functions at work."""
+        from anyio import CapacityLimiter  # noqa: PLC0415 - few calls need threads
+
+        return CapacityLimiter(MAX_THREADS)
+
+
+class _Base:
+    """What both clients have that waits for nothing."""
+
+    def __init__(
+        self,
+        config: Config | str | Path | None = None,
+        *,
+        endpoints: Mapping[str, EndpointConfig] | None = None,
+        plugins: Iterable[Any] = (),
+        timeout: float | Timeout | None = None,
+        middleware: Iterable[Any] = (),
+    ) -> None:
+        """Read the configuration; no plugin is imported and nothing is sent.
+
+        Args:
+            config: A `Config` or the path of a file; None means the user's file and the environment.
+            endpoints: Name to `EndpointConfig`; wins over file and environment.
+            plugins: Plugin objects to use besides the installed ones.
+            timeout: Seconds for a whole call, or a `Timeout`; for endpoints that have none of their own.
+            middleware: Middleware objects around every call, outermost first; those that the configuration names are
+                within them.
+        """
+        self._core = Core(config, endpoints, plugins, timeout, middleware)
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {', '.join(self._core.endpoint_names()) or 'no endpoints'}>"
+
+    @property
+    def config(self) -> Config:
+        """The configuration that holds."""
+        return self._core.config
+
+    def endpoints(self) -> list[str]:
+        """Return the names of all endpoints: the configured ones, and one for each installed backend."""
+        return self._core.endpoint_names()
+
+    def plugins(self) -> list[PluginRecord]:
+        """Return all backend plugins that were found, with their states; imports none."""
+        return self._core.plugin_records()
+
+    def middleware(self) -> list[PluginRecord]:
+        """Return the middleware around calls, outermost first, then what is installed and not used; imports none."""
+        return self._core.registry.middleware_records()
+
+    def usage(self) -> tuple[UsageTotal, ...]:
+        """Return what this client's calls have used so far, by endpoint and model; `states` has it with the rest."""
+        return self._core.ledger.totals()
+
+    def states(self) -> dict[str, EndpointState]:
+        """Return what this client knows of the endpoints that it used, in one place.
+
+        How they are now (breakers, keys, queues, the retry budget), and what their calls came to. All of it belongs to
+        this client and ends with it.
+        """
+        from ipfs_accel._telemetry.states import states  # noqa: PLC0415 - few programs ask
+
+        return states(self._core)
+
+    def _transport_options(self) -> TransportOptions:
+        from ipfs_accel._http import TransportOptions  # noqa: PLC0415 - as in `_connect`
+
+        config = self._core.config
+        return TransportOptions(verify=config.ca_file or True, proxy=config.proxy)
+
+
+class SyncBase(_Base):
+    """A client that waits."""
+
+    _open_world: World | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections; later calls raise `ClientClosedError`."""
+        self._core.close()
+        transport = self._world.end()
+        if transport is not None:
+            transport.close()
+
+    @property
+    def _world(self) -> World:
+        if self._open_world is None:
+            with self._lock:
+                if self._open_world is None:
+                    self._open_world = World(self._connect, self._core.clock)
+        return self._open_world
+
+    def _connect(self) -> Transport:
+        from ipfs_accel._http import Transport  # noqa: PLC0415 - the HTTP library is loaded when it is first needed
+
+        return Transport(self._transport_options())
+
+    def _run(self, steps: Steps[T]) -> T:
+        self._core.refuse_if_closed()
+        return perform(steps, self._world)
+
+
+class AsyncBase(_Base):
+    """A client that is awaited."""
+
+    _open_world: AsyncWorld | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections; later calls raise `ClientClosedError`."""
+        self._core.close()
+        transport = self._world.end()
+        if transport is not None:
+            await transport.close()
+
+    @property
+    def _world(self) -> AsyncWorld:
+        if self._open_world is None:
+            with self._lock:
+                if self._open_world is None:
+                    self._open_world = AsyncWorld(self._connect, self._core.clock)
+        return self._open_world
+
+    def _connect(self) -> AsyncTransport:
+        from ipfs_accel._http import AsyncTransport  # noqa: PLC0415 - the HTTP library is loaded when it is first needed
+
+        return AsyncTransport(self._transport_options())
+
+    async def _run(self, steps: Steps[T]) -> T:
+        self._core.refuse_if_closed()
+        return await aperform(steps, self._world)

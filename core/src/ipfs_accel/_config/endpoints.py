@@ -1,0 +1,358 @@
+"""What holds for one endpoint: code, environment, file and the backend's defaults brought together.
+
+A key is bound to an origin. One from the provider's usual variable belongs to the provider's usual place (or to the
+place that its own base-URL variable names), one from the key file to the origin that it was stored for; only a key
+that was named for this very endpoint goes wherever the endpoint points. Where a provider has no usual place, since
+every customer has another, its usual variable speaks of the endpoint of the backend's own name, wherever that is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+import attrs
+
+from ipfs_accel._plugins.local import is_here
+from ipfs_accel._plugins.registry import Backend
+from ipfs_accel._resilience.clock import Clock
+from ipfs_accel._resilience.guard import Guard, GuardSettings
+from ipfs_accel._resilience.settings import BreakerConfig, RetryConfig
+from ipfs_accel._secret import Secret
+from ipfs_accel.errors import ConfigError, MissingKeyError
+from ipfs_accel.hookspecs import KeyHeader
+from ipfs_accel.plans import Endpoint
+from ipfs_accel.types import ModelInfo, Timeout
+
+from .config import Config, EndpointConfig, KeySource, ModelOverride, structure
+from .keys import KeyFile
+
+__all__ = ["Target", "origin_of", "resolve", "reveal"]
+
+_Keys: TypeAlias = tuple[tuple[KeySource, ...], MissingKeyError | None]
+_USUAL_PORTS = {"http": ":80", "https": ":443"}
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Target:
+    """An endpoint as the core sees it.
+
+    Attributes:
+        backend: The loaded plugin.
+        endpoint: What its hooks see.
+        origin: Scheme, host and port that the key is bound to.
+        headers: Fixed headers of every request.
+        timeout: For calls that do not bring their own.
+        proxy: URL of the proxy that its requests go through.
+        ca_file: PEM file of certificate authorities to trust instead of the usual ones.
+        models: The user's word on models.
+        key_header: How the key is sent.
+        sources: Setting to (value as text, where it is from), for people; keys only as set or missing.
+        guard: What stands before it: retries, limits, keys, breakers.
+        known: What is known of the prices of models that were used.
+    """
+
+    backend: Backend
+    endpoint: Endpoint
+    origin: str
+    headers: tuple[tuple[str, str], ...] = attrs.field(repr=lambda headers: repr([name for name, _ in headers]))
+    timeout: Timeout
+    proxy: str | None = attrs.field(default=None, repr=False)
+    ca_file: str | None = None
+    models: Mapping[str, ModelOverride]
+    key_header: KeyHeader
+    sources: Mapping[str, tuple[str, str]]
+    guard: Guard
+    known: dict[str, ModelInfo] = attrs.field(factory=dict, repr=False)
+    _keys: tuple[KeySource, ...] = attrs.field(alias="keys", default=(), repr=False)
+    _missing: MissingKeyError | None = attrs.field(alias="missing", default=None, repr=False)
+
+    def lacks(self) -> Mapping[str, str]:
+        """Return the operations that the backend implements and this endpoint has not, with reasons."""
+        known = self.backend.info.lacks
+        return {} if known is None else known(self.endpoint)
+
+    def key_headers(self, origin: str, key: str | None = None) -> tuple[tuple[str, str], ...]:
+        """Return the header with a key, by default the endpoint's own, if the request goes to the origin it is for.
+
+        Raises:
+            MissingKeyError: The provider needs one and none is set.
+        """
+        if origin != self.origin:
+            return ()
+        key = key or self.single_key()
+        return () if key is None else ((self.key_header.name, self.key_header.prefix + key),)
+
+    def single_source(self) -> KeySource | None:
+        """Return the key, or the function that gives it; None if there is none.
+
+        Raises:
+            MissingKeyError: The provider needs one and none is set.
+        """
+        if self._missing is not None:
+            raise self._missing
+        return self._keys[0] if self._keys else None
+
+    def single_key(self) -> str | None:
+        """Return the key itself, as it goes over the wire."""
+        source = self.single_source()
+        return None if source is None else reveal(source)
+
+
+def reveal(source: KeySource) -> str:
+    """Return the key that it stands for."""
+    return (source if isinstance(source, Secret) else Secret(source())).reveal()
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of a URL, without the scheme's usual port; empty for an empty URL."""
+    parts = urlsplit(url)
+    host = parts.netloc.lower().removesuffix(":").removesuffix(_USUAL_PORTS.get(parts.scheme, ""))
+    return f"{parts.scheme}://{host}" if url else ""
+
+
+def resolve(name: str, backend: Backend, config: Config, key_file: KeyFile, clock: Clock | None = None) -> Target:
+    """Bring together what holds for the endpoint `name`; without a clock, by the real one.
+
+    Raises:
+        ConfigError: A URL, header, option or key is wrong; says which and where it is from.
+    """
+    return _Resolver(name, backend, config, key_file).target(clock or Clock())
+
+
+class _Resolver:
+    def __init__(self, name: str, backend: Backend, config: Config, key_file: KeyFile) -> None:
+        self.name = name
+        self.info = backend.info
+        self.backend = backend
+        self.config = config
+        self.given = config.endpoints.get(name, EndpointConfig())
+        self.environ = config.environ
+        self.key_file = key_file
+        self.prefix = "IPFS_ACCEL_" + re.sub(r"\W", "_", name).upper()
+        self.sources: dict[str, tuple[str, str]] = {"backend": (backend.name, self._file_source("backend", "its name"))}
+        self.is_token = False
+
+    def target(self, clock: Clock) -> Target:
+        base_url = self._base_url()
+        keys, missing = self._key(origin_of(base_url))
+        options = self._options()
+        timeout = self._timeout()
+        endpoint = Endpoint(
+            name=self.name,
+            backend=self.backend.name,
+            base_url=base_url,
+            at_default_url=self.sources["base_url"][1] == "default",
+            options=options,
+            has_key=bool(keys),
+        )
+        return Target(
+            backend=self.backend,
+            endpoint=endpoint,
+            origin=origin_of(base_url),
+            headers=self._headers(options),
+            timeout=timeout,
+            proxy=None if is_here(base_url) else self.config.proxy,
+            ca_file=self.config.ca_file,
+            models=self.given.models,
+            key_header=self._key_header(options),
+            sources=self.sources,
+            guard=Guard(self._guard_settings(), keys, clock),
+            keys=keys,
+            missing=missing,
+        )
+
+    def _key_header(self, options: Any) -> KeyHeader:
+        said = KeyHeader() if self.is_token else self.info.key_header
+        return said if isinstance(said, KeyHeader) else said(options)
+
+    def _guard_settings(self) -> GuardSettings:
+        given, config = self.given, self.config
+        return GuardSettings(
+            retry=given.retry or config.retry or RetryConfig(),
+            breaker=given.breaker or config.breaker or BreakerConfig(),
+            limits=given.limits or config.limits,
+            batching=given.batching,
+            key_policy=given.key_policy or "round_robin",
+        )
+
+    def _file_source(self, setting: str, otherwise: str) -> str:
+        known = self.config.sources
+        dotted = f"endpoints.{self.name}.{setting}"
+        if dotted in known:
+            return known[dotted]
+        return "code" if getattr(self.given, setting, None) not in (None, {}) else otherwise
+
+    def _variable(self, *names: str) -> tuple[str, str] | None:
+        """Find the first variable that is set; `A:B` stands for the values of both, joined likewise."""
+        for name in names:
+            values = [self.environ.get(each, "") for each in name.split(":")]
+            if all(values):
+                return ":".join(values), name
+        return None
+
+    def _own_variables(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The provider's usual variables speak of the endpoint that has the backend's own name."""
+        return names if self.name == self.backend.name else ()
+
+    def _base_url(self) -> str:
+        from_file = self._file_source("base_url", "")
+        found = self._variable(f"{self.prefix}_BASE_URL", *self._own_variables(self.info.base_url_env))
+        if self.given.base_url is not None and (from_file == "code" or found is None):
+            value, source = self.given.base_url, from_file
+        elif found is not None:
+            value, source = found
+        else:
+            value, source = self.info.base_url, "default"
+        value = self._as_url(value)
+        self.sources["base_url"] = (value, source)
+        return _checked_url(value, f"endpoint {self.name!r}: base_url (from {source})")
+
+    def _as_url(self, value: str) -> str:
+        return self.info.read_base_url(value) if self.info.read_base_url is not None else value
+
+    def _key(self, origin: str) -> _Keys:
+        given = self.given
+        if given.key == "" or given.key_env == "":
+            return self._use((), "none", "configuration")
+        if given.key is not None:
+            keys: Any = given.key if isinstance(given.key, tuple) else (given.key,)
+            return self._use(keys, "set", "code")
+        own = self._variable(f"{self.prefix}_API_KEY")
+        if own is not None:
+            return self._use((Secret(own[0]),), "set", own[1])
+        if given.key_env:
+            return self._named_keys((given.key_env,) if isinstance(given.key_env, str) else given.key_env)
+        return self._shared_key(origin)
+
+    def _named_keys(self, variables: tuple[str, ...]) -> _Keys:
+        found = {name: self._variable(name) for name in variables}
+        unset = [name for name in variables if found[name] is None]
+        if len(unset) == len(variables):
+            return self._none(variables)
+        if unset:
+            raise ConfigError(
+                f"endpoint {self.name!r}: key_env names {', '.join(unset)}, which is not set", endpoint=self.name
+            )
+        if len({name in self.info.token_env for name in variables}) > 1:
+            raise ConfigError(
+                f"endpoint {self.name!r}: key_env names keys and tokens, which are sent in different ways: "
+                f"{', '.join(variables)}",
+                endpoint=self.name,
+                hint="name only keys, or only tokens",
+            )
+        keys = tuple([Secret(each[0]) for each in found.values() if each is not None])
+        return self._use(keys, "set", *variables)
+
+    def _shared_key(self, origin: str) -> _Keys:
+        """Find a key that was not named for this endpoint in code or file.
+
+        The provider's usual variable speaks of the endpoint of the backend's own name; another endpoint gets that key
+        only if it points to the same place.
+        """
+        stored = self.key_file.get(self.name)
+        usual = self._variable(*self.info.key_env)
+        is_own = self.name == self.backend.name
+        usual_origin = origin_of(self.info.key_url or self._usual_url()) or (origin if is_own else "")
+        if usual is not None and usual_origin == origin:
+            return self._use((Secret(usual[0]),), "set", usual[1])
+        if stored is not None:
+            self._bind(str(self.key_file.path), origin_of(stored.origin), origin)
+            return self._use((stored.key,), "set", str(self.key_file.path))
+        if usual is not None and is_own and not self.info.key_url:
+            self._bind(usual[1], usual_origin, origin)
+        # A backend without a place of its own needs a key anywhere, and its usual one is no other endpoint's.
+        home = self.info.key_url or self.info.base_url
+        if self.info.needs_key and (not home or origin == origin_of(home)):
+            return self._none(self.info.key_env if home or is_own else ())
+        return self._use((), "none", "default")
+
+    def _usual_url(self) -> str:
+        found = self._variable(*self.info.base_url_env)
+        return self._as_url(found[0]) if found else self.info.base_url
+
+    def _bind(self, source: str, belongs_to: str, origin: str) -> None:
+        if belongs_to != origin:
+            raise ConfigError(
+                f"endpoint {self.name!r} points to {origin}, but the key in {source} belongs to {belongs_to}",
+                endpoint=self.name,
+                hint=f'give the endpoint its own key (key_env = "…", or: ipfs-accel keys set {self.name}), '
+                'or key_env = "" to send none',
+            )
+
+    def _use(self, keys: tuple[KeySource, ...], state: str, *sources: str) -> _Keys:
+        self.sources["key"] = (state, ", ".join(sources))
+        self.is_token = bool(keys) and sources[0] in self.info.token_env
+        return keys, None
+
+    def _none(self, variables: tuple[str, ...]) -> _Keys:
+        wanted = " or ".join(variables) or f"{self.prefix}_API_KEY"
+        self.sources["key"] = ("missing", wanted)
+        return (), MissingKeyError(
+            f"endpoint {self.name!r} needs a key and none is set",
+            endpoint=self.name,
+            backend=self.backend.name,
+            hint=f"set the environment variable {wanted}, or run: ipfs-accel keys set {self.name}",
+        )
+
+    def _options(self) -> Any:
+        kind = self.info.options
+        if kind is None:
+            if self.given.options:
+                names = ", ".join(sorted(self.given.options))
+                raise ConfigError(f"endpoint {self.name!r}: the backend {self.backend.name!r} has no options ({names})")
+            return None
+        values = dict(self.given.options)
+        for field, variable in self.info.options_env.items():
+            from_code = field in values and self._file_source(f"options.{field}", "code") == "code"
+            if self.environ.get(variable) and not from_code:
+                values[field] = self.environ[variable]
+                self.sources[f"options.{field}"] = (str(values[field]), variable)
+        for field in self.given.options:
+            self.sources.setdefault(
+                f"options.{field}", (str(values[field]), self._file_source(f"options.{field}", "code"))
+            )
+        return structure(values, kind, f"endpoint {self.name!r}, options") if values else kind()
+
+    def _headers(self, options: Any) -> tuple[tuple[str, str], ...]:
+        headers = dict(self.info.headers(options)) if self.info.headers else {}
+        headers.update(self.given.headers)
+        for header, value in headers.items():
+            if not _HEADER_NAME.fullmatch(header) or not value.isascii() or not value.isprintable():
+                raise ConfigError(
+                    f"endpoint {self.name!r}: the header {header!r} has a name or value that HTTP does not allow",
+                    endpoint=self.name,
+                    hint="line breaks, control characters and non-ASCII are not allowed",
+                )
+        return tuple(headers.items())
+
+    def _timeout(self) -> Timeout:
+        usual = self.info.timeout or Timeout()
+        for value, source in (
+            (self.given.timeout, self._file_source("timeout", "code")),
+            (self.config.timeout, self.config.sources.get("timeout", "code")),
+        ):
+            if value is not None:
+                self.sources["timeout"] = (str(value), source)
+                return value if isinstance(value, Timeout) else attrs.evolve(usual, total=value)
+        return usual
+
+
+def _checked_url(url: str, what: str) -> str:
+    if not url:
+        return ""
+    parts = urlsplit(url)
+    try:
+        port_is_valid = parts.port is None or parts.port > 0
+    except ValueError:
+        port_is_valid = False
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not port_is_valid or not url.isprintable():
+        raise ConfigError(f"{what}: {url!r} is not an http:// or https:// URL")
+    if parts.username or parts.password:
+        raise ConfigError(f"{what}: credentials do not belong into a URL", hint="use key_env or: ipfs-accel keys set")
+    if parts.query or parts.fragment:
+        raise ConfigError(f"{what}: a base URL has no query and no fragment")
+    return url.rstrip("/")

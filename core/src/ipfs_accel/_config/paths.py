@@ -1,0 +1,46 @@
+"""Where this user's files are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import platformdirs
+
+from ipfs_accel.errors import InvalidRequestError
+
+__all__ = ["cache_dir", "config_dir", "data_dir", "safe_join"]
+
+_APP = "ipfs-accel"
+
+
+def config_dir() -> Path:
+    """Return the folder of config.toml and keys.json; it need not exist."""
+    return Path(platformdirs.user_config_dir(_APP, appauthor=False))
+
+
+def data_dir() -> Path:
+    """Return the folder of models and other data; it need not exist."""
+    return Path(platformdirs.user_data_dir(_APP, appauthor=False))
+
+
+def cache_dir() -> Path:
+    """Return the folder of what may be thrown away; it need not exist."""
+    return Path(platformdirs.user_cache_dir(_APP, appauthor=False))
+
+
+def safe_join(folder: Path, name: str) -> Path:
+    """Return the path below a folder that a name from elsewhere, such as the key of an object, stands for.
+
+    Raises:
+        InvalidRequestError: The name is absolute, has empty segments, `.`, `..`, a backslash, a colon or control
+            characters, or leads out of the folder through a symbolic link.
+    """
+    parts = name.split("/")
+    if any(part in {"", ".", ".."} or not part.isprintable() or set(part) & {"\\", ":"} for part in parts):
+        raise InvalidRequestError(
+            f"{name!r} cannot be the name of a file below {folder}", hint="fetch it alone, under a name of your own"
+        )
+    path = folder.joinpath(*parts)
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise InvalidRequestError(f"{name!r} leads out of {folder} through a symbolic link")
+    return path

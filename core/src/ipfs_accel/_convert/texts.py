@@ -1,0 +1,368 @@
+"""From what callers write to typed requests, with errors that name the field. Nothing is sent before this is done."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+import attrs
+
+from ipfs_accel._suggest import did_you_mean
+from ipfs_accel.errors import InvalidRequestError
+from ipfs_accel.types import (
+    Audio,
+    ChatRequest,
+    CompletionRequest,
+    DetokenizeRequest,
+    Document,
+    EmbedRequest,
+    Image,
+    JsonSchema,
+    Message,
+    Part,
+    Reasoning,
+    Refusal,
+    Request,
+    RerankRequest,
+    Text,
+    TokenizeRequest,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
+
+__all__ = [
+    "Messages",
+    "chat_request",
+    "check",
+    "checked",
+    "completion_request",
+    "detokenize_request",
+    "embed_request",
+    "rerank_request",
+    "short",
+    "strings",
+    "tokenize_request",
+]
+
+R = TypeVar("R", bound=Request)
+
+Messages: TypeAlias = str | Message | Mapping[str, Any] | Sequence[str | Message | Mapping[str, Any]]
+
+Model: TypeAlias = str | Sequence[str] | None
+"""`endpoint/model`, an alias or a route; a list is a fallback chain; None means the configured default."""
+
+_NUMBER = (int, float)
+# What each option has to be; the provider checks ranges, since they differ.
+_TYPES: dict[str, tuple[type[Any], ...]] = {
+    "max_tokens": (int,),
+    "temperature": _NUMBER,
+    "top_p": _NUMBER,
+    "top_k": (int,),
+    "seed": (int,),
+    "n": (int,),
+    "frequency_penalty": _NUMBER,
+    "presence_penalty": _NUMBER,
+    "logit_bias": (Mapping,),
+    "user": (str,),
+    "tool_choice": (str,),
+    "parallel_tool_calls": (bool,),
+    "reasoning_effort": (str,),
+    "top_logprobs": (int,),
+    "suffix": (str,),
+    "echo": (bool,),
+    "dimensions": (int,),
+    "extra": (Mapping,),
+    "size": (str,),
+    "quality": (str,),
+    "background": (str,),
+    "style": (str,),
+    "output_format": (str,),
+    "output_compression": (int,),
+    "negative_prompt": (str,),
+    "partial_images": (int,),
+    "language": (str,),
+    "voice": (str,),
+    "speed": _NUMBER,
+    "instructions": (str,),
+    "sample_rate": (int,),
+    "purpose": (str,),
+    "expires_after": (int,),
+    "completion_window": (str,),
+    "metadata": (Mapping,),
+}
+_AT_LEAST_ONE = {"max_tokens", "n", "dimensions", "top_n", "sample_rate", "expires_after"}
+# What callers give by position, and options that are lists of words.
+_ARGUMENTS = {
+    *("model", "messages", "inputs", "query", "documents", "text", "tokens", "audio", "images", "image"),
+    *("mask", "file", "items"),
+}
+_WORDS = {"outputs", "stop", "timestamps"}
+
+
+def chat_request(model: str, messages: Messages, options: dict[str, Any]) -> ChatRequest:
+    """Make the request of `chat`, `stream` and `count_tokens`."""
+    values = checked(ChatRequest, options)
+    tools = values.get("tools")
+    if tools is not None:
+        values["tools"] = tuple([_tool(tool, index) for index, tool in enumerate(tools)])
+    choice = values.get("tool_choice")
+    if choice is not None and choice not in {"auto", "none", "required"}:
+        names = [tool.name for tool in values.get("tools") or ()]
+        if choice not in names:
+            hint = did_you_mean(choice, [*names, "auto", "none", "required"])
+            raise InvalidRequestError(f"tool_choice: {choice!r} is none of the tools", hint=hint)
+    if "response_format" in values:
+        values["response_format"] = _response_format(values["response_format"])
+    return ChatRequest(model=model, messages=_messages(messages), **values)
+
+
+def completion_request(model: str, prompt: Any, options: dict[str, Any]) -> CompletionRequest:
+    """Make the request of `complete` and `stream_complete`."""
+    return CompletionRequest(model=model, prompt=_texts(prompt, "prompt"), **checked(CompletionRequest, options))
+
+
+def embed_request(model: str, inputs: Any, options: dict[str, Any]) -> EmbedRequest:
+    """Make the request of `embed`."""
+    return EmbedRequest(model=model, inputs=_texts(inputs, "inputs"), **checked(EmbedRequest, options))
+
+
+def rerank_request(model: str, value: Any, options: dict[str, Any]) -> RerankRequest:
+    """Make the request of `rerank` from (query, documents, top_n)."""
+    query, documents, top_n = value
+    check("query", query, (str,))
+    if top_n is not None:
+        check("top_n", top_n, (int,))
+    found = strings(documents, "documents")
+    if isinstance(documents, str) or not found:
+        raise InvalidRequestError("documents: expected a list of at least one string")
+    return RerankRequest(model=model, query=query, documents=found, top_n=top_n, **checked(Request, options))
+
+
+def tokenize_request(model: str, value: Any, options: dict[str, Any]) -> TokenizeRequest:
+    """Make the request of `tokenize` from (text, add_special)."""
+    text, add_special = value
+    check("text", text, (str,))
+    return TokenizeRequest(model=model, text=text, add_special=add_special, **checked(Request, options))
+
+
+def detokenize_request(model: str, tokens: Any, options: dict[str, Any]) -> DetokenizeRequest:
+    """Make the request of `detokenize`."""
+    return DetokenizeRequest(model=model, tokens=_token_ids(tokens, "tokens"), **checked(Request, options))
+
+
+def checked(kind: type[R], options: dict[str, Any]) -> dict[str, Any]:
+    """Check names and types of the options; None means not given."""
+    values: dict[str, Any] = {}
+    known = _fields(kind)
+    for name, value in options.items():
+        if name not in known:
+            hint = did_you_mean(name, known) or ""
+            hint += (
+                "; fields of the provider's own go into extra={…}"
+                if hint
+                else "fields of the provider's own go into extra={…}"
+            )
+            raise InvalidRequestError(f"{name}: unknown option of {kind.__name__}", hint=hint)
+        if value is None:
+            continue
+        if name in _WORDS:
+            value = strings(value, name)  # noqa: PLW2901 - the checked form
+        elif name in _TYPES:
+            check(name, value, _TYPES[name])
+        values[name] = value
+    return values
+
+
+_KNOWN: dict[type[Any], frozenset[str]] = {}
+
+
+def _fields(kind: type[Request]) -> frozenset[str]:
+    known = _KNOWN.get(kind)
+    if known is None:
+        fields = attrs.fields(kind)
+        given = {field.name for field in fields if field.name in _ARGUMENTS or field.default is attrs.NOTHING}
+        known = _KNOWN[kind] = frozenset(field.name for field in fields) - given
+    return known
+
+
+def check(name: str, value: Any, types: tuple[type[Any], ...]) -> None:
+    """Raise unless a value is of one of these types, finite, and not below what makes sense."""
+    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+        expected = " or ".join([kind.__name__ for kind in types])
+        raise InvalidRequestError(f"{name}: expected {expected}, got {value!r}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidRequestError(f"{name}: {value} is not a finite number")
+    if name in _AT_LEAST_ONE and value < 1:
+        raise InvalidRequestError(f"{name}: has to be at least 1, got {value}")
+
+
+def strings(value: Any, name: str) -> tuple[str, ...]:
+    """Accept a string or several."""
+    items = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else (value,)
+    for index, item in enumerate(items):
+        if not isinstance(item, str):
+            raise InvalidRequestError(f"{name}[{index}]: expected a string, got {type(item).__name__}")
+    return items
+
+
+def _texts(value: Any, name: str) -> tuple[str | tuple[int, ...], ...]:
+    """Accept a text, a list of token ids, or a list of either."""
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, Sequence) or isinstance(value, bytes | bytearray) or not len(value):
+        raise InvalidRequestError(f"{name}: expected a string, token ids, or a list of them, got {short(value)}")
+    if isinstance(value[0], int):
+        return (_token_ids(value, name),)
+    return tuple(
+        [item if isinstance(item, str) else _token_ids(item, f"{name}[{index}]") for index, item in enumerate(value)]
+    )
+
+
+def _token_ids(value: Any, name: str) -> tuple[int, ...]:
+    is_sequence = isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
+    if not is_sequence or not all(isinstance(token, int) and not isinstance(token, bool) for token in value):
+        raise InvalidRequestError(f"{name}: expected a string or token ids, got {short(value)}")
+    return tuple(value)
+
+
+def short(value: Any) -> str:
+    """Return a value's repr, cut to fit into a message."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - a line of a message
+
+
+def _tool(tool: Any, index: int) -> Tool:
+    if isinstance(tool, Tool):
+        return tool
+    where = f"tools[{index}]"
+    if not isinstance(tool, Mapping):
+        raise InvalidRequestError(f"{where}: expected a Tool or a dict, got {type(tool).__name__}")
+    if tool.get("type", "function") != "function":
+        raise InvalidRequestError(
+            f"{where}: {tool['type']!r} is no function", hint="tools of the provider's own go into extra={'tools': […]}"
+        )
+    function = tool.get("function", tool)
+    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+        raise InvalidRequestError(f"{where}.function.name: missing")
+    values = {
+        name: function[name]
+        for name in ("name", "description", "parameters", "strict")
+        if function.get(name) is not None
+    }
+    return Tool(**values)
+
+
+def _response_format(value: Any) -> Any:
+    """Accept our own forms, the common wire form, and a bare JSON Schema."""
+    if isinstance(value, JsonSchema) or value in ("text", "json"):
+        return value
+    if not isinstance(value, Mapping):
+        raise InvalidRequestError(f"response_format: expected 'text', 'json' or a JsonSchema, got {short(value)}")
+    kind = value.get("type")
+    if kind == "text":
+        return "text"
+    if kind == "json_object":
+        return JsonSchema(schema=value["schema"]) if "schema" in value else "json"
+    if kind == "json_schema":
+        inner = value.get("json_schema", value)
+        if not isinstance(inner, Mapping) or not isinstance(inner.get("schema"), Mapping):
+            raise InvalidRequestError("response_format.json_schema.schema: missing")
+        names = ("schema", "name", "description", "strict")
+        return JsonSchema(**{name: inner[name] for name in names if inner.get(name) is not None})
+    return JsonSchema(schema=value)
+
+
+def _messages(messages: Messages) -> tuple[Message, ...]:
+    if isinstance(messages, str):
+        return (Message.user(messages),)
+    if isinstance(messages, Message):
+        return (messages,)
+    if isinstance(messages, Mapping):
+        return (_message(messages, "messages"),)
+    if not isinstance(messages, Iterable):
+        raise InvalidRequestError(f"messages: expected a string or messages, got {type(messages).__name__}")
+    found = tuple([_message(message, f"messages[{index}]") for index, message in enumerate(messages)])
+    if not found:
+        raise InvalidRequestError("messages: there is none")
+    return found
+
+
+def _message(message: Any, where: str) -> Message:
+    if isinstance(message, Message):
+        return message
+    if isinstance(message, str):
+        return Message.user(message)
+    if not isinstance(message, Mapping):
+        raise InvalidRequestError(f"{where}: expected a Message, a dict or a string, got {type(message).__name__}")
+    try:
+        return _from_dict(message)
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"{where}.{error.message}", hint=error.hint) from None
+
+
+_MESSAGE_KEYS = {"role", "content", "name", "tool_calls", "tool_call_id", "refusal", "reasoning_content", "reasoning"}
+
+
+def _from_dict(message: Mapping[str, Any]) -> Message:
+    """Read a message in the common wire form (that of OpenAI's chat completions)."""
+    # The SDKs' own messages, written as dicts, have null for what they do not say.
+    unknown = sorted(name for name, value in message.items() if name not in _MESSAGE_KEYS and value is not None)
+    if unknown:
+        raise InvalidRequestError(f"{unknown[0]}: unknown key", hint=did_you_mean(unknown[0], _MESSAGE_KEYS))
+    role, content = message.get("role"), message.get("content")
+    parts = _parts(content)
+    thought = message.get("reasoning_content") or message.get("reasoning")
+    if thought:
+        parts = (Reasoning(text=thought), *parts)
+    if message.get("refusal"):
+        parts = (*parts, Refusal(text=message["refusal"]))
+    if role == "tool":
+        call_id = message.get("tool_call_id")
+        if not isinstance(call_id, str):
+            raise InvalidRequestError("tool_call_id: a tool message has to name the call that it answers")
+        return Message(role="tool", content=(ToolResult(tool_call_id=call_id, content=parts),))
+    for index, call in enumerate(message.get("tool_calls") or ()):
+        parts = (*parts, _tool_call(call, f"tool_calls[{index}]"))
+    return Message(role=role, content=parts, name=message.get("name"))  # type: ignore[arg-type]
+
+
+def _parts(content: Any) -> tuple[Part, ...]:
+    if content is None:
+        return ()
+    if isinstance(content, str):
+        return (Text(text=content),) if content else ()
+    if not isinstance(content, Sequence):
+        raise InvalidRequestError(f"content: expected a string or parts, got {type(content).__name__}")
+    return tuple([_part(part, f"content[{index}]") for index, part in enumerate(content)])
+
+
+def _part(part: Any, where: str) -> Part:
+    if not isinstance(part, Mapping):
+        return Message(role="user", content=(part,)).content[0]
+    kind = part.get("type")
+    value = part.get(str(kind))
+    if kind in {"text", "input_text", "output_text"} and isinstance(part.get("text"), str):
+        return Text(text=part["text"])
+    if kind == "image_url" and isinstance(value, Mapping) and isinstance(value.get("url"), str):
+        return Image(url=value["url"], detail=value.get("detail"))
+    if kind == "input_audio" and isinstance(value, Mapping) and isinstance(value.get("data"), str):
+        return Audio(url=f"data:audio/{value.get('format', 'wav')};base64,{value['data']}")
+    if kind == "file" and isinstance(value, Mapping) and isinstance(value.get("file_data", value.get("file_id")), str):
+        return Document(url=value.get("file_data"), file_id=value.get("file_id"), name=value.get("filename"))
+    if kind == "refusal" and isinstance(value, str):
+        return Refusal(text=value)
+    known = ["text", "image_url", "input_audio", "file", "refusal"]
+    if kind in known:
+        raise InvalidRequestError(f"{where}.{kind}: missing or not of the right form")
+    hint = f"known types: {', '.join(known)}; or use ipfs_accel.Image and its like"
+    raise InvalidRequestError(f"{where}.type: {kind!r} is not a type of message part", hint=hint)
+
+
+def _tool_call(call: Any, where: str) -> ToolCall:
+    function = (call.get("function") or call.get("custom")) if isinstance(call, Mapping) else None
+    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+        raise InvalidRequestError(f"{where}.function.name: missing")
+    arguments = function.get("arguments") or function.get("input") or ""
+    return ToolCall(id=str(call.get("id", "")), name=function["name"], arguments=arguments)

@@ -1,0 +1,191 @@
+"""What the failures of a connection mean: the library's exceptions become ours."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ipfs_accel.errors import (
+    AccelError,
+    APIConnectionError,
+    APIContext,
+    APITimeoutError,
+    DeadlineExceededError,
+    InvalidResponseError,
+    PoolTimeoutError,
+)
+
+from .base import http
+
+if TYPE_CHECKING:
+    from .lines import LineState
+
+__all__ = ["find_os_error", "pool_timeout", "too_long", "translate", "unasked"]
+
+_CA_HINT = (
+    "set ca_file to the PEM file of the authority that signed the server's certificate; "
+    "behind a company's proxy that is the company's own"
+)
+_CERTIFICATE_HINTS = {
+    9: "this machine's clock is behind, or the certificate is not in use yet",
+    10: "who runs the server has to renew it; or this machine's clock is wrong",
+    62: "the host in base_url has to be one that the certificate names",
+    64: "the host in base_url has to be one that the certificate names",
+}
+_MAX_WRAPPINGS = 10
+_LONG_HEAD = 100_000
+_TLS_HINT = "check that the URL's scheme and port are right: this may be a server that speaks plain http"
+
+
+def find_os_error(error: BaseException | None) -> OSError | None:
+    """Return what the operating system said, from under the library's wrappings."""
+    for _ in range(_MAX_WRAPPINGS):
+        if isinstance(error, OSError) and (error.errno is not None or isinstance(error, ssl.SSLError)):
+            return error
+        if isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]  # one for each address of the host; the first is the preferred one
+        elif error is not None:
+            error = error.__cause__ or error.__context__
+    return None
+
+
+def translate(error: BaseException, line: LineState) -> AccelError | None:
+    """Return our error for one of the library; None for any other exception, which goes to the caller as it is.
+
+    The result is not to be chained to the original, whose traceback keeps the request, and with it the key, alive.
+    """
+    for kind, explain in _EXPLANATIONS:
+        if isinstance(error, kind):
+            return explain(error, line)
+    return None
+
+
+def _timed_out(error: BaseException, line: LineState) -> APITimeoutError:
+    name, limits = line.target.name, line.timeouts
+    if line.is_overdue:
+        sentence = f"the exchange with {name} was not over within {_seconds(limits.total)}"
+        return DeadlineExceededError(sentence, phase="total", sent=line.sent)
+    if isinstance(error, http.ConnectTimeout):
+        sentence, phase = f"could not connect to {name} within {_seconds(limits.connect)}", "connect"
+    elif isinstance(error, http.WriteTimeout):
+        sentence, phase = f"{name} took nothing of the request for {_seconds(limits.write)}", "write"
+    else:
+        what = "no more of the answer" if line.has_head else "no answer"
+        sentence, phase = f"{what} from {name} for {_seconds(line.read_timeout)}", "read"
+    return APITimeoutError(sentence, phase=phase, sent=line.sent)
+
+
+def _seconds(limit: float | None) -> str:
+    return "the limit" if limit is None else f"{round(limit, 2):g} s"
+
+
+def _not_connected(error: BaseException, line: LineState) -> APIConnectionError:
+    cause = find_os_error(error)
+    context: APIContext = {"phase": "connect", "sent": False}
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        reason = f"its certificate is not trusted ({cause.verify_message})"
+        hint = _CERTIFICATE_HINTS.get(cause.verify_code, _CA_HINT)
+        context |= {"hint": hint, "retryable": False}
+    elif cause is None or isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        reason = "the connection was closed"
+    elif isinstance(cause, ssl.SSLError):
+        reason = f"TLS error {cause.reason or 'unknown'}"
+        context |= {"hint": _TLS_HINT, "retryable": False}
+    elif isinstance(cause, socket.gaierror):
+        reason = "the host name cannot be resolved"
+        # A name that does not exist will not exist a second later; a resolver that has no answer now may have one.
+        context["retryable"] = cause.errno == socket.EAI_AGAIN
+    else:
+        reason = _system_says(cause)
+        if cause.errno in {errno.EMFILE, errno.ENFILE}:
+            context["hint"] = "raise the limit of open files (ulimit -n), or let calls wait: limits.max_concurrent"
+    return APIConnectionError(f"could not connect to {line.target.name}: {reason}", **context)
+
+
+def _system_says(cause: OSError) -> str:
+    # Not `str(cause)`, which may hold more than the reason.
+    return "unknown reason" if cause.errno is None else os.strerror(cause.errno).lower()
+
+
+def _refused_by_proxy(error: BaseException, line: LineState) -> APIConnectionError:
+    status = str(error)[:3]
+    told = f"it answered {status}" if status.isdigit() else "it refused"
+    sentence = f"the proxy gave no connection to {line.target.name}: {told}"
+    # 407 stays 407; a gateway status may be another one the next time.
+    return APIConnectionError(sentence, phase="connect", sent=False, retryable=status in {"502", "503", "504"})
+
+
+def _broken(error: BaseException, line: LineState) -> APIConnectionError:
+    cause = find_os_error(error)
+    if cause is None:
+        reason = "it was closed"
+    elif isinstance(cause, ssl.SSLError):
+        reason = f"TLS error {cause.reason or 'unknown'}"
+    else:
+        reason = _system_says(cause)
+    if line.has_head:
+        when = "in the middle of the answer"
+    else:
+        when = "in the middle of the answer's head" if line.received else "before an answer came"
+    sentence = f"the connection to {line.target.name} broke {when}: {reason}"
+    return APIConnectionError(sentence, phase=_phase(line), sent=line.sent)
+
+
+def _phase(line: LineState) -> str:
+    return "read" if line.sent else "write"
+
+
+def _malformed(_error: BaseException, line: LineState) -> APIConnectionError:
+    # The library's own text is not used: it may quote what the server sent.
+    if line.eof and line.has_head:
+        sentence = f"the answer of {line.target.name} is cut: the connection was closed before its end"
+    elif line.eof:
+        what = "in the middle of the answer's head" if line.received else "without an answer"
+        sentence = f"{line.target.name} closed the connection {what}"
+    elif line.received > _LONG_HEAD and not line.has_head:
+        sentence = f"{line.target.name} sent a head that is longer than {line.received // 1000} kB"
+    else:
+        what = "sent a body that breaks the rules of HTTP" if line.has_head else "does not answer in HTTP/1.1"
+        sentence = f"{line.target.name} {what}"
+    return APIConnectionError(sentence, phase="read", sent=line.sent, retryable=line.eof)
+
+
+def _unsendable(_error: BaseException, line: LineState) -> APIConnectionError:
+    sentence = f"the request to {line.target.name} could not be sent over HTTP/1.1"
+    return APIConnectionError(sentence, phase=_phase(line), sent=line.sent, retryable=False)
+
+
+_EXPLANATIONS: list[tuple[type[BaseException], Callable[[BaseException, LineState], AccelError]]] = [
+    (http.TimeoutException, _timed_out),
+    (http.ConnectError, _not_connected),
+    (http.ProxyError, _refused_by_proxy),
+    (http.NetworkError, _broken),
+    (http.RemoteProtocolError, _malformed),
+    (http.ProtocolError, _unsendable),
+    (http.UnsupportedProtocol, _unsendable),
+    (http.ConnectionNotAvailable, _unsendable),
+]
+
+
+def unasked(line: LineState) -> APIConnectionError:
+    """Return the error for a head that was there before its request: whatever it answers, it is not this."""
+    return APIConnectionError(f"{line.target.name} sent something that no request had asked for", phase="read")
+
+
+def pool_timeout(limit: int, active: int, seconds: float | None) -> PoolTimeoutError:
+    """Return the error for a caller that waited too long for a connection."""
+    return PoolTimeoutError(
+        f"no connection became free within {_seconds(seconds)}: all {limit} are in use ({active} open exchanges)",
+        phase="pool",
+        sent=False,
+        hint="close streams that are no longer read, or let calls wait in a queue: limits.max_concurrent",
+    )
+
+
+def too_long(line: LineState, limit: int, status: int) -> InvalidResponseError:
+    """Return the error for a body that is larger than the caller allows."""
+    return InvalidResponseError(f"the answer of {line.target.name} is longer than {limit} bytes", status=status)

@@ -1,0 +1,63 @@
+"""Addresses of a host for the synchronous world, within a time limit that the system's resolver does not know."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from .base import http
+
+__all__ = ["connect_to_any"]
+
+_NETWORK = http.SyncBackend()
+
+
+def connect_to_any(host: str, port: int, limit: float | None, options: Iterable[Any] | None) -> http.NetworkStream:
+    """Connect to the first address of a host that answers; each gets an equal share of the time that is left.
+
+    Raises:
+        ConnectTimeout: The limit in seconds was reached, in the look-up or in connecting.
+        ConnectError: The name has no address, or none of them could be connected to; the first one's failure.
+    """
+    until = None if limit is None else time.monotonic() + limit
+    addresses = _addresses(host, port, limit)
+    failure: Exception | None = None
+    for number, address in enumerate(addresses):
+        share = None if until is None else max(0.0, until - time.monotonic()) / (len(addresses) - number)
+        try:
+            return _NETWORK.connect_tcp(address, port, share, None, options)
+        except (http.ConnectError, http.ConnectTimeout) as error:
+            failure = failure or error
+    raise failure or http.ConnectError
+
+
+def _addresses(host: str, port: int, limit: float | None) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        found = _in_time(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), limit)
+    return list(dict.fromkeys([str(each[4][0]) for each in found]))
+
+
+def _in_time(look_up: Callable[[], list[Any]], limit: float | None) -> list[Any]:
+    """Leave a look-up to its thread when the time is over: nothing can end it."""
+    found: list[Any] = []
+    failures: list[Exception] = []
+
+    def look() -> None:
+        try:
+            found.extend(look_up())
+        except Exception as error:  # noqa: BLE001 - a name that cannot be encoded is another error than one unknown
+            failures.append(error)
+
+    thread = threading.Thread(target=look, name="ipfs-accel-resolver", daemon=True)
+    thread.start()
+    thread.join(limit)
+    if thread.is_alive():
+        raise http.ConnectTimeout
+    if failures:
+        raise http.ConnectError from failures[0]
+    return found

@@ -1,0 +1,343 @@
+"""The transport of the synchronous world; any number of threads may share one."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import threading
+import time
+import warnings
+from collections.abc import Iterable, Iterator
+from types import SimpleNamespace
+from typing import Any, Self
+
+from ipfs_accel._headers import Headers
+from ipfs_accel.errors import AccelError, ClientClosedError, InvalidResponseError
+
+from .base import (
+    Target,
+    Timeouts,
+    TransportOptions,
+    build_request,
+    connect,
+    http,
+    make_ssl_context,
+    parse_proxy,
+    parse_url,
+)
+from .faults import pool_timeout, too_long, translate, unasked
+from .inflate import decoder_for
+from .lines import SyncLine
+from .pool import New, Pool, PoolStats, Waiter
+
+__all__ = ["Exchange", "Transport"]
+
+_KINDS = SimpleNamespace(direct=http.HTTPConnection, proxy=http.HTTPProxy, socks=http.SOCKSProxy)
+_MAX_DISCARDED = 256 * 1024
+
+
+class Transport:
+    """Sends requests over HTTP/1.1 and keeps connections for the next ones; any number of threads may use it."""
+
+    def __init__(self, options: TransportOptions = TransportOptions()) -> None:  # noqa: B008 - it is a frozen value
+        self._options = options
+        self._proxy = None if options.proxy is None else parse_proxy(options.proxy)
+        self._context: ssl.SSLContext | None = None
+        self._pool: Pool[SyncLine] = Pool(options.max_connections, options.max_idle, options.keepalive_expiry)
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: Iterable[tuple[str, str]],
+        body: bytes | Iterable[bytes] | None,
+        timeouts: Timeouts,
+    ) -> Exchange:
+        """Send a request and return as soon as the head of the answer is there.
+
+        Args:
+            method: In capitals.
+            url: Absolute and percent-encoded.
+            headers: Host, Content-Length and Transfer-Encoding are set here.
+            body: Bytes, or pieces of a body, which are sent in chunks unless a header tells their content-length.
+            timeouts: The time limits of this exchange.
+
+        Raises:
+            APIConnectionError: No connection, or it broke before the head was complete.
+            APITimeoutError: A limit was reached; `phase` says which.
+            PoolTimeoutError: All connections were in use all the time.
+            ConfigError: A header, the URL or the proxy is wrong.
+            ClientClosedError: The transport is closed.
+        """
+        target = parse_url(url)
+        request, replayable = build_request(method, target, headers, body, timeouts)
+        deadline = None if timeouts.total is None else time.monotonic() + timeouts.total
+        line = self._check_out(target, timeouts, deadline)
+        while True:
+            reused = line.served > 0
+            line.begin(timeouts, deadline)
+            response = self._attempt(line, request, resendable=reused and replayable)
+            if response is not None:
+                return Exchange(self._pool, line, response, reused=reused)
+            line = self._replace(line)
+
+    def close(self) -> None:
+        """Close the idle connections and take no more requests; open exchanges may still be read to their end."""
+        self._pool.close()
+        bury(self._pool)
+
+    def stats(self) -> PoolStats:
+        """Return how many connections are active and idle, and how often one was opened or reused."""
+        return self._pool.stats()
+
+    def _check_out(self, target: Target, timeouts: Timeouts, deadline: float | None) -> SyncLine:
+        if self._context is None and (target.is_secure or (self._proxy is not None and self._proxy.is_secure)):
+            self._context = make_ssl_context(self._options.verify)
+        grant = self._pool.take(target.key)
+        if grant is None:
+            grant = self._wait(target, timeouts, deadline)
+        if self._pool.dead:
+            bury(self._pool)
+        return self._open(target) if isinstance(grant, New) else grant
+
+    def _wait(self, target: Target, timeouts: Timeouts, deadline: float | None) -> SyncLine | New:
+        event = threading.Event()
+        waiter: Waiter[SyncLine] = Waiter(target.key, event.set)
+        limit = timeouts.pool
+        if deadline is not None:
+            left = max(0.0, deadline - time.monotonic())
+            limit = left if limit is None else min(limit, left)
+        grant: SyncLine | New | None = None
+        try:
+            grant = self._pool.take(target.key, waiter)
+            if grant is None:
+                event.wait(limit)
+                grant = self._pool.give_up(waiter)
+        except BaseException:
+            late = grant or self._pool.give_up(waiter)
+            if late is not None and not self._pool.release(late, reusable=True) and not isinstance(late, New):
+                late.drop()
+            raise
+        if grant is None:
+            if self._pool.closed:
+                raise ClientClosedError("this client was closed while a call waited for a connection")
+            raise pool_timeout(self._options.max_connections, self._pool.stats().active, limit)
+        return grant
+
+    def _open(self, target: Target) -> SyncLine:
+        line = SyncLine(target, self._pool.generation)
+        line.connection = connect(_KINDS, target, line, self._context, self._proxy)
+        return line
+
+    def _replace(self, line: SyncLine) -> SyncLine:
+        self._pool.replace(line)
+        line.drop()
+        return self._open(line.target)
+
+    def _attempt(self, line: SyncLine, request: Any, *, resendable: bool) -> Any:
+        """Return the response, or None if the connection was stale and the request should go out on a fresh one."""
+        try:
+            response = line.connection.handle_request(request)
+        except BaseException as error:
+            if resendable and line.may_resend(error):
+                return None
+            fault = translate(error, line)
+            give_back(self._pool, line, reusable=False)
+            if fault is None:
+                raise
+        else:
+            if line.received:
+                line.has_head = True
+                return response
+            # The bytes of this head were there before the request: they cannot be its answer.
+            give_back(self._pool, line, reusable=False)
+            fault = unasked(line)
+        raise fault
+
+
+def give_back(pool: Pool[SyncLine], line: SyncLine, *, reusable: bool) -> None:
+    """End the use of a line and close it unless the pool keeps it."""
+    line.served += 1
+    if not pool.release(line, reusable=reusable and line.is_open):
+        if line.generation == pool.generation:
+            line.drop()
+        else:
+            line.forget()
+    if pool.dead:
+        bury(pool)
+
+
+def bury(pool: Pool[SyncLine]) -> None:
+    """Close what has left the books."""
+    while pool.dead:
+        with contextlib.suppress(IndexError):  # another thread may be as quick
+            pool.dead.popleft().drop()
+
+
+class Exchange:
+    """The answer to a request: its head, and its body to be read. To be closed in any case, best by `with`.
+
+    Iterating gives the body as it comes, decompressed, never an empty piece.
+
+    Attributes:
+        status: The status code, whatever it is; redirects are not followed.
+        headers: Of the answer.
+        reused: Whether the connection had served a request before.
+        connect_seconds: What it took to connect, over a proxy and with TLS where there are such; 0 if it was open.
+    """
+
+    __slots__ = (
+        "_body",
+        "_decoder",
+        "_has_ended",
+        "_line",
+        "_lines",
+        "_pool",
+        "_stream",
+        "connect_seconds",
+        "headers",
+        "reused",
+        "status",
+    )
+
+    def __init__(self, pool: Pool[SyncLine], line: SyncLine, response: Any, *, reused: bool) -> None:
+        self.status: int = response.status
+        self.headers = Headers(response.headers)
+        self.reused = reused
+        self.connect_seconds = line.connect_seconds
+        self._pool = pool
+        self._line = line
+        self._lines = [line]  # emptied by whoever ends the exchange: `pop` lets only one do it
+        self._stream = response.stream
+        self._body: Iterator[bytes] = iter(response.stream)
+        self._decoder = decoder_for(self.headers, self.status)
+        self._has_ended = False
+
+    @property
+    def read_timeout(self) -> float | None:
+        """Limit of silence while waiting for more of the body, in seconds; may be set between two reads."""
+        return self._line.read_timeout
+
+    @read_timeout.setter
+    def read_timeout(self, seconds: float | None) -> None:
+        self._line.read_timeout = seconds
+
+    @property
+    def tls(self) -> ssl.SSLObject | ssl.SSLSocket | None:
+        """The TLS connection that the answer comes over, None if there is none."""
+        found: ssl.SSLObject | ssl.SSLSocket | None = self._line.stream.get_extra_info("ssl_object")
+        return found
+
+    def read(self, limit: int, *, may_cut: bool = False) -> bytes:
+        """Return the whole body and give the connection back.
+
+        Args:
+            limit: In bytes, after decompression.
+            may_cut: Whether a longer body is cut there instead of refused.
+
+        Raises:
+            InvalidResponseError: The body is longer, or encoded in a way that was not asked for.
+            APIConnectionError: It is cut or malformed.
+            APITimeoutError: A limit was reached.
+        """
+        first, rest = b"", bytearray()
+        for piece in self:
+            # Not a list: a server may send two bytes at a time, and each would take the room of fifty.
+            if first:
+                rest += piece
+            else:
+                first = piece
+            if len(first) + len(rest) > limit:
+                self._end(reusable=False)
+                if may_cut:
+                    return (first + rest)[:limit]
+                raise too_long(self._line, limit, self.status)
+        return first + rest if rest else first
+
+    def chunks(self) -> Iterator[bytes]:
+        """Return an iterator over the body as it comes."""
+        return self
+
+    def close(self, wait: float = 0.0) -> None:
+        """End the exchange; the connection is given back if the body's end is near, else closed.
+
+        Args:
+            wait: How many seconds to read on for the end; what is already here is always looked at.
+        """
+        if not self._lines:
+            return
+        line = self._line
+        until = time.monotonic() + wait
+        line.deadline = until if line.deadline is None else min(until, line.deadline)
+        size = 0
+        # ValueError: another thread is reading; it is woken by the end of the connection.
+        with contextlib.suppress(AccelError, ValueError):
+            while (data := self._receive()) is not None:
+                size += len(data)
+                if size > _MAX_DISCARDED:
+                    line.deadline = 0.0
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        decoder = self._decoder
+        if decoder is None:
+            while not (data := self._receive()):
+                if data is None:
+                    raise StopIteration
+            return data
+        try:
+            while (piece := decoder.pull()) is None:
+                data = self._receive()
+                if data is None:
+                    decoder.finish()
+                    raise StopIteration
+                decoder.push(data)
+        except InvalidResponseError:
+            self._end(reusable=False)
+            raise
+        return piece
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if not getattr(self, "_lines", None):
+            return
+        line = self._lines.pop()
+        if line.generation == self._pool.generation:
+            line.hang_up()
+            self._pool.orphan(line)
+            warnings.warn(
+                f"a response of {line.target.name} was not closed", ResourceWarning, stacklevel=2, source=self
+            )
+
+    def _receive(self) -> bytes | None:
+        """Return more of the raw body, None at its end."""
+        if not self._lines:
+            if self._has_ended:
+                return None
+            raise ClientClosedError("the response was closed before its end")
+        try:
+            return next(self._body)
+        except StopIteration:
+            fault = None
+        except BaseException as error:
+            fault = translate(error, self._line)
+            self._end(reusable=False)
+            if fault is None:
+                raise
+        if fault is not None:
+            raise fault
+        self._stream.close()
+        self._has_ended = True
+        self._end(reusable=True)
+        return None
+
+    def _end(self, *, reusable: bool) -> None:
+        with contextlib.suppress(IndexError):
+            give_back(self._pool, self._lines.pop(), reusable=reusable)

@@ -1,0 +1,1 @@
+"""Plugins: found, checked, loaded each in its own guard."""

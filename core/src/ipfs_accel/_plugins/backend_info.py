@@ -1,0 +1,96 @@
+"""What a plugin says of its backend, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from ipfs_accel.catalogue import Catalogue
+    from ipfs_accel.plans import Endpoint, ErrorDetail, HttpResponse
+    from ipfs_accel.types import ModelInfo, Timeout
+
+__all__ = ["BackendInfo", "KeyHeader", "LocalServer"]
+
+
+@attrs.frozen(kw_only=True)
+class KeyHeader:
+    """The header in which a provider wants its key."""
+
+    name: str = "authorization"
+    prefix: str = "Bearer "
+
+
+@attrs.frozen(kw_only=True)
+class LocalServer:
+    """A server that people run on their own machine: how they get and start it.
+
+    Attributes:
+        program: Name of its executable.
+        start: The command that starts it.
+        install: URL of a page that says how to get it.
+        otherwise: What else there is to do, as the rest of a sentence.
+    """
+
+    program: str
+    start: str
+    install: str = ""
+    otherwise: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class BackendInfo:
+    """What the core has to know of a backend.
+
+    Attributes:
+        name: The entry point's name.
+        title: For people.
+        base_url: Where the provider is, or where a local server usually is.
+        base_url_env: Environment variables that may name another base URL, first wins.
+        read_base_url: Makes a URL of what a user gives as one, where users of this server give other forms too.
+        local: How to get and start the server, where people run it themselves.
+        key_env: Environment variables that may hold the key, first wins.
+        token_env: Those of `key_env` that hold an access token, which is sent as a bearer whatever `key_header` says.
+        key_url: Where that key belongs, if it is not the base URL: a hosted service beside servers that want none.
+        key_header: How the key is sent; a function of the `options` instance where that is a setting.
+        needs_key: Whether calls to the provider's own place (`key_url` or else `base_url`) are pointless without a key.
+        timeout: Limits of calls where nobody sets others; None means the usual ones.
+        options: An attrs class of the backend's own settings, all with defaults; configuration is checked against it.
+        options_env: Name of a field of `options` to the environment variable that may set it.
+        headers: Fixed headers of every request, from the settings; given the `options` instance.
+        read_error: Reads an error answer's body; None means that the status and the text are all there is.
+        lacks: Names the operations of the hooks that an endpoint has not, by its address or settings, each with the
+            reason and the way out; None means that every endpoint has all.
+        catalogue: Reads the plugin's dated data of models, if it has any (see `ipfs_accel.catalogue`).
+        describe_model: Adds what the plugin knows of a model beforehand, such as its prices.
+        prices_hold: Whether an answer with this `extra` costs what the price list says; None means always.
+        request_id_headers: Response headers that may hold the provider's id of a request.
+        idempotency_header: Request header by which the server does a repeated POST only once, if it has one.
+        documentation: URL of a page for users.
+    """
+
+    name: str
+    title: str = ""
+    base_url: str = ""
+    base_url_env: tuple[str, ...] = ()
+    read_base_url: Callable[[str], str] | None = None
+    local: LocalServer | None = None
+    key_env: tuple[str, ...] = ()
+    token_env: tuple[str, ...] = ()
+    key_url: str = ""
+    key_header: KeyHeader | Callable[[Any], KeyHeader] = KeyHeader()
+    needs_key: bool = False
+    timeout: Timeout | None = None
+    options: type[Any] | None = None
+    options_env: Mapping[str, str] = attrs.field(factory=dict)
+    headers: Callable[[Any], Mapping[str, str]] | None = None
+    read_error: Callable[[HttpResponse], ErrorDetail] | None = None
+    lacks: Callable[[Endpoint], Mapping[str, str]] | None = None
+    catalogue: Callable[[], Catalogue] | None = None
+    describe_model: Callable[[Endpoint, ModelInfo], ModelInfo] | None = None
+    prices_hold: Callable[[Mapping[str, Any]], bool] | None = None
+    request_id_headers: tuple[str, ...] = ("x-request-id", "request-id")
+    idempotency_header: str | None = None
+    documentation: str = ""

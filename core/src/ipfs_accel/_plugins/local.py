@@ -1,0 +1,74 @@
+"""Servers that people run on their own machine: whether one is there, and what to do if not."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import attrs
+
+from ipfs_accel.errors import AccelError, APIConnectionError, ModelNotFoundError
+
+if TYPE_CHECKING:
+    from ipfs_accel._config.endpoints import Target
+    from ipfs_accel.hookspecs import LocalServer
+
+__all__ = ["LocalState", "advice", "is_here", "look", "way_out"]
+
+CONNECT_SECONDS = 0.5
+_LOOPBACK = re.compile(r"127(\.\d{1,3}){3}", re.ASCII)
+_PORTS = {"http": 80, "https": 443}
+
+
+@attrs.frozen(kw_only=True)
+class LocalState:
+    """How a server of this machine is.
+
+    Attributes:
+        listens: Whether something accepts connections at its address.
+        program: Path of its executable, if one is found.
+        advice: What to do if it does not listen.
+    """
+
+    listens: bool
+    program: str | None
+    advice: str | None
+
+
+def is_here(url: str) -> bool:
+    """Whether a URL leads to this machine."""
+    host = urlsplit(url).hostname or ""
+    return host in {"localhost", "::1"} or host.endswith(".localhost") or _LOOPBACK.fullmatch(host) is not None
+
+
+def look(local: LocalServer, url: str) -> LocalState:
+    """Find the server or its executable; sends nothing."""
+    import shutil  # noqa: PLC0415 - only the examination of an installation needs it
+    import socket  # noqa: PLC0415 - as above
+
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname, parts.port or _PORTS[parts.scheme]), CONNECT_SECONDS).close()
+    except OSError:
+        program = shutil.which(local.program)
+        return LocalState(listens=False, program=program, advice=advice(local, is_installed=program is not None))
+    return LocalState(listens=True, program=shutil.which(local.program), advice=None)
+
+
+def advice(local: LocalServer, *, is_installed: bool | None = None) -> str:
+    """Say how to come to a server; None means that nobody looked whether it is installed."""
+    start, install = f"start it: {local.start}", f"install it from {local.install}" if local.install else ""
+    ways = [way for way, applies in ((start, is_installed is not False), (install, not is_installed)) if applies]
+    return ", or ".join([way for way in (*ways, local.otherwise) if way])
+
+
+def way_out(error: AccelError, operation: str, target: Target) -> str | None:
+    """Say what to do about an error that is about what there is on a server, or about a server that is not there."""
+    endpoint = target.endpoint
+    if isinstance(error, ModelNotFoundError):
+        gets = "pull_model" in target.backend.operations and operation not in {"pull_model", "push_model"}
+        return f"get it with: ipfs-accel pull {endpoint.name}/{error.model}" if gets and error.model else None
+    local = target.backend.info.local
+    is_absent = isinstance(error, APIConnectionError) and error.phase == "connect"
+    return advice(local) if is_absent and local is not None and is_here(endpoint.base_url) else None

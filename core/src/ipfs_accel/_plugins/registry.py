@@ -1,0 +1,288 @@
+"""Which plugins there are, and loading them one at a time, each in its own guard.
+
+Names come from the metadata of installed distributions, so looking imports nothing. A plugin is imported when its
+backend is first used. Whatever goes wrong with one is a state with a reason and touches no other.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
+from typing import Any
+
+import attrs
+import pluggy
+
+from ipfs_accel import hookspecs
+from ipfs_accel._config.config import PluginPolicy
+from ipfs_accel._suggest import did_you_mean
+from ipfs_accel.errors import AccelError, PluginError
+from ipfs_accel.hookspecs import OPERATIONS, PROJECT, BackendInfo
+from ipfs_accel.types import CallRecord
+
+from . import middleware_hooks, object_hooks
+from .adapters import IncompatibleError, adapt
+from .distributions import Installed, installed
+from .middleware_loading import Loading, Middleware, load_all, needed, records_of
+from .records import PluginRecord, State
+
+__all__ = ["Backend", "PluginRecord", "Registry"]
+
+BACKENDS = "ipfs_accel.backends"
+
+# Names that only our own distributions may register: a key for `openai` must not reach a stranger's code by its name.
+RESERVED: dict[str, str] = {
+    "openai": "ipfs-accel-openai",
+    "azure": "ipfs-accel-openai",
+    "claude": "ipfs-accel-claude",
+    "groq": "ipfs-accel-groq",
+    "ollama": "ipfs-accel-ollama",
+    "tgi": "ipfs-accel-hf",
+    "tei": "ipfs-accel-hf",
+    "hf": "ipfs-accel-hf",
+    "gemini": "ipfs-accel-gemini",
+    "llvm": "ipfs-accel-llvm",
+    "vllm": "ipfs-accel-llvm",
+    "ovms": "ipfs-accel-ovms",
+    "s3": "ipfs-accel-s3",
+    "opea": "ipfs-accel-opea",
+}
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Backend:
+    """A loaded plugin.
+
+    Attributes:
+        info: What `describe` said.
+        operations: The operations whose hooks it implements.
+        calls: Its own calls beyond them.
+        listeners: What is told of each call that is over.
+    """
+
+    name: str
+    info: BackendInfo
+    operations: frozenset[str]
+    calls: Mapping[str, Callable[..., Any]]
+    listeners: tuple[Callable[[CallRecord], object], ...] = ()
+    _manager: pluggy.PluginManager = attrs.field(alias="manager", repr=False)
+
+    def plan(self, operation: str, **arguments: Any) -> Any:
+        """Call one hook; returns its plan.
+
+        Raises:
+            PluginError: The hook raised something that is not an `AccelError`, or returned no plan.
+        """
+        try:
+            plan = getattr(self._manager.hook, operation)(**arguments)
+        except AccelError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"the backend {self.name!r} failed while planning {operation!r}: {type(error).__name__}: {error}",
+                backend=self.name,
+                hint="this is a defect of the plugin; please report it to its authors",
+            ) from error
+        if plan is None:
+            raise PluginError(f"the backend {self.name!r} returned no plan for {operation!r}", backend=self.name)
+        return plan
+
+
+@attrs.define(eq=False)
+class _Slot:
+    """What the registry knows of one name."""
+
+    record: PluginRecord
+    target: Any = None
+    backend: Backend | None = None
+    lock: threading.Lock = attrs.field(factory=threading.Lock)
+
+
+class Registry:
+    """The plugins that one client sees."""
+
+    def __init__(self, policy: PluginPolicy, plugins: tuple[Any, ...] = (), middleware: Sequence[Any] = ()) -> None:
+        """Look at the installed distributions' metadata.
+
+        Args:
+            policy: Which may load.
+            plugins: Plugin objects to use besides, without a distribution.
+            middleware: Middleware objects, outside of what the policy names.
+        """
+        self._policy = policy
+        self._slots: dict[str, _Slot] = {}
+        self._middleware_objects = tuple(middleware)
+        self._middleware_lock = threading.Lock()
+        self._loadings: list[Loading] | None = None
+        self.has_middleware = bool(middleware or policy.middleware)
+        for plugin in plugins:
+            self._add_object(plugin)
+        found: dict[str, list[Installed]] = {}
+        for each in installed(BACKENDS):
+            found.setdefault(each.entry_point.name, []).append(each)
+        for name, origins in found.items():
+            self._slots.setdefault(name, self._judge(name, origins))
+
+    def records(self) -> list[PluginRecord]:
+        """Return all plugins by name, without loading any."""
+        return [self._slots[name].record for name in sorted(self._slots)]
+
+    def record(self, name: str) -> PluginRecord | None:
+        """Return what is known of one name."""
+        slot = self._slots.get(name)
+        return slot.record if slot else None
+
+    def loaded(self, name: str) -> Backend | None:
+        """Return a backend if it is loaded already."""
+        slot = self._slots.get(name)
+        return slot.backend if slot else None
+
+    def middleware(self) -> tuple[Middleware, ...]:
+        """Return the active middleware, outermost first; imports it the first time.
+
+        Raises:
+            PluginError: Some of it cannot be loaded.
+        """
+        if not self.has_middleware:
+            return ()
+        return needed(self._all_middleware())
+
+    def _all_middleware(self) -> list[Loading]:
+        if self._loadings is None:
+            with self._middleware_lock:
+                if self._loadings is None:
+                    self._loadings = load_all(self._policy, self._middleware_objects)
+        return self._loadings
+
+    def middleware_records(self) -> list[PluginRecord]:
+        """Return what stands around calls, outermost first, then what is installed and not named; loads none."""
+        return records_of(self._policy, self._middleware_objects, self._loadings)
+
+    def load(self, name: str, limit: float | None = None) -> Backend:
+        """Import a plugin unless it is imported already.
+
+        Args:
+            name: Of the backend.
+            limit: Seconds to wait for the import; it goes on in the background, so that a later call may find it done.
+
+        Raises:
+            PluginError: It is absent, or in one of the states that do not load; says which, why, and what to do.
+        """
+        slot = self._slots.get(name)
+        if slot is None:
+            raise self._absent(name)
+        self.middleware()  # what is wrong with it is not the backend's fault
+        if slot.backend is not None:
+            return slot.backend
+        if slot.record.state != "available":
+            raise self._refusal(slot.record)
+        if limit is None:
+            self._load(slot)
+        else:
+            worker = threading.Thread(target=self._load, args=(slot,), name=f"ipfs-accel-load-{name}", daemon=True)
+            worker.start()
+            worker.join(limit)
+            if worker.is_alive():
+                raise PluginError(f"the plugin {name!r} is still importing after {limit:g} s", backend=name)
+        backend = self.loaded(name)
+        if backend is None:
+            raise self._refusal(slot.record)
+        return backend
+
+    def _judge(self, name: str, origins: list[Installed]) -> _Slot:
+        owner = RESERVED.get(name)
+        own = [origin for origin in origins if origin.distribution == owner]
+        chosen = (own or origins)[0]
+        state, reason = self._policy_state(name, chosen.distribution)
+        if state == "available" and owner and not own:
+            state, reason = "blocked", f"the name {name!r} is reserved for the distribution {owner}"
+        elif state == "available" and not own and len(origins) > 1:
+            names = " and ".join(sorted(origin.distribution for origin in origins))
+            state, reason = "duplicate", f"the distributions {names} both register {name!r}: uninstall one of them"
+        record = PluginRecord(
+            name=name,
+            state=state,
+            reason=reason,
+            distribution=chosen.distribution,
+            version=chosen.version,
+            entry_point=chosen.entry_point.value,
+        )
+        return _Slot(record, chosen.entry_point)
+
+    def _policy_state(self, name: str, distribution: str) -> tuple[State, str | None]:
+        names = {name, distribution}
+        if names & set(self._policy.deny):
+            return "blocked", "plugins.deny or IPFS_ACCEL_DISABLE_PLUGINS names it"
+        if self._policy.allow is not None and not names & set(self._policy.allow):
+            return "blocked", "plugins.allow or IPFS_ACCEL_PLUGINS does not name it"
+        return "available", None
+
+    def _add_object(self, plugin: Any) -> None:
+        record = PluginRecord(name="?", state="available", entry_point=type(plugin).__name__)
+        slot = _Slot(record, plugin)
+        self._load(slot)
+        if slot.backend is None:
+            raise self._refusal(slot.record)
+        self._slots[slot.backend.name] = slot
+
+    def _load(self, slot: _Slot) -> None:
+        with slot.lock:
+            if slot.record.state != "available":
+                return
+            try:
+                plugin = slot.target.load() if isinstance(slot.target, metadata.EntryPoint) else slot.target
+                slot.backend = self._register(slot.record.name, adapt(plugin))
+            except IncompatibleError as error:
+                slot.record = attrs.evolve(slot.record, state="incompatible", reason=str(error))
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything, and only it is to suffer
+                reason = f"{type(error).__name__}: {error}"
+                slot.record = attrs.evolve(slot.record, state="broken", reason=reason)
+            else:
+                slot.record = attrs.evolve(slot.record, name=slot.backend.name, state="loaded")
+
+    def _register(self, name: str, plugin: Any) -> Backend:
+        # A manager of its own for each backend: the call of a hook then reaches this backend and no other.
+        manager = pluggy.PluginManager(PROJECT)
+        manager.add_hookspecs(hookspecs)
+        manager.add_hookspecs(object_hooks)
+        manager.add_hookspecs(middleware_hooks)
+        manager.register(plugin, name)
+        manager.check_pending()
+        implemented = {hook.name for hook in manager.get_hookcallers(plugin) or ()}
+        info = manager.hook.describe() if "describe" in implemented else None
+        if not isinstance(info, BackendInfo):
+            raise TypeError(
+                "the plugin's describe hook is missing or returned no BackendInfo (is it marked @hookimpl?)"
+            )
+        if name not in {info.name, "?"}:
+            raise ValueError(f"it describes itself as {info.name!r} but is registered as {name!r}")
+        for loading in reversed(self._all_middleware() if self.has_middleware else ()):
+            if loading.middleware is not None:
+                manager.register(loading.middleware.plugin)
+        own_calls = manager.hook.calls() if "calls" in implemented else {}
+        operations = frozenset(implemented.intersection(OPERATIONS))
+        heard = manager.hook.call_finished.get_hookimpls()
+        listeners = (lambda record: manager.hook.call_finished(record=record),) if heard else ()
+        return Backend(
+            name=info.name,
+            info=info,
+            operations=operations,
+            calls=own_calls,
+            listeners=listeners,
+            manager=manager,
+        )
+
+    def _absent(self, name: str) -> PluginError:
+        owner = RESERVED.get(name)
+        if owner:
+            return PluginError(f"the backend {name!r} is not installed", hint=f'run: pip install "ipfs-accel[{name}]"')
+        return PluginError(f"no installed plugin provides a backend {name!r}", hint=did_you_mean(name, self._slots))
+
+    def _refusal(self, record: PluginRecord) -> PluginError:
+        origin = f" (from {record.distribution} {record.version})" if record.distribution else ""
+        return PluginError(
+            f"the plugin {record.name!r}{origin} is {record.state}: {record.reason}",
+            backend=record.name,
+            hint="run: ipfs-accel doctor",
+        )

@@ -1,0 +1,124 @@
+"""What a client knows of its endpoints from the calls so far, and the switches beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import attrs
+
+from ipfs_accel._calls.perform import Steps
+
+if TYPE_CHECKING:
+    from ipfs_accel._calls.core import Core
+    from ipfs_accel._config.endpoints import Target
+    from ipfs_accel._resilience.gate import QueueState
+    from ipfs_accel._resilience.keypool import KeyState
+
+    from .usage import UsageTotal
+
+__all__ = ["BreakerState", "EndpointState", "isolate", "reload_keys", "restore", "states"]
+
+
+@attrs.frozen(kw_only=True)
+class BreakerState:
+    """What the breaker of one model knows.
+
+    Attributes:
+        state: closed (all well), open (counts as down), half_open (one call may probe) or isolated (by hand).
+        calls: In the time that is looked back on.
+        failure_rate: Share of those that failed, 0 to 1.
+        slow_rate: Share of those that were slow.
+        retry_after: Seconds until a probe may go; None if nothing is to be waited for.
+    """
+
+    state: Literal["closed", "open", "half_open", "isolated"]
+    calls: int
+    failure_rate: float
+    slow_rate: float
+    retry_after: float | None
+
+
+@attrs.frozen(kw_only=True)
+class EndpointState:
+    """What a client knows of one endpoint.
+
+    Attributes:
+        active: Attempts under way, streams until their end.
+        is_isolated: Whether all its models are, by hand.
+        breakers: Model id to its breaker, for the models that were called.
+        keys: Its keys, if it has several.
+        queue: What goes on at its limits; None if it has none.
+        retry_tokens: What is left of the budget for retries.
+        usage: What its calls came to so far, by model: answered, failed, cached, tokens, costs.
+    """
+
+    active: int
+    is_isolated: bool
+    breakers: dict[str, BreakerState]
+    keys: tuple[KeyState, ...]
+    queue: QueueState | None
+    retry_tokens: int
+    usage: tuple[UsageTotal, ...]
+
+
+def states(core: Core) -> dict[str, EndpointState]:
+    """Return what is known of the endpoints that were used."""
+    totals = core.ledger.totals()
+    return {
+        name: _state(target, tuple([total for total in totals if total.endpoint == name]))
+        for name, target in sorted(core.targets().items())
+    }
+
+
+def _state(target: Target, usage: tuple[UsageTotal, ...]) -> EndpointState:
+    guard = target.guard
+    now = guard.clock.now()
+    breakers = {}
+    for model, breaker in guard.breakers().items():
+        calls, failed, slow = breaker.rates(now)
+        breakers[model] = BreakerState(
+            state=breaker.state(now),
+            calls=calls,
+            failure_rate=failed,
+            slow_rate=slow,
+            retry_after=breaker.retry_after(now),
+        )
+    return EndpointState(
+        active=len(guard.under_way),
+        is_isolated=guard.is_isolated,
+        breakers=breakers,
+        keys=() if guard.pool is None else guard.pool.states(),
+        queue=None if guard.gate is None else guard.gate.state(),
+        retry_tokens=guard.budget.tokens,
+        usage=usage,
+    )
+
+
+def isolate(core: Core, name: str) -> Steps[None]:
+    """Let no call through to an endpoint, or to one model of it, until `restore`."""
+    endpoint, model = core.split(name)
+    guard = (yield from core.target(endpoint)).guard
+    if not model:
+        guard.is_isolated = True
+        return
+    breaker = guard.breaker(model)
+    if breaker is not None:
+        breaker.isolate()
+
+
+def restore(core: Core, name: str) -> Steps[None]:
+    """Let calls through again, whatever was known against it."""
+    endpoint, model = core.split(name)
+    guard = (yield from core.target(endpoint)).guard
+    if not model:
+        guard.is_isolated = False
+    for each, breaker in guard.breakers().items():
+        if model in {"", each}:
+            breaker.restore()
+
+
+def reload_keys(core: Core, endpoint: str) -> Steps[None]:
+    """Take in again the keys of an endpoint that were refused or are at their limit."""
+    guard = (yield from core.target(endpoint)).guard
+    if guard.pool is not None:
+        guard.pool.reload()
