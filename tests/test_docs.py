@@ -46,8 +46,8 @@ FENCE = re.compile(
 )
 
 
-def load_generator() -> Any:
-    spec = importlib.util.spec_from_file_location("make_reference", ROOT / "scripts" / "make_reference.py")
+def load_script(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -55,7 +55,7 @@ def load_generator() -> Any:
     return module
 
 
-reference = load_generator()
+reference = load_script("make_reference")
 
 
 class Block(NamedTuple):
@@ -101,7 +101,7 @@ def folder(
     monkeypatch.setenv("HF_TOKEN", "hf_of-the-docs")
     monkeypatch.setenv("IPFS_ACCEL_PROXY", proxy.url)
     monkeypatch.setenv("IPFS_ACCEL_CA_FILE", str(proxy.authority))
-    for module in ("_http._base", "_endpoints"):  # it answers for the servers of this machine too
+    for module in ("_http.base", "_config.endpoints"):  # it answers for the servers of this machine too
         monkeypatch.setattr(f"ipfs_accel.{module}.is_here", lambda _url: False)
     monkeypatch.setattr("ipfs_accel._http.base._targets", {})
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://minio:9000")
@@ -268,7 +268,7 @@ def test_every_setting_and_every_field_of_a_value_has_a_meaning() -> None:
         f"{kind.__name__}.{name}"
         for kind in kinds
         if isinstance(kind, type) and hasattr(kind, "__attrs_attrs__")
-        for name, _, _, meaning in reference.settings(kind)
+        for name, _, _, meaning in load_script("docstrings").settings(kind)
         if not meaning
     ]
     assert missing == []
