@@ -278,8 +278,8 @@ def commands() -> Iterator[tuple[str, click.Context]]:
     """Return every command of the command line by its full name, in its context."""
 
     def walk(name: str, command: click.Command, parent: click.Context | None) -> Iterator[tuple[str, click.Context]]:
-        info = name.rpartition(" ")[2]
-        context = click.Context(command, parent, info_name=info, max_content_width=100, terminal_width=100)
+        settings = {**command.context_settings, "max_content_width": 100, "terminal_width": 100}
+        context = click.Context(command, parent, info_name=name.rpartition(" ")[2], **settings)
         yield name, context
         if isinstance(command, click.Group):
             for child in command.list_commands(context):
