@@ -52,7 +52,7 @@ bench: $(VENV)/.bench $(MODEL)  ## measure speed against httpx and the installed
 dist: $(VENV)/.test  ## build wheels and source distributions of everything
 	for each in core $(PLUGINS); do (cd $$each && $(abspath $(BIN))/python -m hatchling build -d $(abspath dist)) || exit 1; done
 
-guide: $(VENV)/.guide  ## train the small model that answers questions about ipfs-accel, in about half an hour
+guide: $(VENV)/.guide  ## train the small model that answers questions about ipfs-accel, in about a quarter of an hour
 	$(BIN)/python scripts/guide/train.py $(GUIDE)
 	$(BIN)/python scripts/guide/compare.py $(GUIDE)
 

@@ -37,7 +37,7 @@ def client() -> Iterator[Client]:
         ("In which variable does the OpenAI key belong?", "OPENAI_API_KEY"),
         ("How do I hand over my Gemini API key?", "GEMINI_API_KEY"),
         ("the location of the settings", "ipfs-accel config path"),
-        ("Which companies can I use with this?", "Groq, Gemini, Ollama"),
+        ("Is Python 3.12 good enough?", "Python 3.11 or newer"),
         ("What is the capital of Hungary?", UNKNOWN),
         ("How do I sharpen a pencil?", UNKNOWN),
     ],
