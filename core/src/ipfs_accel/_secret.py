@@ -11,7 +11,7 @@ from .errors import ConfigError
 __all__ = ["SECRET_NAME", "Secret", "SentHeaders", "secrets_in"]
 
 SHORTEST_SECRET = 8
-"""Shorter keys are placeholders for servers that want none; hiding those would hide words."""
+"""Shorter keys are words such as `none` or `EMPTY`, given to servers that want no key; hiding them would hide words."""
 
 SECRET_NAME = re.compile(r"key|token|secret|password|credential|auth|cookie|session|signature", re.IGNORECASE)
 """What the name of a header or setting has in it whose value is not to be shown."""
