@@ -38,6 +38,7 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/basedpyright
+	$(BIN)/lint-imports --no-cache --no-logo
 
 format: $(VENV)/.test  ## format the code and apply safe fixes
 	$(BIN)/ruff check --fix .

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import settings
 from ipfs_accel import RetryConfig
-from ipfs_accel._config import endpoints
+from ipfs_accel._endpoints import resolve
 
 HERE = Path(__file__).parent
 pytest_plugins = ["anyio"] if importlib.util.find_spec("anyio") else []
@@ -33,7 +33,7 @@ settings.load_profile("shared")
 # A test of a plugin wants to see the first failure, at once; those of retries bring their own settings. The variable is
 # for commands as processes, the other for configurations that see no variables.
 os.environ["IPFS_ACCEL_RETRY_ATTEMPTS"] = "1"
-endpoints.RetryConfig = functools.partial(RetryConfig, attempts=1)  # type: ignore[assignment,misc]
+resolve.RetryConfig = functools.partial(RetryConfig, attempts=1)  # type: ignore[assignment,misc]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -23,8 +23,9 @@ from ipfs_accel import Client, Config, capabilities, errors, hookspecs, middlewa
 from ipfs_accel._cli.app import app
 from ipfs_accel._client.find import QueryOptions
 from ipfs_accel._config.config import PluginPolicy
-from ipfs_accel._plugins import middleware_hooks, object_hooks
 from ipfs_accel._plugins.registry import Registry
+from ipfs_accel.hookspecs import _middleware as middleware_hooks
+from ipfs_accel.hookspecs import _objects as object_hooks
 
 sys.path.insert(0, str(Path(__file__).parent))
 from docstrings import SECTIONS, cell, code, described, page, prose, section, signature, table
@@ -72,10 +73,8 @@ def types_page() -> str:
     """Return the page of all values."""
     classes = [getattr(types, name) for name in types.__all__ if isinstance(getattr(types, name), type)]
     parts = [_typed(kind) if not attrs.has(kind) else described(kind) for kind in classes]
-    extra = [capabilities.Capabilities, capabilities.Support, capabilities.Found, capabilities.Match]
-    return page(
-        "Values", "All are frozen, with keyword arguments.", *parts, described(QueryOptions), *map(described, extra)
-    )
+    further = [described(kind) for kind in (QueryOptions, capabilities.Support)]
+    return page("Values", "All are frozen, with keyword arguments.", *parts, *further)
 
 
 def _typed(kind: type[Any]) -> str:
@@ -113,7 +112,8 @@ def errors_page() -> str:
 
 def _kind_of(kind: type[Any]) -> str:
     base = kind.__base__
-    return "" if base in {None, Exception} else f"\n\nA kind of [`{base.__name__}`](#{base.__name__.lower()})."
+    is_ours = base not in {None, Exception, ValueError}
+    return f"\n\nA kind of [`{base.__name__}`](#{base.__name__.lower()})." if is_ours else ""
 
 
 def _plain(kind: type[Any]) -> str:

@@ -29,7 +29,7 @@ import yaml
 from ipfs_accel import Client, UnsupportedParameterWarning, errors, hookspecs, load_config
 from ipfs_accel._cli.app import app
 from ipfs_accel._cli.command import State
-from ipfs_accel._plugins.middleware_hooks import MIDDLEWARE_HOOKS
+from ipfs_accel.hookspecs._middleware import MIDDLEWARE_HOOKS
 
 from .everyone import PIXEL, Everyone, everyone
 
@@ -101,7 +101,11 @@ def folder(
     monkeypatch.setenv("HF_TOKEN", "hf_of-the-docs")
     monkeypatch.setenv("IPFS_ACCEL_PROXY", proxy.url)
     monkeypatch.setenv("IPFS_ACCEL_CA_FILE", str(proxy.authority))
-    for module in ("_http.base", "_config.endpoints"):  # it answers for the servers of this machine too
+    for module in (
+        "_http.base",
+        "_endpoints.resolve",
+        "_endpoints.target",
+    ):  # it answers for the servers of this machine too
         monkeypatch.setattr(f"ipfs_accel.{module}.is_here", lambda _url: False)
     monkeypatch.setattr("ipfs_accel._http.base._targets", {})
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://minio:9000")

@@ -35,7 +35,8 @@ def test_every_exported_name_exists_and_has_a_docstring(name: str) -> None:
 
 
 def test_the_lazy_table_and_the_list_of_names_agree() -> None:
-    assert sorted(ipfs_accel._HOME_OF) == sorted(ipfs_accel.__all__)
+    assert sorted(name for names in ipfs_accel._HOMES.values() for name in names) == sorted(dir(ipfs_accel))
+    assert sorted({*ipfs_accel.__all__, "__version__"}) == sorted(dir(ipfs_accel))
     assert ipfs_accel.__version__ == "0.1.0"
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = ipfs_accel.no_such_name

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import attrs
-from ipfs_accel import BackendInfo, hookimpl
+from ipfs_accel import BackendInfo, hookimpl, strict_json
 from ipfs_accel.errors import InvalidRequestError, ModelNotFoundError
 from ipfs_accel.hookspecs import LocalServer
 from ipfs_accel.plans import Endpoint, ErrorDetail, Http, HttpRequest, HttpResponse, HttpStream, get, post_json
@@ -20,7 +20,6 @@ from ipfs_accel.types import (
     RunningModel,
     Timeout,
 )
-from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.collector import Collector
 from ipfs_accel.wire.ndjson import NDJSONDecoder
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import inspect
 import logging
 import pickle
 import traceback
@@ -11,7 +10,6 @@ from typing import Any
 import attrs
 import pytest
 from ipfs_accel import (
-    AsyncClient,
     Client,
     EndpointConfig,
     ModelOverride,
@@ -349,21 +347,6 @@ def test_one_log_event_per_call_without_keys_or_content(
     assert [vars(ours[0])[name] for name in ("endpoint", "model", "input_tokens")] == ["acme", "m", 3]
     assert [vars(ours[1])[name] for name in ("operation", "error", "status")] == ["list_models", "RateLimitError", 429]
     assert "canary" not in "".join(str(vars(record)) for record in caplog.records)
-
-
-def test_both_clients_have_the_same_names_and_signatures() -> None:
-    def public(kind: type[Any]) -> dict[str, Any]:
-        return {name: value for name, value in inspect.getmembers(kind) if not name.startswith("_")}
-
-    ours, theirs = public(Client), public(AsyncClient)
-    assert ours.keys() == theirs.keys()
-    for name, value in ours.items():
-        if callable(value):
-            expected = [(each.name, each.kind, each.default) for each in inspect.signature(value).parameters.values()]
-            actual = [
-                (each.name, each.kind, each.default) for each in inspect.signature(theirs[name]).parameters.values()
-            ]
-            assert actual == expected, name
 
 
 def test_nothing_warns_by_itself(client: Client, httpserver: HTTPServer) -> None:

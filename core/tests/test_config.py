@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from ipfs_accel import BreakerConfig, EndpointConfig, LimitsConfig, RetryConfig, Secret, load_config
 from ipfs_accel._config.keys import KeyFile
-from ipfs_accel.errors import ConfigError
+from ipfs_accel.errors import ConfigError, InvalidValueError
 
 
 @pytest.mark.parametrize(
@@ -101,10 +101,10 @@ def test_a_secret_does_not_show() -> None:
     shown = f"{secret} {secret!r} {secret:>5} {[secret]} {EndpointConfig(key=secret)} {pickle.dumps(secret)!r}"
     assert "very" not in shown
     assert secret.reveal() == "sk-very-secret"
-    with pytest.raises(ConfigError, match="pickle"):
+    with pytest.raises(InvalidValueError, match="pickle"):
         pickle.loads(pickle.dumps(secret)).reveal()  # noqa: S301 - our own value
     for bad in ("", "a\nb", "a\x00b", "ä"):
-        with pytest.raises(ConfigError) as caught:
+        with pytest.raises(InvalidValueError) as caught:
             Secret(bad)
         assert bad == "" or bad not in str(caught.value)
 

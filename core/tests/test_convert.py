@@ -14,7 +14,7 @@ from ipfs_accel._convert.texts import (
     embed_request,
     rerank_request,
 )
-from ipfs_accel.errors import AccelError, InvalidRequestError
+from ipfs_accel.errors import InvalidRequestError, InvalidValueError
 from ipfs_accel.types import (
     CallOptions,
     ChatOptions,
@@ -257,19 +257,36 @@ def test_media_tell_their_type_and_refuse_others(tmp_path: Any) -> None:
     assert Image(url=image.to_url()) == image
     assert "PNG" not in repr(image)
     assert Document(data=b"%PDF-1.7").media_type == "application/pdf"
-    bad: list[Any] = [
-        lambda: Image(),
-        lambda: Image(data=PNG, url="x"),
-        lambda: Image(data=WAV),
-        lambda: Audio(data=PNG),
-        lambda: Image(data=b"???"),
-        lambda: Image.from_path(tmp_path / "no"),
-        lambda: Image(url="data:image/png,xx"),
-        lambda: Image(url="data:image/png;base64,?"),
+    with pytest.raises(InvalidValueError, match=r"^image: cannot read .*no: No such file"):
+        Image.from_path(tmp_path / "no")
+
+
+UNFIT: list[tuple[Any, str]] = [
+    (Image(), "give exactly one of data=, url= and file_id= of image"),
+    (Image(data=PNG, url="x"), "give exactly one of data=, url= and file_id= of image"),
+    (Image(data=PNG, url="data:image/png;base64,eA=="), "give exactly one of data=, url= and file_id= of image"),
+    (Image(data=WAV), "the data of image is audio/wav, expected image/"),
+    (Audio(data=PNG), "the data of audio is image/png, expected audio/"),
+    (Document(data=PNG), "the data of document is image/png, expected application/ or text/"),
+    (Image(data=b"???"), "the data of image is of an unknown type, expected image/"),
+    (Image(data="PNG"), "the data of image has to be bytes, not str"),  # type: ignore[arg-type]
+    (Image(url="data:image/png,xx"), "the data: URL of image does not hold valid base64"),
+    (Image(url="data:image/png;base64,?"), "the data: URL of image does not hold valid base64"),
+]
+
+
+@pytest.mark.parametrize(("part", "message"), UNFIT, ids=[message for _, message in UNFIT])
+def test_media_that_do_not_fit_together_are_refused_where_they_stand(part: Any, message: str) -> None:
+    places: list[tuple[Any, str]] = [
+        ([Message.user("a", part)], "messages[0].content[1]"),
+        (["a", Message.tool("1", ["b", "c", part])], "messages[1].content[0].content[2]"),
+        (Message.user(part), "messages.content[0]"),
+        ([{"role": "user", "content": ["a", part]}], "messages[0].content[1]"),
     ]
-    for make in bad:
-        with pytest.raises(InvalidRequestError):
-            make()
+    for messages, where in places:
+        with pytest.raises(InvalidRequestError) as caught:
+            chat_request("m", messages, {})
+        assert f"{where}: {message}" == caught.value.message
 
 
 def test_messages_give_their_parts() -> None:
@@ -281,5 +298,10 @@ def test_messages_give_their_parts() -> None:
         with pytest.raises(ValueError, match=r"."):
             ToolCall(id="1", name="f", arguments=bad).parse_arguments()
     assert Message.tool("1", ["a", Text(text="b")]).content == (ToolResult(tool_call_id="1", content=("a", "b")),)
-    with pytest.raises(AccelError):
-        Message(role="user", content=[object()])
+    for content in ([object()], object(), {"type": "text"}, b"bytes", None):
+        with pytest.raises(
+            InvalidRequestError, match=r"^messages\[0\]\.content\[0\]: expected a string or a message part"
+        ):
+            chat_request("m", [Message(role="user", content=content)], {})  # type: ignore[arg-type]
+    with pytest.raises(InvalidRequestError, match=r"^messages\.role: 'human' is not one of system, developer, user"):
+        chat_request("m", Message(role="human", content="a"), {})  # type: ignore[arg-type]

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import pickle
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 from ipfs_accel import BackendInfo, Client, EndpointConfig, KeyHeader, Secret, hookimpl, load_config
-from ipfs_accel._config.endpoints import Target, origin_of, resolve
 from ipfs_accel._config.keys import KeyFile
+from ipfs_accel._endpoints.resolve import resolve
+from ipfs_accel._endpoints.target import Target
+from ipfs_accel._resilience.sources import reveal
+from ipfs_accel._url import origin_of
 from ipfs_accel.errors import ConfigError, MissingKeyError
 from ipfs_accel.plans import Ready
 from ipfs_accel.types import Health, Timeout
@@ -298,3 +304,29 @@ def test_the_usual_port_makes_no_other_origin(tmp_path: Path) -> None:
     )
     KeyFile(tmp_path / "keys.json").set("acme", Secret("sk-stored"), "https://api.acme.test:443")
     assert key_of(target(tmp_path=tmp_path)) == "Bearer sk-stored"
+
+
+NO_KEY = "sk-ä-canary"
+NO_KEYS: list[tuple[Callable[[Path], Any], str]] = [
+    (lambda _: EndpointConfig(key=NO_KEY), "key: a key is empty or has"),
+    (lambda _: EndpointConfig(key=["sk-good", NO_KEY]), "key: a key is empty or has"),
+    (lambda _: reveal(lambda: NO_KEY), "the function that gives the key: a key is empty or has"),
+    (lambda _: reveal(pickle.loads(pickle.dumps(Secret("sk-good")))), "this key went through a pickle"),  # noqa: S301
+    (lambda path: target(environ={"ACME_API_KEY": NO_KEY}, tmp_path=path), "the variable ACME_API_KEY: a key is"),
+    (lambda path: target(environ={"IPFS_ACCEL_ACME_API_KEY": NO_KEY}, tmp_path=path), "the variable IPFS_ACCEL_ACME_"),
+    (
+        lambda path: target(environ={"MINE": NO_KEY}, tmp_path=path, acme=EndpointConfig(key_env=("MINE",))),
+        "the variable MINE: a key is",
+    ),
+]
+
+
+@pytest.mark.parametrize(("ask", "beginning"), NO_KEYS)
+def test_a_text_that_is_no_key_is_named_by_where_it_is_from(
+    ask: Callable[[Path], Any], beginning: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        ask(tmp_path)
+    assert caught.value.message.startswith(beginning)
+    assert caught.value.hint
+    assert "canary" not in "".join(traceback.format_exception(caught.value))

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from ipfs_accel import Client
 from ipfs_accel._headers import Headers
+from ipfs_accel.hints import rate_limits, retry_after
 from ipfs_accel.types import RateLimit
-from ipfs_accel.wire.hints import rate_limits, retry_after
 from pytest_httpserver import HTTPServer
 
 from .acme import Acme

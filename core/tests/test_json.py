@@ -7,7 +7,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ipfs_accel.wire import strict_json
+from ipfs_accel import strict_json
 
 LOADS = [strict_json._std_loads, strict_json._with_reference(orjson.loads)]
 VALUES = st.recursive(

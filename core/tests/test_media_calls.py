@@ -251,12 +251,14 @@ def test_what_can_be_uploaded(source: Any, name: str, media_type: str | None, si
 
 
 def test_what_cannot_be_uploaded(tmp_path: Path) -> None:
-    with pytest.raises(e.InvalidRequestError, match="audio: cannot read"):
+    with pytest.raises(e.InvalidValueError, match="audio: cannot read"):
         Upload.of(tmp_path / "none", "audio")
-    with pytest.raises(e.InvalidRequestError, match="file: expected a path, bytes or a media part, got int"):
+    with pytest.raises(e.InvalidValueError, match="file: expected a path, bytes or a media part, got int"):
         Upload.of(3)  # type: ignore[arg-type]
-    with pytest.raises(e.InvalidRequestError, match="needs the bytes"):
+    with pytest.raises(e.InvalidValueError, match="needs the bytes"):
         Upload.of(Image(url="https://x.test/a.png")).read()
+    with pytest.raises(e.InvalidRequestError, match="file: give exactly one of data=, url= and file_id= of image"):
+        convert.upload_request("", (Image(), None), {})
     with pytest.raises(e.InvalidRequestError, match="file: it is a URL"):
         convert.upload_request("", (Image(url="https://x.test/a.png"), None), {})
 
@@ -304,8 +306,8 @@ def test_batch_items_take_the_batchs_model_unless_they_name_one() -> None:
 
 def test_images_may_be_kept_by_the_provider() -> None:
     assert Image(file_id="file-1").file_id == "file-1"
-    with pytest.raises(e.InvalidRequestError, match="exactly one"):
-        Image(file_id="file-1", url="x")
+    with pytest.raises(e.InvalidRequestError, match="image: give exactly one"):
+        convert.vary_image_request("", Image(file_id="file-1", url="x"), {})
 
 
 def test_usage_is_counted_and_logged_where_that_is_wanted(httpserver: HTTPServer, tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from ipfs_accel import AsyncClient, Client, Config, EndpointConfig
 from ipfs_accel import errors as e
-from ipfs_accel._calls.perform import perform
-from ipfs_accel._plugins.local import advice, is_here, look
+from ipfs_accel._plugins.local import advice, look
+from ipfs_accel._url import is_here
+from ipfs_accel._worlds.perform import perform
 from ipfs_accel.hookspecs import LocalServer
 from ipfs_accel.types import Message, ModelResult, Progress, RunningModel, Timeout, Upload
 from pytest_httpserver import HTTPServer

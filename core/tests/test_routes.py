@@ -211,7 +211,7 @@ def test_routes_come_from_the_file_and_may_be_the_default(tmp_path: Any, ask: As
     ("text", "message"),
     [
         ("[routes.a]\ntargets = []", "targets: expected a list of endpoint/model names"),
-        ('[routes.a]\ntargets = ["x/m", "x/m"]', "a target is named twice"),
+        ('[routes.a]\ntargets = ["x/m", "x/m"]', "targets: 'x/m' is named twice"),
         ('[routes.a]\ntargets = ["x/m"]\nfallback_on = ["bad_luck"]', "fallback_on"),
         ('[routes.a]\ntargets = ["x/m"]\npolicy = "fair"', "policy"),
         ('[routes."a/b"]\ntargets = ["x/m"]', "routes.a/b: the name has a slash"),
@@ -228,7 +228,7 @@ def test_bad_routes_are_named(text: str, message: str, tmp_path: Any) -> None:
 
 @pytest.mark.parametrize(
     ("chain", "message"),
-    [([], "model: expected a list"), (["a/m", "a/m"], "model: a target is named twice"), (["nothing"], "no endpoint")],
+    [([], "model: expected a list"), (["a/m", "a/m"], "model: 'a/m' is named twice"), (["nothing"], "no endpoint")],
 )
 def test_bad_chains_are_named(chain: Any, message: str) -> None:
     with scripted(fine()) as server:

@@ -12,8 +12,8 @@ import anyio
 import pytest
 from ipfs_accel import AsyncClient, BackendInfo, Client, hookimpl
 from ipfs_accel import errors as e
-from ipfs_accel._calls.perform import Pause
-from ipfs_accel._calls.side_by_side import MAX_GATHERED, Gather
+from ipfs_accel._worlds.effects import Pause
+from ipfs_accel._worlds.gather import MAX_GATHERED, Gather
 from ipfs_accel.plans import Endpoint, Flow, Http, HttpResponse, Job, Local, Ready, get, side_by_side
 from ipfs_accel.testing.raw_server import Connection, RawServer, answer, serve
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ipfs_accel import Client, Config, EndpointConfig, Timeout
 from ipfs_accel import errors as e
-from ipfs_accel._calls.perform import perform
+from ipfs_accel._worlds.perform import perform
 from ipfs_accel.testing.raw_server import Connection
 from ipfs_accel.types import ChatRequest
 

@@ -186,7 +186,7 @@ def test_stores_come_from_the_file_too(tmp_path: Path, shelves: dict[str, Shelf]
     file.write_text('[stores.all]\nendpoints = ["left"]\npolicy = "roundrobin"\n')
     with pytest.raises(e.ConfigError, match="policy"):
         load_config(file, {})
-    with pytest.raises(e.ConfigError, match="different names"):
+    with pytest.raises(e.ConfigError, match="endpoints: 'a' is named twice"):
         StoreConfig(endpoints=("a", "a"))
     both = Config(environ={}, stores={"left": StoreConfig(endpoints=("right",))}, endpoints={"left": EndpointConfig()})
     with Client(both, plugins=shelves.values()) as client, pytest.raises(e.ConfigError, match="both a store and"):

@@ -8,12 +8,12 @@
 Names are loaded when they are first used, so that importing this package costs next to nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ._lazy import lazy
 
 if TYPE_CHECKING:
     from ._calls.call import UnsupportedParameterWarning as UnsupportedParameterWarning
-    from ._calls.stores import StoreConfig as StoreConfig
     from ._calls.streams import AsyncStream as AsyncStream
     from ._calls.streams import Stream as Stream
     from ._client.clients import AsyncClient as AsyncClient
@@ -31,14 +31,13 @@ if TYPE_CHECKING:
     from ._resilience.settings import RetryConfig as RetryConfig
     from ._resilience.settings import RouteConfig as RouteConfig
     from ._resilience.settings import SemanticConfig as SemanticConfig
+    from ._resilience.settings import StoreConfig as StoreConfig
     from ._resilience.settings import TelemetryConfig as TelemetryConfig
     from ._secret import Secret as Secret
     from ._telemetry.states import BreakerState as BreakerState
     from ._telemetry.states import EndpointState as EndpointState
     from ._telemetry.usage import UsageTotal as UsageTotal
-    from .capabilities import Capabilities as Capabilities
-    from .capabilities import Found as Found
-    from .capabilities import Match as Match
+    from ._version import __version__ as __version__
     from .capabilities import Support as Support
     from .errors import AccelError as AccelError
     from .errors import APIError as APIError
@@ -46,9 +45,12 @@ if TYPE_CHECKING:
     from .hookspecs import KeyHeader as KeyHeader
     from .hookspecs import hookimpl as hookimpl
     from .types import Audio as Audio
+    from .types import Capabilities as Capabilities
     from .types import Document as Document
+    from .types import Found as Found
     from .types import Image as Image
     from .types import JsonSchema as JsonSchema
+    from .types import Match as Match
     from .types import Message as Message
     from .types import Timeout as Timeout
     from .types import Tool as Tool
@@ -66,19 +68,30 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "RetryConfig",
         "RouteConfig",
         "SemanticConfig",
+        "StoreConfig",
         "TelemetryConfig",
     ),
     "._secret": ("Secret",),
-    "._calls.stores": ("StoreConfig",),
     "._telemetry.states": ("BreakerState", "EndpointState"),
     "._calls.streams": ("AsyncStream", "Stream"),
     "._telemetry.usage": ("UsageTotal",),
-    ".capabilities": ("Capabilities", "Found", "Match", "Support"),
+    "._version": ("__version__",),
+    ".capabilities": ("Support",),
     ".errors": ("APIError", "AccelError"),
     ".hookspecs": ("BackendInfo", "KeyHeader", "hookimpl"),
-    ".types": ("Audio", "Document", "Image", "JsonSchema", "Message", "Timeout", "Tool"),
+    ".types": (
+        "Audio",
+        "Capabilities",
+        "Document",
+        "Found",
+        "Image",
+        "JsonSchema",
+        "Match",
+        "Message",
+        "Timeout",
+        "Tool",
+    ),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "APIError",
@@ -124,17 +137,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415 - reading metadata takes a moment
-
-        return version("ipfs-accel")
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(home, __name__), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
-from .errors import ConfigError
+from ._invalid import InvalidValueError
 
 __all__ = ["SECRET_NAME", "Secret", "SentHeaders", "secrets_in"]
 
@@ -25,7 +25,7 @@ class Secret:
     def __init__(self, value: str) -> None:
         value = value.strip()
         if not value or not value.isascii() or not value.isprintable():
-            raise ConfigError(
+            raise InvalidValueError(
                 "a key is empty or has characters that no header may hold (line breaks, spaces inside, non-ASCII)",
                 hint="set it again; a line break often comes along when a key is pasted",
             )
@@ -65,7 +65,7 @@ class _Lost(Secret):
 
     def reveal(self) -> NoReturn:
         """Refuse: there is nothing to reveal."""
-        raise ConfigError(
+        raise InvalidValueError(
             "this key went through a pickle, which never holds keys", hint="configure the key where it is used"
         )
 

@@ -13,9 +13,9 @@ from typing import Any, Self
 
 import attrs
 
+from . import strict_json
 from .capabilities import Support
 from .types import ModelInfo
-from .wire import strict_json
 
 __all__ = ["Catalogue"]
 

@@ -37,13 +37,15 @@
             ├── StreamInterrupted
             └── StreamIncomplete
 
-All of them can be pickled, hold no live object and never a key.
+All of them can be pickled, hold no live object and never a key. Beside the tree stands `InvalidValueError`, which a
+value such as a `Tensor` raises by itself; in a call it becomes one of the tree, the caller's.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from ._invalid import InvalidValueError
 from ._suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ __all__ = [
     "InternalServerError",
     "InvalidRequestError",
     "InvalidResponseError",
+    "InvalidValueError",
     "MissingKeyError",
     "ModelNotFoundError",
     "NotFoundError",

@@ -76,7 +76,7 @@ URLS = ["https://api.groq.com", "https://api.groq.com/", "https://api.groq.com/o
 @pytest.mark.parametrize("url", URLS)
 @pytest.mark.parametrize("variable", ["GROQ_BASE_URL", "GROQ_API_BASE", "IPFS_ACCEL_GROQ_BASE_URL"])
 def test_a_base_url_may_have_its_prefix_or_not(variable: str, url: str) -> None:
-    from ipfs_accel._calls.perform import perform
+    from ipfs_accel._worlds.perform import perform
 
     with Client(load_config(None, {variable: url, "GROQ_API_KEY": KEY})) as client:
         target = perform(client._core.target("groq"), client._world)

@@ -7,7 +7,7 @@ import warnings
 import pytest
 from ipfs_accel import Client, Config, EndpointConfig
 from ipfs_accel import errors as e
-from ipfs_accel._calls.perform import perform
+from ipfs_accel._worlds.perform import perform
 from ipfs_accel_ollama._host import is_cloud, read_host
 
 

@@ -71,7 +71,7 @@ def test_organisation_and_project_are_headers() -> None:
     environ = {"OPENAI_API_KEY": "sk-x", "OPENAI_ORG_ID": "org-1"}
     endpoints = {"openai": EndpointConfig(options={"project": "proj-1"})}
     with Client(load_config(None, environ), endpoints=endpoints) as client:
-        from ipfs_accel._calls.perform import perform
+        from ipfs_accel._worlds.perform import perform
 
         target = perform(client._core.target("openai"), client._world)
     assert dict(target.headers) == {"OpenAI-Organization": "org-1", "OpenAI-Project": "proj-1"}

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from ipfs_accel._config.endpoints import reveal
 from ipfs_accel._resilience.guard import Hold
+from ipfs_accel._resilience.sources import reveal
 from ipfs_accel._telemetry import log
+from ipfs_accel._worlds.effects import Pause, Steps, Wait
 from ipfs_accel.errors import AccelError, APIError, AuthenticationError, CircuitOpenError, DeadlineExceededError
 
 from .call import Call
-from .perform import Pause, Steps, Wait
 
 if TYPE_CHECKING:
     from ipfs_accel._resilience.gate import Gate
@@ -152,7 +152,7 @@ class _Again:
         tried = call.attempt(error, seconds)
         call.journey.tried.append(tried)
         call.journey.waited += seconds
-        log.retrying(call, tried)
+        log.retrying(call.operation, tried)
         return seconds
 
     def _wait(self, error: APIError) -> float:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from ipfs_accel._client import operations as ops
 from ipfs_accel._config.paths import cache_dir
 from ipfs_accel._resilience import semantic
 from ipfs_accel._resilience.cache import AnswerStore
@@ -16,17 +15,18 @@ from ipfs_accel._resilience.codec import CACHEABLE, decode, digest, encode
 from ipfs_accel._resilience.settings import CacheConfig, SemanticConfig
 from ipfs_accel._telemetry import log
 from ipfs_accel._telemetry.records import record_of, tell
+from ipfs_accel._worlds.effects import Run, Steps
 from ipfs_accel.errors import AccelError, InvalidRequestError
 from ipfs_accel.types import Answer, CallInfo, ChatRequest, CompletionRequest, Request, Timing
 
-from .perform import Run, Steps
+from . import operations as ops
 
 if TYPE_CHECKING:
     from array import array
 
-    from ipfs_accel._config.endpoints import Target
+    from ipfs_accel._endpoints.target import Target
 
-    from .core import Core
+    from .context import Context
 
 __all__ = ["AnswerCache", "cached"]
 
@@ -34,11 +34,18 @@ A = TypeVar("A")
 
 
 class AnswerCache:
-    """One client's cache: the file, and what belongs into it."""
+    """One client's cache: the file, and what belongs into it.
 
-    def __init__(self, config: CacheConfig, now: Callable[[], float]) -> None:
+    Args:
+        config: How it is configured.
+        now: Seconds since 1970.
+        ask: Performs an operation that has one whole answer, as the client's own do; questions become vectors by it.
+    """
+
+    def __init__(self, config: CacheConfig, now: Callable[[], float], ask: Callable[..., Steps[Any]]) -> None:
         path = cache_dir() / "answers.sqlite3" if config.path is None else Path(config.path).expanduser()
         self.config = config
+        self.ask = ask
         self.store = AnswerStore(path, config.ttl, config.max_bytes, now, log.trouble)
 
     def wants(self, operation: str, request: Request, asked: bool | None) -> bool:
@@ -87,7 +94,7 @@ class AnswerCache:
 
 
 def cached(
-    core: Core,
+    core: Context,
     cache: AnswerCache,
     operation: str,
     asking: tuple[str, Request, dict[str, Any]],
@@ -113,8 +120,8 @@ def cached(
     found = yield Run(lambda: cache.get(operation, key))
     how = "exact"
     meaning: _Meaning | None = None
-    if found is None and cache.config.semantic is not None and operation == "chat":
-        meaning = yield from _meaning_of(core, cache, cache.config.semantic, (target, request, whose))
+    if found is None and operation == "chat":
+        meaning = yield from _meaning_of(core, cache, (target, request, whose))
         if meaning is not None:
             near = meaning
             found = yield Run(lambda: near.find(cache))
@@ -134,12 +141,12 @@ def cached(
 
 def _whose(key: Any) -> str:
     """Return what tells a call's own key from others, and is not the key."""
-    from ipfs_accel._config.endpoints import reveal  # noqa: PLC0415 - few calls bring a key
+    from ipfs_accel._resilience.sources import reveal  # noqa: PLC0415 - few calls bring a key
 
     return digest(reveal(key))
 
 
-def _told(core: Core, asked: tuple[str, Target, Request], answer: Any, *, how: str, started: float) -> Any:
+def _told(core: Context, asked: tuple[str, Target, Request], answer: Any, *, how: str, started: float) -> Any:
     """Say of a kept answer where it is from, and that it cost nothing this time."""
     operation, target, request = asked
     core.ledger.from_cache(target.endpoint.name, request.model)
@@ -174,18 +181,20 @@ class _Meaning:
 
 
 def _meaning_of(
-    core: Core, cache: AnswerCache, config: SemanticConfig, asked: tuple[Target, Request, str | None]
+    core: Context,
+    cache: AnswerCache,
+    asked: tuple[Target, Request, str | None],
 ) -> Steps[_Meaning | None]:
     """Turn the last question of a chat into a vector; without one, because of a failure or its form, None."""
     target, request, whose = asked
-    question = semantic.question_of(request)
-    if question is None or not isinstance(request, ChatRequest):
+    config, question = cache.config.semantic, semantic.question_of(request)
+    if config is None or question is None or not isinstance(request, ChatRequest):
         return None
     rest = attrs.evolve(request, messages=request.messages[:-1])
     part = cache.key_of("chat", target, rest, whose)
     try:
         inside = len(core.registry.middleware())  # which has made of the question what it is
-        answer = yield from core.whole(ops.EMBED, config.embed, question, {"cache": False}, inside)
+        answer = yield from cache.ask(ops.EMBED, config.embed, question, {"cache": False}, inside)
     except AccelError as error:
         log.trouble(f"the cache cannot compare questions: {error}")
         return None

@@ -6,17 +6,18 @@ import functools
 import warnings
 from collections.abc import Callable, Iterator
 from copy import copy
-from importlib import metadata
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import attrs
 
-from ipfs_accel._config.endpoints import Target, origin_of, reveal
-from ipfs_accel._plugins.local import way_out
+from ipfs_accel._endpoints.target import Target
+from ipfs_accel._resilience.sources import reveal
 from ipfs_accel._secret import Secret, SentHeaders, secrets_in
 from ipfs_accel._telemetry import log
 from ipfs_accel._telemetry.pricing import cost_of
+from ipfs_accel._url import origin_of
+from ipfs_accel._worlds.effects import Outgoing
 from ipfs_accel.errors import (
     AccelError,
     APIConnectionError,
@@ -29,17 +30,15 @@ from ipfs_accel.errors import (
     UnsupportedParameterError,
     class_for_status,
 )
+from ipfs_accel.hints import retry_after
 from ipfs_accel.plans import Body, ErrorDetail, HttpRequest, HttpResponse, Job, Pairs
 from ipfs_accel.types import Answer, CallInfo, Timeout, Timing, Tried, Usage
-from ipfs_accel.wire.hints import retry_after
-
-from .perform import Outgoing
 
 if TYPE_CHECKING:
-    from ipfs_accel._config.config import KeySource
     from ipfs_accel._headers import Headers
     from ipfs_accel._resilience.gate import Priority
     from ipfs_accel._resilience.guard import Hold
+    from ipfs_accel._resilience.sources import KeySource
     from ipfs_accel._telemetry.records import Listener
     from ipfs_accel._telemetry.usage import Ledger
     from ipfs_accel.types._requests import OnUnsupported
@@ -216,7 +215,7 @@ class Call:
         """Fill in what the place that raised did not know."""
         endpoint = self.target.endpoint
         error.about(endpoint=endpoint.name, backend=endpoint.backend, model=self.model or None)
-        error.about(hint=way_out(error, self.operation, self.target))
+        error.about(hint=self.target.way_out(error, self.operation))
         if isinstance(error, APIError):
             error.about(request_id=self.request_id)
             if not error.tried:
@@ -273,7 +272,7 @@ class Call:
             self.hold.settle(None, usage)
         if self.request is not None:
             self.ledger.answered(self.operation, info.endpoint, self.model, usage, info.cost)
-        log.finished(self, info, answer)
+        log.finished(self.operation, info, answer)
         if self.listeners:
             self._tell(info, answer, None)
         return attrs.evolve(answer, call=info) if isinstance(answer, Answer) else answer
@@ -295,7 +294,7 @@ class Call:
         if self.request is not None:
             self.ledger.failed(self.target.endpoint.name, self.model)
         self.conceal(error)
-        log.failed(self, error)
+        log.failed(self.operation, self.model, error)
         if self.listeners:
             self._tell(self.info(), None, error)
 
@@ -362,7 +361,9 @@ class Call:
 
 @functools.cache
 def _user_agent() -> str:
-    return f"ipfs-accel/{metadata.version('ipfs-accel')}"
+    from ipfs_accel._version import __version__  # noqa: PLC0415 - reading metadata takes a moment
+
+    return f"ipfs-accel/{__version__}"
 
 
 def _maybe_billed(error: AccelError) -> bool:

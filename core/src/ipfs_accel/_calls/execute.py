@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
+from ipfs_accel._worlds.effects import Next, Open, Outgoing, ReadAll, Run, Send, Shut, Start, Steps, Whole
+from ipfs_accel._worlds.gather import Gather
 from ipfs_accel.errors import (
     AccelError,
     APIError,
@@ -14,7 +16,6 @@ from ipfs_accel.errors import (
     InternalServerError,
     InvalidResponseError,
     PlanError,
-    PluginError,
     class_for_status,
 )
 from ipfs_accel.plans import (
@@ -32,9 +33,7 @@ from ipfs_accel.plans import (
 
 from .attempts import attempted, may_repeat
 from .call import Call
-from .perform import Next, Open, Outgoing, ReadAll, Run, Send, Shut, Start, Steps, Whole
 from .reader import Reader, on_silence
-from .side_by_side import Gather
 
 __all__ = ["complete", "go_on", "open_stream"]
 
@@ -133,7 +132,7 @@ def _run(plan: Local[T], call: Call) -> Steps[T]:
     except AccelError:
         raise
     except Exception as error:
-        raise _defect(call, error) from error
+        raise call.target.backend.failure(f"in {call.operation!r}", error) from error
     finally:
         call.request_id = job.request_id or call.request_id
 
@@ -178,12 +177,7 @@ def _next_step(call: Call, advance: Callable[[], Any]) -> Any:
     except (AccelError, StopIteration):
         raise
     except Exception as error:
-        raise _defect(call, error) from error
-
-
-def _defect(call: Call, error: Exception) -> PluginError:
-    backend = call.target.backend.name
-    return PluginError(f"the backend {backend!r} failed in {call.operation!r}: {type(error).__name__}: {error}")
+        raise call.target.backend.failure(f"in {call.operation!r}", error) from error
 
 
 def open_stream(plan: Callable[[], Any], call: Call) -> Steps[Reader[Any]]:

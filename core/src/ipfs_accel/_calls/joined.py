@@ -9,8 +9,9 @@ from typing import Any
 
 import attrs
 
-from ipfs_accel._config.endpoints import reveal
 from ipfs_accel._resilience.batching import Batch, Batcher, Member
+from ipfs_accel._resilience.sources import reveal
+from ipfs_accel._worlds.effects import Steps, Wait
 from ipfs_accel.errors import (
     AccelError,
     BadRequestError,
@@ -21,7 +22,6 @@ from ipfs_accel.errors import (
 from ipfs_accel.types import EmbedRequest, EmbedResponse, Usage
 
 from .call import Call
-from .perform import Steps, Wait
 
 __all__ = ["joined"]
 

@@ -6,37 +6,40 @@ Knows neither world: all of it is steps. Loading is the business of `_plugins.mi
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
-from ipfs_accel._client import operations
+from ipfs_accel._worlds.effects import Shut, Steps
 from ipfs_accel.errors import AccelError, PluginError
 from ipfs_accel.middleware import Ask, CallContext
 from ipfs_accel.types import Request
 
-from .perform import Shut, Steps
+from . import operations
 from .reader import Reader
 
 if TYPE_CHECKING:
     from ipfs_accel._plugins.middleware_loading import Middleware
 
-    from .core import Core
+    Asking: TypeAlias = Callable[..., Steps[Any]]
 
 __all__ = ["around"]
 
 
 def around(
-    core: Core,
+    middleware: Sequence[Middleware],
+    whole: Asking,
     call: tuple[str, tuple[str, ...]],
     request: Any,
     serve: Callable[[Any], Steps[Any]],
+    *,
     passed: int = 0,
 ) -> Steps[Any]:
     """Perform a call within the middleware.
 
     Args:
-        core: The client's; its middleware is loaded.
+        middleware: All of the client's, outermost first.
+        whole: Performs an operation that has one whole answer, as the client's own do.
         call: The operation, and what it may go to.
         request: What the caller asks.
         serve: Performs the call with a request; its result is an answer, or the reader of a stream.
@@ -44,8 +47,8 @@ def around(
     """
     operation, targets = call
     layers = [
-        _Layer(core, middleware, depth, CallContext(operation=operation, targets=targets, request=request))
-        for depth, middleware in enumerate(core.registry.middleware())
+        _Layer(whole, each, depth, CallContext(operation=operation, targets=targets, request=request))
+        for depth, each in enumerate(middleware)
         if depth >= passed
     ]
     for layer in layers:
@@ -63,7 +66,7 @@ def around(
 class _Layer:
     """One middleware in one call."""
 
-    core: Core
+    whole: Asking
     middleware: Middleware
     depth: int
     context: CallContext
@@ -151,7 +154,7 @@ class _Layer:
         operation = getattr(operations, ask.operation.upper(), None)
         if not isinstance(operation, operations.Operation):
             raise self._error(f"{hook} asks for {ask.operation!r}, which is no operation that takes a model")
-        return self.core.whole(operation, ask.model, ask.value, dict(ask.options), passed=self.depth + 1)
+        return self.whole(operation, ask.model, ask.value, dict(ask.options), passed=self.depth + 1)
 
     def _error(self, message: str) -> PluginError:
         return PluginError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ipfs_accel._resilience.sources import as_secret
 from ipfs_accel._secret import Secret
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import Timeout
@@ -40,5 +41,5 @@ def split_call_options(options: dict[str, Any]) -> dict[str, Any]:
     if key is not None:
         if not (callable(key) or isinstance(key, Secret | str)) or not key:
             raise InvalidRequestError(f"key: expected a key or a function that gives one, got {type(key).__name__}")
-        settings["key"] = Secret(key) if isinstance(key, str) else key
+        settings["key"] = as_secret(key, "key") if isinstance(key, str) else key
     return settings

@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ipfs_accel._config.endpoints import Target
+from ipfs_accel._endpoints.target import Target
 from ipfs_accel._suggest import did_you_mean
-from ipfs_accel.errors import InvalidRequestError, UnsupportedOperationError
+from ipfs_accel.errors import AccelError, InvalidRequestError, UnsupportedOperationError
 from ipfs_accel.hookspecs import OPERATIONS
 
 __all__ = ["operation_plan", "own_plan", "plan"]
@@ -48,4 +48,13 @@ def own_plan(target: Target, name: str, arguments: Mapping[str, Any]) -> Callabl
         inspect.signature(function).bind(target.endpoint, **arguments)
     except TypeError as error:
         raise InvalidRequestError(f"{name}: {error}", endpoint=endpoint, backend=backend) from None
-    return lambda: function(target.endpoint, **arguments)
+
+    def planned() -> Any:
+        try:
+            return function(target.endpoint, **arguments)
+        except AccelError:
+            raise
+        except Exception as error:
+            raise target.backend.failure(f"while planning {name!r}", error) from error
+
+    return planned

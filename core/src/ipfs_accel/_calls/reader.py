@@ -23,7 +23,7 @@ from ipfs_accel.plans import FrameDecoder, HttpRequest, HttpStream, LocalStream
 from .call import Call
 
 if TYPE_CHECKING:
-    from .perform import Steps
+    from ipfs_accel._worlds.effects import Steps
 
 __all__ = ["Reader", "on_silence"]
 

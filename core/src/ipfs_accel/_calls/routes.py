@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import attrs
 
 from ipfs_accel._resilience.settings import USUAL_FALLBACKS, FailureClass, RouteConfig
+from ipfs_accel._worlds.effects import Steps
 from ipfs_accel.errors import (
     AccelError,
     APIConnectionError,
@@ -38,12 +39,11 @@ from ipfs_accel.errors import (
 from ipfs_accel.types import Tried
 
 from .call import Journey
-from .perform import Steps
 
 if TYPE_CHECKING:
     from ipfs_accel._config.config import Config
 
-    from .core import Core
+    from .context import Context
 
 __all__ = ["Route", "check_routes", "failure_class", "route_of", "routed"]
 
@@ -95,7 +95,7 @@ def check_routes(config: Config) -> None:
             raise ConfigError(f"routes.{name}: targets: {nested[0]!r} is itself a route")
 
 
-def route_of(core: Core, model: str | Sequence[str] | None) -> Route:
+def route_of(core: Context, model: str | Sequence[str] | None) -> Route:
     """Return the targets that a name, or a list of names, stands for."""
     if model is not None and not isinstance(model, str):
         try:
@@ -111,7 +111,7 @@ def route_of(core: Core, model: str | Sequence[str] | None) -> Route:
     return Route((core.split(model),))
 
 
-def _ordered(core: Core, name: str, config: RouteConfig) -> Route:
+def _ordered(core: Context, name: str, config: RouteConfig) -> Route:
     targets = [core.split(target) for target in config.targets]
     first = 0
     if config.policy == "round_robin":
@@ -125,7 +125,7 @@ def _ordered(core: Core, name: str, config: RouteConfig) -> Route:
     return Route(targets[: config.max_hops + 1], reasons)
 
 
-def routed(core: Core, route: Route, serve: Callable[[tuple[str, str], Journey, bool], Steps[T]]) -> Steps[T]:
+def routed(core: Context, route: Route, serve: Callable[[tuple[str, str], Journey, bool], Steps[T]]) -> Steps[T]:
     """Ask one target after the other until one serves.
 
     Args:

@@ -9,50 +9,26 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
 from ipfs_accel.errors import APIConnectionError, APIError, ConfigError, InvalidRequestError, NotFoundError
 
 if TYPE_CHECKING:
-    from ipfs_accel._client.operations import Operation
+    from ipfs_accel._resilience.settings import StoreConfig
+    from ipfs_accel._worlds.effects import Steps
 
     from .core import Core
-    from .perform import Steps
+    from .operations import Operation
     from .streams import Opening
 
-__all__ = ["StoreConfig", "opening", "read", "write"]
+__all__ = ["opening", "read", "write"]
 
 T = TypeVar("T")
 
 _WEIGHT = 0.2
 """Of the newest call in the moving average of how long calls take."""
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str) or not value or len(set(value)) < len(value):
-        raise ConfigError(f"endpoints: expected different names of endpoints, got {value!r}")
-    return tuple(value)
-
-
-@attrs.frozen(kw_only=True)
-class StoreConfig:
-    """Endpoints that hold the same objects, used like one: `store/bucket/key`.
-
-    Attributes:
-        endpoints: Their names.
-        policy: Which comes first: ordered (as listed), round_robin, or least_busy (fewest calls under way; among
-            these, the one that has been faster). The others are tried after it if it fails.
-        writes: Where objects are written: any (the endpoints are ways to one store), first (the others copy from the
-            first by themselves), or all (each gets its own copy; what fails at one fails, and says where it was done).
-        seek_missing: Whether what one endpoint does not have is looked for at the others.
-    """
-
-    endpoints: tuple[str, ...] = attrs.field(converter=_names)
-    policy: Literal["ordered", "round_robin", "least_busy"] = "ordered"
-    writes: Literal["any", "first", "all"] = "any"
-    seek_missing: bool = False
 
 
 @attrs.define(eq=False)

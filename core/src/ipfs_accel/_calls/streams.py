@@ -7,15 +7,16 @@ from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar
 
+from ipfs_accel._worlds.effects import Shut, Steps
+from ipfs_accel._worlds.perform import aperform, perform
 from ipfs_accel.errors import StreamIncomplete
 from ipfs_accel.types import TextDelta
 
 from .execute import DRAIN_SECONDS, go_on
-from .perform import Shut, Steps, aperform, perform
 from .reader import Reader
 
 if TYPE_CHECKING:
-    from ipfs_accel._client.worlds import AsyncWorld, World
+    from ipfs_accel._worlds.worlds import AsyncWorld, World
 
 __all__ = ["AsyncStream", "Stream"]
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import click
 
-from ipfs_accel.capabilities import Capabilities, Support
+from ipfs_accel.capabilities import Support
 from ipfs_accel.errors import AccelError, InvalidRequestError
+from ipfs_accel.types import Capabilities
 
 from . import arguments
 from .command import Command, State, pass_state

@@ -6,92 +6,21 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-import attrs
 import click
 
-from ipfs_accel._calls.streams import Stream
 from ipfs_accel._client.clients import Client
-from ipfs_accel.errors import ContentFilterError, InvalidRequestError, StreamIncomplete, UnsupportedOperationError
-from ipfs_accel.types import ChatOptions, ChatResponse, Message, StreamEvent
+from ipfs_accel.errors import InvalidRequestError
+from ipfs_accel.types import ChatOptions, Message
 
 from . import arguments
+from .ask import Ask, judge_finish
 from .command import Command, State, pass_state
 from .guide import or_guide
-from .live import Printer, show_usage
-from .output import is_terminal, note, write_json, write_line
+from .live import show_usage
+from .output import write_json, write_line
 from .values import plain
 
-__all__ = ["Ask", "Interrupted", "chat"]
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C in the middle of an answer; `partial` is what came, or None."""
-
-    partial: ChatResponse | None = None
-
-
-@attrs.frozen(kw_only=True)
-class Ask:
-    """How an answer is asked for and shown.
-
-    Attributes:
-        model: As the user named it; None means the configured default.
-        options: Of the call.
-        stream: Whether to show the answer while it comes.
-        usage: Whether to tell tokens and times.
-        reasoning: Whether to show what the model thinks.
-    """
-
-    model: str | None
-    options: dict[str, Any]
-    stream: bool = True
-    usage: bool = False
-    reasoning: bool = False
-
-    def shown(self, client: Client, messages: list[Message], state: State) -> ChatResponse:
-        """Get the answer and show it, while it comes if that is wanted and the backend can."""
-        # Several answers at once would mix on the screen.
-        wants_stream = self.stream and self.options.get("n", 1) == 1
-        answer = self._streamed(client, messages, state) if wants_stream else None
-        if answer is None:
-            answer = client.chat(self.model, messages, **self.options)
-            for index, choice in enumerate(answer.choices):
-                if index:
-                    write_line("")
-                Printer(state, reasoning=self.reasoning).message(choice.message)
-        if self.usage:
-            show_usage(answer)
-        _judge_finish(state, answer)
-        return answer
-
-    def _streamed(self, client: Client, messages: list[Message], state: State) -> ChatResponse | None:
-        stream = client.stream(self.model, messages, **self.options)
-        try:
-            stream.__enter__()
-        except UnsupportedOperationError:
-            return None
-        with stream:
-            try:
-                Printer(state, reasoning=self.reasoning).show(stream)
-            except KeyboardInterrupt:
-                interrupted = Interrupted()
-                interrupted.partial = _partial(stream)
-                raise interrupted from None
-            return stream.response
-
-
-def _partial(stream: Stream[StreamEvent, ChatResponse]) -> ChatResponse | None:
-    try:
-        return stream.response
-    except StreamIncomplete as error:
-        return error.partial if isinstance(error.partial, ChatResponse) else None
-
-
-def _judge_finish(state: State, answer: ChatResponse) -> None:
-    if answer.finish_reason == "content_filter":
-        raise ContentFilterError("a content filter stopped the answer", endpoint=answer.endpoint)
-    if answer.finish_reason == "length" and is_terminal(err=True):
-        note(state, "note: the answer ended at the limit of tokens (-o max_tokens=…)")
+__all__ = ["chat"]
 
 
 @click.command(
@@ -193,7 +122,7 @@ def _as_json(client: Client, ask: Ask, messages: list[Message], state: State, *,
         "finish_reason": answer.finish_reason,
     }
     write_json(first | plain(answer, raw=raw))
-    _judge_finish(state, answer)
+    judge_finish(state, answer)
 
 
 def _as_lines(client: Client, ask: Ask, messages: list[Message], state: State) -> None:
@@ -202,4 +131,4 @@ def _as_lines(client: Client, ask: Ask, messages: list[Message], state: State) -
             write_line(json.dumps(plain(event), ensure_ascii=False, allow_nan=False))
     if ask.usage:
         show_usage(stream.response)
-    _judge_finish(state, stream.response)
+    judge_finish(state, stream.response)

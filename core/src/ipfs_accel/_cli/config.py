@@ -11,8 +11,8 @@ import attrs
 import click
 
 from ipfs_accel._config.config import Config, EndpointConfig
-from ipfs_accel._config.endpoints import Target
 from ipfs_accel._config.paths import config_dir
+from ipfs_accel._endpoints.target import Target
 from ipfs_accel._secret import SECRET_NAME
 from ipfs_accel.errors import AccelError
 

@@ -15,10 +15,11 @@ import click
 
 import ipfs_accel
 from ipfs_accel._config.config import Config
-from ipfs_accel._config.endpoints import Target
 from ipfs_accel._config.keys import KeyFile
-from ipfs_accel._plugins.local import is_here, look
+from ipfs_accel._endpoints.target import Target
+from ipfs_accel._plugins.local import look
 from ipfs_accel._plugins.registry import PluginRecord
+from ipfs_accel._url import is_here
 from ipfs_accel.errors import AccelError
 
 from . import failures

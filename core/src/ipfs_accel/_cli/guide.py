@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from ipfs_accel._client.clients import Client
-from ipfs_accel._config.endpoints import resolve
 from ipfs_accel._config.keys import KeyFile
+from ipfs_accel._endpoints.resolve import resolve
 from ipfs_accel._plugins.registry import Registry
 from ipfs_accel.errors import AccelError
 

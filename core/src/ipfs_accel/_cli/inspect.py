@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import attrs
 
 from ipfs_accel._config.config import Config
-from ipfs_accel._config.endpoints import Target, resolve
 from ipfs_accel._config.keys import KeyFile
+from ipfs_accel._endpoints.resolve import resolve
+from ipfs_accel._endpoints.target import Target
 from ipfs_accel._plugins.middleware_loading import load_all, records_of
 from ipfs_accel._plugins.registry import PluginRecord, Registry
 from ipfs_accel.errors import AccelError

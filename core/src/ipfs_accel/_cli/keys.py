@@ -8,11 +8,12 @@ import attrs
 import click
 
 from ipfs_accel._config.config import Config, EndpointConfig
-from ipfs_accel._config.endpoints import origin_of, resolve
 from ipfs_accel._config.keys import KeyFile
+from ipfs_accel._endpoints.resolve import resolve
 from ipfs_accel._plugins.registry import Registry
-from ipfs_accel._secret import Secret
+from ipfs_accel._resilience.sources import as_secret
 from ipfs_accel._suggest import did_you_mean
+from ipfs_accel._url import origin_of
 from ipfs_accel.errors import AccelError, ConfigError, InvalidRequestError
 
 from . import arguments
@@ -58,7 +59,7 @@ def set_key(context: click.Context, state: State, name: str, from_stdin: bool, o
             hint=f"run: ipfs-accel keys set {name}, and type the key or pipe it in",
         )
     bound_to = _given_origin(origin) if origin else _origin_of_endpoint(state, name)
-    key = Secret(_read_key(name, from_stdin=from_stdin))
+    key = as_secret(_read_key(name, from_stdin=from_stdin), "what was typed")
     key_file = KeyFile.default()
     key_file.set(name, key, bound_to)
     document = {"name": name, "origin": bound_to, "path": str(key_file.path)}

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import attrs
 
 from ipfs_accel._client.clients import Client
-from ipfs_accel._config.endpoints import Target
+from ipfs_accel._endpoints.target import Target
 from ipfs_accel._telemetry.pricing import merge_override
 from ipfs_accel.errors import AccelError
 from ipfs_accel.types import ModelInfo

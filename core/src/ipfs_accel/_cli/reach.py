@@ -13,7 +13,7 @@ import attrs
 
 from ipfs_accel._config.config import Config
 from ipfs_accel._http import Exchange, Timeouts, Transport, TransportOptions
-from ipfs_accel._plugins.local import is_here
+from ipfs_accel._url import is_here
 from ipfs_accel.errors import AccelError
 
 from .inspect import masked_url

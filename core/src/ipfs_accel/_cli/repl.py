@@ -17,7 +17,7 @@ from ipfs_accel.types import Message, Part
 
 from . import failures
 from .arguments import stdin_is_terminal
-from .chat import Ask, Interrupted
+from .ask import Ask, Interrupted
 from .command import State
 from .output import is_terminal, write
 from .values import plain

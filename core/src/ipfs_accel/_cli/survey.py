@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from ipfs_accel.capabilities import Match
 from ipfs_accel.hookspecs import OPERATIONS
-from ipfs_accel.types import ModelInfo
+from ipfs_accel.types import Match, ModelInfo
 
 from . import arguments, failures
 from .command import Command, State, pass_state

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ipfs_accel._calls import operations as ops
+from ipfs_accel._calls import switches
 from ipfs_accel._calls.streams import AsyncStream, Stream
-from ipfs_accel._telemetry import states
 
 from . import find
-from . import operations as ops
 from .file_calls import AsyncFileCalls, FileCalls
 from .media_calls import AsyncMediaCalls, MediaCalls
 from .model_calls import AsyncModelCalls, ModelCalls
@@ -18,10 +18,10 @@ from .object_calls import AsyncObjectCalls, ObjectCalls
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from ipfs_accel._convert.texts import Messages, Model
-    from ipfs_accel.capabilities import Capabilities, Found, Support
+    from ipfs_accel.capabilities import Support
     from ipfs_accel.types import (
         CallOptions,
+        Capabilities,
         ChatOptions,
         ChatResponse,
         CompleteOptions,
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
         DetokenizeResponse,
         EmbedOptions,
         EmbedResponse,
+        Found,
         Health,
+        Messages,
+        Model,
         ModelInfo,
         PredictOptions,
         PredictResponse,
@@ -187,15 +190,15 @@ class Client(MediaCalls, FileCalls, ModelCalls, ObjectCalls):
 
     def isolate(self, name: str) -> None:
         """Let no call through to an endpoint, or to `endpoint/model`, until `restore`; chains pass it over."""
-        self._run(states.isolate(self._core, name))
+        self._run(switches.isolate(self._core, name))
 
     def restore(self, name: str) -> None:
         """Let calls through again to an endpoint and all its models, or to `endpoint/model`."""
-        self._run(states.restore(self._core, name))
+        self._run(switches.restore(self._core, name))
 
     def reload_keys(self, endpoint: str) -> None:
         """Take in again the keys of an endpoint that were refused or are at their limit."""
-        self._run(states.reload_keys(self._core, endpoint))
+        self._run(switches.reload_keys(self._core, endpoint))
 
     def call(self, endpoint: str, name: str, /, **arguments: Any) -> Any:
         """Perform one of the backend's own calls; `capabilities(endpoint).calls` has their names."""
@@ -307,15 +310,15 @@ class AsyncClient(AsyncMediaCalls, AsyncFileCalls, AsyncModelCalls, AsyncObjectC
 
     async def isolate(self, name: str) -> None:
         """As `Client.isolate`."""
-        await self._run(states.isolate(self._core, name))
+        await self._run(switches.isolate(self._core, name))
 
     async def restore(self, name: str) -> None:
         """As `Client.restore`."""
-        await self._run(states.restore(self._core, name))
+        await self._run(switches.restore(self._core, name))
 
     async def reload_keys(self, endpoint: str) -> None:
         """As `Client.reload_keys`."""
-        await self._run(states.reload_keys(self._core, endpoint))
+        await self._run(switches.reload_keys(self._core, endpoint))
 
     async def call(self, endpoint: str, name: str, /, **arguments: Any) -> Any:
         """As `Client.call`."""

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from ipfs_accel._calls import operations as ops
 from ipfs_accel._calls.streams import AsyncStream, Stream
 from ipfs_accel.errors import InvalidRequestError
 
-from . import operations as ops
-from .worlds import AsyncBase, SyncBase
+from .base import AsyncBase, SyncBase
 
 if TYPE_CHECKING:
     from typing import Unpack

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import attrs
 
-from ipfs_accel._calls.perform import Steps
-from ipfs_accel._calls.side_by_side import Gather
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel._telemetry.pricing import merge_override
-from ipfs_accel.capabilities import Capabilities, Found, Match, Support
+from ipfs_accel._worlds.effects import Steps
+from ipfs_accel._worlds.gather import Gather
+from ipfs_accel.capabilities import Support
 from ipfs_accel.errors import (
     AccelError,
     APIConnectionError,
@@ -25,7 +25,7 @@ from ipfs_accel.errors import (
     UnsupportedOperationError,
 )
 from ipfs_accel.hookspecs import OPERATIONS
-from ipfs_accel.types import Health, ModelInfo
+from ipfs_accel.types import Capabilities, Found, Health, Match, ModelInfo
 
 if TYPE_CHECKING:
     from ipfs_accel._calls.core import Core

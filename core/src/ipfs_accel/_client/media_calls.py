@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ipfs_accel._calls import operations as ops
 from ipfs_accel._calls.streams import AsyncStream, Stream
 
-from . import operations as ops
-from .worlds import AsyncBase, SyncBase
+from .base import AsyncBase, SyncBase
 
 if TYPE_CHECKING:
     from typing import Unpack
 
     from ipfs_accel._convert.media import ImageSource
-    from ipfs_accel._convert.texts import Model
     from ipfs_accel.types import (
         CallOptions,
         ClassifyResponse,
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
         Image,
         ImageOptions,
         ImageResponse,
+        Model,
         ModerateResponse,
         PartialImage,
         Segment,

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ipfs_accel._calls import operations as ops
 from ipfs_accel._calls.streams import AsyncStream, Stream
 from ipfs_accel._convert.models import named
 
-from . import operations as ops
-from .worlds import AsyncBase, SyncBase
+from .base import AsyncBase, SyncBase
 
 if TYPE_CHECKING:
     from typing import Unpack
 
     from ipfs_accel._calls.core import Core
-    from ipfs_accel._calls.perform import Steps
+    from ipfs_accel._worlds.effects import Steps
     from ipfs_accel.types import CallOptions, CreateModelOptions, ModelResult, Progress, RunningModel
 
 __all__ = ["AsyncModelCalls", "ModelCalls"]

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ipfs_accel._calls import operations as ops
 from ipfs_accel._calls import stores
 from ipfs_accel._calls.streams import AsyncStream, Stream
 from ipfs_accel._config.paths import safe_join
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import Timeout
 
-from . import operations as ops
-from .worlds import AsyncBase, SyncBase
+from .base import AsyncBase, SyncBase
 
 if TYPE_CHECKING:
     from typing import Unpack

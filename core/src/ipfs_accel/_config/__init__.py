@@ -1,1 +1,1 @@
-"""Settings: the file, the environment, keys, and what holds for one endpoint."""
+"""Settings: the file, the environment, and stored keys."""

@@ -8,13 +8,12 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import attrs
 
-from ipfs_accel._calls.stores import StoreConfig
 from ipfs_accel._resilience.settings import (
     BatchingConfig,
     BreakerConfig,
@@ -22,11 +21,12 @@ from ipfs_accel._resilience.settings import (
     LimitsConfig,
     RetryConfig,
     RouteConfig,
+    StoreConfig,
     TelemetryConfig,
     as_tuple,
     one_of,
 )
-from ipfs_accel._secret import Secret
+from ipfs_accel._resilience.sources import KeySource, as_secret
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel.errors import ConfigError
 from ipfs_accel.types import Timeout
@@ -37,7 +37,6 @@ from .paths import config_dir
 __all__ = [
     "Config",
     "EndpointConfig",
-    "KeySource",
     "ModelOverride",
     "PluginPolicy",
     "load_config",
@@ -45,13 +44,11 @@ __all__ = [
     "with_code",
 ]
 
-KeySource: TypeAlias = Secret | Callable[[], str]
-
 
 def _as_key(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple([_as_key(each) for each in value])
-    return Secret(value) if isinstance(value, str) and value else value
+    return as_secret(value, "key") if isinstance(value, str) and value else value
 
 
 @attrs.frozen(kw_only=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from ipfs_accel._resilience.sources import as_secret
 from ipfs_accel._secret import Secret
 from ipfs_accel.errors import ConfigError
 
@@ -51,7 +52,8 @@ class KeyFile:
         if entry is None:
             return None
         try:
-            return StoredKey(key=Secret(entry["key"]), origin=entry["origin"])
+            key = as_secret(entry["key"], f"{self.path}: the entry {endpoint!r}")
+            return StoredKey(key=key, origin=entry["origin"])
         except (KeyError, TypeError, AttributeError):
             raise ConfigError(
                 f"{self.path}: the entry {endpoint!r} has no key and origin",

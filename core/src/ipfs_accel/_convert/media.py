@@ -23,11 +23,12 @@ from ipfs_accel.types import (
     Request,
     SpeakRequest,
     TranscribeRequest,
-    Upload,
     UploadRequest,
     VaryImageRequest,
 )
 
+from .files import upload
+from .messages import checked_media
 from .texts import chat_request, check, checked, short
 
 __all__ = [
@@ -59,15 +60,15 @@ def _text(name: str, value: Any) -> str:
 
 def _image(value: Any, field: str) -> Image:
     """Accept an `Image`, a path, bytes, or a URL (with its scheme)."""
-    if isinstance(value, Image):
-        return value
     if isinstance(value, bytes | bytearray | memoryview):
-        return Image(data=bytes(value))
-    if isinstance(value, str) and value.startswith(("https://", "http://", "data:")):
-        return Image(url=value)
-    if isinstance(value, str | Path):
-        return Image.from_path(value)
-    raise InvalidRequestError(f"{field}: expected an Image, a path, bytes or a URL, got {type(value).__name__}")
+        value = Image(data=bytes(value))
+    elif isinstance(value, str) and value.startswith(("https://", "http://", "data:")):
+        value = Image(url=value)
+    elif isinstance(value, str | Path):
+        value = Image.from_path(value)
+    if not isinstance(value, Image):
+        raise InvalidRequestError(f"{field}: expected an Image, a path, bytes or a URL, got {type(value).__name__}")
+    return checked_media(value, field)
 
 
 def generate_image_request(model: str, prompt: Any, options: dict[str, Any]) -> GenerateImageRequest:
@@ -97,10 +98,10 @@ def vary_image_request(model: str, image: Any, options: dict[str, Any]) -> VaryI
 
 def transcribe_request(model: str, audio: Any, options: dict[str, Any]) -> TranscribeRequest:
     """Make the request of `transcribe`, `stream_transcribe` and `translate`."""
-    upload = Upload.of(audio, "audio")
-    if upload.size == 0:
-        raise InvalidRequestError(f"audio: {upload.name} is empty")
-    return TranscribeRequest(model=model, audio=upload, **checked(TranscribeRequest, options))
+    sound = upload(audio, "audio")
+    if sound.size == 0:
+        raise InvalidRequestError(f"audio: {sound.name} is empty")
+    return TranscribeRequest(model=model, audio=sound, **checked(TranscribeRequest, options))
 
 
 def speak_request(model: str, text: Any, options: dict[str, Any]) -> SpeakRequest:
@@ -123,7 +124,7 @@ def moderate_request(model: str, inputs: Any, options: dict[str, Any]) -> Modera
             return tuple([read(part, where) for part in item])
         if not isinstance(item, str | Image):
             raise InvalidRequestError(f"{where}: expected a string, an Image or a tuple of them, got {short(item)}")
-        return item
+        return checked_media(item, where)
 
     return ModerateRequest(model=model, inputs=_inputs(inputs, read), **checked(ModerateRequest, options))
 
@@ -143,10 +144,10 @@ def classify_request(model: str, inputs: Any, options: dict[str, Any]) -> Classi
 def upload_request(_model: str, value: Any, options: dict[str, Any]) -> UploadRequest:
     """Make the request of `upload_file` from (source, name)."""
     source, name = value
-    upload = Upload.of(source, "file", name)
-    if upload.url is not None:
+    file = upload(source, "file", name)
+    if file.url is not None:
         raise InvalidRequestError("file: it is a URL; give a path or bytes")
-    return UploadRequest(file=upload, **checked(UploadRequest, options))
+    return UploadRequest(file=file, **checked(UploadRequest, options))
 
 
 def batch_request(model: str, items: BatchSource, options: dict[str, Any]) -> BatchRequest:

@@ -8,7 +8,9 @@ from typing import Any
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import CreateModelRequest, Request, Upload
 
-from .texts import chat_request, check, checked, strings
+from .files import upload
+from .messages import checked_messages
+from .texts import check, checked, strings
 
 __all__ = ["create_model_request", "model_request", "named"]
 
@@ -41,7 +43,7 @@ def create_model_request(model: str, _value: Any, options: dict[str, Any]) -> Cr
     if "license" in values:
         values["license"] = strings(values["license"], "license")
     if messages is not None:
-        values["messages"] = chat_request("", messages, {}).messages
+        values["messages"] = checked_messages(messages)
     check("parameters", values.get("parameters", {}), (Mapping,))
     if not values.get("base") and not values.get("files"):
         raise InvalidRequestError("create_model: there is nothing to begin with", hint="give base=, files=, or both")
@@ -50,7 +52,7 @@ def create_model_request(model: str, _value: Any, options: dict[str, Any]) -> Cr
 
 def _uploads(value: Any, name: str) -> tuple[Upload, ...]:
     several = value if isinstance(value, Iterable) and not isinstance(value, str | bytes) else (value,)
-    found = tuple([Upload.of(each, f"{name}[{index}]") for index, each in enumerate(several)])
+    found = tuple([upload(each, f"{name}[{index}]") for index, each in enumerate(several)])
     names = [each.name for each in found]
     for each in names:
         if names.count(each) > 1:

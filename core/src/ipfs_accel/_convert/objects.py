@@ -23,6 +23,7 @@ from ipfs_accel.types import (
     Upload,
 )
 
+from .files import upload
 from .texts import check, checked, strings
 
 __all__ = [
@@ -64,10 +65,10 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 def put_object_request(address: str, source: Any, options: dict[str, Any]) -> PutObjectRequest:
     """Make the request of `put_object`."""
     bucket, key = _object(address)
-    upload = _pieces(source)
-    if isinstance(upload, Upload) and upload.url is not None:
+    body = _pieces(source)
+    if isinstance(body, Upload) and body.url is not None:
         raise InvalidRequestError("source: it is a URL; give a path, bytes or pieces of bytes")
-    return PutObjectRequest(bucket=bucket, key=key, source=upload, **_checked(PutObjectRequest, options))
+    return PutObjectRequest(bucket=bucket, key=key, source=body, **_checked(PutObjectRequest, options))
 
 
 def get_object_request(address: str, _value: Any, options: dict[str, Any]) -> GetObjectRequest:
@@ -155,7 +156,7 @@ def _pieces(source: Any) -> Any:
         return _chunks(cast("IO[bytes]", source))
     is_upload = isinstance(source, str | Path | bytes | bytearray | memoryview) or attrs.has(type(source))
     if is_upload or not isinstance(source, Iterable):
-        return Upload.of(cast("Any", source), "source")
+        return upload(source, "source")
     return cast("Iterable[bytes]", source)
 
 

@@ -4,36 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import (
-    Audio,
     ChatRequest,
     CompletionRequest,
     DetokenizeRequest,
-    Document,
     EmbedRequest,
-    Image,
     JsonSchema,
-    Message,
-    Part,
-    Reasoning,
-    Refusal,
+    Messages,
     Request,
     RerankRequest,
-    Text,
     TokenizeRequest,
     Tool,
-    ToolCall,
-    ToolResult,
 )
 
+from .messages import checked_messages
+
 __all__ = [
-    "Messages",
     "chat_request",
     "check",
     "checked",
@@ -47,11 +39,6 @@ __all__ = [
 ]
 
 R = TypeVar("R", bound=Request)
-
-Messages: TypeAlias = str | Message | Mapping[str, Any] | Sequence[str | Message | Mapping[str, Any]]
-
-Model: TypeAlias = str | Sequence[str] | None
-"""`endpoint/model`, an alias or a route; a list is a fallback chain; None means the configured default."""
 
 _NUMBER = (int, float)
 # What each option has to be; the provider checks ranges, since they differ.
@@ -115,7 +102,7 @@ def chat_request(model: str, messages: Messages, options: dict[str, Any]) -> Cha
             raise InvalidRequestError(f"tool_choice: {choice!r} is none of the tools", hint=hint)
     if "response_format" in values:
         values["response_format"] = _response_format(values["response_format"])
-    return ChatRequest(model=model, messages=_messages(messages), **values)
+    return ChatRequest(model=model, messages=checked_messages(messages), **values)
 
 
 def completion_request(model: str, prompt: Any, options: dict[str, Any]) -> CompletionRequest:
@@ -272,97 +259,3 @@ def _response_format(value: Any) -> Any:
         names = ("schema", "name", "description", "strict")
         return JsonSchema(**{name: inner[name] for name in names if inner.get(name) is not None})
     return JsonSchema(schema=value)
-
-
-def _messages(messages: Messages) -> tuple[Message, ...]:
-    if isinstance(messages, str):
-        return (Message.user(messages),)
-    if isinstance(messages, Message):
-        return (messages,)
-    if isinstance(messages, Mapping):
-        return (_message(messages, "messages"),)
-    if not isinstance(messages, Iterable):
-        raise InvalidRequestError(f"messages: expected a string or messages, got {type(messages).__name__}")
-    found = tuple([_message(message, f"messages[{index}]") for index, message in enumerate(messages)])
-    if not found:
-        raise InvalidRequestError("messages: there is none")
-    return found
-
-
-def _message(message: Any, where: str) -> Message:
-    if isinstance(message, Message):
-        return message
-    if isinstance(message, str):
-        return Message.user(message)
-    if not isinstance(message, Mapping):
-        raise InvalidRequestError(f"{where}: expected a Message, a dict or a string, got {type(message).__name__}")
-    try:
-        return _from_dict(message)
-    except InvalidRequestError as error:
-        raise InvalidRequestError(f"{where}.{error.message}", hint=error.hint) from None
-
-
-_MESSAGE_KEYS = {"role", "content", "name", "tool_calls", "tool_call_id", "refusal", "reasoning_content", "reasoning"}
-
-
-def _from_dict(message: Mapping[str, Any]) -> Message:
-    """Read a message in the common wire form (that of OpenAI's chat completions)."""
-    # The SDKs' own messages, written as dicts, have null for what they do not say.
-    unknown = sorted(name for name, value in message.items() if name not in _MESSAGE_KEYS and value is not None)
-    if unknown:
-        raise InvalidRequestError(f"{unknown[0]}: unknown key", hint=did_you_mean(unknown[0], _MESSAGE_KEYS))
-    role, content = message.get("role"), message.get("content")
-    parts = _parts(content)
-    thought = message.get("reasoning_content") or message.get("reasoning")
-    if thought:
-        parts = (Reasoning(text=thought), *parts)
-    if message.get("refusal"):
-        parts = (*parts, Refusal(text=message["refusal"]))
-    if role == "tool":
-        call_id = message.get("tool_call_id")
-        if not isinstance(call_id, str):
-            raise InvalidRequestError("tool_call_id: a tool message has to name the call that it answers")
-        return Message(role="tool", content=(ToolResult(tool_call_id=call_id, content=parts),))
-    for index, call in enumerate(message.get("tool_calls") or ()):
-        parts = (*parts, _tool_call(call, f"tool_calls[{index}]"))
-    return Message(role=role, content=parts, name=message.get("name"))  # type: ignore[arg-type]
-
-
-def _parts(content: Any) -> tuple[Part, ...]:
-    if content is None:
-        return ()
-    if isinstance(content, str):
-        return (Text(text=content),) if content else ()
-    if not isinstance(content, Sequence):
-        raise InvalidRequestError(f"content: expected a string or parts, got {type(content).__name__}")
-    return tuple([_part(part, f"content[{index}]") for index, part in enumerate(content)])
-
-
-def _part(part: Any, where: str) -> Part:
-    if not isinstance(part, Mapping):
-        return Message(role="user", content=(part,)).content[0]
-    kind = part.get("type")
-    value = part.get(str(kind))
-    if kind in {"text", "input_text", "output_text"} and isinstance(part.get("text"), str):
-        return Text(text=part["text"])
-    if kind == "image_url" and isinstance(value, Mapping) and isinstance(value.get("url"), str):
-        return Image(url=value["url"], detail=value.get("detail"))
-    if kind == "input_audio" and isinstance(value, Mapping) and isinstance(value.get("data"), str):
-        return Audio(url=f"data:audio/{value.get('format', 'wav')};base64,{value['data']}")
-    if kind == "file" and isinstance(value, Mapping) and isinstance(value.get("file_data", value.get("file_id")), str):
-        return Document(url=value.get("file_data"), file_id=value.get("file_id"), name=value.get("filename"))
-    if kind == "refusal" and isinstance(value, str):
-        return Refusal(text=value)
-    known = ["text", "image_url", "input_audio", "file", "refusal"]
-    if kind in known:
-        raise InvalidRequestError(f"{where}.{kind}: missing or not of the right form")
-    hint = f"known types: {', '.join(known)}; or use ipfs_accel.Image and its like"
-    raise InvalidRequestError(f"{where}.type: {kind!r} is not a type of message part", hint=hint)
-
-
-def _tool_call(call: Any, where: str) -> ToolCall:
-    function = (call.get("function") or call.get("custom")) if isinstance(call, Mapping) else None
-    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
-        raise InvalidRequestError(f"{where}.function.name: missing")
-    arguments = function.get("arguments") or function.get("input") or ""
-    return ToolCall(id=str(call.get("id", "")), name=function["name"], arguments=arguments)

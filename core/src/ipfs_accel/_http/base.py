@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 
-from ipfs_accel._plugins.local import is_here
+from ipfs_accel._url import is_here
 from ipfs_accel.errors import ConfigError, InvalidRequestError
 
 _library = os.environ.get("IPFS_ACCEL_HTTP") or "httpx"
@@ -40,6 +40,7 @@ __all__ = [
     "TransportOptions",
     "build_request",
     "connect",
+    "find_os_error",
     "http",
     "make_ssl_context",
     "parse_proxy",
@@ -48,6 +49,7 @@ __all__ = [
 
 PIECE = 64 * 1024
 _MAX_CACHED_URLS = 256
+_MAX_WRAPPINGS = 10
 _MAX_LABEL = 63
 _CA_HINT = "set `verify` to the file or directory of the certificate authority that signed the server's certificate"
 
@@ -377,3 +379,15 @@ class _AsyncPieces:
             raise StopAsyncIteration
         self._length = self._body.count(piece, self._length)
         return piece  # type: ignore[no-any-return]
+
+
+def find_os_error(error: BaseException | None) -> OSError | None:
+    """Return what the operating system said, from under the library's wrappings."""
+    for _ in range(_MAX_WRAPPINGS):
+        if isinstance(error, OSError) and (error.errno is not None or isinstance(error, ssl.SSLError)):
+            return error
+        if isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]  # one for each address of the host; the first is the preferred one
+        elif error is not None:
+            error = error.__cause__ or error.__context__
+    return None

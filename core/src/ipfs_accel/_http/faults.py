@@ -19,12 +19,12 @@ from ipfs_accel.errors import (
     PoolTimeoutError,
 )
 
-from .base import http
+from .base import find_os_error, http
 
 if TYPE_CHECKING:
     from .lines import LineState
 
-__all__ = ["find_os_error", "pool_timeout", "too_long", "translate", "unasked"]
+__all__ = ["pool_timeout", "too_long", "translate", "unasked"]
 
 _CA_HINT = (
     "set ca_file to the PEM file of the authority that signed the server's certificate; "
@@ -36,21 +36,8 @@ _CERTIFICATE_HINTS = {
     62: "the host in base_url has to be one that the certificate names",
     64: "the host in base_url has to be one that the certificate names",
 }
-_MAX_WRAPPINGS = 10
 _LONG_HEAD = 100_000
 _TLS_HINT = "check that the URL's scheme and port are right: this may be a server that speaks plain http"
-
-
-def find_os_error(error: BaseException | None) -> OSError | None:
-    """Return what the operating system said, from under the library's wrappings."""
-    for _ in range(_MAX_WRAPPINGS):
-        if isinstance(error, OSError) and (error.errno is not None or isinstance(error, ssl.SSLError)):
-            return error
-        if isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]  # one for each address of the host; the first is the preferred one
-        elif error is not None:
-            error = error.__cause__ or error.__context__
-    return None
 
 
 def translate(error: BaseException, line: LineState) -> AccelError | None:

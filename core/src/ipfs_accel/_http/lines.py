@@ -16,8 +16,7 @@ from typing import Any
 
 import anyio
 
-from .base import Target, Timeouts, http
-from .faults import find_os_error
+from .base import Target, Timeouts, find_os_error, http
 from .names import connect_to_any
 
 __all__ = ["AsyncLine", "LineState", "SyncLine"]

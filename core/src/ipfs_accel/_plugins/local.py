@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import attrs
 
-from ipfs_accel.errors import AccelError, APIConnectionError, ModelNotFoundError
-
 if TYPE_CHECKING:
-    from ipfs_accel._config.endpoints import Target
     from ipfs_accel.hookspecs import LocalServer
 
-__all__ = ["LocalState", "advice", "is_here", "look", "way_out"]
+__all__ = ["LocalState", "advice", "look"]
 
 CONNECT_SECONDS = 0.5
-_LOOPBACK = re.compile(r"127(\.\d{1,3}){3}", re.ASCII)
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -34,12 +29,6 @@ class LocalState:
     listens: bool
     program: str | None
     advice: str | None
-
-
-def is_here(url: str) -> bool:
-    """Whether a URL leads to this machine."""
-    host = urlsplit(url).hostname or ""
-    return host in {"localhost", "::1"} or host.endswith(".localhost") or _LOOPBACK.fullmatch(host) is not None
 
 
 def look(local: LocalServer, url: str) -> LocalState:
@@ -61,14 +50,3 @@ def advice(local: LocalServer, *, is_installed: bool | None = None) -> str:
     start, install = f"start it: {local.start}", f"install it from {local.install}" if local.install else ""
     ways = [way for way, applies in ((start, is_installed is not False), (install, not is_installed)) if applies]
     return ", or ".join([way for way in (*ways, local.otherwise) if way])
-
-
-def way_out(error: AccelError, operation: str, target: Target) -> str | None:
-    """Say what to do about an error that is about what there is on a server, or about a server that is not there."""
-    endpoint = target.endpoint
-    if isinstance(error, ModelNotFoundError):
-        gets = "pull_model" in target.backend.operations and operation not in {"pull_model", "push_model"}
-        return f"get it with: ipfs-accel pull {endpoint.name}/{error.model}" if gets and error.model else None
-    local = target.backend.info.local
-    is_absent = isinstance(error, APIConnectionError) and error.phase == "connect"
-    return advice(local) if is_absent and local is not None and is_here(endpoint.base_url) else None

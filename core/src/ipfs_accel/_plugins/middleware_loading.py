@@ -15,8 +15,9 @@ from ipfs_accel._config.config import PluginPolicy, structure
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel.errors import AccelError, ConfigError, PluginError
 from ipfs_accel.hookspecs import PROJECT
+from ipfs_accel.hookspecs import _middleware as middleware_hooks
+from ipfs_accel.hookspecs import _objects as object_hooks
 
-from . import middleware_hooks, object_hooks
 from .adapters import IncompatibleError, adapt
 from .distributions import Installed, installed
 from .records import PluginRecord, State

@@ -16,12 +16,14 @@ import pluggy
 
 from ipfs_accel import hookspecs
 from ipfs_accel._config.config import PluginPolicy
+from ipfs_accel._invalid import InvalidValueError
 from ipfs_accel._suggest import did_you_mean
-from ipfs_accel.errors import AccelError, PluginError
+from ipfs_accel.errors import AccelError, InvalidRequestError, PluginError
 from ipfs_accel.hookspecs import OPERATIONS, PROJECT, BackendInfo
+from ipfs_accel.hookspecs import _middleware as middleware_hooks
+from ipfs_accel.hookspecs import _objects as object_hooks
 from ipfs_accel.types import CallRecord
 
-from . import middleware_hooks, object_hooks
 from .adapters import IncompatibleError, adapt
 from .distributions import Installed, installed
 from .middleware_loading import Loading, Middleware, load_all, needed, records_of
@@ -79,14 +81,20 @@ class Backend:
         except AccelError:
             raise
         except Exception as error:
-            raise PluginError(
-                f"the backend {self.name!r} failed while planning {operation!r}: {type(error).__name__}: {error}",
-                backend=self.name,
-                hint="this is a defect of the plugin; please report it to its authors",
-            ) from error
+            raise self.failure(f"while planning {operation!r}", error) from error
         if plan is None:
             raise PluginError(f"the backend {self.name!r} returned no plan for {operation!r}", backend=self.name)
         return plan
+
+    def failure(self, when: str, error: Exception) -> AccelError:
+        """Say whose fault an error of the plugin is: the caller's, if no value could be made of what was given."""
+        if isinstance(error, InvalidValueError):
+            return InvalidRequestError(str(error), hint=error.hint, backend=self.name)
+        return PluginError(
+            f"the backend {self.name!r} failed {when}: {type(error).__name__}: {error}",
+            backend=self.name,
+            hint="this is a defect of the plugin; please report it to its authors",
+        )
 
 
 @attrs.define(eq=False)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import attrs
 
 from ipfs_accel.errors import QueueFullError
-from ipfs_accel.wire.hints import rate_limits
+from ipfs_accel.hints import rate_limits
 
 from .buckets import Bucket
 from .settings import LimitsConfig

@@ -9,7 +9,6 @@ from typing import Literal, TypeAlias
 
 import attrs
 
-from ipfs_accel._secret import Secret
 from ipfs_accel.errors import (
     AccelError,
     APIError,
@@ -18,6 +17,8 @@ from ipfs_accel.errors import (
     QuotaExceededError,
     RateLimitError,
 )
+
+from .sources import KeySource, reveal
 
 __all__ = ["KeyPolicy", "KeyPool", "KeyState", "PooledKey", "is_keys_fault"]
 
@@ -56,7 +57,7 @@ class KeyState:
 class PooledKey:
     """One key of a pool."""
 
-    source: Secret | Callable[[], str] = attrs.field(repr=False)
+    source: KeySource = attrs.field(repr=False)
     id: str = ""
     ready_at: float = 0.0
     is_out: bool = False
@@ -69,14 +70,13 @@ class PooledKey:
 
     def reveal(self) -> str:
         """Return the key itself."""
-        secret = self.source if isinstance(self.source, Secret) else Secret(self.source())
-        return secret.reveal()
+        return reveal(self.source)
 
 
 class KeyPool:
     """The keys of one endpoint; may be shared by threads."""
 
-    def __init__(self, keys: Sequence[Secret | Callable[[], str]], policy: KeyPolicy, now: Callable[[], float]) -> None:
+    def __init__(self, keys: Sequence[KeySource], policy: KeyPolicy, now: Callable[[], float]) -> None:
         self._keys = [PooledKey(key, f"key-{number}") for number, key in enumerate(keys, 1)]
         self._policy = policy
         self._now = now

@@ -20,6 +20,7 @@ __all__ = [
     "RetryConfig",
     "RouteConfig",
     "SemanticConfig",
+    "StoreConfig",
     "TelemetryConfig",
     "as_tuple",
     "one_of",
@@ -43,6 +44,8 @@ FailureClass: TypeAlias = Literal[
 """Why a target failed, as far as another one may do better."""
 
 RoutePolicy: TypeAlias = Literal["ordered", "round_robin", "least_busy", "random"]
+StorePolicy: TypeAlias = Literal["ordered", "round_robin", "least_busy"]
+StoreWrites: TypeAlias = Literal["any", "first", "all"]
 
 USUAL_FALLBACKS: tuple[FailureClass, ...] = get_args(FailureClass)[:-3]
 MAX_HOPS = 5
@@ -227,11 +230,17 @@ class TelemetryConfig:
     otel: bool = False
 
 
-def _check_targets(_instance: Any, attribute: Any, value: Any) -> None:
-    if isinstance(value, str) or not value:
-        raise ConfigError(f"{attribute.name}: expected a list of endpoint/model names, got {value!r}")
-    if len(set(value)) < len(value):
-        raise ConfigError(f"{attribute.name}: a target is named twice")
+def _several(what: str) -> Callable[[Any, Any, Any], None]:
+    """Return a validator for at least one name, none of them twice."""
+
+    def check(_instance: Any, attribute: Any, value: Any) -> None:
+        if isinstance(value, str) or not value:
+            raise ConfigError(f"{attribute.name}: expected a list of {what}, got {value!r}")
+        twice = [name for index, name in enumerate(value) if name in value[:index]]
+        if twice:
+            raise ConfigError(f"{attribute.name}: {twice[0]!r} is named twice")
+
+    return check
 
 
 @attrs.frozen(kw_only=True)
@@ -247,9 +256,28 @@ class RouteConfig:
         max_hops: Most targets that are tried after the first.
     """
 
-    targets: tuple[str, ...] = attrs.field(converter=as_tuple, validator=_check_targets)
+    targets: tuple[str, ...] = attrs.field(converter=as_tuple, validator=_several("endpoint/model names"))
     policy: RoutePolicy = attrs.field(default="ordered", validator=one_of(*get_args(RoutePolicy)))  # pyright: ignore[reportAssignmentType]
     fallback_on: tuple[FailureClass, ...] | None = attrs.field(
         default=None, converter=as_tuple, validator=attrs.validators.optional(one_of(*get_args(FailureClass)))
     )
     max_hops: int = attrs.field(default=MAX_HOPS, validator=_number(0, 100, whole=True))
+
+
+@attrs.frozen(kw_only=True)
+class StoreConfig:
+    """Endpoints that hold the same objects, used like one: `store/bucket/key`.
+
+    Attributes:
+        endpoints: Their names.
+        policy: Which comes first: ordered (as listed), round_robin, or least_busy (fewest calls under way; among
+            these, the one that has been faster). The others are tried after it if it fails.
+        writes: Where objects are written: any (the endpoints are ways to one store), first (the others copy from the
+            first by themselves), or all (each gets its own copy; what fails at one fails, and says where it was done).
+        seek_missing: Whether what one endpoint does not have is looked for at the others.
+    """
+
+    endpoints: tuple[str, ...] = attrs.field(converter=as_tuple, validator=_several("names of endpoints"))
+    policy: StorePolicy = attrs.field(default="ordered", validator=one_of(*get_args(StorePolicy)))  # pyright: ignore[reportAssignmentType]
+    writes: StoreWrites = attrs.field(default="any", validator=one_of(*get_args(StoreWrites)))  # pyright: ignore[reportAssignmentType]
+    seek_missing: bool = False

@@ -6,7 +6,6 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ipfs_accel._calls.call import Call
     from ipfs_accel.errors import AccelError
     from ipfs_accel.types import CallInfo, Tried
 
@@ -33,17 +32,17 @@ def _is_heard(level: int) -> bool:
     return _stdlib.isEnabledFor(level) and bool(logging.getLogger().handlers or len(_stdlib.handlers) > 1)
 
 
-def finished(call: Call, info: CallInfo, answer: object) -> None:
+def finished(operation: str, info: CallInfo, answer: object) -> None:
     """Log a call that succeeded."""
     if not _is_heard(logging.INFO):
         return
     usage = getattr(answer, "usage", None)
     _logger().info(
         "call_finished",
-        operation=call.operation,
+        operation=operation,
         endpoint=info.endpoint,
         backend=info.backend,
-        model=call.model,
+        model=info.model,
         request_id=info.request_id,
         key=info.key,
         attempts=info.attempts,
@@ -57,16 +56,16 @@ def finished(call: Call, info: CallInfo, answer: object) -> None:
     )
 
 
-def failed(call: Call, error: AccelError) -> None:
+def failed(operation: str, model: str, error: AccelError) -> None:
     """Log a call that failed; the provider's words stay out, since they may repeat what was sent."""
     if not _is_heard(logging.WARNING):
         return
     _logger().warning(
         "call_failed",
-        operation=call.operation,
+        operation=operation,
         endpoint=error.endpoint,
         backend=error.backend,
-        model=call.model,
+        model=model,
         error=type(error).__name__,
         status=getattr(error, "status", None),
         code=getattr(error, "code", None),
@@ -75,13 +74,13 @@ def failed(call: Call, error: AccelError) -> None:
     )
 
 
-def retrying(call: Call, tried: Tried) -> None:
+def retrying(operation: str, tried: Tried) -> None:
     """Log an attempt that failed and is followed by another one."""
     if not _is_heard(logging.INFO):
         return
     import attrs  # noqa: PLC0415 - as structlog
 
-    _logger().info("attempt_failed", operation=call.operation, **attrs.asdict(tried))
+    _logger().info("attempt_failed", operation=operation, **attrs.asdict(tried))
 
 
 def trouble(sentence: str) -> None:

@@ -11,7 +11,7 @@ from ipfs_accel.types import ModelInfo, Usage
 
 if TYPE_CHECKING:
     from ipfs_accel._config.config import ModelOverride
-    from ipfs_accel._config.endpoints import Target
+    from ipfs_accel._endpoints.target import Target
 
 __all__ = ["cost_of", "merge_override"]
 

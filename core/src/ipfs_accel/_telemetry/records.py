@@ -10,7 +10,7 @@ from ipfs_accel.types import CallInfo, CallRecord
 from . import log
 
 if TYPE_CHECKING:
-    from ipfs_accel._config.endpoints import Target
+    from ipfs_accel._endpoints.target import Target
     from ipfs_accel.errors import AccelError
 
 __all__ = ["Listener", "record_of", "tell"]

@@ -1,22 +1,20 @@
-"""What a client knows of its endpoints from the calls so far, and the switches beside it."""
+"""What a client knows of its endpoints from the calls so far."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 import attrs
 
-from ipfs_accel._calls.perform import Steps
-
 if TYPE_CHECKING:
-    from ipfs_accel._calls.core import Core
-    from ipfs_accel._config.endpoints import Target
+    from ipfs_accel._endpoints.target import Target
     from ipfs_accel._resilience.gate import QueueState
     from ipfs_accel._resilience.keypool import KeyState
 
     from .usage import UsageTotal
 
-__all__ = ["BreakerState", "EndpointState", "isolate", "reload_keys", "restore", "states"]
+__all__ = ["BreakerState", "EndpointState", "states"]
 
 
 @attrs.frozen(kw_only=True)
@@ -61,12 +59,11 @@ class EndpointState:
     usage: tuple[UsageTotal, ...]
 
 
-def states(core: Core) -> dict[str, EndpointState]:
-    """Return what is known of the endpoints that were used."""
-    totals = core.ledger.totals()
+def states(targets: Mapping[str, Target], totals: tuple[UsageTotal, ...]) -> dict[str, EndpointState]:
+    """Return what is known of the endpoints that were used, in the order of their names."""
     return {
         name: _state(target, tuple([total for total in totals if total.endpoint == name]))
-        for name, target in sorted(core.targets().items())
+        for name, target in sorted(targets.items())
     }
 
 
@@ -92,33 +89,3 @@ def _state(target: Target, usage: tuple[UsageTotal, ...]) -> EndpointState:
         retry_tokens=guard.budget.tokens,
         usage=usage,
     )
-
-
-def isolate(core: Core, name: str) -> Steps[None]:
-    """Let no call through to an endpoint, or to one model of it, until `restore`."""
-    endpoint, model = core.split(name)
-    guard = (yield from core.target(endpoint)).guard
-    if not model:
-        guard.is_isolated = True
-        return
-    breaker = guard.breaker(model)
-    if breaker is not None:
-        breaker.isolate()
-
-
-def restore(core: Core, name: str) -> Steps[None]:
-    """Let calls through again, whatever was known against it."""
-    endpoint, model = core.split(name)
-    guard = (yield from core.target(endpoint)).guard
-    if not model:
-        guard.is_isolated = False
-    for each, breaker in guard.breakers().items():
-        if model in {"", each}:
-            breaker.restore()
-
-
-def reload_keys(core: Core, endpoint: str) -> Steps[None]:
-    """Take in again the keys of an endpoint that were refused or are at their limit."""
-    guard = (yield from core.target(endpoint)).guard
-    if guard.pool is not None:
-        guard.pool.reload()

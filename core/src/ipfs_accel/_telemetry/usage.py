@@ -12,9 +12,9 @@ from typing import Any
 
 import attrs
 
+from ipfs_accel import strict_json
 from ipfs_accel._fork import renewed_after_fork
 from ipfs_accel.errors import ConfigError
-from ipfs_accel.wire import strict_json
 
 __all__ = ["Ledger", "UsageTotal", "read_log", "totals"]
 

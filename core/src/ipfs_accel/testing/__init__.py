@@ -7,17 +7,44 @@
 - `RawServer`, `serve`, `FAULTS`: a server that can break every rule of HTTP, and the catalogue of how.
 
 Needs pytest. With ipfs-accel installed, pytest also knows `--contract-report FILE`, which writes what was proven, as
-JSON or, if the file's name ends in `.md`, as a table.
+JSON or, if the file's name ends in `.md`, as a table. As pytest imports this package for that in every project of the
+environment, its names are loaded when they are first used.
 """
 
-from .contract import BackendContract
-from .echo import Echo
-from .faults import FAULTS, Fault
-from .openai_dialect import openai_exchanges
-from .purity import ImpurityError, no_io
-from .raw_server import Connection, RawServer, serve
-from .replies import Reply, data_reply, json_reply, ndjson_reply, sse_reply
-from .trials import Exchange, Outcome, Subject
+from typing import TYPE_CHECKING
+
+from ipfs_accel._lazy import lazy
+
+if TYPE_CHECKING:
+    from .contract import BackendContract as BackendContract
+    from .echo import Echo as Echo
+    from .faults import FAULTS as FAULTS
+    from .faults import Fault as Fault
+    from .openai_dialect import openai_exchanges as openai_exchanges
+    from .purity import ImpurityError as ImpurityError
+    from .purity import no_io as no_io
+    from .raw_server import Connection as Connection
+    from .raw_server import RawServer as RawServer
+    from .raw_server import serve as serve
+    from .replies import Reply as Reply
+    from .replies import data_reply as data_reply
+    from .replies import json_reply as json_reply
+    from .replies import ndjson_reply as ndjson_reply
+    from .replies import sse_reply as sse_reply
+    from .trials import Exchange as Exchange
+    from .trials import Outcome as Outcome
+    from .trials import Subject as Subject
+
+_HOMES: dict[str, tuple[str, ...]] = {
+    ".contract": ("BackendContract",),
+    ".echo": ("Echo",),
+    ".faults": ("FAULTS", "Fault"),
+    ".openai_dialect": ("openai_exchanges",),
+    ".purity": ("ImpurityError", "no_io"),
+    ".raw_server": ("Connection", "RawServer", "serve"),
+    ".replies": ("Reply", "data_reply", "json_reply", "ndjson_reply", "sse_reply"),
+    ".trials": ("Exchange", "Outcome", "Subject"),
+}
 
 __all__ = [
     "FAULTS",
@@ -39,3 +66,10 @@ __all__ = [
     "serve",
     "sse_reply",
 ]
+
+
+__getattr__ = lazy(__name__, _HOMES)
+
+
+def __dir__() -> list[str]:
+    return __all__

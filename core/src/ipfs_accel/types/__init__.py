@@ -1,7 +1,8 @@
 """Requests, answers, messages and stream events: frozen values, the same in every world."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ipfs_accel._lazy import lazy
 
 from ._answers import (
     Answer,
@@ -62,6 +63,8 @@ from ._requests import (
     EmbedRequest,
     ImageOptions,
     JsonSchema,
+    Messages,
+    Model,
     PredictOptions,
     Request,
     RerankRequest,
@@ -76,6 +79,9 @@ from ._requests import (
 from ._usage import Usage
 
 if TYPE_CHECKING:
+    from ._abilities import Capabilities as Capabilities
+    from ._abilities import Found as Found
+    from ._abilities import Match as Match
     from ._files import FileInfo as FileInfo
     from ._files import Transfer as Transfer
     from ._files import Upload as Upload
@@ -142,6 +148,7 @@ if TYPE_CHECKING:
 
 # Loaded when they are first used: chats need none of them.
 _HOMES: dict[str, tuple[str, ...]] = {
+    "._abilities": ("Capabilities", "Found", "Match"),
     "._files": ("FileInfo", "Transfer", "Upload", "UploadRequest", "UploadSource"),
     "._jobs": ("BatchStatus", "Batch", "BatchItem", "BatchRequest", "BatchResult", "BatchSummary"),
     "._local": ("CreateModelOptions", "CreateModelRequest", "ModelResult", "RunningModel"),
@@ -190,7 +197,6 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "._predict": ("PredictRequest", "PredictResponse", "as_inputs"),
     "._tensors": ("nested", "Tensor", "TensorSource", "Values"),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Answer",
@@ -207,6 +213,7 @@ __all__ = [
     "CallInfo",
     "CallOptions",
     "CallRecord",
+    "Capabilities",
     "ChatOptions",
     "ChatRequest",
     "ChatResponse",
@@ -235,6 +242,7 @@ __all__ = [
     "EmbedResponse",
     "FileInfo",
     "FinishEvent",
+    "Found",
     "GenerateImageRequest",
     "GeneratedImage",
     "GetObjectRequest",
@@ -245,7 +253,10 @@ __all__ = [
     "JsonSchema",
     "Label",
     "ListObjectsRequest",
+    "Match",
     "Message",
+    "Messages",
+    "Model",
     "ModelInfo",
     "ModelResult",
     "ModerateRequest",
@@ -323,13 +334,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(home, __name__), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

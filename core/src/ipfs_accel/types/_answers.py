@@ -119,7 +119,7 @@ class CallInfo:
         """What the server says of its limits, by their names, such as requests and tokens."""
         if self.headers is None:
             return {}
-        from ipfs_accel.wire.hints import rate_limits  # noqa: PLC0415 - few callers ask
+        from ipfs_accel.hints import rate_limits  # noqa: PLC0415 - few callers ask
 
         return {
             name: RateLimit(limit=limit, remaining=left, reset=reset)

@@ -8,7 +8,7 @@ from typing import Any, Self, TypeAlias
 
 import attrs
 
-from ipfs_accel.errors import InvalidRequestError
+from ipfs_accel._invalid import InvalidValueError
 
 from ._answers import Answer
 from ._messages import Audio, Document, Image, sniff_media_type
@@ -87,7 +87,7 @@ class Upload:
                 return cls._of_data(source.data, source.media_type, name or getattr(source, "name", None))
             if source.url is not None:
                 return cls(name=name or PurePath(source.url).name, media_type=source.media_type, url=source.url)
-        raise InvalidRequestError(f"{field}: expected a path, bytes or a media part, got {type(source).__name__}")
+        raise InvalidValueError(f"{field}: expected a path, bytes or a media part, got {type(source).__name__}")
 
     @classmethod
     def _of_path(cls, path: Path, field: str, name: str | None) -> Self:
@@ -96,7 +96,7 @@ class Upload:
             with path.open("rb") as file:
                 head = file.read(_HEAD_BYTES)
         except OSError as error:
-            raise InvalidRequestError(f"{field}: cannot read {path}: {error.strerror}") from None
+            raise InvalidValueError(f"{field}: cannot read {path}: {error.strerror}") from None
         media_type = _SUFFIXES.get(path.suffix.lower()) or sniff_media_type(head)
         return cls(name=name or path.name, media_type=media_type, size=size, path=path)
 
@@ -111,7 +111,7 @@ class Upload:
         if self.data is not None:
             return self.data
         if self.path is None:
-            raise InvalidRequestError(f"{self.name}: it is given as a URL, and this backend needs the bytes")
+            raise InvalidValueError(f"{self.name}: it is given as a URL, and this backend needs the bytes")
         return self.path.read_bytes()
 
 

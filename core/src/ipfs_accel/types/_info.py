@@ -1,4 +1,4 @@
-"""What is known of models and of the state of endpoints."""
+"""What is known of models, and of the state of endpoints."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ._answers import Answer
 
 if TYPE_CHECKING:
     from ipfs_accel.capabilities import Support
+
 
 HealthStatus: TypeAlias = Literal["ok", "loading", "unhealthy", "unreachable", "misconfigured"]
 

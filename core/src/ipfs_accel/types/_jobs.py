@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import attrs
 
 from ._answers import Answer
 from ._requests import ChatRequest, CompletionRequest, EmbedRequest, Request
-
-if TYPE_CHECKING:
-    from ipfs_accel.errors import AccelError
 
 BatchStatus: TypeAlias = Literal[
     "validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"
@@ -88,12 +85,12 @@ class BatchResult:
     Attributes:
         id: The caller's.
         response: The answer, if it succeeded: what the same call outside of a batch would have given.
-        error: Why not, if it did not.
+        error: Why not, if it did not: the `AccelError` that the same call would have raised.
     """
 
     id: str
     response: Answer | None = None
-    error: AccelError | None = None
+    error: Exception | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -10,11 +10,9 @@ import attrs
 from ._answers import Answer
 from ._files import Upload
 from ._messages import Message
-from ._requests import CallOptions, Request
+from ._requests import CallOptions, Messages, Request
 
 if TYPE_CHECKING:
-    from ipfs_accel._convert.texts import Messages
-
     from ._files import UploadSource
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import attrs
 
-from ipfs_accel.errors import InvalidRequestError
+from ipfs_accel._invalid import InvalidValueError
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 ROLES: tuple[Role, ...] = ("system", "developer", "user", "assistant", "tool")
@@ -114,19 +114,12 @@ class _Media:
     family: ClassVar[tuple[str, ...]] = ()
 
     def __attrs_post_init__(self) -> None:
-        if [self.data, self.url, self.file_id].count(None) != 2:  # noqa: PLR2004 - all but one
-            raise InvalidRequestError(f"{self.kind}: give exactly one of data=, url= and file_id=")
-        if self.url is not None and self.url.startswith("data:"):
-            media_type, data = _parse_data_url(self.url, self.kind)
-            self._set(data=data, url=None, media_type=self.media_type or media_type)
-        if self.data is not None and self.media_type is None:
+        # What does not fit together stays as it is: the call that it is given to refuses it, and says where it stands.
+        found = _parse_data_url(self.url) if isinstance(self.url, str) and self.data is None else None
+        if found is not None:
+            self._set(data=found[1], url=None, media_type=self.media_type or found[0])
+        if isinstance(self.data, bytes | bytearray) and self.media_type is None:
             self._set(media_type=sniff_media_type(self.data))
-        if self.data is not None and (self.media_type is None or not self.media_type.startswith(self.family)):
-            found, wanted = self.media_type or "of an unknown type", " or ".join(self.family)
-            raise InvalidRequestError(
-                f"{self.kind}: the data is {found}, expected {wanted}",
-                hint="pass media_type= if the type cannot be told from the first bytes",
-            )
 
     def _set(self, **values: object) -> None:
         for name, value in values.items():
@@ -138,7 +131,7 @@ class _Media:
         try:
             return cls(data=Path(path).read_bytes(), **fields)
         except OSError as error:
-            raise InvalidRequestError(f"{cls.kind}: cannot read {path}: {error.strerror}") from None
+            raise InvalidValueError(f"{cls.kind}: cannot read {path}: {error.strerror}") from None
 
     def base64(self) -> str:
         """Return the data as base64 text; only for media that carries data."""
@@ -149,14 +142,15 @@ class _Media:
         return self.url if self.url is not None else f"data:{self.media_type};base64,{self.base64()}"
 
 
-def _parse_data_url(url: str, kind: str) -> tuple[str | None, bytes]:
+def _parse_data_url(url: str) -> tuple[str | None, bytes] | None:
+    """Return the media type and the bytes of a `data:` URL; None if it is none, or not valid base64."""
     head, comma, payload = url.partition(",")
-    if not comma or not head.endswith(";base64"):
-        raise InvalidRequestError(f"{kind}: a data: URL has to be base64 encoded")
+    if not comma or not head.startswith("data:") or not head.endswith(";base64"):
+        return None
     try:
         return head[5:-7] or None, base64.b64decode(payload, validate=True)
     except ValueError:
-        raise InvalidRequestError(f"{kind}: the data: URL does not hold valid base64") from None
+        return None
 
 
 @attrs.frozen(kw_only=True)
@@ -216,18 +210,14 @@ class Document(_Media):
 
 
 def _as_parts(content: Any) -> tuple[Any, ...]:
-    """Turn a string, a part or a sequence of both into a tuple of parts."""
+    """Turn a string, a part or a sequence of both into a tuple; whether they are parts is checked by the call."""
     if isinstance(content, str):
         return (Text(text=content),) if content else ()
     if isinstance(content, PARTS):
         return (content,)
-    if isinstance(content, Mapping) or not isinstance(content, Iterable):
-        raise InvalidRequestError(f"content: expected a string or message parts, got {type(content).__name__}")
-    parts = tuple(Text(text=item) if isinstance(item, str) else item for item in content)
-    for index, part in enumerate(parts):
-        if not isinstance(part, PARTS):
-            raise InvalidRequestError(f"content[{index}]: expected a message part, got {type(part).__name__}")
-    return parts
+    if isinstance(content, Mapping | bytes) or not isinstance(content, Iterable):
+        return (content,)
+    return tuple([Text(text=item) if isinstance(item, str) else item for item in content])
 
 
 @attrs.frozen(kw_only=True)
@@ -262,11 +252,6 @@ Part: TypeAlias = Text | Image | Audio | Document | ToolCall | ToolResult | Reas
 PARTS = (Text, Image, Audio, Document, ToolCall, ToolResult, Reasoning, Refusal, Opaque)
 
 
-def _check_role(_message: object, _attribute: object, value: str) -> None:
-    if value not in ROLES:
-        raise InvalidRequestError(f"role: {value!r} is not one of {', '.join(ROLES)}")
-
-
 @attrs.frozen(kw_only=True)
 class Message:
     """One turn of a conversation.
@@ -277,7 +262,7 @@ class Message:
         name: Name of the speaker, where the provider knows such a field.
     """
 
-    role: Role = attrs.field(validator=_check_role)
+    role: Role
     content: tuple[Part, ...] = attrs.field(converter=_as_parts)
     name: str | None = None
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from ipfs_accel.errors import InvalidRequestError
+from ipfs_accel._invalid import InvalidValueError
 
 from ._answers import Answer
 from ._requests import Request
@@ -73,22 +73,22 @@ def as_inputs(inputs: Any) -> tuple[Tensor | Values, ...]:
     """Return a model's inputs from what `Client.predict` takes: a mapping of names, named tensors, or the only one.
 
     Raises:
-        InvalidRequestError: There is none, or names are missing or there twice.
+        InvalidValueError: There is none, or names are missing or there twice.
     """
     if isinstance(inputs, Mapping):
         for name in inputs:
             if not isinstance(name, str) or not name:
-                raise InvalidRequestError(f"inputs: {name!r} is no name of an input")
+                raise InvalidValueError(f"inputs: {name!r} is no name of an input")
         found = [tensor_or_values(value, name) for name, value in inputs.items()]
     elif isinstance(inputs, list | tuple) and inputs and all(isinstance(each, Tensor | Values) for each in inputs):
         found = list(inputs)
     else:
         found = [tensor_or_values(inputs)]
     if not found:
-        raise InvalidRequestError("inputs: there is none")
+        raise InvalidValueError("inputs: there is none")
     names = [tensor.name for tensor in found]
     if len(found) > 1 and "" in names:
-        raise InvalidRequestError("inputs: there are several, and one has no name", hint="give a dict of names")
+        raise InvalidValueError("inputs: there are several, and one has no name", hint="give a dict of names")
     if len(set(names)) < len(names):
-        raise InvalidRequestError(f"inputs: {max(names, key=names.count)!r} is there twice")
+        raise InvalidValueError(f"inputs: {max(names, key=names.count)!r} is there twice")
     return tuple(found)

@@ -11,6 +11,12 @@ from ipfs_accel._secret import Secret
 
 from ._messages import Message
 
+Messages: TypeAlias = str | Message | Mapping[str, Any] | Sequence[str | Message | Mapping[str, Any]]
+"""What a caller may write for the messages of a chat; dicts have the form of OpenAI's chat completions."""
+
+Model: TypeAlias = str | Sequence[str] | None
+"""`endpoint/model`, an alias or a route; a list is a fallback chain; None means the configured default."""
+
 TokenInput: TypeAlias = str | Sequence[int]
 OnUnsupported: TypeAlias = Literal["raise", "warn"]
 

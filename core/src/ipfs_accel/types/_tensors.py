@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import attrs
 
-from ipfs_accel.errors import InvalidRequestError
+from ipfs_accel._invalid import InvalidValueError
 
 if TYPE_CHECKING:
     from typing import TypeVar
@@ -58,7 +58,7 @@ def _dimensions(shape: Sequence[int]) -> tuple[int, ...]:
     try:
         return tuple(map(index, shape))
     except TypeError:
-        raise InvalidRequestError(f"shape: expected whole numbers, got {shape!r}") from None
+        raise InvalidValueError(f"shape: expected whole numbers, got {shape!r}") from None
 
 
 @attrs.frozen(kw_only=True)
@@ -132,7 +132,7 @@ class Tensor:
             order, code = view.format[:-1], view.format[-1]
             datatype = _OF_FORMAT.get((_KINDS.get(code, ""), view.itemsize))
             if datatype is None or order not in {"", "@", "=", "<", ">", "!"}:
-                raise InvalidRequestError(
+                raise InvalidValueError(
                     f"{name or 'tensor'}: a buffer of the format {view.format!r} has no datatype here",
                     hint=f"name one of {', '.join(DATATYPES)}",
                 )
@@ -152,7 +152,7 @@ class Tensor:
             return values.typed("BYTES")  # type: ignore[return-value]
         datatype = _OF_NUMPY.get(array.dtype.name)
         if datatype is None:
-            raise InvalidRequestError(
+            raise InvalidValueError(
                 f"{name or 'tensor'}: an array of {array.dtype.name} has no datatype here",
                 hint="convert it with astype(…)",
             )
@@ -238,8 +238,8 @@ class Tensor:
             raise self._wrong(f"elements of {self.datatype} cannot be read here; data has their bytes")
         return known
 
-    def _wrong(self, message: str) -> InvalidRequestError:
-        return InvalidRequestError(f"{self.name or 'tensor'}: {message}")
+    def _wrong(self, message: str) -> InvalidValueError:
+        return InvalidValueError(f"{self.name or 'tensor'}: {message}")
 
 
 @attrs.frozen(kw_only=True)
@@ -265,13 +265,13 @@ class Values:
             size = len(flat[0])
             for each in flat:
                 if not isinstance(each, list | tuple) or len(each) != size:
-                    raise InvalidRequestError(f"{name or 'tensor'}: the lists of depth {len(shape)} differ in length")
+                    raise InvalidValueError(f"{name or 'tensor'}: the lists of depth {len(shape)} differ in length")
             shape.append(size)
             flat = [item for each in flat for item in each]
         for position, item in enumerate(flat):
             if not isinstance(item, bool | int | float | str | bytes):
                 what = "the lists differ in depth" if isinstance(item, list | tuple) else _unfit(item)
-                raise InvalidRequestError(f"{name or 'tensor'}: {what} (element {position})")
+                raise InvalidValueError(f"{name or 'tensor'}: {what} (element {position})")
         return cls(name=name, shape=tuple(shape), values=tuple(flat))
 
     @property
@@ -288,7 +288,7 @@ class Values:
         """Return them as a tensor.
 
         Raises:
-            InvalidRequestError: An element has no place in the datatype; the message has its index.
+            InvalidValueError: An element has no place in the datatype; the message has its index.
         """
         datatype = datatype or self.datatype
         if datatype == "BYTES":
@@ -296,7 +296,7 @@ class Values:
             return Tensor.from_strings(strings, name=self.name, shape=self.shape)
         known = _TYPES.get(datatype)
         if known is None:
-            raise InvalidRequestError(
+            raise InvalidValueError(
                 f"{self.name or 'tensor'}: nothing is known of elements of {datatype}",
                 hint="give a Tensor, whose data are the bytes",
             )
@@ -324,8 +324,8 @@ class Values:
             raise self._misfit("BYTES", position)
         return value
 
-    def _misfit(self, datatype: str, position: int) -> InvalidRequestError:
-        return InvalidRequestError(
+    def _misfit(self, datatype: str, position: int) -> InvalidValueError:
+        return InvalidValueError(
             f"{self.name or 'tensor'}: {self.values[position]!r} (element {position}) has no place in {datatype}"
         )
 
@@ -341,7 +341,7 @@ def tensor_or_values(source: TensorSource, name: str = "") -> Tensor | Values:
     try:
         view = memoryview(source)
     except TypeError:
-        raise InvalidRequestError(f"{name or 'tensor'}: {_unfit(source)}") from None
+        raise InvalidValueError(f"{name or 'tensor'}: {_unfit(source)}") from None
     return Tensor.from_buffer(view, name=name)
 
 

@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from ipfs_accel import strict_json
 from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import (
@@ -32,7 +33,6 @@ from ipfs_accel.types import (
     Usage,
 )
 
-from . import strict_json
 from .assembler import Assembler, settle_finish_reason, sound, tool_call_id
 from .fields import field
 from .openai_errors import checked, error_in_body, is_error

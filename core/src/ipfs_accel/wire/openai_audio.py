@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import attrs
 
+from ipfs_accel import strict_json
 from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.hookspecs import hookimpl
 from ipfs_accel.plans import Endpoint, Http, HttpResponse, HttpStream, Plan, StreamPlan, post_json
@@ -27,7 +28,6 @@ from ipfs_accel.types import (
     Usage,
 )
 
-from . import strict_json
 from .collector import Collector, speech
 from .fields import field
 from .multipart import post_multipart

@@ -6,6 +6,7 @@ import re
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from ipfs_accel import strict_json
 from ipfs_accel.errors import (
     APIStatusError,
     AuthenticationError,
@@ -21,10 +22,9 @@ from ipfs_accel.errors import (
     RateLimitError,
     class_for_status,
 )
+from ipfs_accel.hints import duration
 from ipfs_accel.plans import ErrorDetail, HttpResponse
 
-from . import strict_json
-from .hints import duration
 from .sse import ServerSentEvent
 
 __all__ = ["checked", "error_in_body", "event_object", "is_error", "read_error"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, ClassVar, cast
 
+from ipfs_accel import strict_json
 from ipfs_accel._headers import Headers
 from ipfs_accel.errors import APIError, APIStatusError, InvalidRequestError, InvalidResponseError, class_for_status
 from ipfs_accel.hookspecs import hookimpl
@@ -45,7 +46,6 @@ from ipfs_accel.types import (
 )
 from ipfs_accel.types._jobs import BatchStatus
 
-from . import strict_json
 from .collector import Collector, download
 from .fields import field
 from .lists import Page, check_over, paged

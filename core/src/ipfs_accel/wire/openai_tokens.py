@@ -15,9 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ipfs_accel import strict_json
 from ipfs_accel.types import ChatRequest, Image, Message, TokenCount, ToolCall, ToolResult
-
-from . import strict_json
 
 __all__ = ["count"]
 

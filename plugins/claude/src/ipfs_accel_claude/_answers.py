@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ipfs_accel import strict_json
 from ipfs_accel.errors import InternalServerError, InvalidResponseError
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import ChatResponse, Choice, Message, Opaque, Part, Reasoning, Text, ToolCall, Usage
-from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.assembler import Assembler, chat_assembler, settle_finish_reason
 from ipfs_accel.wire.fields import field, optional, rest
 from ipfs_accel.wire.sse import ServerSentEvent, SSEDecoder

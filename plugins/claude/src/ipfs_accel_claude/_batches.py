@@ -6,10 +6,10 @@ import re
 from collections.abc import Generator
 from typing import Any
 
+from ipfs_accel import strict_json
 from ipfs_accel.errors import APIError, InvalidRequestError, StreamIncomplete
 from ipfs_accel.plans import Endpoint, Http, HttpResponse, HttpStream, Pairs, Plan, StreamFlow, StreamPlan, segment
 from ipfs_accel.types import Batch, BatchItem, BatchRequest, BatchResult, BatchStatus, BatchSummary, ChatRequest
-from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.collector import Collector
 from ipfs_accel.wire.fields import field, optional, seconds
 from ipfs_accel.wire.lists import check_over

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import attrs
+from ipfs_accel import strict_json
 from ipfs_accel.errors import ContentFilterError, InternalServerError, InvalidResponseError
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import ChatResponse, TokenLogprob, Usage
-from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.assembler import Assembler, chat_assembler
 from ipfs_accel.wire.fields import field, optional, rest
 

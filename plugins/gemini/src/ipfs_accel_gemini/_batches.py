@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import Any
 
+from ipfs_accel import strict_json
 from ipfs_accel.errors import APIError, InvalidRequestError, InvalidResponseError, StreamIncomplete
 from ipfs_accel.plans import Endpoint, Flow, Http, HttpResponse, HttpStream, LocalStream, Plan, StreamFlow, StreamPlan
 from ipfs_accel.types import (
@@ -23,7 +24,6 @@ from ipfs_accel.types import (
     UploadRequest,
     Usage,
 )
-from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.collector import Collector
 from ipfs_accel.wire.fields import field, optional, seconds
 from ipfs_accel.wire.lists import check_over

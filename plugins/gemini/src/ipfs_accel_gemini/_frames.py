@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ipfs_accel import strict_json
 from ipfs_accel.errors import InvalidResponseError
-from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.ndjson import FramingError
 from ipfs_accel.wire.sse import SSEDecoder
 

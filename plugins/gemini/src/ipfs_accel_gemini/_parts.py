@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ipfs_accel import strict_json
 from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
 from ipfs_accel.types import (
     Audio,
@@ -27,7 +28,6 @@ from ipfs_accel.types import (
     ToolCall,
     ToolResult,
 )
-from ipfs_accel.wire import strict_json
 
 from ._fields import Json
 from ._rules import Rules

@@ -6,9 +6,9 @@ import math
 import re
 from typing import Any
 
+from ipfs_accel import strict_json
 from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
 from ipfs_accel.types import ChatRequest, ChatResponse, JsonSchema, Label, Message, ModerateRequest, Moderation
-from ipfs_accel.wire import strict_json
 
 __all__ = ["labels", "question", "texts", "verdict"]
 

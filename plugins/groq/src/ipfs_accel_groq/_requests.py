@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import attrs
+from ipfs_accel import strict_json
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import ChatRequest, Document, Message, Refusal, Text
-from ipfs_accel.wire import strict_json
 
 __all__ = ["Taken", "finish", "named", "take_apart"]
 

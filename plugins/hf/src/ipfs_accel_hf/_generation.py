@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ipfs_accel import strict_json
 from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import CompletionChoice, CompletionRequest, CompletionResponse, TokenLogprob, Usage
-from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.assembler import Assembler
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.openai_requests import given

@@ -6,9 +6,9 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
 import attrs
+from ipfs_accel import strict_json
 from ipfs_accel.plans import Endpoint, Flow, Http, HttpResponse, Plan, Ready, get, side_by_side
 from ipfs_accel.types import Usage
-from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.openai_errors import checked
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import attrs
+from ipfs_accel import strict_json
 from ipfs_accel.errors import APIStatusError, InvalidRequestError, InvalidResponseError
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import (
@@ -22,7 +23,6 @@ from ipfs_accel.types import (
     Usage,
 )
 from ipfs_accel.wire import openai_answers as answers
-from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.assembler import Assembler, settle_finish_reason
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.sse import ServerSentEvent

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import attrs
+from ipfs_accel import strict_json
 from ipfs_accel.errors import InvalidResponseError, StreamIncomplete
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import (
@@ -23,7 +24,6 @@ from ipfs_accel.types import (
     ToolCall,
     Usage,
 )
-from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.assembler import Assembler, settle_finish_reason, tool_call_id
 from ipfs_accel.wire.fields import field, rest
 from ipfs_accel.wire.ndjson import NDJSONDecoder

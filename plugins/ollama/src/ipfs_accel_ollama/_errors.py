@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+from ipfs_accel import strict_json
 from ipfs_accel.errors import (
     APIStatusError,
     AuthenticationError,
@@ -21,7 +22,6 @@ from ipfs_accel.errors import (
     OverloadedError,
 )
 from ipfs_accel.plans import ErrorDetail, HttpResponse
-from ipfs_accel.wire import strict_json
 
 __all__ = ["checked", "read_error", "read_line"]
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ipfs_accel import strict_json
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.plans import Endpoint
 from ipfs_accel.types import (
@@ -26,7 +27,6 @@ from ipfs_accel.types import (
     ToolCall,
     ToolResult,
 )
-from ipfs_accel.wire import strict_json
 
 __all__ = ["chat_body", "completion_body", "embed_body", "finished", "keep_alive", "unsupported", "wire_messages"]
 

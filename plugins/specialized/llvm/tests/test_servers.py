@@ -261,7 +261,7 @@ def test_the_alias_has_its_own_place_and_key() -> None:
     from ipfs_accel import load_config
 
     with Client(load_config(None, environ)) as client:
-        from ipfs_accel._calls.perform import perform
+        from ipfs_accel._worlds.perform import perform
 
         target = perform(client._core.target("vllm"), client._world)
         assert (target.endpoint.base_url, target.endpoint.at_default_url) == ("http://gpu:9", False)

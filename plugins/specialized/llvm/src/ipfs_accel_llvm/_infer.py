@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from ipfs_accel import strict_json
 from ipfs_accel.errors import ConfigError, InvalidRequestError, InvalidResponseError
 from ipfs_accel.plans import Endpoint, Http, HttpResponse, get, post_json, segment
 from ipfs_accel.types import (
@@ -28,7 +29,6 @@ from ipfs_accel.types import (
     Tensor,
     nested,
 )
-from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.openai_errors import checked
 from ipfs_accel.wire.openai_requests import given, wire_messages

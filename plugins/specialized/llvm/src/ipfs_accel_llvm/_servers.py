@@ -9,6 +9,7 @@ from collections.abc import Generator, Mapping
 from typing import Any, TypeVar
 
 import attrs
+from ipfs_accel import strict_json
 from ipfs_accel.errors import (
     APIError,
     APIStatusError,
@@ -20,7 +21,6 @@ from ipfs_accel.errors import (
     UnsupportedOperationError,
 )
 from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, HttpStream, get
-from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.openai_requests import given
 
 __all__ = ["HAS", "Answering", "adapt", "detect", "lost", "refused", "root_of"]

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import attrs
+from ipfs_accel import strict_json
 from ipfs_accel.errors import InternalServerError, InvalidResponseError
 from ipfs_accel.plans import ErrorDetail, HttpResponse
 from ipfs_accel.types import ChatResponse, Choice, CompletionChoice, CompletionResponse, Message, Usage
 from ipfs_accel.wire import openai_answers as dialect
-from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.assembler import Assembler, chat_assembler, completion_assembler
 from ipfs_accel.wire.openai_errors import read_error as read_dialect_error
 from ipfs_accel.wire.sse import ServerSentEvent, SSEDecoder

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
+from ipfs_accel import strict_json
 from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.plans import Endpoint, Flow, Http, HttpResponse, Plan, Ready, get, post_json
 from ipfs_accel.types import Upload, UploadSource
-from ipfs_accel.wire import strict_json
 from ipfs_accel.wire.multipart import post_multipart
 
 from ._answers import read_chat

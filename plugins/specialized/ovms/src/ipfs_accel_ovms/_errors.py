@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import attrs
+from ipfs_accel import strict_json
 from ipfs_accel.errors import (
     APIStatusError,
     AuthenticationError,
@@ -18,7 +19,7 @@ from ipfs_accel.errors import (
     OverloadedError,
 )
 from ipfs_accel.plans import ErrorDetail, HttpResponse
-from ipfs_accel.wire import openai_errors, strict_json
+from ipfs_accel.wire import openai_errors
 
 __all__ = ["in_stream", "read_error"]
 

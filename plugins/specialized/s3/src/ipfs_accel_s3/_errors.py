@@ -27,7 +27,7 @@ from ipfs_accel.errors import (
     RateLimitError,
     class_for_status,
 )
-from ipfs_accel.wire.hints import retry_after
+from ipfs_accel.hints import retry_after
 
 __all__ = ["code_of", "translate", "translated"]
 

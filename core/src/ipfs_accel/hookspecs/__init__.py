@@ -33,12 +33,12 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from ._plugins.backend_info import BackendInfo, KeyHeader, LocalServer
-from ._plugins.object_hooks import OBJECT_OPERATIONS
+from ._info import BackendInfo, KeyHeader, LocalServer
+from ._objects import OBJECT_OPERATIONS
 
 if TYPE_CHECKING:
-    from .plans import Endpoint, Plan, StreamPlan
-    from .types import (
+    from ipfs_accel.plans import Endpoint, Plan, StreamPlan
+    from ipfs_accel.types import (
         Batch,
         BatchRequest,
         BatchSummary,

@@ -9,109 +9,30 @@ every customer has another, its usual variable speaks of the endpoint of the bac
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import attrs
 
-from ipfs_accel._plugins.local import is_here
+from ipfs_accel._config.config import Config, EndpointConfig, structure
+from ipfs_accel._config.keys import KeyFile
 from ipfs_accel._plugins.registry import Backend
 from ipfs_accel._resilience.clock import Clock
 from ipfs_accel._resilience.guard import Guard, GuardSettings
 from ipfs_accel._resilience.settings import BreakerConfig, RetryConfig
-from ipfs_accel._secret import Secret
+from ipfs_accel._resilience.sources import KeySource, as_secret
+from ipfs_accel._url import is_here, origin_of
 from ipfs_accel.errors import ConfigError, MissingKeyError
 from ipfs_accel.hookspecs import KeyHeader
 from ipfs_accel.plans import Endpoint
-from ipfs_accel.types import ModelInfo, Timeout
+from ipfs_accel.types import Timeout
 
-from .config import Config, EndpointConfig, KeySource, ModelOverride, structure
-from .keys import KeyFile
+from .target import Target
 
-__all__ = ["Target", "origin_of", "resolve", "reveal"]
+__all__ = ["resolve"]
 
 _Keys: TypeAlias = tuple[tuple[KeySource, ...], MissingKeyError | None]
-_USUAL_PORTS = {"http": ":80", "https": ":443"}
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class Target:
-    """An endpoint as the core sees it.
-
-    Attributes:
-        backend: The loaded plugin.
-        endpoint: What its hooks see.
-        origin: Scheme, host and port that the key is bound to.
-        headers: Fixed headers of every request.
-        timeout: For calls that do not bring their own.
-        proxy: URL of the proxy that its requests go through.
-        ca_file: PEM file of certificate authorities to trust instead of the usual ones.
-        models: The user's word on models.
-        key_header: How the key is sent.
-        sources: Setting to (value as text, where it is from), for people; keys only as set or missing.
-        guard: What stands before it: retries, limits, keys, breakers.
-        known: What is known of the prices of models that were used.
-    """
-
-    backend: Backend
-    endpoint: Endpoint
-    origin: str
-    headers: tuple[tuple[str, str], ...] = attrs.field(repr=lambda headers: repr([name for name, _ in headers]))
-    timeout: Timeout
-    proxy: str | None = attrs.field(default=None, repr=False)
-    ca_file: str | None = None
-    models: Mapping[str, ModelOverride]
-    key_header: KeyHeader
-    sources: Mapping[str, tuple[str, str]]
-    guard: Guard
-    known: dict[str, ModelInfo] = attrs.field(factory=dict, repr=False)
-    _keys: tuple[KeySource, ...] = attrs.field(alias="keys", default=(), repr=False)
-    _missing: MissingKeyError | None = attrs.field(alias="missing", default=None, repr=False)
-
-    def lacks(self) -> Mapping[str, str]:
-        """Return the operations that the backend implements and this endpoint has not, with reasons."""
-        known = self.backend.info.lacks
-        return {} if known is None else known(self.endpoint)
-
-    def key_headers(self, origin: str, key: str | None = None) -> tuple[tuple[str, str], ...]:
-        """Return the header with a key, by default the endpoint's own, if the request goes to the origin it is for.
-
-        Raises:
-            MissingKeyError: The provider needs one and none is set.
-        """
-        if origin != self.origin:
-            return ()
-        key = key or self.single_key()
-        return () if key is None else ((self.key_header.name, self.key_header.prefix + key),)
-
-    def single_source(self) -> KeySource | None:
-        """Return the key, or the function that gives it; None if there is none.
-
-        Raises:
-            MissingKeyError: The provider needs one and none is set.
-        """
-        if self._missing is not None:
-            raise self._missing
-        return self._keys[0] if self._keys else None
-
-    def single_key(self) -> str | None:
-        """Return the key itself, as it goes over the wire."""
-        source = self.single_source()
-        return None if source is None else reveal(source)
-
-
-def reveal(source: KeySource) -> str:
-    """Return the key that it stands for."""
-    return (source if isinstance(source, Secret) else Secret(source())).reveal()
-
-
-def origin_of(url: str) -> str:
-    """Return scheme, host and port of a URL, without the scheme's usual port; empty for an empty URL."""
-    parts = urlsplit(url)
-    host = parts.netloc.lower().removesuffix(":").removesuffix(_USUAL_PORTS.get(parts.scheme, ""))
-    return f"{parts.scheme}://{host}" if url else ""
 
 
 def resolve(name: str, backend: Backend, config: Config, key_file: KeyFile, clock: Clock | None = None) -> Target:
@@ -223,7 +144,7 @@ class _Resolver:
             return self._use(keys, "set", "code")
         own = self._variable(f"{self.prefix}_API_KEY")
         if own is not None:
-            return self._use((Secret(own[0]),), "set", own[1])
+            return self._use((as_secret(own[0], f"the variable {own[1]}"),), "set", own[1])
         if given.key_env:
             return self._named_keys((given.key_env,) if isinstance(given.key_env, str) else given.key_env)
         return self._shared_key(origin)
@@ -244,7 +165,7 @@ class _Resolver:
                 endpoint=self.name,
                 hint="name only keys, or only tokens",
             )
-        keys = tuple([Secret(each[0]) for each in found.values() if each is not None])
+        keys = tuple([as_secret(each[0], f"the variable {each[1]}") for each in found.values() if each is not None])
         return self._use(keys, "set", *variables)
 
     def _shared_key(self, origin: str) -> _Keys:
@@ -258,7 +179,7 @@ class _Resolver:
         is_own = self.name == self.backend.name
         usual_origin = origin_of(self.info.key_url or self._usual_url()) or (origin if is_own else "")
         if usual is not None and usual_origin == origin:
-            return self._use((Secret(usual[0]),), "set", usual[1])
+            return self._use((as_secret(usual[0], f"the variable {usual[1]}"),), "set", usual[1])
         if stored is not None:
             self._bind(str(self.key_file.path), origin_of(stored.origin), origin)
             return self._use((stored.key,), "set", str(self.key_file.path))

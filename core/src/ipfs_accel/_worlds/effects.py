@@ -1,9 +1,7 @@
-"""Performs plans: once, for both worlds.
+"""What a call waits for, as values: each says in two short methods how it is done in either world.
 
-The logic of a call is a generator that yields what has to be waited for (an `Effect`) and is sent the result. It knows
-no world. `perform` runs such a generator for synchronous callers and `aperform` for asynchronous ones; each effect
-says in two short methods how it is done in either. The streams at the end are the same pair for answers that come in
-pieces.
+The logic of a call is a generator that yields such effects and is sent their results (`Steps`). It knows no world;
+`perform` runs it in one.
 """
 
 from __future__ import annotations
@@ -17,15 +15,17 @@ import attrs
 from ipfs_accel.plans import HttpResponse
 
 if TYPE_CHECKING:
-    from ipfs_accel._client.worlds import AsyncWorld, World
-    from ipfs_accel._http import AsyncExchange, AsyncTransport, Exchange, Timeouts, Transport  # noqa: F401 - named in strings
+    from ipfs_accel._http import AsyncExchange, Exchange, Timeouts
     from ipfs_accel._secret import SentHeaders
     from ipfs_accel.plans import Body, Job
+
+    from .worlds import AsyncWorld, World
 
 __all__ = [
     "Effect",
     "Next",
     "Open",
+    "Outgoing",
     "Pause",
     "ReadAll",
     "Run",
@@ -35,15 +35,12 @@ __all__ = [
     "Steps",
     "Wait",
     "Whole",
-    "aperform",
-    "perform",
 ]
 
 T = TypeVar("T")
 
 MAX_ERROR_BYTES = 1024 * 1024
 """What is read of an error, or of a document where a stream was wanted."""
-T_co = TypeVar("T_co", covariant=True)
 
 
 class Effect(Protocol):
@@ -311,33 +308,3 @@ class _Threaded:
 
     async def close(self) -> None:
         await Run(self._steps.close).asynchronous(self._world)
-
-
-def perform(steps: Steps[T], world: World) -> T:
-    """Run a call to its end in the caller's thread."""
-    try:
-        effect = next(steps)
-        while True:
-            try:
-                result = effect.sync(world)
-            except BaseException as error:  # noqa: BLE001 - the generator decides, also on KeyboardInterrupt
-                effect = steps.throw(error)
-            else:
-                effect = steps.send(result)
-    except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
-
-
-async def aperform(steps: Steps[T], world: AsyncWorld) -> T:
-    """Run a call to its end in the caller's task."""
-    try:
-        effect = next(steps)
-        while True:
-            try:
-                result = await effect.asynchronous(world)
-            except BaseException as error:  # noqa: BLE001 - the generator decides, also on cancellation
-                effect = steps.throw(error)
-            else:
-                effect = steps.send(result)
-    except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]

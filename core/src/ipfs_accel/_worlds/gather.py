@@ -9,10 +9,11 @@ import attrs
 
 from ipfs_accel.errors import AccelError
 
-from .perform import Steps, aperform, perform
+from .effects import Steps
+from .perform import aperform, perform
 
 if TYPE_CHECKING:
-    from ipfs_accel._client.worlds import AsyncWorld, World
+    from .worlds import AsyncWorld, World
 
 __all__ = ["MAX_GATHERED", "Gather"]
 

@@ -8,11 +8,11 @@ from urllib.parse import quote
 
 import attrs
 
-from .errors import InvalidRequestError, InvalidResponseError
-from .wire import strict_json
+from ipfs_accel import strict_json
+from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
 
 if TYPE_CHECKING:
-    from ._headers import Headers
+    from ipfs_accel._headers import Headers
 
 __all__ = ["Body", "HttpRequest", "HttpResponse", "Pairs", "get", "post_json", "segment"]
 

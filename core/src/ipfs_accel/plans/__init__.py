@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 import attrs
 
-from ._http_values import Body, HttpRequest, HttpResponse, Pairs, get, post_json, segment
-from .errors import AccelError, APIStatusError, APITimeoutError
+from ipfs_accel.errors import AccelError, APIStatusError, APITimeoutError
+
+from ._http import Body, HttpRequest, HttpResponse, Pairs, get, post_json, segment
 
 if TYPE_CHECKING:
-    from ._secret import Secret
+    from ipfs_accel._secret import Secret
 
 __all__ = [
     "Body",

@@ -1,0 +1,218 @@
+"""What every call of a client begins from: configuration, plugins, endpoints. Knows neither world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import attrs
+
+from ipfs_accel._config.config import Config, EndpointConfig, load_config, with_code
+from ipfs_accel._config.keys import KeyFile
+from ipfs_accel._endpoints.resolve import resolve
+from ipfs_accel._endpoints.target import Target
+from ipfs_accel._plugins.middleware_loading import check_options
+from ipfs_accel._plugins.registry import PluginRecord, Registry
+from ipfs_accel._resilience.clock import Clock
+from ipfs_accel._resilience.sources import KeySource
+from ipfs_accel._suggest import did_you_mean
+from ipfs_accel._telemetry.usage import Ledger
+from ipfs_accel._worlds.effects import Run, Steps
+from ipfs_accel.errors import AccelError, ClientClosedError, InvalidRequestError, PluginError
+from ipfs_accel.types import Request, Timeout
+
+from .call import Call, Journey
+
+if TYPE_CHECKING:
+    from ipfs_accel._resilience.gate import Priority
+    from ipfs_accel._telemetry.records import Listener
+
+__all__ = ["Context"]
+
+_UNLIMITED = {"pull_model", "push_model", "create_model"}
+"""What may take hours: only silence ends these, unless a limit is set."""
+
+
+class Context:
+    """One client's configuration, plugins and endpoints.
+
+    Attributes:
+        clock: Time and chance for all that it does; see `_resilience.clock`.
+        turns: Route to whose turn it is, for those that take turns.
+    """
+
+    def __init__(
+        self,
+        config: Config | str | Path | None,
+        endpoints: Mapping[str, EndpointConfig] | None,
+        plugins: Iterable[Any],
+        timeout: float | Timeout | None,
+        middleware: Iterable[Any] = (),
+    ) -> None:
+        loaded = config if isinstance(config, Config) else load_config(config)
+        self.config = with_code(loaded, endpoints or {}, timeout)
+        self.key_file = KeyFile.default()
+        self.ledger = Ledger(self.config.usage_log)
+        self.clock = Clock()
+        self.is_closed = False
+        self._plugins = tuple(plugins)
+        self._middleware = tuple(middleware)
+        self._registry: Registry | None = None
+        self.stores: dict[str, Any] = {}
+        self._targets: dict[str, Target] = {}
+        self._telemetry: Listener | None = None
+        self.turns: dict[str, Iterator[int]] = {}
+        check_options(self.config.plugins)
+
+    # names
+
+    @property
+    def registry(self) -> Registry:
+        """The plugins; looked up in the installed distributions when first needed."""
+        if self._registry is None:
+            self._registry = Registry(self.config.plugins, self._plugins, self._middleware)
+        return self._registry
+
+    def endpoint_names(self) -> list[str]:
+        """Return the configured endpoints and one of the same name for each installed backend that may load."""
+        usable = {record.name for record in self.registry.records() if record.state in {"available", "loaded"}}
+        return sorted(usable.union(self.config.endpoints))
+
+    def plugin_records(self) -> list[PluginRecord]:
+        """Return every plugin with its state."""
+        return self.registry.records()
+
+    def split(self, model: str | None) -> tuple[str, str]:
+        """Split `endpoint/model` at its first slash; aliases and the default model are looked up first."""
+        name = model if model is not None else self.config.default_model
+        if name is None:
+            raise InvalidRequestError("model: none is named and no default_model is configured")
+        name = self.config.aliases.get(name, name)
+        endpoint, slash, model_id = name.partition("/")
+        if not slash and not self._is_endpoint(endpoint):
+            known = [*self.config.aliases, *self.endpoint_names()]
+            hint = did_you_mean(name, known) or ""
+            raise InvalidRequestError(
+                f"model: {name!r} is no alias and no endpoint",
+                hint=f"models are named endpoint/model; {hint}".rstrip("; "),
+            )
+        return endpoint, model_id
+
+    def _is_endpoint(self, name: str) -> bool:
+        return name in self.config.endpoints or self.registry.record(name) is not None
+
+    # endpoints
+
+    def targets(self) -> dict[str, Target]:
+        """Return the endpoints that were used so far."""
+        return dict(self._targets)
+
+    def target(self, name: str, limit: float | None = None) -> Steps[Target]:
+        """Load what an endpoint needs, once."""
+        found = self._targets.get(name)
+        if found is not None:
+            return found
+        configured = self.config.endpoints.get(name)
+        backend_name = (configured.backend if configured else None) or name
+        if configured is None and not self._is_endpoint(name):
+            self._raise_unknown(name)
+        try:
+            backend = self.registry.loaded(backend_name)
+            if backend is None or self.registry.has_middleware:
+                backend = yield Run(lambda: self.registry.load(backend_name, limit))
+            target = resolve(name, backend, self.config, self.key_file, self.clock)
+        except AccelError as error:
+            error.about(endpoint=name, backend=backend_name)
+            raise
+        return self._targets.setdefault(name, target)
+
+    def _raise_unknown(self, name: str) -> NoReturn:
+        try:
+            self.registry.load(name)
+        except PluginError as error:
+            hint = error.hint or did_you_mean(name, self.endpoint_names())
+            raise PluginError(f"there is no endpoint {name!r}: {error.message}", endpoint=name, hint=hint) from None
+        raise AssertionError(name)  # only called for names that the registry does not have
+
+    def call(
+        self,
+        operation: str,
+        target: Target,
+        model: str = "",
+        *,
+        timeout: Any = None,
+        policy: str | None = None,
+        on_upload: Callable[[int, int], None] | None = None,
+        key: KeySource | None = None,
+        priority: Priority = "normal",
+        request: Request | None = None,
+        journey: Journey | None = None,
+        has_way_out: bool = False,
+        is_check: bool = False,
+    ) -> Call:
+        """Begin a call: its limits and what else it needs to know."""
+        self.refuse_if_closed()
+        limits = target.timeout
+        if operation in _UNLIMITED and "timeout" not in target.sources:
+            limits = attrs.evolve(limits, total=None)
+        if isinstance(timeout, Timeout):
+            limits = timeout
+        else:
+            if timeout is not None:
+                limits = attrs.evolve(limits, total=float(timeout))
+            if getattr(request, "reasoning_effort", None) is not None:
+                limits = _patient(limits)
+        if journey is None:
+            journey = Journey(self.clock.now(), None)
+        if journey.deadline is None and limits.total is not None:
+            journey.deadline = journey.started + limits.total
+        return Call(
+            operation=operation,
+            target=target,
+            model=model,
+            timeout=limits,
+            on_unsupported=policy or self.config.on_unsupported,  # type: ignore[arg-type]
+            ledger=self.ledger,
+            journey=journey,
+            listeners=self.listeners(target),
+            has_way_out=has_way_out,
+            request=request,
+            on_upload=on_upload,
+            key=key,
+            priority=priority,
+            is_check=is_check,
+        )
+
+    def listeners(self, target: Target) -> tuple[Listener, ...]:
+        """Return who is told of calls to an endpoint."""
+        found = target.backend.listeners
+        if self.config.telemetry is None or not self.config.telemetry.otel:
+            return found
+        if self._telemetry is None:
+            from ipfs_accel._telemetry.otel import Telemetry  # noqa: PLC0415 - off unless it is asked for
+
+            self._telemetry = Telemetry(self.config.environ)
+        return (*found, self._telemetry)
+
+    def busy(self, endpoint: str) -> int:
+        """Return how many calls to an endpoint are under way."""
+        target = self._targets.get(endpoint)
+        return 0 if target is None else len(target.guard.under_way)
+
+    def refuse_if_closed(self) -> None:
+        """Raise `ClientClosedError` after `close`."""
+        if self.is_closed:
+            raise ClientClosedError("this client is closed")
+
+    def close(self) -> None:
+        """Take no more calls."""
+        self.is_closed = True
+
+
+def _patient(limits: Timeout) -> Timeout:
+    """Let a model think without a word for as long as the call may take, unless somebody set limits on silence."""
+    usual = Timeout()
+    if (limits.first_event, limits.idle) != (usual.first_event, usual.idle):
+        return limits
+    return attrs.evolve(limits, first_event=limits.total, idle=limits.total)

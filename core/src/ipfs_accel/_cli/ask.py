@@ -1,0 +1,89 @@
+"""One question to a model, and its answer on the screen; `chat` asks one, `repl` goes on asking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from ipfs_accel._calls.streams import Stream
+from ipfs_accel._client.clients import Client
+from ipfs_accel.errors import ContentFilterError, StreamIncomplete, UnsupportedOperationError
+from ipfs_accel.types import ChatResponse, Message, StreamEvent
+
+from .command import State
+from .live import Printer, show_usage
+from .output import is_terminal, note, write_line
+
+__all__ = ["Ask", "Interrupted", "judge_finish"]
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in the middle of an answer; `partial` is what came, or None."""
+
+    partial: ChatResponse | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Ask:
+    """How an answer is asked for and shown.
+
+    Attributes:
+        model: As the user named it; None means the configured default.
+        options: Of the call.
+        stream: Whether to show the answer while it comes.
+        usage: Whether to tell tokens and times.
+        reasoning: Whether to show what the model thinks.
+    """
+
+    model: str | None
+    options: dict[str, Any]
+    stream: bool = True
+    usage: bool = False
+    reasoning: bool = False
+
+    def shown(self, client: Client, messages: list[Message], state: State) -> ChatResponse:
+        """Get the answer and show it, while it comes if that is wanted and the backend can."""
+        # Several answers at once would mix on the screen.
+        wants_stream = self.stream and self.options.get("n", 1) == 1
+        answer = self._streamed(client, messages, state) if wants_stream else None
+        if answer is None:
+            answer = client.chat(self.model, messages, **self.options)
+            for index, choice in enumerate(answer.choices):
+                if index:
+                    write_line("")
+                Printer(state, reasoning=self.reasoning).message(choice.message)
+        if self.usage:
+            show_usage(answer)
+        judge_finish(state, answer)
+        return answer
+
+    def _streamed(self, client: Client, messages: list[Message], state: State) -> ChatResponse | None:
+        stream = client.stream(self.model, messages, **self.options)
+        try:
+            stream.__enter__()
+        except UnsupportedOperationError:
+            return None
+        with stream:
+            try:
+                Printer(state, reasoning=self.reasoning).show(stream)
+            except KeyboardInterrupt:
+                interrupted = Interrupted()
+                interrupted.partial = _partial(stream)
+                raise interrupted from None
+            return stream.response
+
+
+def _partial(stream: Stream[StreamEvent, ChatResponse]) -> ChatResponse | None:
+    try:
+        return stream.response
+    except StreamIncomplete as error:
+        return error.partial if isinstance(error.partial, ChatResponse) else None
+
+
+def judge_finish(state: State, answer: ChatResponse) -> None:
+    """Raise for an answer that a filter stopped; tell of one that a limit did."""
+    if answer.finish_reason == "content_filter":
+        raise ContentFilterError("a content filter stopped the answer", endpoint=answer.endpoint)
+    if answer.finish_reason == "length" and is_terminal(err=True):
+        note(state, "note: the answer ended at the limit of tokens (-o max_tokens=…)")

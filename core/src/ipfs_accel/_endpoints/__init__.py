@@ -1,0 +1,1 @@
+"""What holds for one endpoint: settings, key and backend brought together."""

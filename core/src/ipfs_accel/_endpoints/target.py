@@ -1,0 +1,95 @@
+"""An endpoint as the core sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from ipfs_accel._config.config import ModelOverride
+from ipfs_accel._plugins.local import advice
+from ipfs_accel._plugins.registry import Backend
+from ipfs_accel._resilience.guard import Guard
+from ipfs_accel._resilience.sources import KeySource, reveal
+from ipfs_accel._url import is_here
+from ipfs_accel.errors import AccelError, APIConnectionError, MissingKeyError, ModelNotFoundError
+from ipfs_accel.hookspecs import KeyHeader
+from ipfs_accel.plans import Endpoint
+from ipfs_accel.types import ModelInfo, Timeout
+
+__all__ = ["Target"]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Target:
+    """An endpoint as the core sees it.
+
+    Attributes:
+        backend: The loaded plugin.
+        endpoint: What its hooks see.
+        origin: Scheme, host and port that the key is bound to.
+        headers: Fixed headers of every request.
+        timeout: For calls that do not bring their own.
+        proxy: URL of the proxy that its requests go through.
+        ca_file: PEM file of certificate authorities to trust instead of the usual ones.
+        models: The user's word on models.
+        key_header: How the key is sent.
+        sources: Setting to (value as text, where it is from), for people; keys only as set or missing.
+        guard: What stands before it: retries, limits, keys, breakers.
+        known: What is known of the prices of models that were used.
+    """
+
+    backend: Backend
+    endpoint: Endpoint
+    origin: str
+    headers: tuple[tuple[str, str], ...] = attrs.field(repr=lambda headers: repr([name for name, _ in headers]))
+    timeout: Timeout
+    proxy: str | None = attrs.field(default=None, repr=False)
+    ca_file: str | None = None
+    models: Mapping[str, ModelOverride]
+    key_header: KeyHeader
+    sources: Mapping[str, tuple[str, str]]
+    guard: Guard
+    known: dict[str, ModelInfo] = attrs.field(factory=dict, repr=False)
+    _keys: tuple[KeySource, ...] = attrs.field(alias="keys", default=(), repr=False)
+    _missing: MissingKeyError | None = attrs.field(alias="missing", default=None, repr=False)
+
+    def lacks(self) -> Mapping[str, str]:
+        """Return the operations that the backend implements and this endpoint has not, with reasons."""
+        known = self.backend.info.lacks
+        return {} if known is None else known(self.endpoint)
+
+    def way_out(self, error: AccelError, operation: str) -> str | None:
+        """Say what to do about a model that is not there, or about a server of one's own that is not."""
+        if isinstance(error, ModelNotFoundError):
+            gets = "pull_model" in self.backend.operations and operation not in {"pull_model", "push_model"}
+            return f"get it with: ipfs-accel pull {self.endpoint.name}/{error.model}" if gets and error.model else None
+        local = self.backend.info.local
+        is_absent = isinstance(error, APIConnectionError) and error.phase == "connect"
+        return advice(local) if is_absent and local is not None and is_here(self.endpoint.base_url) else None
+
+    def key_headers(self, origin: str, key: str | None = None) -> tuple[tuple[str, str], ...]:
+        """Return the header with a key, by default the endpoint's own, if the request goes to the origin it is for.
+
+        Raises:
+            MissingKeyError: The provider needs one and none is set.
+        """
+        if origin != self.origin:
+            return ()
+        key = key or self.single_key()
+        return () if key is None else ((self.key_header.name, self.key_header.prefix + key),)
+
+    def single_source(self) -> KeySource | None:
+        """Return the key, or the function that gives it; None if there is none.
+
+        Raises:
+            MissingKeyError: The provider needs one and none is set.
+        """
+        if self._missing is not None:
+            raise self._missing
+        return self._keys[0] if self._keys else None
+
+    def single_key(self) -> str | None:
+        """Return the key itself, as it goes over the wire."""
+        source = self.single_source()
+        return None if source is None else reveal(source)

@@ -1,0 +1,24 @@
+"""Where URLs lead."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+__all__ = ["is_here", "origin_of"]
+
+_LOOPBACK = re.compile(r"127(\.\d{1,3}){3}", re.ASCII)
+_USUAL_PORTS = {"http": ":80", "https": ":443"}
+
+
+def is_here(url: str) -> bool:
+    """Whether a URL leads to this machine."""
+    host = urlsplit(url).hostname or ""
+    return host in {"localhost", "::1"} or host.endswith(".localhost") or _LOOPBACK.fullmatch(host) is not None
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of a URL, without the scheme's usual port; empty for an empty URL."""
+    parts = urlsplit(url)
+    host = parts.netloc.lower().removesuffix(":").removesuffix(_USUAL_PORTS.get(parts.scheme, ""))
+    return f"{parts.scheme}://{host}" if url else ""

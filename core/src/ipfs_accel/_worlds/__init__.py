@@ -1,0 +1,1 @@
+"""What a call waits for, and the two worlds in which that is done."""
