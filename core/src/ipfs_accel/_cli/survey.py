@@ -9,6 +9,7 @@ import click
 
 from ipfs_accel.capabilities import Match
 from ipfs_accel.hookspecs import OPERATIONS
+from ipfs_accel.installing import install_command
 from ipfs_accel.types import ModelInfo
 
 from . import arguments, failures
@@ -160,4 +161,5 @@ def backends(state: State) -> None:
     if around:
         note(state, f"middleware, outermost first: {', '.join(around)}")
     if not records:
-        note(state, 'no backend is installed; run: pip install "ipfs-accel[openai]"')
+        command = install_command("ipfs-accel[openai]", "ipfs-accel-openai")
+        note(state, f"no backend is installed; run: {command}")

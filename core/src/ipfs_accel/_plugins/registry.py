@@ -19,6 +19,7 @@ from ipfs_accel._config.config import PluginPolicy
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel.errors import AccelError, PluginError
 from ipfs_accel.hookspecs import OPERATIONS, PROJECT, BackendInfo
+from ipfs_accel.installing import install_command
 from ipfs_accel.types import CallRecord
 
 from . import middleware_hooks, object_hooks
@@ -276,7 +277,9 @@ class Registry:
     def _absent(self, name: str) -> PluginError:
         owner = RESERVED.get(name)
         if owner:
-            return PluginError(f"the backend {name!r} is not installed", hint=f'run: pip install "ipfs-accel[{name}]"')
+            extra = owner.removeprefix("ipfs-accel-")
+            command = install_command(f"ipfs-accel[{extra}]", owner)
+            return PluginError(f"the backend {name!r} is not installed", hint=f"run: {command}")
         return PluginError(f"no installed plugin provides a backend {name!r}", hint=did_you_mean(name, self._slots))
 
     def _refusal(self, record: PluginRecord) -> PluginError:
