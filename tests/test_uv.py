@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def sources() -> dict[str, str]:
     """Where pip is told to get packages from, in the words of uv, and the cache that uv has already."""
-    told = run(sys.executable, "-m", "pip", "config", "list")
+    told = run(sys.executable, "-m", "pip", "config", "list") if find_spec("pip") else ""
     settings = {name.rpartition(".")[2]: value.strip("'\"") for name, value in re.findall(r"(?m)^(\S+?)=(.*)$", told)}
     names = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "cert": "SSL_CERT_FILE"}
     found = {variable: settings[name] for name, variable in names.items() if name in settings}
