@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import attrs
 
 from ipfs_accel._client.operations import Operation
-from ipfs_accel._config.config import Config, EndpointConfig, KeySource, load_config, with_code
+from ipfs_accel._config.config import Config, EndpointConfig, load_config, with_code
 from ipfs_accel._config.endpoints import Target, resolve
 from ipfs_accel._config.keys import KeyFile
 from ipfs_accel._plugins.middleware_loading import check_options
 from ipfs_accel._plugins.registry import PluginRecord, Registry
 from ipfs_accel._resilience.clock import Clock
 from ipfs_accel._resilience.settings import CacheConfig
+from ipfs_accel._secret import KeySource
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel._telemetry.pricing import merge_override
 from ipfs_accel._telemetry.usage import Ledger

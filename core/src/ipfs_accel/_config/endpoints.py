@@ -9,7 +9,7 @@ every customer has another, its usual variable speaks of the endpoint of the bac
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -20,16 +20,16 @@ from ipfs_accel._plugins.registry import Backend
 from ipfs_accel._resilience.clock import Clock
 from ipfs_accel._resilience.guard import Guard, GuardSettings
 from ipfs_accel._resilience.settings import BreakerConfig, RetryConfig
-from ipfs_accel._secret import Secret
+from ipfs_accel._secret import KeySource, Secret
 from ipfs_accel.errors import ConfigError, MissingKeyError
 from ipfs_accel.hookspecs import KeyHeader
 from ipfs_accel.plans import Endpoint
 from ipfs_accel.types import ModelInfo, Timeout
 
-from .config import Config, EndpointConfig, KeySource, ModelOverride, structure
+from .config import Config, EndpointConfig, ModelOverride, structure
 from .keys import KeyFile
 
-__all__ = ["Target", "origin_of", "resolve", "reveal"]
+__all__ = ["Target", "key_of", "origin_of", "resolve", "reveal"]
 
 _Keys: TypeAlias = tuple[tuple[KeySource, ...], MissingKeyError | None]
 _USUAL_PORTS = {"http": ":80", "https": ":443"}
@@ -99,12 +99,32 @@ class Target:
     def single_key(self) -> str | None:
         """Return the key itself, as it goes over the wire."""
         source = self.single_source()
-        return None if source is None else reveal(source)
+        return None if source is None else reveal(source, self.endpoint.name)
 
 
-def reveal(source: KeySource) -> str:
-    """Return the key that it stands for."""
-    return (source if isinstance(source, Secret) else Secret(source())).reveal()
+def reveal(source: KeySource, endpoint: str) -> str:
+    """Return the key that it stands for.
+
+    Raises:
+        ConfigError: It is a function that gives no key, or an async one, which only an asynchronous client can await.
+    """
+    return source.reveal() if isinstance(source, Secret) else key_of(source(), endpoint)
+
+
+def key_of(given: object, endpoint: str) -> str:
+    """Check and return what a function gave as a key; nothing of it is ever shown."""
+    what, hint = "gave None" if given is None else f"gave {type(given).__name__}", "it has to return a string"
+    try:
+        if isinstance(given, str | Secret):
+            return (given if isinstance(given, Secret) else Secret(given)).reveal()
+    except ConfigError as error:
+        what, hint = f"gave something else: {error.message}", error.hint or hint
+    if isinstance(given, Awaitable):
+        what, hint = "is async, which only AsyncClient can await", "use AsyncClient, or a function that is not async"
+    if isinstance(given, Coroutine):
+        given.close()
+    given = None  # reports show the variables of frames
+    raise ConfigError(f"endpoint {endpoint!r}: key: the function {what}", endpoint=endpoint, hint=hint)
 
 
 def origin_of(url: str) -> str:

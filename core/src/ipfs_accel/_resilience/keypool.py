@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 import attrs
 
-from ipfs_accel._secret import Secret
+from ipfs_accel._secret import KeySource
 from ipfs_accel.errors import (
     AccelError,
     APIError,
@@ -56,7 +56,7 @@ class KeyState:
 class PooledKey:
     """One key of a pool."""
 
-    source: Secret | Callable[[], str] = attrs.field(repr=False)
+    source: KeySource = attrs.field(repr=False)
     id: str = ""
     ready_at: float = 0.0
     is_out: bool = False
@@ -67,16 +67,11 @@ class PooledKey:
     input_tokens: int = 0
     output_tokens: int = 0
 
-    def reveal(self) -> str:
-        """Return the key itself."""
-        secret = self.source if isinstance(self.source, Secret) else Secret(self.source())
-        return secret.reveal()
-
 
 class KeyPool:
     """The keys of one endpoint; may be shared by threads."""
 
-    def __init__(self, keys: Sequence[Secret | Callable[[], str]], policy: KeyPolicy, now: Callable[[], float]) -> None:
+    def __init__(self, keys: Sequence[KeySource], policy: KeyPolicy, now: Callable[[], float]) -> None:
         self._keys = [PooledKey(key, f"key-{number}") for number, key in enumerate(keys, 1)]
         self._policy = policy
         self._now = now
