@@ -64,6 +64,14 @@ def test_every_backend_is_an_extra_of_the_core_and_a_reserved_name() -> None:
             assert RESERVED[name] == settings["name"]
 
 
+def test_uv_finds_every_distribution_in_the_workspace_and_sdists_say_nothing_of_it() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    names = {project(folder)["name"] for folder in [*FOLDERS, *EXAMPLES]}
+    assert settings["tool"]["uv"]["sources"] == {name: {"workspace": True} for name in names}
+    for folder in [*FOLDERS, *EXAMPLES]:
+        assert "uv" not in tomllib.loads((folder / "pyproject.toml").read_text())["tool"]
+
+
 def test_no_plugin_imports_a_sibling() -> None:
     packages = {folder: project(folder)["name"].replace("-", "_") for folder in FOLDERS[1:]}
     for folder, own in packages.items():

@@ -10,9 +10,9 @@ import attrs
 import pytest
 from ipfs_accel import BackendInfo, Client, EndpointConfig, KeyHeader, Secret, hookimpl, load_config
 from ipfs_accel._config.keys import KeyFile
+from ipfs_accel._config.secrets import reveal
 from ipfs_accel._endpoints.resolve import resolve
 from ipfs_accel._endpoints.target import Target
-from ipfs_accel._resilience.sources import reveal
 from ipfs_accel._url import origin_of
 from ipfs_accel.errors import ConfigError, MissingKeyError
 from ipfs_accel.plans import Ready
@@ -310,8 +310,8 @@ NO_KEY = "sk-ä-canary"
 NO_KEYS: list[tuple[Callable[[Path], Any], str]] = [
     (lambda _: EndpointConfig(key=NO_KEY), "key: a key is empty or has"),
     (lambda _: EndpointConfig(key=["sk-good", NO_KEY]), "key: a key is empty or has"),
-    (lambda _: reveal(lambda: NO_KEY), "the function that gives the key: a key is empty or has"),
-    (lambda _: reveal(pickle.loads(pickle.dumps(Secret("sk-good")))), "this key went through a pickle"),  # noqa: S301
+    (lambda _: reveal(lambda: NO_KEY, "a"), "endpoint 'a': key: the function gave something else: a key is empty"),
+    (lambda _: reveal(pickle.loads(pickle.dumps(Secret("sk-good"))), "a"), "endpoint 'a': key: this key went"),  # noqa: S301
     (lambda path: target(environ={"ACME_API_KEY": NO_KEY}, tmp_path=path), "the variable ACME_API_KEY: a key is"),
     (lambda path: target(environ={"IPFS_ACCEL_ACME_API_KEY": NO_KEY}, tmp_path=path), "the variable IPFS_ACCEL_ACME_"),
     (

@@ -9,6 +9,7 @@ import pytest
 from ipfs_accel import Client, Config, PluginPolicy
 from ipfs_accel._plugins.registry import RESERVED, Registry
 from ipfs_accel.errors import PluginError
+from ipfs_accel.installing import install_command
 
 if TYPE_CHECKING:
     from .conftest import Install
@@ -159,7 +160,17 @@ def test_environment_variables_are_policy_too(install: Install, monkeypatch: pyt
 def test_an_unknown_backend_of_ours_says_what_to_install() -> None:
     with pytest.raises(PluginError) as caught:
         Registry(PluginPolicy()).load("ours")
-    assert caught.value.hint == 'run: pip install "ipfs-accel[ours]"'
+    assert caught.value.hint == f"run: {install_command('ipfs-accel[ours]', 'ipfs-accel-ours')}"
+
+
+@pytest.mark.usefixtures("reserved")
+def test_the_second_backend_of_a_distribution_of_ours_is_in_the_extra_of_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(RESERVED, "cloud", "ipfs-accel-ours")
+    with pytest.raises(PluginError) as caught:
+        Registry(PluginPolicy()).load("cloud")
+    assert caught.value.hint == f"run: {install_command('ipfs-accel[ours]', 'ipfs-accel-ours')}"
 
 
 def test_an_unknown_backend_gives_near_names(install: Install) -> None:

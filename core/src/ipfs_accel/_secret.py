@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import NoReturn
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import NoReturn, TypeAlias
 
 from ._invalid import InvalidValueError
 
-__all__ = ["SECRET_NAME", "Secret", "SentHeaders", "secrets_in"]
+__all__ = ["SECRET_NAME", "KeySource", "Secret", "SentHeaders", "secrets_in"]
 
 SHORTEST_SECRET = 8
 """Shorter keys are words such as `none` or `EMPTY`, given to servers that want no key; hiding them would hide words."""
@@ -53,6 +53,10 @@ class Secret:
     def __reduce__(self) -> tuple[type[_Lost], tuple[()]]:
         # The pickle of an object that holds a key must be possible and must not hold the key.
         return (_Lost, ())
+
+
+KeySource: TypeAlias = Secret | Callable[[], str | Awaitable[str]]
+"""A key, or a function that is asked for it each time."""
 
 
 class _Lost(Secret):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from ipfs_accel import Secret
 from ipfs_accel._config.keys import KeyFile
+from ipfs_accel.installing import reinstall_command, upgrade_command
 from pytest_httpserver import HTTPServer
 
 from .conftest import Run
@@ -47,7 +48,7 @@ def test_each_kind_of_trouble_is_told(run: Run, install: Install, tmp_path: Path
         "plugin studio: RuntimeError: bad day",
         "endpoint lab: no installed plugin provides a backend 'nowhere'",
     ]
-    assert report["problems"][0]["hint"].startswith("run: pip install --upgrade acme-studio; or leave it out")
+    assert report["problems"][0]["hint"].startswith(f"run: {upgrade_command('acme-studio')}; or leave it out")
 
 
 def test_middleware_is_loaded_and_what_is_wrong_with_it_is_no_backends_fault(run: Run, tmp_path: Path) -> None:
@@ -125,7 +126,7 @@ def test_files_that_were_altered_are_a_problem(run: Run, install: Install) -> No
     assert any(line.startswith(f"file sha256:{actual} {file.name} (changed, recorded sha256:") for line in shown)
     assert shown[-2:] == [
         f"problem distribution acme-studio: not as it was installed: {file.name} (changed)",
-        "hint: run: pip install --force-reinstall --no-deps acme-studio==1.2",
+        f"hint: run: {reinstall_command('acme-studio', '1.2')}",
     ]
 
 

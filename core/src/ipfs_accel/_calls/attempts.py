@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from ipfs_accel._resilience.guard import Hold
-from ipfs_accel._resilience.sources import reveal
 from ipfs_accel._telemetry import log
 from ipfs_accel._worlds.effects import Pause, Steps, Wait
 from ipfs_accel.errors import AccelError, APIError, AuthenticationError, CircuitOpenError, DeadlineExceededError
 
+from . import keys
 from .call import Call
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def attempted(call: Call, once: Callable[[], Steps[T]], *, repeatable: bool = Tr
         except AccelError as error:
             hold.settle(error)
             call.conceal(error)
-            seconds = again.wait_after(error)
+            seconds = yield from again.wait_after(error)
         except GeneratorExit:
             raise  # perhaps by the garbage collector, where no lock may be taken: the hold gives back when dropped
         except BaseException as error:
@@ -139,7 +139,7 @@ class _Again:
         self._rotations = 0
         self._has_refreshed = False
 
-    def wait_after(self, error: AccelError) -> float:
+    def wait_after(self, error: AccelError) -> Steps[float]:
         """Return how many seconds to wait before the next attempt.
 
         Raises:
@@ -148,7 +148,7 @@ class _Again:
         call = self._call
         if call.is_check or not isinstance(error, APIError):
             raise error
-        seconds = 0.0 if self._has_other_key(error) else self._wait(error)
+        seconds = 0.0 if (yield from self._has_other_key(error)) else self._wait(error)
         tried = call.attempt(error, seconds)
         call.journey.tried.append(tried)
         call.journey.waited += seconds
@@ -188,7 +188,7 @@ class _Again:
         """What the last retry took from the budget."""
         return self._retries.spent if self._retries is not None else 0
 
-    def _has_other_key(self, error: APIError) -> bool:
+    def _has_other_key(self, error: APIError) -> Steps[bool]:
         """Whether the failure was the key's, and there is another one to go on with at once."""
         call = self._call
         pool = call.target.guard.pool
@@ -199,13 +199,14 @@ class _Again:
                 self._rotations += 1
                 return True
             return False
-        return isinstance(error, AuthenticationError) and self._has_fresh_key()
+        return isinstance(error, AuthenticationError) and (yield from self._has_fresh_key())
 
-    def _has_fresh_key(self) -> bool:
+    def _has_fresh_key(self) -> Steps[bool]:
         """Whether a key that a function gives is another one by now; asked once."""
         call = self._call
         source = call.key if call.key is not None else call.target.single_source()
         if self._has_refreshed or not callable(source) or not call.sent_keys:
             return False
         self._has_refreshed = True
-        return reveal(source) != call.sent_keys[-1]
+        fresh = yield from keys.own(source, call.target.endpoint.name, call.remaining())
+        return fresh != call.sent_keys[-1]

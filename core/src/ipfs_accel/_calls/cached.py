@@ -19,6 +19,7 @@ from ipfs_accel._worlds.effects import Run, Steps
 from ipfs_accel.errors import AccelError, InvalidRequestError
 from ipfs_accel.types import Answer, CallInfo, ChatRequest, CompletionRequest, Request, Timing
 
+from . import keys
 from . import operations as ops
 
 if TYPE_CHECKING:
@@ -112,7 +113,8 @@ def cached(
     endpoint, request, settings = asking
     started = core.clock.now()
     own_key = settings.get("key")
-    whose = None if own_key is None else _whose(own_key)
+    # What tells a call's own key from others, and is not the key.
+    whose = None if own_key is None else digest((yield from keys.own(own_key, endpoint)))
     target = yield from core.target(endpoint)
     key = cache.key_of(operation, target, request, whose)
     if key is None:
@@ -137,13 +139,6 @@ def cached(
         near = meaning
         yield Run(lambda: cache.store.put_question(near.part, key, near.vector))
     return answer
-
-
-def _whose(key: Any) -> str:
-    """Return what tells a call's own key from others, and is not the key."""
-    from ipfs_accel._resilience.sources import reveal  # noqa: PLC0415 - few calls bring a key
-
-    return digest(reveal(key))
 
 
 def _told(core: Context, asked: tuple[str, Target, Request], answer: Any, *, how: str, started: float) -> Any:

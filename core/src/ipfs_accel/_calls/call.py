@@ -12,12 +12,11 @@ from urllib.parse import urlencode, urlsplit
 import attrs
 
 from ipfs_accel._endpoints.target import Target
-from ipfs_accel._resilience.sources import reveal
-from ipfs_accel._secret import Secret, SentHeaders, secrets_in
+from ipfs_accel._secret import KeySource, SentHeaders, secrets_in
 from ipfs_accel._telemetry import log
 from ipfs_accel._telemetry.pricing import cost_of
 from ipfs_accel._url import origin_of
-from ipfs_accel._worlds.effects import Outgoing
+from ipfs_accel._worlds.effects import Outgoing, Steps
 from ipfs_accel.errors import (
     AccelError,
     APIConnectionError,
@@ -34,11 +33,12 @@ from ipfs_accel.hints import retry_after
 from ipfs_accel.plans import Body, ErrorDetail, HttpRequest, HttpResponse, Job, Pairs
 from ipfs_accel.types import Answer, CallInfo, Timeout, Timing, Tried, Usage
 
+from . import keys
+
 if TYPE_CHECKING:
     from ipfs_accel._headers import Headers
     from ipfs_accel._resilience.gate import Priority
     from ipfs_accel._resilience.guard import Hold
-    from ipfs_accel._resilience.sources import KeySource
     from ipfs_accel._telemetry.records import Listener
     from ipfs_accel._telemetry.usage import Ledger
     from ipfs_accel.types._requests import OnUnsupported
@@ -119,7 +119,7 @@ class Call:
         deadline = self.journey.deadline
         return None if deadline is None else max(0.0, deadline - self.now())
 
-    def outgoing(self, send: HttpRequest, read_limit: float | None, further: Pairs = ()) -> Outgoing:
+    def outgoing(self, send: HttpRequest, read_limit: float | None, further: Pairs = ()) -> Steps[Outgoing]:
         """Return a planned request with everything that is the core's to add, the key included."""
         endpoint = self.target.endpoint
         base_url = send.base_url if send.base_url is not None else endpoint.base_url
@@ -139,7 +139,7 @@ class Call:
         if not any(name.lower() == "user-agent" for name, _ in self.target.headers):
             headers.add("user-agent", _user_agent())
         if origin == self.target.origin:
-            headers.pairs += self.target.key_headers(origin, self._chosen_key())
+            headers.pairs += self.target.key_headers(origin, (yield from self.chosen_key()))
         content = send.content
         if content is not None and not isinstance(content, bytes):
             headers.add("content-length", str(content.size))
@@ -151,34 +151,36 @@ class Call:
         return Outgoing(send.method, url, headers, content, limits)
 
     def job(self) -> Job:
-        """Return what a blocking function may know of this call."""
+        """Return what a blocking function may know of this call, but for the key; see `keys.give`."""
         target = self.target
         return Job(
-            key=self._secret,
             until=self.journey.deadline,
             on_progress=self.on_upload,
             proxy=target.proxy,
             ca_file=target.ca_file,
         )
 
-    def _secret(self) -> Secret | None:
-        key = self._chosen_key()
-        return None if key is None else Secret(key)
+    def chosen_key(self) -> Steps[str | None]:
+        """Return the key to send, and note its id and, for what errors may repeat, itself.
 
-    def _chosen_key(self) -> str | None:
-        """Return the key to send, and note its id and, for what errors may repeat, itself."""
+        Raises:
+            ConfigError: A function gives what is no key, or cannot be awaited here.
+            MissingKeyError: The provider needs one and none is set.
+        """
         pool, hold = self.target.guard.pool, self.hold
+        source: KeySource | None
         if self.key is not None:
-            key, self.key_id = reveal(self.key), "call"
+            source, key_id = self.key, "call"
         elif pool is not None and hold is not None:
             if hold.key is None:
                 hold.key = pool.take()
-            key, self.key_id = hold.key.reveal(), hold.key.id
+            source, key_id = hold.key.source, hold.key.id
         else:
-            found = self.target.single_key()
-            if found is None:
-                return None
-            key, self.key_id = found, "key-1"
+            source, key_id = self.target.single_source(), "key-1"
+        if source is None:
+            return None
+        self.key_id = key_id
+        key = yield from keys.own(source, self.target.endpoint.name, self.remaining())
         if key not in self.sent_keys:
             self.sent_keys.append(key)
         return key

@@ -15,7 +15,7 @@ from ipfs_accel._endpoints.target import Target
 from ipfs_accel._plugins.middleware_loading import check_options
 from ipfs_accel._plugins.registry import PluginRecord, Registry
 from ipfs_accel._resilience.clock import Clock
-from ipfs_accel._resilience.sources import KeySource
+from ipfs_accel._secret import KeySource
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel._telemetry.usage import Ledger
 from ipfs_accel._worlds.effects import Run, Steps

@@ -31,6 +31,7 @@ from ipfs_accel.plans import (
     StreamFlow,
 )
 
+from . import keys
 from .attempts import attempted, may_repeat
 from .call import Call
 from .reader import Reader, on_silence
@@ -101,7 +102,8 @@ def _exchange(plan: Http[T], call: Call) -> Steps[T]:
     further = _idempotency_key(plan.send, call)
 
     def once() -> Steps[T]:
-        whole = yield Send(call.outgoing(plan.send, None, further), plan.max_bytes or MAX_BODY_BYTES)
+        request = yield from call.outgoing(plan.send, None, further)
+        whole = yield Send(request, plan.max_bytes or MAX_BODY_BYTES)
         return _parse(plan, whole, call)
 
     repeatable = may_repeat(call, plan.send.method, has_idempotency_key=bool(further))
@@ -127,6 +129,7 @@ def _idempotency_key(send: HttpRequest, call: Call) -> Pairs:
 
 def _run(plan: Local[T], call: Call) -> Steps[T]:
     job = call.job()
+    yield from keys.give(call.chosen_key(), job)
     try:
         return (yield Run(lambda: plan.run(job), job))  # type: ignore[no-any-return]
     except AccelError:
@@ -206,7 +209,8 @@ def _opened(stream: HttpStream[T], call: Call) -> Steps[Reader[T]]:
     further = _idempotency_key(stream.send, call)
 
     def once() -> Steps[Reader[T]]:
-        exchange = yield from _streaming(stream, call.outgoing(stream.send, call.timeout.first_event, further), call)
+        request = yield from call.outgoing(stream.send, call.timeout.first_event, further)
+        exchange = yield from _streaming(stream, request, call)
         return (yield from _begin(Reader(call, stream, exchange)))
 
     repeatable = may_repeat(call, stream.send.method, has_idempotency_key=bool(further))
@@ -233,7 +237,7 @@ def go_on(reader: Reader[T], send: HttpRequest) -> Steps[None]:
     call = reader.call
     began = call.first_at, call.connect
     yield Shut(reader.exchange, reader.pieces, DRAIN_SECONDS)
-    request = call.outgoing(send, call.timeout.idle)
+    request = yield from call.outgoing(send, call.timeout.idle)
     reader.go_on((yield from _streaming(reader.stream, request, call)))
     call.first_at, call.connect = began
     reader.pieces = yield Start(reader.exchange, None, reader.job)
@@ -242,6 +246,8 @@ def go_on(reader: Reader[T], send: HttpRequest) -> Steps[None]:
 def _begin(reader: Reader[T], local: LocalStream[T] | None = None) -> Steps[Reader[T]]:
     """Read up to the first event."""
     try:
+        if local is not None:
+            yield from keys.give(reader.call.chosen_key(), reader.job)
         steps = None if local is None else local.run(reader.out, reader.job)
         reader.pieces = yield Start(reader.exchange, steps, reader.job)
         while not reader.events and not reader.is_over:

@@ -10,7 +10,6 @@ from typing import Any
 import attrs
 
 from ipfs_accel._resilience.batching import Batch, Batcher, Member
-from ipfs_accel._resilience.sources import reveal
 from ipfs_accel._worlds.effects import Steps, Wait
 from ipfs_accel.errors import (
     AccelError,
@@ -21,6 +20,7 @@ from ipfs_accel.errors import (
 )
 from ipfs_accel.types import EmbedRequest, EmbedResponse, Usage
 
+from . import keys
 from .call import Call
 
 __all__ = ["joined"]
@@ -41,7 +41,7 @@ def joined(
         request: What is asked.
         alone: Performs a request of its own.
     """
-    group = _group(call, request)
+    group = yield from _group(call, request)
     entered = batcher.join(group, request.inputs)
     if entered is None:
         return (yield from alone(request))
@@ -60,9 +60,12 @@ def joined(
     return (yield from _share(member, request, alone))
 
 
-def _group(call: Call, request: EmbedRequest) -> tuple[str, str]:
+def _group(call: Call, request: EmbedRequest) -> Steps[tuple[str, str]]:
     """Return what calls have in common that may go together."""
-    key = "" if call.key is None else hashlib.sha256(reveal(call.key).encode()).hexdigest()
+    key = ""
+    if call.key is not None:
+        own = yield from keys.own(call.key, call.target.endpoint.name, call.remaining())
+        key = hashlib.sha256(own.encode()).hexdigest()
     return repr(attrs.evolve(request, inputs=())), f"{key} {call.on_unsupported}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ipfs_accel._resilience.sources import as_secret
+from ipfs_accel._config.secrets import as_secret
 from ipfs_accel._secret import Secret
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import Timeout

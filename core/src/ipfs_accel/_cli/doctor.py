@@ -21,6 +21,7 @@ from ipfs_accel._plugins.local import look
 from ipfs_accel._plugins.registry import PluginRecord
 from ipfs_accel._url import is_here
 from ipfs_accel.errors import AccelError
+from ipfs_accel.installing import reinstall_command, upgrade_command
 
 from . import failures
 from .command import Command, State, pass_state
@@ -164,7 +165,7 @@ def _plugin_problem(plugin: Mapping[str, Any]) -> Problem:
     if plugin["state"] == "duplicate":
         hint = "uninstall one of them, or name one in deny of [plugins] in the configuration"
     elif distribution:
-        hint = f"run: pip install --upgrade {distribution}; or {hint}"
+        hint = f"run: {upgrade_command(distribution)}; or {hint}"
     return _problem(f"plugin {name}", plugin["reason"], hint)
 
 
@@ -191,7 +192,7 @@ def _distributions(plugins: Iterable[Mapping[str, Any]], problems: list[Problem]
                 _problem(
                     f"distribution {origin.name}",
                     f"not as it was installed: {names}" + (f" and {more} more" if more > 0 else ""),
-                    f"run: pip install --force-reinstall --no-deps {origin.name}=={origin.version}",
+                    f"run: {reinstall_command(origin.name, origin.version)}",
                 )
             )
     return [_distribution(origin) for origin in origins]

@@ -9,9 +9,9 @@ import click
 
 from ipfs_accel._config.config import Config, EndpointConfig
 from ipfs_accel._config.keys import KeyFile
+from ipfs_accel._config.secrets import as_secret
 from ipfs_accel._endpoints.resolve import resolve
 from ipfs_accel._plugins.registry import Registry
-from ipfs_accel._resilience.sources import as_secret
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel._url import origin_of
 from ipfs_accel.errors import AccelError, ConfigError, InvalidRequestError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import json
 import os
@@ -114,11 +115,10 @@ def origin_of(distribution: str, modules: Iterable[Path]) -> Origin | None:
     except metadata.PackageNotFoundError:
         return None
     files: dict[str, CodeFile] = {}
-    for entry in found.files or ():
-        if entry.hash is not None and entry.hash.mode in hashlib.algorithms_available:
-            path = os.path.normpath(str(found.locate_file(entry)))
-            recorded = f"{entry.hash.mode}:{_hexadecimal(entry.hash.value)}"
-            files[path] = CodeFile(path=str(entry), recorded=recorded, actual=_hash(path, entry.hash.mode))
+    for entry, algorithm, value in _record(found):
+        path = os.path.normpath(str(found.locate_file(entry)))
+        recorded = f"{algorithm}:{_hexadecimal(value)}"
+        files[path] = CodeFile(path=entry, recorded=recorded, actual=_hash(path, algorithm))
     recorded_any = bool(files)
     for path in _package_files(modules):
         if path not in files:
@@ -131,6 +131,14 @@ def origin_of(distribution: str, modules: Iterable[Path]) -> Origin | None:
         recorded=recorded_any,
         files=tuple([files[path] for path in sorted(files)]),
     )
+
+
+def _record(found: metadata.Distribution) -> Iterator[tuple[str, str, str]]:
+    """Yield path, algorithm and hash from RECORD; `Distribution.files` has none of missing files since Python 3.12."""
+    for path, recorded in [row[:2] for row in csv.reader((found.read_text("RECORD") or "").splitlines()) if row[1:]]:
+        algorithm, _, value = recorded.partition("=")
+        if value and algorithm in hashlib.algorithms_available:
+            yield path, algorithm, value
 
 
 def _hexadecimal(value: str) -> str:

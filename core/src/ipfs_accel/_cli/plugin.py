@@ -12,6 +12,7 @@ import click
 
 from ipfs_accel._plugins.registry import RESERVED
 from ipfs_accel.errors import ConfigError, InvalidRequestError
+from ipfs_accel.installing import develop_command
 
 from .command import Group, State, pass_state
 from .output import emit, note, write_line
@@ -78,7 +79,7 @@ def new(state: State, name: str, *, wire: str | None, base_url: str | None, midd
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
     emit(state, {"folder": str(folder), "files": sorted(files)}, lambda: write_line(str(folder)))
-    note(state, f'next: cd {folder} && pip install -e ".[test]" && pytest')
+    note(state, f"next: cd {folder} && {develop_command()}")
 
 
 def _values(name: str, base_url: str, kind: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ipfs_accel.hookspecs import OPERATIONS
+from ipfs_accel.installing import install_command
 from ipfs_accel.types import Match, ModelInfo
 
 from . import arguments, failures
@@ -159,4 +160,5 @@ def backends(state: State) -> None:
     if around:
         note(state, f"middleware, outermost first: {', '.join(around)}")
     if not records:
-        note(state, 'no backend is installed; run: pip install "ipfs-accel[openai]"')
+        command = install_command("ipfs-accel[openai]", "ipfs-accel-openai")
+        note(state, f"no backend is installed; run: {command}")

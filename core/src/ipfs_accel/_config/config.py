@@ -26,13 +26,14 @@ from ipfs_accel._resilience.settings import (
     as_tuple,
     one_of,
 )
-from ipfs_accel._resilience.sources import KeySource, as_secret
+from ipfs_accel._secret import KeySource, Secret
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel.errors import ConfigError
 from ipfs_accel.types import Timeout
 from ipfs_accel.types._requests import OnUnsupported
 
 from .paths import config_dir
+from .secrets import as_secret
 
 __all__ = [
     "Config",
@@ -46,9 +47,20 @@ __all__ = [
 
 
 def _as_key(value: Any) -> Any:
+    """Make secrets of texts; nothing of what is no key is shown."""
     if isinstance(value, list | tuple):
-        return tuple([_as_key(each) for each in value])
-    return as_secret(value, "key") if isinstance(value, str) and value else value
+        if not value:
+            raise ConfigError("key: the list is empty", hint='key = "" sends none')
+        return tuple([_as_source(each) for each in value])
+    return value if value is None or value == "" else _as_source(value)
+
+
+def _as_source(value: Any) -> KeySource:
+    if isinstance(value, str):
+        return as_secret(value, "key")
+    if isinstance(value, Secret) or callable(value):
+        return value  # type: ignore[no-any-return]
+    raise ConfigError(f"key: expected a key or a function that gives one, got {type(value).__name__}")
 
 
 @attrs.frozen(kw_only=True)
@@ -79,8 +91,8 @@ class EndpointConfig:
     Attributes:
         backend: Name of the plugin; None means the endpoint's own name.
         base_url: Where it is; None means the backend's usual place.
-        key: The key or a function that gives it for each call, or several of them; only from code; "" means that no
-            key is sent.
+        key: The key, or a function that gives it for each call and may be async in an `AsyncClient`, or several of
+            them; only from code; "" means that no key is sent.
         key_env: The environment variable with the key, or a list of several; "" means that no key is sent.
         key_policy: Which of several keys is next: round_robin or least_loaded (fewest calls under way).
         headers: Further headers of every request.

@@ -10,11 +10,11 @@ from typing import Any
 
 import attrs
 
-from ipfs_accel._resilience.sources import as_secret
 from ipfs_accel._secret import Secret
 from ipfs_accel.errors import ConfigError
 
 from .paths import config_dir
+from .secrets import as_secret
 
 __all__ = ["KeyFile", "StoredKey"]
 

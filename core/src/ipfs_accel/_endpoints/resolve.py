@@ -16,11 +16,12 @@ import attrs
 
 from ipfs_accel._config.config import Config, EndpointConfig, structure
 from ipfs_accel._config.keys import KeyFile
+from ipfs_accel._config.secrets import as_secret
 from ipfs_accel._plugins.registry import Backend
 from ipfs_accel._resilience.clock import Clock
 from ipfs_accel._resilience.guard import Guard, GuardSettings
 from ipfs_accel._resilience.settings import BreakerConfig, RetryConfig
-from ipfs_accel._resilience.sources import KeySource, as_secret
+from ipfs_accel._secret import KeySource
 from ipfs_accel._url import is_here, origin_of
 from ipfs_accel.errors import ConfigError, MissingKeyError
 from ipfs_accel.hookspecs import KeyHeader

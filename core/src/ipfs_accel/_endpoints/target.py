@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import attrs
 
 from ipfs_accel._config.config import ModelOverride
+from ipfs_accel._config.secrets import reveal
 from ipfs_accel._plugins.local import advice
 from ipfs_accel._plugins.registry import Backend
 from ipfs_accel._resilience.guard import Guard
-from ipfs_accel._resilience.sources import KeySource, reveal
+from ipfs_accel._secret import KeySource
 from ipfs_accel._url import is_here
 from ipfs_accel.errors import AccelError, APIConnectionError, MissingKeyError, ModelNotFoundError
 from ipfs_accel.hookspecs import KeyHeader
@@ -92,4 +93,4 @@ class Target:
     def single_key(self) -> str | None:
         """Return the key itself, as it goes over the wire."""
         source = self.single_source()
-        return None if source is None else reveal(source)
+        return None if source is None else reveal(source, self.endpoint.name)

@@ -18,6 +18,7 @@ import attrs
 
 from ipfs_accel._url import is_here
 from ipfs_accel.errors import ConfigError, InvalidRequestError
+from ipfs_accel.installing import install_command
 
 _library = os.environ.get("IPFS_ACCEL_HTTP") or "httpx"
 if _library not in {"httpx", "httpx2"}:
@@ -155,7 +156,7 @@ def parse_proxy(url: str) -> Proxy:
     if scheme not in {"http", "https", "socks5", "socks5h"} or not parts.hostname:
         raise ConfigError("a proxy's URL has to be http://host:port, https://host:port or socks5://host:port")
     if scheme.startswith("socks5") and find_spec("socksio") is None:
-        raise ConfigError("a SOCKS proxy needs the package socksio", hint="pip install socksio")
+        raise ConfigError("a SOCKS proxy needs the package socksio", hint=f"run: {install_command('socksio')}")
     auth = None
     if parts.username is not None:
         auth = (unquote(parts.username).encode(), unquote(parts.password or "").encode())

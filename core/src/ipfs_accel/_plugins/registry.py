@@ -22,6 +22,7 @@ from ipfs_accel.errors import AccelError, InvalidRequestError, PluginError
 from ipfs_accel.hookspecs import OPERATIONS, PROJECT, BackendInfo
 from ipfs_accel.hookspecs import _middleware as middleware_hooks
 from ipfs_accel.hookspecs import _objects as object_hooks
+from ipfs_accel.installing import install_command
 from ipfs_accel.types import CallRecord
 
 from .adapters import IncompatibleError, adapt
@@ -284,7 +285,9 @@ class Registry:
     def _absent(self, name: str) -> PluginError:
         owner = RESERVED.get(name)
         if owner:
-            return PluginError(f"the backend {name!r} is not installed", hint=f'run: pip install "ipfs-accel[{name}]"')
+            extra = owner.removeprefix("ipfs-accel-")
+            command = install_command(f"ipfs-accel[{extra}]", owner)
+            return PluginError(f"the backend {name!r} is not installed", hint=f"run: {command}")
         return PluginError(f"no installed plugin provides a backend {name!r}", hint=did_you_mean(name, self._slots))
 
     def _refusal(self, record: PluginRecord) -> PluginError:

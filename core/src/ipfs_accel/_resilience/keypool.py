@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 import attrs
 
+from ipfs_accel._secret import KeySource
 from ipfs_accel.errors import (
     AccelError,
     APIError,
@@ -17,8 +18,6 @@ from ipfs_accel.errors import (
     QuotaExceededError,
     RateLimitError,
 )
-
-from .sources import KeySource, reveal
 
 __all__ = ["KeyPolicy", "KeyPool", "KeyState", "PooledKey", "is_keys_fault"]
 
@@ -67,10 +66,6 @@ class PooledKey:
     failures: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
-
-    def reveal(self) -> str:
-        """Return the key itself."""
-        return reveal(self.source)
 
 
 class KeyPool:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from ipfs_accel.errors import ConfigError
+from ipfs_accel.installing import install_command
 from ipfs_accel.types import CallRecord, Usage
 
 __all__ = ["Telemetry"]
@@ -70,7 +71,8 @@ class Telemetry:
             from opentelemetry import metrics, trace  # noqa: PLC0415 - an optional library
         except ImportError:
             raise ConfigError(
-                "telemetry.otel is on, but OpenTelemetry is not installed", hint='run: pip install "ipfs-accel[otel]"'
+                "telemetry.otel is on, but OpenTelemetry is not installed",
+                hint=f"run: {install_command('ipfs-accel[otel]', 'opentelemetry-api')}",
             ) from None
         self._names = names = _NEWEST if LATEST in environ.get(SWITCH, "").split(",") else _V1_41
         self._trace = trace

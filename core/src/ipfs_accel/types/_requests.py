@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias, TypedDict
 
 import attrs
 
-from ipfs_accel._secret import Secret
+from ipfs_accel._secret import KeySource
 
 from ._messages import Message
 
@@ -86,7 +86,8 @@ class CallOptions(TypedDict, total=False):
         on_upload: Called while a file is sent, with the bytes that are under way and their total.
         priority: Before whom it goes where an endpoint's limits make calls wait: high, normal (default) or low.
         cache: Whether the answer may come from the cache and is kept; by default what the configuration says.
-        key: A key for this call instead of the endpoint's, or a function that gives it.
+        key: A key for this call instead of the endpoint's, or a function that gives it; an async one in an
+            `AsyncClient`.
     """
 
     timeout: float | Timeout | None
@@ -95,7 +96,7 @@ class CallOptions(TypedDict, total=False):
     on_upload: Callable[[int, int], None]
     priority: Literal["high", "normal", "low"]
     cache: bool
-    key: str | Secret | Callable[[], str]
+    key: str | KeySource
 
 
 class SamplingOptions(CallOptions, total=False):

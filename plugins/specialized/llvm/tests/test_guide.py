@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from ipfs_accel import Client, EndpointConfig, Message
 from ipfs_accel import errors as e
+from ipfs_accel.installing import install_command
 from ipfs_accel_llvm._gguf import metadata
 from ipfs_accel_llvm._reach import GUIDE
 
@@ -145,4 +146,4 @@ def test_without_the_engine_the_error_names_the_extra(tmp_path: Path) -> None:
     (tmp_path / "xllamacpp.py").write_text("raise ImportError")
     done = ask(tmp_path, "-m", MODEL, "hi", PYTHONPATH=str(tmp_path))
     assert (done.returncode, done.stdout) == (3, "")
-    assert 'run: pip install "ipfs-accel-llvm[embedded]"' in done.stderr
+    assert f"run: {install_command('ipfs-accel-llvm[embedded]')}" in done.stderr

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import attrs
 from ipfs_accel.errors import ConfigError, InvalidRequestError
+from ipfs_accel.installing import install_command
 
 if TYPE_CHECKING:
     from ._options import Options
@@ -111,7 +112,7 @@ def _load(path: Path, options: Options) -> Engine:
     except ImportError:
         raise ConfigError(
             "running a model in this process needs the package xllamacpp",
-            hint='run: pip install "ipfs-accel-llvm[embedded]"',
+            hint=f"run: {install_command('ipfs-accel-llvm[embedded]')}",
         ) from None
     key = secrets.token_urlsafe(32)
     try:
