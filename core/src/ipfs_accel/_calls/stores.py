@@ -31,7 +31,7 @@ _WEIGHT = 0.2
 
 
 def _names(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str) or not value or len(set(value)) < len(value):
+    if not isinstance(value, list | tuple) or not value or len(set(value)) < len(value):
         raise ConfigError(f"endpoints: expected different names of endpoints, got {value!r}")
     return tuple(value)
 
