@@ -18,7 +18,7 @@ from ipfs_accel._config.config import Config
 from ipfs_accel._config.endpoints import Target
 from ipfs_accel._config.keys import KeyFile
 from ipfs_accel._plugins.local import is_here, look
-from ipfs_accel._plugins.registry import PluginRecord
+from ipfs_accel._plugins.registry import PluginRecord, reserved
 from ipfs_accel.errors import AccelError
 from ipfs_accel.installing import reinstall_command, upgrade_command
 
@@ -102,7 +102,7 @@ def _examine(state: State, *, asks: bool) -> dict[str, Any]:
         config = Config()
     inspection = Inspection(config, state)
     plugins = [_plugin(record, loaded) for record, loaded in inspection.plugins()]
-    problems += [_plugin_problem(each) for each in plugins if each["state"] in _BROKEN]
+    problems += [_plugin_problem(each) for each in plugins if each["state"] in _BROKEN or _is_taken(each)]
     middleware = [_plugin(record, None) for record in inspection.middleware]
     problems += [_middleware_problem(each) for each in middleware if each["state"] in _BROKEN]
     distributions = _distributions([*plugins, *middleware], problems)
@@ -158,9 +158,17 @@ def _module(entry_point: str) -> str:
     return entry_point.partition(":")[0]
 
 
+def _is_taken(plugin: Mapping[str, Any]) -> bool:
+    """Whether it registers a name that is not its own; what the configuration leaves out has its own reason."""
+    return bool(plugin["reason"] == reserved(plugin["name"]))
+
+
 def _plugin_problem(plugin: Mapping[str, Any]) -> Problem:
     name, distribution = plugin["name"], plugin["distribution"]
     hint = f"leave it out with IPFS_ACCEL_DISABLE_PLUGINS={name}"
+    if _is_taken(plugin):
+        reason = f"the distribution {distribution} registers it and is not used: {plugin['reason']}"
+        return _problem(f"plugin {name}", reason, f"uninstall {distribution}, or name it in deny of [plugins]")
     if plugin["state"] == "duplicate":
         hint = "uninstall one of them, or name one in deny of [plugins] in the configuration"
     elif distribution:
