@@ -17,6 +17,7 @@ import ipfs_accel
 from ipfs_accel._config.config import Config
 from ipfs_accel._config.endpoints import Target
 from ipfs_accel._config.keys import KeyFile
+from ipfs_accel._config.paths import is_there
 from ipfs_accel._plugins.local import is_here, look
 from ipfs_accel._plugins.registry import PluginRecord, reserved
 from ipfs_accel.errors import AccelError
@@ -123,7 +124,7 @@ def _examine(state: State, *, asks: bool) -> dict[str, Any]:
         "executable": _short(sys.executable),
         "platform": platform.platform(),
         "libraries": {name: _version(name) for name in _LIBRARIES},
-        "config": {"path": _short(path), "exists": path.exists()},
+        "config": {"path": _short(path), "exists": is_there(path)},
         "keys": keys,
         "environment": _environment(config),
         "plugins": plugins,
@@ -270,7 +271,7 @@ def _key_file(problems: list[Problem]) -> dict[str, Any]:
             key_file.get(name)
     except AccelError as error:
         problems.append(_problem("", error.message, error.hint))
-    return {"path": _short(key_file.path), "exists": key_file.path.exists(), "names": names}
+    return {"path": _short(key_file.path), "exists": is_there(key_file.path), "names": names}
 
 
 def _environment(config: Config) -> dict[str, str]:
@@ -289,5 +290,5 @@ def _environment(config: Config) -> dict[str, str]:
 
 def _short(path: str | Path) -> str:
     """Return a path without the user's name, since reports are shared."""
-    text, home = str(path), str(Path.home())
+    text, home = str(path), os.path.expanduser("~")  # noqa: PTH111 - which never fails
     return f"~{text.removeprefix(home)}" if home != "/" and text.startswith(f"{home}{os.sep}") else text

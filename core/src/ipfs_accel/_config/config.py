@@ -34,7 +34,7 @@ from ipfs_accel.errors import ConfigError
 from ipfs_accel.types import Timeout
 from ipfs_accel.types._requests import OnUnsupported
 
-from .paths import config_dir
+from .paths import config_dir, is_there
 
 __all__ = [
     "Config",
@@ -215,12 +215,12 @@ def load_config(path: str | Path | None = None, environ: Mapping[str, str] | Non
     file = Path(named).expanduser() if named else config_dir() / "config.toml"
     try:
         text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        if named:
-            raise ConfigError(f"the configuration file {file} does not exist") from None
-        config = Config(environ=environ)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the configuration file {file}: {error}") from None
+        if named and isinstance(error, FileNotFoundError):
+            raise ConfigError(f"the configuration file {file} does not exist") from None
+        if named or is_there(file):
+            raise ConfigError(f"cannot read the configuration file {file}: {error}") from None
+        config = Config(environ=environ)
     else:
         config = _parse(text, file, environ)
     return _with_environment(config, environ)
