@@ -134,6 +134,21 @@ def test_a_stranger_cannot_take_the_name_of_our_own_backend(install: Install) ->
         registry.load("ours")
 
 
+@pytest.mark.usefixtures("reserved")
+def test_every_stranger_that_registers_a_name_of_ours_is_told_of_and_ours_is_used(install: Install) -> None:
+    for distribution in ("evil-ours", "ipfs-accel-ours", "other-ours"):
+        install("ours", distribution=distribution)
+    registry = Registry(PluginPolicy(deny=("other-ours",)))
+    records = [record for record in registry.records() if record.name == "ours"]
+    assert [(record.distribution, record.state, record.reason) for record in records] == [
+        ("ipfs-accel-ours", "available", None),
+        ("evil-ours", "blocked", "the name 'ours' is reserved for the distribution ipfs-accel-ours"),
+        ("other-ours", "blocked", "plugins.deny or IPFS_ACCEL_DISABLE_PLUGINS names it"),
+    ]
+    assert registry.load("ours").name == "ours"
+    assert "plugin_evil_ours" not in sys.modules
+
+
 @pytest.mark.parametrize(
     ("policy", "expected"),
     [

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from ipfs_accel import Secret
 from ipfs_accel._config.keys import KeyFile
+from ipfs_accel._plugins.registry import RESERVED
 from ipfs_accel.installing import reinstall_command, upgrade_command
 from pytest_httpserver import HTTPServer
 
@@ -49,6 +50,35 @@ def test_each_kind_of_trouble_is_told(run: Run, install: Install, tmp_path: Path
         "endpoint lab: no installed plugin provides a backend 'nowhere'",
     ]
     assert report["problems"][0]["hint"].startswith(f"run: {upgrade_command('acme-studio')}; or leave it out")
+
+
+@pytest.mark.parametrize("others", [(), ("ipfs-accel-ours",)])
+def test_a_stranger_that_registers_a_name_of_ours_is_named(
+    others: tuple[str, ...], run: Run, install: Install, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(RESERVED, "ours", "ipfs-accel-ours")
+    monkeypatch.setenv("IPFS_ACCEL_PLUGINS", "ours")
+    for distribution in (*others, "stranger-ours"):
+        install("ours", distribution=distribution)
+    result = run("doctor", "--json", plugins=[])
+    assert result.exit_code == 1
+    report = json.loads(result.stdout)
+    states = {each["distribution"]: each["state"] for each in report["plugins"] if each["name"] == "ours"}
+    assert states == dict.fromkeys(others, "loaded") | {"stranger-ours": "blocked"}
+    reserved = "the name 'ours' is reserved for the distribution ipfs-accel-ours"
+    assert report["problems"] == [
+        {
+            "message": f"plugin ours: the distribution stranger-ours registers it and is not used: {reserved}",
+            "hint": "uninstall stranger-ours, or name it in deny of [plugins]",
+        }
+    ]
+    shown = [" ".join(line.split()) for line in run("doctor", plugins=[]).stdout.splitlines()]
+    assert any(line.startswith("plugin ours (stranger-ours 1.2) blocked from ") for line in shown)
+    assert f"problem {report['problems'][0]['message']}" in shown
+    listed = json.loads(run("backends", "--json", plugins=[]).stdout)["backends"]
+    assert [each["distribution"] for each in listed if each["name"] == "ours"] == [*others, "stranger-ours"]
+    (tmp_path / "config.toml").write_text('[plugins]\ndeny = ["stranger-ours"]\n')
+    assert run("doctor", "--config", str(tmp_path / "config.toml"), plugins=[]).exit_code == 0
 
 
 def test_middleware_is_loaded_and_what_is_wrong_with_it_is_no_backends_fault(run: Run, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ class Core(Context):
     def __init__(
         self,
         config: Config | str | Path | None,
-        endpoints: Mapping[str, EndpointConfig] | None,
+        endpoints: Mapping[str, EndpointConfig | Mapping[str, Any]] | None,
         plugins: Iterable[Any],
         timeout: float | Timeout | None,
         middleware: Iterable[Any] = (),

@@ -11,7 +11,7 @@ import attrs
 import click
 
 from ipfs_accel._config.config import Config, EndpointConfig
-from ipfs_accel._config.paths import config_dir
+from ipfs_accel._config.paths import config_dir, is_there
 from ipfs_accel._endpoints.target import Target
 from ipfs_accel._secret import SECRET_NAME
 from ipfs_accel.errors import AccelError
@@ -55,7 +55,7 @@ def config() -> None:
 def path_of_config(state: State) -> None:
     """Tell the path of the configuration file."""
     path = config_path(state)
-    emit(state, {"path": str(path), "exists": path.exists()}, lambda: write_line(str(path)))
+    emit(state, {"path": str(path), "exists": is_there(path)}, lambda: write_line(str(path)))
 
 
 def config_path(state: State) -> Path:

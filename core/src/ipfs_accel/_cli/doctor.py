@@ -16,9 +16,10 @@ import click
 import ipfs_accel
 from ipfs_accel._config.config import Config
 from ipfs_accel._config.keys import KeyFile
+from ipfs_accel._config.paths import is_there
 from ipfs_accel._endpoints.target import Target
 from ipfs_accel._plugins.local import look
-from ipfs_accel._plugins.registry import PluginRecord
+from ipfs_accel._plugins.registry import PluginRecord, reserved
 from ipfs_accel._url import is_here
 from ipfs_accel.errors import AccelError
 from ipfs_accel.installing import reinstall_command, upgrade_command
@@ -103,7 +104,7 @@ def _examine(state: State, *, asks: bool) -> dict[str, Any]:
         config = Config()
     inspection = Inspection(config, state)
     plugins = [_plugin(record, loaded) for record, loaded in inspection.plugins()]
-    problems += [_plugin_problem(each) for each in plugins if each["state"] in _BROKEN]
+    problems += [_plugin_problem(each) for each in plugins if each["state"] in _BROKEN or _is_taken(each)]
     middleware = [_plugin(record, None) for record in inspection.middleware]
     problems += [_middleware_problem(each) for each in middleware if each["state"] in _BROKEN]
     distributions = _distributions([*plugins, *middleware], problems)
@@ -124,7 +125,7 @@ def _examine(state: State, *, asks: bool) -> dict[str, Any]:
         "executable": _short(sys.executable),
         "platform": platform.platform(),
         "libraries": {name: _version(name) for name in _LIBRARIES},
-        "config": {"path": _short(path), "exists": path.exists()},
+        "config": {"path": _short(path), "exists": is_there(path)},
         "keys": keys,
         "environment": _environment(config),
         "plugins": plugins,
@@ -159,9 +160,17 @@ def _module(entry_point: str) -> str:
     return entry_point.partition(":")[0]
 
 
+def _is_taken(plugin: Mapping[str, Any]) -> bool:
+    """Whether it registers a name that is not its own; what the configuration leaves out has its own reason."""
+    return bool(plugin["reason"] == reserved(plugin["name"]))
+
+
 def _plugin_problem(plugin: Mapping[str, Any]) -> Problem:
     name, distribution = plugin["name"], plugin["distribution"]
     hint = f"leave it out with IPFS_ACCEL_DISABLE_PLUGINS={name}"
+    if _is_taken(plugin):
+        reason = f"the distribution {distribution} registers it and is not used: {plugin['reason']}"
+        return _problem(f"plugin {name}", reason, f"uninstall {distribution}, or name it in deny of [plugins]")
     if plugin["state"] == "duplicate":
         hint = "uninstall one of them, or name one in deny of [plugins] in the configuration"
     elif distribution:
@@ -263,7 +272,7 @@ def _key_file(problems: list[Problem]) -> dict[str, Any]:
             key_file.get(name)
     except AccelError as error:
         problems.append(_problem("", error.message, error.hint))
-    return {"path": _short(key_file.path), "exists": key_file.path.exists(), "names": names}
+    return {"path": _short(key_file.path), "exists": is_there(key_file.path), "names": names}
 
 
 def _environment(config: Config) -> dict[str, str]:
@@ -282,5 +291,5 @@ def _environment(config: Config) -> dict[str, str]:
 
 def _short(path: str | Path) -> str:
     """Return a path without the user's name, since reports are shared."""
-    text, home = str(path), str(Path.home())
+    text, home = str(path), os.path.expanduser("~")  # noqa: PTH111 - which never fails
     return f"~{text.removeprefix(home)}" if home != "/" and text.startswith(f"{home}{os.sep}") else text

@@ -69,7 +69,8 @@ class Inspection:
 
     def plugins(self) -> list[tuple[PluginRecord, Loaded | None]]:
         """Return all plugins as they are now, with what became of those that may load."""
-        return [(record, self._loaded.get(record.name)) for record in self._registry.records()]
+        records = self._registry.records()
+        return [(record, None if record.state == "blocked" else self._loaded.get(record.name)) for record in records]
 
     def trouble(self, endpoint: str) -> AccelError | None:
         """Return why an endpoint's plugin did not load."""

@@ -33,7 +33,7 @@ class _Base:
         self,
         config: Config | str | Path | None = None,
         *,
-        endpoints: Mapping[str, EndpointConfig] | None = None,
+        endpoints: Mapping[str, EndpointConfig | Mapping[str, Any]] | None = None,
         plugins: Iterable[Any] = (),
         timeout: float | Timeout | None = None,
         middleware: Iterable[Any] = (),
@@ -42,7 +42,7 @@ class _Base:
 
         Args:
             config: A `Config` or the path of a file; None means the user's file and the environment.
-            endpoints: Name to `EndpointConfig`; wins over file and environment.
+            endpoints: Name to `EndpointConfig`, or to a mapping with its settings; wins over file and environment.
             plugins: Plugin objects to use besides the installed ones.
             timeout: Seconds for a whole call, or a `Timeout`; for endpoints that have none of their own.
             middleware: Middleware objects around every call, outermost first; those that the configuration names are

@@ -24,7 +24,9 @@ from ipfs_accel._resilience.settings import (
     StoreConfig,
     TelemetryConfig,
     as_tuple,
+    is_a,
     one_of,
+    table_of,
 )
 from ipfs_accel._secret import KeySource, Secret
 from ipfs_accel._suggest import did_you_mean
@@ -32,7 +34,7 @@ from ipfs_accel.errors import ConfigError
 from ipfs_accel.types import Timeout
 from ipfs_accel.types._requests import OnUnsupported
 
-from .paths import config_dir
+from .paths import config_dir, is_there
 from .secrets import as_secret
 
 __all__ = [
@@ -81,7 +83,13 @@ class ModelOverride:
     input_price: float | None = None
     output_price: float | None = None
     cached_input_price: float | None = None
-    features: Mapping[str, Literal["yes", "no", "unknown"]] = attrs.field(factory=dict)
+    features: Mapping[str, Literal["yes", "no", "unknown"]] = attrs.field(factory=dict, validator=table_of(str))
+
+
+def _check_seconds(_instance: Any, attribute: Any, value: Any) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+    if value is not None and not isinstance(value, Timeout) and not is_number:
+        raise ConfigError(f"{attribute.name}: expected seconds above 0 or a Timeout, got {value!r}")
 
 
 @attrs.frozen(kw_only=True)
@@ -105,21 +113,23 @@ class EndpointConfig:
         batching: How small embeddings are joined; None means not at all.
     """
 
-    backend: str | None = None
-    base_url: str | None = None
+    backend: str | None = attrs.field(default=None, validator=is_a(str))
+    base_url: str | None = attrs.field(default=None, validator=is_a(str))
     key: KeySource | str | Sequence[KeySource | str] | None = attrs.field(default=None, converter=_as_key, repr=False)
-    key_env: str | tuple[str, ...] | None = attrs.field(default=None, converter=as_tuple)
+    key_env: str | tuple[str, ...] | None = attrs.field(default=None, converter=as_tuple, validator=is_a(str, tuple))
     key_policy: Literal["round_robin", "least_loaded"] | None = attrs.field(
         default=None, validator=attrs.validators.optional(one_of("round_robin", "least_loaded"))
     )
-    headers: Mapping[str, str] = attrs.field(factory=dict, repr=lambda headers: repr(sorted(headers)))
-    options: Mapping[str, Any] = attrs.field(factory=dict)
-    timeout: float | Timeout | None = None
-    models: Mapping[str, ModelOverride] = attrs.field(factory=dict)
-    retry: RetryConfig | None = None
-    limits: LimitsConfig | None = None
-    breaker: BreakerConfig | None = None
-    batching: BatchingConfig | None = None
+    headers: Mapping[str, str] = attrs.field(
+        factory=dict, validator=table_of(str), repr=lambda headers: repr(sorted(headers))
+    )
+    options: Mapping[str, Any] = attrs.field(factory=dict, validator=table_of(object))
+    timeout: float | Timeout | None = attrs.field(default=None, validator=_check_seconds)
+    models: Mapping[str, ModelOverride] = attrs.field(factory=dict, validator=table_of(ModelOverride))
+    retry: RetryConfig | None = attrs.field(default=None, validator=is_a(RetryConfig))
+    limits: LimitsConfig | None = attrs.field(default=None, validator=is_a(LimitsConfig))
+    breaker: BreakerConfig | None = attrs.field(default=None, validator=is_a(BreakerConfig))
+    batching: BatchingConfig | None = attrs.field(default=None, validator=is_a(BatchingConfig))
 
 
 @attrs.frozen(kw_only=True)
@@ -133,10 +143,10 @@ class PluginPolicy:
         options: Name of a middleware plugin to its settings.
     """
 
-    allow: tuple[str, ...] | None = None
-    deny: tuple[str, ...] = ()
-    middleware: tuple[str, ...] = ()
-    options: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+    allow: tuple[str, ...] | None = attrs.field(default=None, converter=as_tuple, validator=is_a(tuple))
+    deny: tuple[str, ...] = attrs.field(default=(), converter=as_tuple, validator=is_a(tuple))
+    middleware: tuple[str, ...] = attrs.field(default=(), converter=as_tuple, validator=is_a(tuple))
+    options: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, validator=table_of(Mapping))
 
 
 @attrs.frozen(kw_only=True)
@@ -166,22 +176,22 @@ class Config:
     """
 
     path: Path | None = None
-    default_model: str | None = None
+    default_model: str | None = attrs.field(default=None, validator=is_a(str))
     on_unsupported: OnUnsupported = "raise"
-    timeout: float | Timeout | None = None
+    timeout: float | Timeout | None = attrs.field(default=None, validator=_check_seconds)
     proxy: str | None = attrs.field(default=None, repr=False)
     ca_file: str | None = None
-    retry: RetryConfig | None = None
-    limits: LimitsConfig | None = None
-    breaker: BreakerConfig | None = None
-    routes: Mapping[str, RouteConfig] = attrs.field(factory=dict)
-    cache: CacheConfig | None = None
-    telemetry: TelemetryConfig | None = None
+    retry: RetryConfig | None = attrs.field(default=None, validator=is_a(RetryConfig))
+    limits: LimitsConfig | None = attrs.field(default=None, validator=is_a(LimitsConfig))
+    breaker: BreakerConfig | None = attrs.field(default=None, validator=is_a(BreakerConfig))
+    routes: Mapping[str, RouteConfig] = attrs.field(factory=dict, validator=table_of(RouteConfig))
+    cache: CacheConfig | None = attrs.field(default=None, validator=is_a(CacheConfig))
+    telemetry: TelemetryConfig | None = attrs.field(default=None, validator=is_a(TelemetryConfig))
     usage_log: str | None = None
-    aliases: Mapping[str, str] = attrs.field(factory=dict)
-    plugins: PluginPolicy = PluginPolicy()
-    endpoints: Mapping[str, EndpointConfig] = attrs.field(factory=dict)
-    stores: Mapping[str, StoreConfig] = attrs.field(factory=dict)
+    aliases: Mapping[str, str] = attrs.field(factory=dict, validator=table_of(str))
+    plugins: PluginPolicy = attrs.field(default=PluginPolicy(), validator=is_a(PluginPolicy))
+    endpoints: Mapping[str, EndpointConfig] = attrs.field(factory=dict, validator=table_of(EndpointConfig))
+    stores: Mapping[str, StoreConfig] = attrs.field(factory=dict, validator=table_of(StoreConfig))
     environ: Mapping[str, str] = attrs.field(factory=lambda: os.environ, repr=False)
     sources: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 
@@ -200,16 +210,18 @@ def load_config(path: str | Path | None = None, environ: Mapping[str, str] | Non
         ConfigError: A file that was named is missing, or a file is wrong; says line, key and what to do.
     """
     environ = os.environ if environ is None else environ
+    if path is not None and not isinstance(path, str | Path):
+        raise ConfigError(f"config: expected a Config, a path or None, got {type(path).__name__}")
     named = path or environ.get("IPFS_ACCEL_CONFIG")
     file = Path(named).expanduser() if named else config_dir() / "config.toml"
     try:
         text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        if named:
-            raise ConfigError(f"the configuration file {file} does not exist") from None
-        config = Config(environ=environ)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the configuration file {file}: {error}") from None
+        if named and isinstance(error, FileNotFoundError):
+            raise ConfigError(f"the configuration file {file} does not exist") from None
+        if named or is_there(file):
+            raise ConfigError(f"cannot read the configuration file {file}: {error}") from None
+        config = Config(environ=environ)
     else:
         config = _parse(text, file, environ)
     return _with_environment(config, environ)
@@ -252,13 +264,20 @@ def _with_environment(config: Config, environ: Mapping[str, str]) -> Config:
     return attrs.evolve(config, plugins=policy, sources=sources, **values)
 
 
-def with_code(config: Config, endpoints: Mapping[str, EndpointConfig], timeout: float | Timeout | None) -> Config:
-    """Put what code says over what file and environment say."""
+def with_code(config: Config, endpoints: object, timeout: float | Timeout | None) -> Config:
+    """Put what code says over what file and environment say.
+
+    Raises:
+        ConfigError: An endpoint is neither an `EndpointConfig` nor a mapping with the settings of one.
+    """
+    if not isinstance(endpoints, Mapping):
+        raise ConfigError(f"endpoints: expected a mapping of names, got {type(endpoints).__name__}")
     if not endpoints and timeout is None:
         return config
     merged = dict(config.endpoints)
     sources = dict(config.sources)
-    for name, given in endpoints.items():
+    for name, written in endpoints.items():
+        given = _endpoint(name, written)
         below = merged.get(name, EndpointConfig())
         changes = {
             field.name: getattr(given, field.name)
@@ -274,6 +293,22 @@ def with_code(config: Config, endpoints: Mapping[str, EndpointConfig], timeout: 
     return attrs.evolve(
         config, endpoints=merged, sources=sources, timeout=timeout if timeout is not None else config.timeout
     )
+
+
+def _endpoint(name: str, given: object) -> EndpointConfig:
+    """Return the settings of an endpoint, which code may write as the file does, with the key beside them."""
+    if isinstance(given, EndpointConfig):
+        return given
+    if not isinstance(given, Mapping):
+        wanted = "expected an EndpointConfig or a mapping"
+        raise ConfigError(f"endpoint {name!r}: {wanted}, got {type(given).__name__}", endpoint=name)
+    made: EndpointConfig = structure(
+        {field: value for field, value in given.items() if field != "key"}, EndpointConfig, f"endpoint {name!r}"
+    )
+    try:
+        return attrs.evolve(made, key=given.get("key"))
+    except ConfigError as error:
+        raise ConfigError(f"endpoint {name!r}: {error.message}", endpoint=name, hint=error.hint) from None
 
 
 def _names(text: str) -> tuple[str, ...]:

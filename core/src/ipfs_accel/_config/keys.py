@@ -13,7 +13,7 @@ import attrs
 from ipfs_accel._secret import Secret
 from ipfs_accel.errors import ConfigError
 
-from .paths import config_dir
+from .paths import config_dir, is_there
 from .secrets import as_secret
 
 __all__ = ["KeyFile", "StoredKey"]
@@ -82,18 +82,24 @@ class KeyFile:
                         hint=f"run: chmod 600 {self.path}",
                     )
                 entries = json.load(file)
-        except FileNotFoundError:
-            return {}
         except (OSError, ValueError) as error:
+            if not is_there(self.path):
+                return {}
             raise ConfigError(f"{self.path}: cannot read the key file: {type(error).__name__}") from None
         if not isinstance(entries, dict):
             raise ConfigError(f"{self.path}: the key file has to hold one JSON object")
         return entries
 
     def _write(self, entries: dict[str, Any]) -> None:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as error:
+            raise ConfigError(
+                f"{self.path}: cannot write the key file: {error.strerror}",
+                hint="XDG_CONFIG_HOME names another folder for it; a key may also stand in an environment variable",
+            ) from None
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 json.dump(entries, file, indent=1, sort_keys=True)

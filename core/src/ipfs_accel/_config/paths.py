@@ -8,7 +8,7 @@ import platformdirs
 
 from ipfs_accel.errors import InvalidRequestError
 
-__all__ = ["cache_dir", "config_dir", "data_dir", "safe_join"]
+__all__ = ["cache_dir", "config_dir", "data_dir", "is_there", "safe_join"]
 
 _APP = "ipfs-accel"
 
@@ -26,6 +26,15 @@ def data_dir() -> Path:
 def cache_dir() -> Path:
     """Return the folder of what may be thrown away; it need not exist."""
     return Path(platformdirs.user_cache_dir(_APP, appauthor=False))
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file; none is in a home that is no folder, or that this user may not look into."""
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
 
 
 def safe_join(folder: Path, name: str) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,9 @@ def _strict(expected: type[Any]) -> Any:
         if isinstance(value, str) and expected in {int, float}:
             return expected(value)
         if not isinstance(value, expected):
-            raise TypeError(f"expected {_NAMES[expected]}, got {value!r}")
+            # Bytes in place of a text may be those of a key.
+            shown = type(value).__name__ if isinstance(value, bytes) else repr(value)
+            raise TypeError(f"expected {_NAMES[expected]}, got {shown}")
         return value
 
     return hook
@@ -49,8 +51,23 @@ def _names(value: Any, _kind: Any) -> Any:
     return _converter.structure(value, tuple[str, ...])
 
 
+def _table(kind: type[Any], leave_out: Mapping[str, Any]) -> Callable[[Any, Any], Any]:
+    """Make a hook for a class of settings; what code has made already is taken as it is."""
+    from_values = make_dict_structure_fn(kind, _converter, _cattrs_forbid_extra_keys=True, **leave_out)
+
+    def hook(value: Any, kind_: Any) -> Any:
+        if isinstance(value, kind):
+            return value
+        if not isinstance(value, Mapping):
+            raise TypeError(f"expected a table of settings, got {type(value).__name__}")
+        return from_values(value, kind_)
+
+    return hook
+
+
 def _make_converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
+    converter.register_structure_hook_factory(attrs.has, lambda kind: _table(kind, {}))
     for kind in _NAMES:
         converter.register_structure_hook(kind, _strict(kind))
     converter.register_structure_hook(float | Timeout | None, _timeout)
@@ -68,8 +85,7 @@ def structure(values: Mapping[str, Any], kind: type[Any], leave_out: Collection[
         names = [field.name for field in attrs.fields(each)]
         hidden = {name: override(omit=True) for name in names if f"{each.__name__}.{name}" in leave_out}
         if hidden:
-            function = make_dict_structure_fn(each, _converter, _cattrs_forbid_extra_keys=True, **hidden)  # type: ignore[arg-type]
-            _converter.register_structure_hook(each, function)
+            _converter.register_structure_hook(each, _table(each, hidden))
     return _converter.structure(values, kind)
 
 

@@ -30,7 +30,7 @@ from .distributions import Installed, installed
 from .middleware_loading import Loading, Middleware, load_all, needed, records_of
 from .records import PluginRecord, State
 
-__all__ = ["Backend", "PluginRecord", "Registry"]
+__all__ = ["Backend", "PluginRecord", "Registry", "reserved"]
 
 BACKENDS = "ipfs_accel.backends"
 
@@ -98,6 +98,31 @@ class Backend:
         )
 
 
+def reserved(name: str) -> str:
+    """Return why nobody else may register a name of ours."""
+    return f"the name {name!r} is reserved for the distribution {RESERVED.get(name)}"
+
+
+def _strangers(found: Mapping[str, Sequence[Installed]]) -> list[tuple[str, Installed]]:
+    return [
+        (name, origin)
+        for name, origins in found.items()
+        for origin in origins
+        if origin.distribution != RESERVED.get(name, origin.distribution)
+    ]
+
+
+def _record(name: str, origin: Installed, state: State, reason: str | None) -> PluginRecord:
+    return PluginRecord(
+        name=name,
+        state=state,
+        reason=reason,
+        distribution=origin.distribution,
+        version=origin.version,
+        entry_point=origin.entry_point.value,
+    )
+
+
 @attrs.define(eq=False)
 class _Slot:
     """What the registry knows of one name."""
@@ -128,14 +153,17 @@ class Registry:
         for plugin in plugins:
             self._add_object(plugin)
         found: dict[str, list[Installed]] = {}
-        for each in installed(BACKENDS):
+        for each in sorted(installed(BACKENDS), key=lambda each: each.distribution):
             found.setdefault(each.entry_point.name, []).append(each)
         for name, origins in found.items():
             self._slots.setdefault(name, self._judge(name, origins))
+        self._strangers = [self._stranger(name, origin) for name, origin in _strangers(found)]
 
     def records(self) -> list[PluginRecord]:
-        """Return all plugins by name, without loading any."""
-        return [self._slots[name].record for name in sorted(self._slots)]
+        """Return all plugins by name, without loading any, and what registers names of ours beside them."""
+        records = [slot.record for slot in self._slots.values()]
+        beside = [record for record in self._strangers if record not in records]
+        return sorted([*records, *beside], key=lambda record: record.name)
 
     def record(self, name: str) -> PluginRecord | None:
         """Return what is known of one name."""
@@ -204,20 +232,17 @@ class Registry:
         own = [origin for origin in origins if origin.distribution == owner]
         chosen = (own or origins)[0]
         state, reason = self._policy_state(name, chosen.distribution)
-        if state == "available" and owner and not own:
-            state, reason = "blocked", f"the name {name!r} is reserved for the distribution {owner}"
-        elif state == "available" and not own and len(origins) > 1:
+        if owner and not own:
+            return _Slot(self._stranger(name, chosen), chosen.entry_point)
+        if state == "available" and not own and len(origins) > 1:
             names = " and ".join(sorted(origin.distribution for origin in origins))
             state, reason = "duplicate", f"the distributions {names} both register {name!r}: uninstall one of them"
-        record = PluginRecord(
-            name=name,
-            state=state,
-            reason=reason,
-            distribution=chosen.distribution,
-            version=chosen.version,
-            entry_point=chosen.entry_point.value,
-        )
-        return _Slot(record, chosen.entry_point)
+        return _Slot(_record(name, chosen, state, reason), chosen.entry_point)
+
+    def _stranger(self, name: str, origin: Installed) -> PluginRecord:
+        """Return the record of what registers a name of ours, which is never used."""
+        state, reason = self._policy_state(name, origin.distribution)
+        return _record(name, origin, "blocked", reason if state == "blocked" else reserved(name))
 
     def _policy_state(self, name: str, distribution: str) -> tuple[State, str | None]:
         names = {name, distribution}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias, get_args
 
 import attrs
@@ -23,7 +23,9 @@ __all__ = [
     "StoreConfig",
     "TelemetryConfig",
     "as_tuple",
+    "is_a",
     "one_of",
+    "table_of",
 ]
 
 FailureClass: TypeAlias = Literal[
@@ -79,6 +81,36 @@ def one_of(*words: str) -> Callable[[Any, Any, Any], None]:
                 raise ConfigError(f"{attribute.name}: {each!r} is not one of {', '.join(words)}", hint=hint)
 
     return check
+
+
+def is_a(*kinds: type[Any]) -> Callable[[Any, Any, Any], None]:
+    """Return a validator for None or a value of these kinds."""
+    wanted = " or ".join([_WORDS.get(kind, kind.__name__) for kind in kinds])
+
+    def check(_instance: Any, attribute: Any, value: Any) -> None:
+        if value is not None and not isinstance(value, kinds):
+            raise ConfigError(f"{attribute.name}: expected {wanted}, got {type(value).__name__}")
+
+    return check
+
+
+def table_of(*kinds: type[Any]) -> Callable[[Any, Any, Any], None]:
+    """Return a validator for a mapping of names to values of these kinds; no value is shown, as headers hold keys."""
+    wanted = " or ".join([_WORDS.get(kind, kind.__name__) for kind in kinds])
+
+    def check(_instance: Any, attribute: Any, value: Any) -> None:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{attribute.name}: expected a mapping of names, got {type(value).__name__}")
+        for name, each in value.items():
+            if not isinstance(name, str):
+                raise ConfigError(f"{attribute.name}: the name {name!r} is not a string")
+            if not isinstance(each, kinds):
+                raise ConfigError(f"{attribute.name}.{name}: expected {wanted}, got {type(each).__name__}")
+
+    return check
+
+
+_WORDS: Mapping[type[Any], str] = {str: "a string", tuple: "a list of strings"}
 
 
 def as_tuple(value: Any) -> Any:
@@ -216,7 +248,7 @@ class CacheConfig:
     max_bytes: int = attrs.field(default=256 * 1024 * 1024, validator=_number(1, whole=True))
     sampled: bool = False
     namespace: str = ""
-    semantic: SemanticConfig | None = None
+    semantic: SemanticConfig | None = attrs.field(default=None, validator=is_a(SemanticConfig))
 
 
 @attrs.frozen(kw_only=True)
@@ -234,7 +266,7 @@ def _several(what: str) -> Callable[[Any, Any, Any], None]:
     """Return a validator for at least one name, none of them twice."""
 
     def check(_instance: Any, attribute: Any, value: Any) -> None:
-        if isinstance(value, str) or not value:
+        if not isinstance(value, tuple) or not value:
             raise ConfigError(f"{attribute.name}: expected a list of {what}, got {value!r}")
         twice = [name for index, name in enumerate(value) if name in value[:index]]
         if twice:
