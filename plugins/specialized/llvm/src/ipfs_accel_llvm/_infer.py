@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from ipfs_accel import strict_json
-from ipfs_accel.errors import ConfigError, InvalidRequestError, InvalidResponseError
+from ipfs_accel.errors import ConfigError, InvalidRequestError, InvalidResponseError, InvalidValueError
 from ipfs_accel.plans import Endpoint, Http, HttpResponse, get, post_json, segment
 from ipfs_accel.types import (
     ChatRequest,
@@ -187,8 +187,8 @@ def _plain(tensor: Any) -> Any:
 def _tensor(value: Any, name: str) -> Tensor:
     try:
         return Tensor.from_list(value, name=name)
-    except InvalidRequestError as error:
-        raise InvalidResponseError(f"an output is no array: {error.message}") from None
+    except InvalidValueError as error:
+        raise InvalidResponseError(f"an output is no array: {error}") from None
 
 
 def models(server: Answering) -> Http[tuple[ModelInfo, ...]]:

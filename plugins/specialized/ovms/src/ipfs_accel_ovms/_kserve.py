@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
-from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
+from ipfs_accel.errors import InvalidRequestError, InvalidResponseError, InvalidValueError
 from ipfs_accel.plans import HttpRequest, HttpResponse, post_json
 from ipfs_accel.types import PredictRequest, PredictResponse, Tensor, Values
 from ipfs_accel.wire.collector import Collector
@@ -201,8 +201,8 @@ def _output(item: Any, rest: bytes, at: int) -> tuple[Tensor, int]:
         if size < 0 or end > len(rest):
             raise InvalidResponseError(f"the answer ends within its output {name!r}")
         return Tensor(name=name, datatype=datatype, shape=shape, data=rest[at:end], parameters=parameters), end
-    except InvalidRequestError as error:
-        raise InvalidResponseError(f"the answer's output {error.message}") from None
+    except InvalidValueError as error:
+        raise InvalidResponseError(f"the answer's output {error}") from None
 
 
 def _from_json(name: str, datatype: str, shape: tuple[int, ...], parameters: Json, data: Any) -> Tensor:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
-from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
+from ipfs_accel.errors import InvalidRequestError, InvalidResponseError, InvalidValueError
 from ipfs_accel.plans import HttpRequest, HttpResponse, post_json
 from ipfs_accel.types import PredictRequest, PredictResponse, Tensor, Values
 from ipfs_accel.wire.fields import field
@@ -119,8 +119,8 @@ def _tensor(name: str, value: Any, spec: ModelSpec) -> Tensor:
     datatype = next((each.datatype for each in spec.outputs if each.name == name), None)
     try:
         return Values.of(_decoded(value), name).typed(datatype)
-    except InvalidRequestError as error:
-        raise InvalidResponseError(f"the answer's output {error.message}") from None
+    except InvalidValueError as error:
+        raise InvalidResponseError(f"the answer's output {error}") from None
 
 
 def _decoded(value: Any) -> Any:
