@@ -304,15 +304,15 @@ def test_limits_meet_a_second_loop_with_a_clear_error() -> None:
     with scripted(Connection.wait) as server:
         client = _client(AsyncClient, server.url, max_concurrent=1)
 
-        async def ask() -> None:
+        async def leave() -> None:
             async with anyio.create_task_group() as group:
                 group.start_soon(client.chat, "acme/m", "q")
                 await settle(lambda: server.bodies)
                 group.cancel_scope.cancel()
 
-        anyio.run(ask)
+        anyio.run(leave)
         with pytest.raises(e.ConfigError, match="another event loop"):
-            anyio.run(ask)
+            anyio.run(client.chat, "acme/m", "q")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
