@@ -96,5 +96,4 @@ async def settle(condition: Any, seconds: float = 60.0) -> None:
 
 def hung_up(world: World) -> bool:
     """Whether the server has closed, or written to, a connection that lies idle."""
-    lines = [line for stack in world.transport._pool._idle.values() for line in stack]
-    return any(line.is_readable() for line in lines)
+    return any(line.is_readable() for line in list(world.transport._pool._by_age))

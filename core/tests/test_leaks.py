@@ -320,7 +320,6 @@ def test_streams_that_only_the_garbage_collector_finds_leave_nothing_behind() ->
 # interrupts
 
 
-
 def interrupt() -> None:
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 

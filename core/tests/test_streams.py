@@ -63,9 +63,7 @@ def awaiting(url: str, timeout: Timeout, calls: int, clock: FakeClock) -> Result
 
 @pytest.fixture(params=[blocking, awaiting])
 def consume(request: pytest.FixtureRequest) -> Callable[..., Result]:
-    def use(
-        script: Script, timeout: Timeout | None = None, calls: int = 1, clock: FakeClock | None = None
-    ) -> Result:
+    def use(script: Script, timeout: Timeout | None = None, calls: int = 1, clock: FakeClock | None = None) -> Result:
         with serve(script) as server:
             return request.param(server.url, timeout or Timeout(), calls, clock or FakeClock())  # type: ignore[no-any-return]
 

@@ -26,7 +26,8 @@ COMMAND = [sys.executable, "-m", "ipfs_accel"]
 
 @pytest.fixture(autouse=True)
 def _only_studio(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The backends that happen to be installed play no part; neither do colours that the caller's shell wants."""
+    """The backends that happen to be installed play no part; nor do colours that the caller's shell wants, nor speed."""
+    monkeypatch.setattr("ipfs_accel._cli.inspect.LOAD_SECONDS", 60.0)
     monkeypatch.setenv("IPFS_ACCEL_PLUGINS", "studio,acme-studio")
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     monkeypatch.delenv("NO_COLOR", raising=False)
@@ -69,7 +70,7 @@ def spawn(start: Start) -> Spawn:
 
     def spawn(*arguments: str, input: str = "", **settings: Any) -> subprocess.CompletedProcess[str]:  # noqa: A002
         process = start(*arguments, **settings)
-        out, err = process.communicate(input, timeout=30)
+        out, err = process.communicate(input, timeout=100)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     return spawn
