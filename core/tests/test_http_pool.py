@@ -625,7 +625,6 @@ def test_closing_an_exchange_that_another_thread_reads(served: Any) -> None:
     transport.close()
 
 
-@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_closes_the_connection(served: Any) -> None:
     def interrupts(connection: Connection) -> None:
         connection.request()

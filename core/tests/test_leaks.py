@@ -351,7 +351,6 @@ WAITS: dict[str, tuple[Callable[[Connection], None], Callable[[Client], Any]]] =
 }
 
 
-@pytest.mark.usefixtures("interruptible")
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system has no signals for threads")
 @pytest.mark.parametrize("moment", WAITS)
 def test_an_interrupt_leaves_nothing_behind(moment: str) -> None:
