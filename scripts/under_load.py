@@ -53,7 +53,8 @@ def timed_files() -> list[str]:
 def failures(arguments: list[str]) -> tuple[list[str], str]:
     """Run pytest once; return the tests that failed, and its last line."""
     command = [sys.executable, "-m", "pytest", "-q", "-rfE", "-p", "no:cacheprovider", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    # In a session of its own: where the system shares time among sessions, the loops are another program's.
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, start_new_session=True)
     lines = done.stdout.splitlines()
     found = [line.partition(" ")[2].partition(" - ")[0] for line in lines if line.startswith(("FAILED ", "ERROR "))]
     if done.returncode:
