@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
+import gc
 import importlib.util
 import io
 import json
@@ -42,6 +44,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("peer") is not None:
             item.add_marker(pytest.mark.timeout(3600))
+
+
+# Threads of servers and clients free blocks of megabytes all the time. glibc would keep an arena for each thread, and
+# such blocks inside of it: half of the memory that a worker of pytest had.
+with suppress(AttributeError, TypeError):  # where there is another library, it has no such function
+    ctypes.CDLL(None).mallopt(-8, 1)  # M_ARENA_MAX
+    ctypes.CDLL(None).mallopt(-3, 1 << 20)  # M_MMAP_THRESHOLD, in bytes
+
+
+def pytest_collection_finish() -> None:
+    """Leave modules and tests out of garbage collections, which are then cheap, and come before garbage piles up."""
+    gc.collect()
+    gc.freeze()
+    gc.collect()  # whose count of what lives long, now nothing, decides when the next one comes
 
 
 POOLED = {"embedding": True, "pooling_type": "LLAMA_POOLING_TYPE_MEAN"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import ssl
 import threading
@@ -289,6 +290,8 @@ def test_a_server_that_does_not_read(ask: Ask) -> None:
         over.set()
     assert isinstance(error, e.APITimeoutError)
     assert error.phase in {"write", "total"}
+    del error
+    gc.collect()  # its traceback holds the request
 
 
 def test_an_answer_before_the_request_was_read(ask: Ask) -> None:
