@@ -11,6 +11,7 @@ import socket
 import ssl
 import threading
 import time
+import traceback
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Iterator
@@ -440,6 +441,14 @@ async def test_the_limit_of_a_plain_body(world: World, served: Any) -> None:
     server = served(always(answer(b"12345")))
     assert await world.fetch(server.url, limit=5) == b"12345"
     assert "longer than 4 bytes" in str(await fails(world, InvalidResponseError, server.url, limit=4))
+
+
+async def test_an_error_does_not_keep_the_body(world: World, served: Any) -> None:
+    server = served(always(answer(bytes(1 << 20))))
+    error = await fails(world, InvalidResponseError, server.url, limit=1 << 19)
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    held = [value for frame in frames for value in frame.f_locals.values() if isinstance(value, bytes | bytearray)]
+    assert sum(map(len, held)) < 1 << 17
 
 
 # connections that fail
