@@ -133,6 +133,6 @@ def test_it_ends_with_whoever_started_it(llama: Any, tiny_gguf: Path) -> None:
             owner.send_signal(signal.SIGKILL)
             poll = select.poll()
             poll.register(server, select.POLLIN)
-            assert poll.poll(200_000), "the server outlived its owner"
+            assert poll.poll(100_000), "the server outlived its owner"
         finally:
             os.close(server)
