@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from ipfs_accel import AsyncClient, BreakerConfig, Client, EndpointConfig, LimitsConfig
 from ipfs_accel import errors as e
 from ipfs_accel._resilience.clock import Clock
-from ipfs_accel.testing.raw_server import Connection
+from ipfs_accel.testing.raw_server import Connection, RawServer
 
 from .acme import Acme
 from .both_worlds import awaiting, blocking, fault, fine, outcome, scripted, streamed
@@ -73,6 +74,9 @@ def test_concurrency_is_bounded_in_threads(kind: str) -> None:
         threads = [threading.Thread(target=lambda: _ask(client, kind)) for _ in range(6)]
         for thread in threads:
             thread.start()
+        while len(server.bodies) + (_waiting(client) or 0) < 6:
+            time.sleep(0.005)
+        most.may_answer.set()
         for thread in threads:
             thread.join(60)
         queue = client.states()["acme"].queue
@@ -84,31 +88,33 @@ def test_concurrency_is_bounded_in_threads(kind: str) -> None:
 def test_concurrency_is_bounded_in_tasks() -> None:
     most = _Most()
 
-    async def run(url: str) -> Any:
-        async with _client(AsyncClient, url, max_concurrent=2) as client, anyio.create_task_group() as group:
+    async def run(server: RawServer) -> Any:
+        async with _client(AsyncClient, server.url, max_concurrent=2) as client, anyio.create_task_group() as group:
             for _ in range(6):
                 group.start_soon(client.chat, "acme/m", "q")
+            await settle(lambda: len(server.bodies) + (_waiting(client) or 0) == 6)
+            most.may_answer.set()
         return client.states()["acme"].queue
 
     with scripted(most.answer("chat")) as server:
-        queue = anyio.run(run, server.url)
+        queue = anyio.run(run, server)
     assert (most.most, len(server.heads), queue.active, queue.longest_wait > 0) == (2, 6, 0, True)
 
 
 class _Most:
-    """Counts how many requests a server has at once; it answers them in pairs, so that two have to be there."""
+    """Counts how many requests a server has at once; it answers none before it may."""
 
     def __init__(self) -> None:
         self.now = self.most = 0
         self.lock = threading.Lock()
-        self.pair = threading.Barrier(2)
+        self.may_answer = threading.Event()
 
     def answer(self, kind: str) -> Callable[[Connection], None]:
         def handle(connection: Connection) -> None:
             with self.lock:
                 self.now += 1
                 self.most = max(self.most, self.now)
-            self.pair.wait(60)
+            self.may_answer.wait(60)
             with self.lock:
                 self.now -= 1
             connection.send(fine() if kind == "chat" else streamed("a", "END"))
