@@ -14,7 +14,7 @@ DISTRIBUTIONS := --editable core $(PLUGINS:%=--editable %) 'ipfs-accel-llvm[embe
 MODEL := .cache/tiny.gguf
 GUIDE := plugins/specialized/llvm/src/ipfs_accel_llvm/guide.gguf
 
-.PHONY: help demo test test-peers test-slow lint format docs bench dist guide constraints clean
+.PHONY: help demo test test-busy test-peers test-slow lint format docs bench dist guide constraints clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
@@ -29,6 +29,9 @@ test: lint  ## install what the checks need and run all of them
 test-slow: $(VENV)/.test  ## run what takes minutes by its nature: everything on the second HTTP library, and a soak
 	IPFS_ACCEL_HTTP=httpx2 $(PYTEST) plugins --quiet
 	$(BIN)/python -m pytest -m slow
+
+test-busy: $(VENV)/.test  ## run what has time, threads or processes in it beside six busy loops, which takes an hour or more
+	$(BIN)/python scripts/under_load.py --rounds 20 -n auto
 
 test-peers: $(VENV)/.test  ## install the servers that take minutes to install, and run the backends against them
 	IPFS_ACCEL_PEERS=1 $(BIN)/python -m pytest -m peer

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
+import gc
 import importlib.util
 import io
 import json
@@ -20,14 +22,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from ipfs_accel import RetryConfig
 from ipfs_accel._endpoints import resolve
 
 HERE = Path(__file__).parent
 pytest_plugins = ["anyio"] if importlib.util.find_spec("anyio") else []
 
-settings.register_profile("shared", deadline=None)  # the machine's speed is not what these tests are about
+# The machine's speed is not what these tests are about.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
 
 # A test of a plugin wants to see the first failure, at once; those of retries bring their own settings. The variable is
@@ -41,6 +44,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("peer") is not None:
             item.add_marker(pytest.mark.timeout(3600))
+
+
+# Threads of servers and clients free blocks of megabytes all the time. glibc would keep an arena for each thread, and
+# such blocks inside of it: half of the memory that a worker of pytest had.
+with suppress(AttributeError, TypeError):  # where there is another library, it has no such function
+    ctypes.CDLL(None).mallopt(-8, 1)  # M_ARENA_MAX
+    ctypes.CDLL(None).mallopt(-3, 1 << 20)  # M_MMAP_THRESHOLD, in bytes
+
+
+def pytest_collection_finish() -> None:
+    """Leave modules and tests out of garbage collections, which are then cheap, and come before garbage piles up."""
+    gc.collect()
+    gc.freeze()
+    gc.collect()  # whose count of what lives long, now nothing, decides when the next one comes
 
 
 POOLED = {"embedding": True, "pooling_type": "LLAMA_POOLING_TYPE_MEAN"}
@@ -77,7 +94,7 @@ def serve(model: Path, **settings: Any) -> Iterator[LlamaServer]:
             process.stdin.close()
             process.stdout.close()
             try:
-                process.wait(5)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -135,14 +152,21 @@ def form(request: Any) -> tuple[list[tuple[str, str]], list[tuple[str, str | Non
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]  # type: ignore[no-any-return]
+    """Return a port that nobody listens on, for a server that takes no 0; another program may be quicker to take it."""
+    with deaf_port() as port:
+        return port
 
 
 @contextmanager
-def started(command: list[str], url: str, seconds: float = 60.0) -> Iterator[None]:
+def deaf_port() -> Iterator[int]:
+    """A port on which nobody listens, nor can, until the block ends."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+@contextmanager
+def started(command: list[str], url: str, seconds: float = 300.0) -> Iterator[None]:
     """Run a server until the block ends; it has begun when the URL answers."""
     with tempfile.NamedTemporaryFile("w+", suffix=".log") as log, tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, start_new_session=True)
@@ -150,7 +174,7 @@ def started(command: list[str], url: str, seconds: float = 60.0) -> Iterator[Non
             until = time.monotonic() + seconds
             while True:
                 try:
-                    urllib.request.urlopen(url, timeout=2).close()  # noqa: S310 - a server of our own
+                    urllib.request.urlopen(url, timeout=60).close()  # noqa: S310 - a server of our own
                     break
                 except OSError:
                     if process.poll() is not None or time.monotonic() > until:
@@ -160,7 +184,7 @@ def started(command: list[str], url: str, seconds: float = 60.0) -> Iterator[Non
         finally:
             process.terminate()
             with suppress(subprocess.TimeoutExpired):
-                process.wait(10)
+                process.wait(60)
             if hasattr(os, "killpg"):
                 with suppress(ProcessLookupError):  # whatever it left behind
                     os.killpg(process.pid, signal.SIGKILL)

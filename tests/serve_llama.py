@@ -8,6 +8,7 @@ Prints its base URL as one line on stdout and ends when stdin does, so that it n
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -29,6 +30,7 @@ def main() -> None:
     sys.stdout.write(f"{server.listening_address}\n")
     sys.stdout.flush()
     sys.stdin.read()
+    os._exit(0)  # to stop the server would wait for ever for a loop that has not begun yet, as on a busy machine
 
 
 def _value(name: str, value: Any) -> Any:

@@ -20,7 +20,7 @@ import pytest
 from .test_packaging import EXAMPLES, FOLDERS, project
 
 pytest.importorskip("hatchling", reason="hatchling builds the distributions")
-pytestmark = [pytest.mark.packaging, pytest.mark.timeout(300)]  # they install many distributions
+pytestmark = [pytest.mark.packaging, pytest.mark.timeout(1800)]  # they install many distributions
 
 MOST_MEGABYTES = 20  # of the core with what it needs, as installed
 MOST_DISTRIBUTIONS = 18

@@ -28,9 +28,9 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
         monkeypatch.delenv(variable, raising=False)
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Let SIGINT be a KeyboardInterrupt, which it is not in what a shell has started in the background."""
+@pytest.fixture(autouse=True)
+def _interruptible() -> Iterator[None]:
+    """Let SIGINT be a KeyboardInterrupt, here and in processes, which it is not if a shell ran pytest in the background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -9,10 +9,11 @@ import anyio
 from anyio import to_thread
 from ipfs_accel._http import AsyncTransport, Exchange, PoolStats, Timeouts, Transport, TransportOptions
 
-__all__ = ["FAST", "Tasks", "Threads", "World", "settle"]
+__all__ = ["PATIENT", "Tasks", "Threads", "World", "hung_up", "settle"]
 
 DEFAULT = TransportOptions()
-FAST = Timeouts(connect=5, read=5, write=5, pool=5)
+PATIENT = Timeouts(connect=60, read=60, write=60, pool=60)
+"""Limits that no test is to meet, on however busy a machine."""
 
 
 class World:
@@ -22,7 +23,7 @@ class World:
     transport: Any
 
     async def send(
-        self, url: str, body: Any = None, *, method: str = "POST", headers: Any = (), timeouts: Timeouts = FAST
+        self, url: str, body: Any = None, *, method: str = "POST", headers: Any = (), timeouts: Timeouts = PATIENT
     ) -> Any:
         return await self.transport.send(method, url, headers, body, timeouts)
 
@@ -77,7 +78,7 @@ class Threads(World):
         self.transport = Transport(options)
 
     async def send(
-        self, url: str, body: Any = None, *, method: str = "POST", headers: Any = (), timeouts: Timeouts = FAST
+        self, url: str, body: Any = None, *, method: str = "POST", headers: Any = (), timeouts: Timeouts = PATIENT
     ) -> Any:
         exchange = await to_thread.run_sync(self.transport.send, method, url, headers, body, timeouts)
         return _ThreadExchange(exchange)
@@ -86,8 +87,13 @@ class Threads(World):
         await to_thread.run_sync(self.transport.close)
 
 
-async def settle(condition: Any, seconds: float = 5.0) -> None:
+async def settle(condition: Any, seconds: float = 60.0) -> None:
     """Wait until something is so, which the server's threads may need a moment for."""
     with anyio.fail_after(seconds):
         while not condition():  # noqa: ASYNC110 - threads have no event to wait for
             await anyio.sleep(0.005)
+
+
+def hung_up(world: World) -> bool:
+    """Whether the server has closed, or written to, a connection that lies idle."""
+    return any(line.is_readable() for line in list(world.transport._pool._by_age))

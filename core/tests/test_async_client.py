@@ -1,19 +1,20 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from typing import Any
 
 import anyio
 import pytest
 from ipfs_accel import AsyncClient, EndpointConfig
 from ipfs_accel import errors as e
+from ipfs_accel.testing.raw_server import Connection
 from ipfs_accel.types import BlockEnd, BlockStart, FinishEvent, TextDelta, UsageEvent
 from pytest_httpserver import HTTPServer
 
 from .acme import Acme
+from .both_worlds import scripted, streamed
+from .http_worlds import settle
 
 pytestmark = pytest.mark.anyio
 
@@ -81,63 +82,42 @@ async def test_the_survey_operations(client: AsyncClient, httpserver: HTTPServer
     assert await client.call("acme", "double", number=2) == 4
 
 
-@contextmanager
-def silent_server(head: bytes) -> Iterator[tuple[int, threading.Event]]:
-    """Answer with `head`, then say nothing; the event is set when the client has gone."""
-    gone = threading.Event()
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(65536)
-            connection.sendall(head)
-            connection.settimeout(10)
-            try:
-                while connection.recv(65536):
-                    pass
-            except OSError:
-                return
-            gone.set()
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield listener.getsockname()[1], gone
-    finally:
-        listener.close()
-        thread.join(5)
-
-
-HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n"
-
-
 async def test_cancelling_a_call_closes_its_connection() -> None:
-    with silent_server(b"") as (port, gone):
-        async with AsyncClient(plugins=[Acme(f"http://127.0.0.1:{port}")]) as client:
-            with anyio.move_on_after(0.2) as scope:
-                await client.chat("acme/m", "q")
-            assert scope.cancelled_caught
+    with scripted(Connection.wait) as server:
+        async with AsyncClient(plugins=[Acme(server.url)]) as client:
+            async with anyio.create_task_group() as group:
+                group.start_soon(client.chat, "acme/m", "q")
+                await settle(lambda: server.bodies)
+                group.cancel_scope.cancel()
             assert client._world.transport.stats().active == 0
-            assert await anyio.to_thread.run_sync(gone.wait, 5)
+            await settle(lambda: server.closed == 1)
 
 
 async def test_cancelling_a_stream_closes_its_connection() -> None:
-    with silent_server(HEAD + b"2\r\na\n\r\n") as (port, gone):
-        async with AsyncClient(plugins=[Acme(f"http://127.0.0.1:{port}")]) as client:
-            got = []
-            with anyio.move_on_after(0.2) as scope:
-                async for event in client.stream("acme/m", "q"):
-                    got.append(event)
-            assert scope.cancelled_caught
+    def say_and_wait(connection: Connection) -> None:
+        connection.send(streamed("a", end=False))
+        connection.wait()
+
+    got: list[Any] = []
+
+    async def read(client: AsyncClient) -> None:
+        async for event in client.stream("acme/m", "q"):
+            got.append(event)
+
+    with scripted(say_and_wait) as server:
+        async with AsyncClient(plugins=[Acme(server.url)]) as client:
+            async with anyio.create_task_group() as group:
+                group.start_soon(read, client)
+                await settle(lambda: len(got) == 2)
+                group.cancel_scope.cancel()
             assert [type(event) for event in got] == [BlockStart, TextDelta]
             assert client._world.transport.stats().active == 0
-            assert await anyio.to_thread.run_sync(gone.wait, 5)
+            await settle(lambda: server.closed == 1)
 
 
 async def test_a_total_time_limit_holds_for_a_silent_server() -> None:
-    with silent_server(b"") as (port, _gone):
-        async with AsyncClient(plugins=[Acme(f"http://127.0.0.1:{port}")], timeout=0.2) as client:
+    with scripted(Connection.wait) as server:
+        async with AsyncClient(plugins=[Acme(server.url)], timeout=0.2) as client:
             with pytest.raises(e.APITimeoutError):
                 await client.chat("acme/m", "q")
             assert client._world.transport.stats().active == 0

@@ -319,10 +319,12 @@ def test_a_closed_client_says_so(client: Client, httpserver: HTTPServer) -> None
 
 
 def test_a_slow_server_meets_the_total_limit(client: Client, httpserver: HTTPServer) -> None:
-    import time
+    import threading
+
+    over = threading.Event()
 
     def slow(_request: Request) -> Response:
-        time.sleep(1)
+        over.wait(60)
         return Response("{}")
 
     httpserver.expect_request("/chat").respond_with_handler(slow)
@@ -331,6 +333,7 @@ def test_a_slow_server_meets_the_total_limit(client: Client, httpserver: HTTPSer
     assert caught.value.model == "m"
     with pytest.raises(e.APITimeoutError):
         client.chat("acme/m", "q", timeout=Timeout(total=0.1))
+    over.set()
 
 
 def test_one_log_event_per_call_without_keys_or_content(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import ssl
-import time
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -13,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ipfs_accel import Config, RetryConfig, Timeout
+from ipfs_accel import Config, RetryConfig, Timeout, hookimpl
 from ipfs_accel import errors as e
 from ipfs_accel.testing.raw_server import Connection, RawServer, answer, chunked, serve
+from ipfs_accel.types import CallRecord
 
 from .acme import Acme
 from .both_worlds import awaiting, blocking, fault, fine, on_trio, outcome, scripted, streamed
@@ -70,10 +72,11 @@ def everything(error: BaseException) -> str:
 
 
 class Resolver:
-    """Answers for far.invalid with an error, or after some seconds with this machine."""
+    """Answers for far.invalid with an error, or with this machine once it may."""
 
     def __init__(self) -> None:
-        self.says: OSError | float = 0.0
+        self.says: OSError | threading.Event = threading.Event()
+        self.says.set()
         self.asked = 0
         self._truth = socket.getaddrinfo
 
@@ -86,7 +89,7 @@ class Resolver:
         self.asked += 1
         if isinstance(self.says, OSError):
             raise self.says
-        time.sleep(self.says)
+        self.says.wait(60)
         return self._truth("127.0.0.1", port, type=socket.SOCK_STREAM)
 
 
@@ -113,10 +116,24 @@ def test_a_resolver_that_has_no_answer_now_is_asked_again(ask: Ask, resolver: Re
     assert (type(error), error.attempts, resolver.asked) == (e.APIConnectionError, 3, 3)
 
 
+class Over:
+    """Sets an event when a call is over."""
+
+    api_version = 1
+
+    def __init__(self, event: threading.Event) -> None:
+        self.event = event
+
+    @hookimpl
+    def call_finished(self, record: CallRecord) -> None:
+        self.event.set()
+
+
 def test_a_resolver_that_stalls_is_bounded_by_the_connect_limit(ask: Ask, resolver: Resolver) -> None:
-    resolver.says = 0.5
+    over = resolver.says = threading.Event()
+    once = {"retry": RetryConfig(attempts=1)}
     with scripted(fine()) as server:
-        error = ask(server, plugin=Far, timeout=Timeout(connect=0.05), config={"retry": RetryConfig(attempts=1)})
+        error = ask(server, plugin=Far, timeout=Timeout(connect=0.05), config=once, middleware=[Over(over)])
     assert (type(error), error.phase, error.sent) == (e.APITimeoutError, "connect", False)
     assert "could not connect to far.invalid:80 within 0.05 s" in str(error)
 
@@ -260,16 +277,21 @@ def test_a_server_that_speaks_http_2_unasked(frames: bytes, ask: Ask) -> None:
 
 
 def test_a_server_that_does_not_read(ask: Ask) -> None:
+    over = threading.Event()
+
     def handle(connection: Connection) -> None:
         connection.head()
-        time.sleep(0.5)
+        over.wait(60)
 
     long = "q" * 20_000_000
     limits = Timeout(first_event=0.2, total=0.4)
     with serve(handle) as server:
         error = ask(server, options={"messages": long}, timeout=limits, config={"retry": RetryConfig(attempts=1)})
+        over.set()
     assert isinstance(error, e.APITimeoutError)
     assert error.phase in {"write", "total"}
+    del error
+    gc.collect()  # its traceback holds the request
 
 
 def test_an_answer_before_the_request_was_read(ask: Ask) -> None:

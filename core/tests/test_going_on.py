@@ -47,7 +47,7 @@ def read(world: str, server: RawServer) -> tuple[list[str], Any]:
     texts: list[str] = []
 
     async def run() -> Any:
-        async with AsyncClient(plugins=[Going(server.url)], timeout=Timeout(idle=5)) as client:
+        async with AsyncClient(plugins=[Going(server.url)], timeout=Timeout(idle=60)) as client:
             async with client.stream("acme/m", "q") as stream:
                 async for event in stream:
                     texts.extend([event.text] if isinstance(event, TextDelta) else [])
@@ -57,7 +57,7 @@ def read(world: str, server: RawServer) -> tuple[list[str], Any]:
     try:
         if world == "async":
             return texts, anyio.run(run)
-        with Client(plugins=[Going(server.url)], timeout=Timeout(idle=5)) as client:
+        with Client(plugins=[Going(server.url)], timeout=Timeout(idle=60)) as client:
             with client.stream("acme/m", "q") as stream:
                 for event in stream:
                     texts.extend([event.text] if isinstance(event, TextDelta) else [])

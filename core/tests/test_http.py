@@ -9,7 +9,9 @@ import hashlib
 import pickle
 import socket
 import ssl
+import threading
 import time
+import traceback
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Iterator
@@ -35,7 +37,7 @@ from ipfs_accel.errors import (
 )
 from ipfs_accel.testing.raw_server import Connection, RawServer, answer, blackhole, chunked, serve
 
-from .http_worlds import FAST, Tasks, Threads, World, settle
+from .http_worlds import PATIENT, Tasks, Threads, World, hung_up, settle
 from .tls_files import CERTIFICATE_AND_KEY
 
 pytestmark = pytest.mark.anyio
@@ -441,13 +443,22 @@ async def test_the_limit_of_a_plain_body(world: World, served: Any) -> None:
     assert "longer than 4 bytes" in str(await fails(world, InvalidResponseError, server.url, limit=4))
 
 
+async def test_an_error_does_not_keep_the_body(world: World, served: Any) -> None:
+    server = served(always(answer(bytes(1 << 20))))
+    error = await fails(world, InvalidResponseError, server.url, limit=1 << 19)
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    held = [value for frame in frames for value in frame.f_locals.values() if isinstance(value, bytes | bytearray)]
+    assert sum(map(len, held)) < 1 << 17
+
+
 # connections that fail
 
 
 async def test_connection_refused(world: World) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    error = await fails(world, APIConnectionError, f"http://127.0.0.1:{port}/v1?key=secret")
+    with socket.socket() as deaf:  # it holds the port and does not listen
+        deaf.bind(("127.0.0.1", 0))
+        port = deaf.getsockname()[1]
+        error = await fails(world, APIConnectionError, f"http://127.0.0.1:{port}/v1?key=secret")
     assert str(error) == f"could not connect to 127.0.0.1:{port}: connection refused"
     assert (error.sent, error.retryable, error.phase) == (False, True, "connect")
 
@@ -479,7 +490,7 @@ async def test_a_slow_address_does_not_hold_up_the_others(served: Any, kind: str
         sock = await _race(loop, [*slow, *good, *slow])
         assert sock.getpeername() == ("127.0.0.1", server.port)
         sock.close()
-        assert 0.2 < time.monotonic() - begin < 1
+        assert time.monotonic() - begin > 0.2  # the slow one had its chance, and was not waited for: it never ends
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.4):
                 await _race(loop, [*slow, *slow])
@@ -549,16 +560,19 @@ async def test_more_than_the_content_length(world: World, served: Any) -> None:
 
 
 async def test_bytes_that_come_after_the_answer(world: World, served: Any) -> None:
+    had = threading.Event()
+
     def handler(connection: Connection) -> None:
         while connection.request() is not None:
             connection.send(answer(b"first"))
             if connection.number == 1:
-                time.sleep(0.05)
+                had.wait(60)
                 connection.send(answer(b"injected"))
 
     server = served(handler)
     assert await world.fetch(server.url) == b"first"
-    await anyio.sleep(0.15)
+    had.set()
+    await settle(lambda: hung_up(world))
     assert await world.fetch(server.url) == b"first"
     assert server.connections == 2
 
@@ -580,14 +594,14 @@ async def test_silence_in_the_body(world: World, served: Any) -> None:
         connection.wait()
 
     server = served(handler)
-    error = await fails(world, APITimeoutError, server.url, timeouts=Timeouts(read=0.1))
-    assert str(error) == f"no more of the answer from {server.host} for 0.1 s"
-
-    exchange = await world.send(server.url, timeouts=Timeouts(read=None))
+    exchange = await world.send(server.url, timeouts=Timeouts(read=60))  # the head may be long in coming
+    assert exchange.read_timeout == 60
     exchange.read_timeout = 0.05
     assert exchange.read_timeout == 0.05
-    with pytest.raises(APITimeoutError, match=r"for 0\.05 s"):
+    with pytest.raises(APITimeoutError) as caught:
         await exchange.read(10)
+    assert str(caught.value) == f"no more of the answer from {server.host} for 0.05 s"
+    assert world.stats.active == 0
 
 
 async def test_drops_of_an_answer(world: World, served: Any) -> None:
@@ -601,18 +615,21 @@ async def test_drops_of_an_answer(world: World, served: Any) -> None:
 
     server = served(handler)
     for _ in range(2):
-        error = await fails(world, DeadlineExceededError, server.url, timeouts=Timeouts(total=0.2))
+        error = await fails(world, DeadlineExceededError, server.url, timeouts=Timeouts(total=0.5))
         assert error.phase == "total"
-        assert "was not over within 0.2 s" in str(error)
+        assert "was not over within 0.5 s" in str(error)
 
 
 async def test_a_server_that_does_not_read(world: World, served: Any) -> None:
+    over = threading.Event()
+
     def handler(connection: Connection) -> None:
         connection.head()
-        time.sleep(1)
+        over.wait(60)
 
     server = served(handler)
     error = await fails(world, APITimeoutError, server.url, bytes(30_000_000), timeouts=Timeouts(write=0.2))
+    over.set()
     assert str(error) == f"{server.host} took nothing of the request for 0.2 s"
     assert (error.phase, error.sent) == ("write", True)
 
@@ -620,14 +637,18 @@ async def test_a_server_that_does_not_read(world: World, served: Any) -> None:
 @pytest.mark.parametrize("ending", ["stays", "closes"])
 @pytest.mark.parametrize("body", [bytes(30_000_000), [bytes(100_000)] * 300])
 async def test_an_early_answer_is_the_answer(world: World, served: Any, ending: str, body: Any) -> None:
+    over = threading.Event()
+
     def handler(connection: Connection) -> None:
         connection.head()
         connection.send(answer(b"too large", "413 Content Too Large", connection="close"))
         if ending == "stays":
-            time.sleep(1)
+            over.wait(60)
 
     server = served(handler)
-    exchange = await world.send(server.url, body, timeouts=Timeouts(write=0.2))
+    # Only the limit makes some worlds look for an answer before all is sent, and it has to be there by then.
+    exchange = await world.send(server.url, body, timeouts=Timeouts(write=1.0))
+    over.set()
     assert exchange.status == 413
     assert await exchange.read(100) == b"too large"
     assert (world.stats.active, world.stats.idle) == (0, 0)
@@ -745,7 +766,7 @@ async def test_an_end_that_comes_soon_saves_the_connection(world: World, served:
     server = served(handler)
     for _ in range(2):
         exchange = await world.send(server.url)
-        await exchange.close(2.0)
+        await exchange.close(60.0)
     assert server.connections == 1
 
 
@@ -762,7 +783,7 @@ async def test_waiting_for_the_end_has_an_end(world: World, served: Any) -> None
         exchange = await world.send(server.url)
         begin = time.monotonic()
         await exchange.close(0.1)
-        assert time.monotonic() - begin < 2
+        assert time.monotonic() - begin < 30  # the limit on silence is a minute
         assert (world.stats.active, world.stats.idle) == (0, 0)
     await settle(lambda: server.closed == 2)
 
@@ -986,7 +1007,7 @@ async def test_head_and_body_leave_together(world: World, served: Any) -> None:
         connection.send(answer(connection="close"))
 
     server = served(handler)
-    await world.fetch(server.url, b"x" * 1000, timeouts=FAST)
+    await world.fetch(server.url, b"x" * 1000, timeouts=PATIENT)
     assert sizes[0] > 1000
 
 

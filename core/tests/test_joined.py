@@ -18,6 +18,7 @@ from ipfs_accel.types import EmbedResponse, Usage
 
 from .acme import Acme
 from .both_worlds import fault, scripted
+from .http_worlds import settle
 
 
 class Embedding(Acme):
@@ -50,6 +51,16 @@ def made(kind: Any, url: str, **batching: Any) -> Any:
     return kind(plugins=[Embedding(url)], endpoints={"acme": endpoint})
 
 
+# A batch of so many inputs goes as soon as they are there; were it not full, the test's own time limit would tell.
+FULL_WITH = {inputs: {"max_inputs": inputs, "max_wait": 60.0} for inputs in (2, 3, 4)}
+
+
+def waiting(client: Any) -> int:
+    """How many calls wait for company."""
+    targets = client._core.targets()
+    return sum(len(batch.members) for batch in targets["acme"].guard.batcher._open.values()) if targets else 0
+
+
 def gather(url: str, *inputs: Any, options: Any = None, **batching: Any) -> list[Any]:
     """Embed all at once in tasks."""
     results: list[Any] = [None] * len(inputs)
@@ -80,7 +91,7 @@ def texts(server: Any) -> list[list[str]]:
 
 def test_calls_that_come_at_once_are_one_request_and_each_gets_its_own() -> None:
     with scripted(lengths) as server:
-        results = gather(server.url, "a", ["bb", "ccc"], "dddd")
+        results = gather(server.url, "a", ["bb", "ccc"], "dddd", **FULL_WITH[4])
     assert values(results) == [[1], [2, 3], [4]]
     assert texts(server) == [["a", "bb", "ccc", "dddd"]]
     assert {result.call.joined for result in results} == {3}
@@ -89,7 +100,7 @@ def test_calls_that_come_at_once_are_one_request_and_each_gets_its_own() -> None
 
 def test_threads_are_joined_too() -> None:
     results: dict[str, Any] = {}
-    with scripted(lengths) as server, made(Client, server.url) as client:
+    with scripted(lengths) as server, made(Client, server.url, **FULL_WITH[3]) as client:
         threads = [
             threading.Thread(target=lambda text=text: results.update({text: client.embed("acme/m", text)}))
             for text in ("a", "bb", "ccc")
@@ -97,9 +108,9 @@ def test_threads_are_joined_too() -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(10)
+            thread.join(90)
     assert {text: values([found])[0] for text, found in results.items()} == {"a": [1], "bb": [2], "ccc": [3]}
-    assert len(server.bodies) < 3
+    assert len(server.bodies) == 1
 
 
 def test_a_call_alone_waits_for_company_and_keeps_its_usage() -> None:
@@ -113,14 +124,16 @@ def test_a_call_alone_waits_for_company_and_keeps_its_usage() -> None:
 def test_a_full_batch_does_not_wait() -> None:
     with scripted(lengths) as server:
         started = time.perf_counter()
-        gather(server.url, "a", "b", max_inputs=2, max_wait=30)
-    assert time.perf_counter() - started < 10
+        gather(server.url, "a", "b", max_inputs=2, max_wait=60)
+    assert time.perf_counter() - started < 60
     assert len(server.bodies) == 1
 
 
 def test_a_large_call_goes_alone_at_once() -> None:
     with scripted(lengths) as server:
-        (found,) = gather(server.url, ["a", "b"], max_inputs=2, max_wait=30)
+        started = time.perf_counter()
+        (found,) = gather(server.url, ["a", "b"], max_inputs=2, max_wait=60)
+    assert time.perf_counter() - started < 60
     assert values([found]) == [[1, 1]]
 
 
@@ -132,7 +145,7 @@ def test_only_equal_calls_are_joined() -> None:
 
 def test_a_refusal_reaches_only_whose_input_it_is() -> None:
     with scripted(lengths) as server:
-        results = gather(server.url, "a", "bad", "ccc")
+        results = gather(server.url, "a", "bad", "ccc", **FULL_WITH[3])
     assert values([results[0], results[2]]) == [[1], [3]]
     assert type(results[1]) is e.BadRequestError
     assert len(server.bodies) == 4
@@ -140,7 +153,7 @@ def test_a_refusal_reaches_only_whose_input_it_is() -> None:
 
 def test_a_failure_of_the_server_reaches_all_each_with_an_error_of_its_own() -> None:
     with scripted(fault(503)) as server:
-        results = gather(server.url, "a", "b")
+        results = gather(server.url, "a", "b", **FULL_WITH[2])
     assert [type(result) for result in results] == [e.OverloadedError] * 2
     assert results[0] is not results[1]
     assert len(server.bodies) == 1
@@ -148,7 +161,7 @@ def test_a_failure_of_the_server_reaches_all_each_with_an_error_of_its_own() -> 
 
 def test_too_few_vectors_are_no_answer() -> None:
     with scripted(answer(b"[1]")) as server:
-        results = gather(server.url, "a", "b")
+        results = gather(server.url, "a", "b", **FULL_WITH[2])
     assert [type(result) for result in results] == [e.InvalidResponseError] * 2
 
 
@@ -159,20 +172,24 @@ def test_whoever_is_cancelled_takes_nobody_along(first: bool) -> None:
     async def one(client: AsyncClient, text: str) -> None:
         results.append(await client.embed("acme/m", text))
 
-    async def cancelled(client: AsyncClient) -> None:
-        with anyio.move_on_after(0.05):
-            await client.embed("acme/m", "gone")
-
     async def run(url: str) -> None:
-        async with made(AsyncClient, url) as client, anyio.create_task_group() as group:
+        async with (
+            made(AsyncClient, url, max_inputs=4, max_wait=60.0) as client,
+            anyio.create_task_group() as group,
+            anyio.create_task_group() as left,
+        ):
             if first:
-                group.start_soon(cancelled, client)
-                await anyio.sleep(0.01)
+                left.start_soon(client.embed, "acme/m", "gone")
+                await settle(lambda: waiting(client) == 1)
             group.start_soon(one, client, "a")
             group.start_soon(one, client, "bb")
+            await settle(lambda: waiting(client) == 2 + first)
             if not first:
-                await anyio.sleep(0.01)
-                group.start_soon(cancelled, client)
+                left.start_soon(client.embed, "acme/m", "gone")
+                await settle(lambda: waiting(client) == 3)
+            left.cancel_scope.cancel()
+            await settle(lambda: waiting(client) == 2)
+            group.start_soon(client.embed, "acme/m", ["fill", "it"])
 
     with scripted(lengths) as server:
         anyio.run(run, server.url)
@@ -182,31 +199,26 @@ def test_whoever_is_cancelled_takes_nobody_along(first: bool) -> None:
 
 def test_a_leader_that_is_cancelled_while_it_asks_is_replaced() -> None:
     results: list[Any] = []
-    asked = threading.Event()
-
-    def slow(connection: Connection) -> None:
-        if not asked.is_set():
-            asked.set()
-            connection.wait()
-        else:
-            lengths(connection)
-
-    async def leader(client: AsyncClient) -> None:
-        with anyio.move_on_after(0.4):
-            await client.embed("acme/m", "gone")
 
     async def follower(client: AsyncClient) -> None:
-        await anyio.sleep(0.02)
         results.append(await client.embed("acme/m", "bb"))
 
     async def run(url: str) -> None:
-        async with made(AsyncClient, url, max_wait=0.1) as client, anyio.create_task_group() as group:
-            group.start_soon(leader, client)
+        async with (
+            made(AsyncClient, url, **FULL_WITH[2]) as client,
+            anyio.create_task_group() as group,
+            anyio.create_task_group() as left,
+        ):
+            left.start_soon(client.embed, "acme/m", "gone")
+            await settle(lambda: waiting(client) == 1)
             group.start_soon(follower, client)
+            await settle(lambda: server.bodies)
+            left.cancel_scope.cancel()
 
-    with scripted(slow) as server:
+    with scripted(Connection.wait, lengths) as server:
         anyio.run(run, server.url)
     assert values(results) == [[2]]
+    assert texts(server) == [["gone", "bb"], ["bb"]]
 
 
 def test_nothing_is_joined_unless_it_is_configured() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -12,11 +13,13 @@ import anyio
 import pytest
 from ipfs_accel import AsyncClient, BreakerConfig, Client, EndpointConfig, LimitsConfig
 from ipfs_accel import errors as e
-from ipfs_accel.testing.raw_server import Connection
+from ipfs_accel._resilience.clock import Clock
+from ipfs_accel.testing.raw_server import Connection, RawServer
 
 from .acme import Acme
 from .both_worlds import awaiting, blocking, fault, fine, outcome, scripted, streamed
 from .fake_clock import FakeClock
+from .http_worlds import settle
 
 World = Callable[..., Any]
 CHAT = ("chat", {"model": "acme/m", "messages": "q"})
@@ -71,8 +74,11 @@ def test_concurrency_is_bounded_in_threads(kind: str) -> None:
         threads = [threading.Thread(target=lambda: _ask(client, kind)) for _ in range(6)]
         for thread in threads:
             thread.start()
+        while len(server.bodies) + (_waiting(client) or 0) < 6:
+            time.sleep(0.005)
+        most.may_answer.set()
         for thread in threads:
-            thread.join(20)
+            thread.join(60)
         queue = client.states()["acme"].queue
         assert client._world.transport.stats().active == 0
     assert queue is not None
@@ -82,30 +88,33 @@ def test_concurrency_is_bounded_in_threads(kind: str) -> None:
 def test_concurrency_is_bounded_in_tasks() -> None:
     most = _Most()
 
-    async def run(url: str) -> Any:
-        async with _client(AsyncClient, url, max_concurrent=2) as client, anyio.create_task_group() as group:
+    async def run(server: RawServer) -> Any:
+        async with _client(AsyncClient, server.url, max_concurrent=2) as client, anyio.create_task_group() as group:
             for _ in range(6):
                 group.start_soon(client.chat, "acme/m", "q")
+            await settle(lambda: len(server.bodies) + (_waiting(client) or 0) == 6)
+            most.may_answer.set()
         return client.states()["acme"].queue
 
     with scripted(most.answer("chat")) as server:
-        queue = anyio.run(run, server.url)
+        queue = anyio.run(run, server)
     assert (most.most, len(server.heads), queue.active, queue.longest_wait > 0) == (2, 6, 0, True)
 
 
 class _Most:
-    """Counts how many requests a server has at once."""
+    """Counts how many requests a server has at once; it answers none before it may."""
 
     def __init__(self) -> None:
         self.now = self.most = 0
         self.lock = threading.Lock()
+        self.may_answer = threading.Event()
 
     def answer(self, kind: str) -> Callable[[Connection], None]:
         def handle(connection: Connection) -> None:
             with self.lock:
                 self.now += 1
                 self.most = max(self.most, self.now)
-            time.sleep(0.05)
+            self.may_answer.wait(60)
             with self.lock:
                 self.now -= 1
             connection.send(fine() if kind == "chat" else streamed("a", "END"))
@@ -126,30 +135,43 @@ def _ask(client: Client, kind: str) -> None:
 
 
 def test_the_queue_is_bounded_and_priorities_are_heeded() -> None:
-    order: list[str] = []
+    all_wait = threading.Event()
 
     async def ask(client: AsyncClient, priority: Any) -> None:
         await client.chat("acme/m", priority, priority=priority)
-        order.append(priority)
 
     async def run(url: str) -> None:
         async with (
             _client(AsyncClient, url, max_concurrent=1, max_queue=3) as client,
             anyio.create_task_group() as group,
         ):
-            for priority in ("normal", "low", "normal", "high"):
+            client._core.clock = Still()
+            for waiting, priority in enumerate(("normal", "low", "normal", "high")):
                 group.start_soon(ask, client, priority)
-                await anyio.sleep(0.01)
+                await settle(lambda waiting=waiting: _waiting(client) == waiting)
             with pytest.raises(e.QueueFullError, match="3 calls wait"):
                 await client.chat("acme/m", "q")
+            all_wait.set()
 
-    def slow(connection: Connection) -> None:
-        time.sleep(0.1)
+    def hold(connection: Connection) -> None:
+        all_wait.wait(60)
         connection.send(fine())
 
-    with scripted(slow) as server:
+    with scripted(hold, fine()) as server:
         anyio.run(run, server.url)
-    assert order == ["normal", "high", "normal", "low"]
+    assert [json.loads(body)["ask"] for body in server.bodies] == ["normal", "high", "normal", "low"]
+
+
+class Still(Clock):
+    """Stands still, so that nobody's place in a queue depends on when the others came; who waits does so for real."""
+
+    now = staticmethod(lambda: 1000.0)
+
+
+def _waiting(client: Any) -> int | None:
+    """How many calls wait behind those under way; None if there are none of those."""
+    queue = client.states()["acme"].queue if client.states() else None
+    return sum(queue.waiting.values()) if queue and queue.active else None
 
 
 def test_a_wrong_priority_is_named() -> None:
@@ -165,7 +187,7 @@ def test_a_storm_of_cancellations_leaves_nothing_behind(cancels: int) -> None:
             async with anyio.create_task_group() as group:
                 for _ in range(20):
                     group.start_soon(client.chat, "acme/m", "q")
-                await anyio.sleep(0.2)
+                await settle(lambda: len(server.bodies) == 2 and _waiting(client) == 18)
                 for _ in range(cancels):
                     group.cancel_scope.cancel()
             queue = client.states()["acme"].queue
@@ -285,16 +307,18 @@ def test_keys_can_be_taken_in_again() -> None:
 
 
 def test_limits_meet_a_second_loop_with_a_clear_error() -> None:
-    with scripted(lambda connection: time.sleep(0.3)) as server:
+    with scripted(Connection.wait) as server:
         client = _client(AsyncClient, server.url, max_concurrent=1)
 
-        async def ask() -> None:
-            with anyio.move_on_after(0.1):
-                await client.chat("acme/m", "q")
+        async def leave() -> None:
+            async with anyio.create_task_group() as group:
+                group.start_soon(client.chat, "acme/m", "q")
+                await settle(lambda: server.bodies)
+                group.cancel_scope.cancel()
 
-        anyio.run(ask)
+        anyio.run(leave)
         with pytest.raises(e.ConfigError, match="another event loop"):
-            anyio.run(ask)
+            anyio.run(client.chat, "acme/m", "q")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -309,7 +333,7 @@ def test_a_forked_child_starts_anew() -> None:
         if child == 0:
             code = 1
             try:
-                code = 0 if client.chat("acme/m", "q", timeout=20).text == "child" else 2
+                code = 0 if client.chat("acme/m", "q", timeout=100).text == "child" else 2
             finally:
                 os._exit(code)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -481,7 +481,7 @@ def test_a_cancelled_call_is_told_of() -> None:
     class Endless(Echo):
         def take(self, request: Any) -> None:
             begun.set()
-            release.wait(20)
+            release.wait(60)
 
     async def cancel() -> None:
         async with AsyncClient(plugins=[Endless()], middleware=[ears]) as client, anyio.create_task_group() as group:

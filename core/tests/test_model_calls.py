@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,11 @@ DONE = ModelResult(model="m", status="success")
 
 
 @pytest.fixture
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]  # type: ignore[no-any-return]
+def deaf_port() -> Iterator[int]:
+    """A port on which nobody listens, nor can."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 @pytest.fixture
@@ -219,8 +222,8 @@ def test_a_key_for_a_hosted_service_goes_nowhere_else() -> None:
     assert "DEPOT_KEY" in str(caught.value.hint)
 
 
-def test_a_local_server_that_is_absent_says_how_it_is_started(free_port: int) -> None:
-    url = f"http://127.0.0.1:{free_port}"
+def test_a_local_server_that_is_absent_says_how_it_is_started(deaf_port: int) -> None:
+    url = f"http://127.0.0.1:{deaf_port}"
     with Client(Config(), endpoints={"depot": EndpointConfig(base_url=url)}, plugins=[Depot()]) as client:
         with pytest.raises(e.APIConnectionError) as caught:
             client.load_model("depot/m")
@@ -245,9 +248,9 @@ def test_which_servers_are_here(url: str, expected: bool) -> None:
     assert is_here(url) is expected
 
 
-def test_a_server_is_looked_for_without_a_word(free_port: int) -> None:
+def test_a_server_is_looked_for_without_a_word(deaf_port: int) -> None:
     local = LocalServer(program="no-such-program", start="run it", install="https://x.example", otherwise="or else")
-    found = look(local, f"http://127.0.0.1:{free_port}")
+    found = look(local, f"http://127.0.0.1:{deaf_port}")
     assert (found.listens, found.program, found.advice) == (
         False,
         None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -105,7 +104,6 @@ def test_reasons_can_be_configured(ask: Ask) -> None:
 def test_a_stream_falls_back_before_its_first_event_and_never_after(ask: Ask) -> None:
     def break_off(connection: Connection) -> None:
         connection.send(streamed("a", end=False))
-        time.sleep(0.05)
 
     with scripted(streamed("..."), break_off) as bad, scripted(streamed("b", "END")) as good:
         servers = {"bad": bad, "good": good}

@@ -115,7 +115,9 @@ SCRIPTS = [good, problem, busy, nonsense, half, reset, silence]
 def told(canaries: Canaries, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """Return the arguments of a client that knows all secrets and writes to everything."""
 
-    def arguments(server: RawServer, middleware: tuple[str, ...] = ("ears",)) -> dict[str, Any]:
+    def arguments(
+        server: RawServer, middleware: tuple[str, ...] = ("ears",), timeout: Timeout | None = None
+    ) -> dict[str, Any]:
         config = Config(
             environ={},
             proxy=f"http://me:{canaries.proxy}@{server.host}",
@@ -133,7 +135,7 @@ def told(canaries: Canaries, tmp_path: Path) -> Callable[..., dict[str, Any]]:
             limits=LimitsConfig(max_concurrent=4),
             breaker=BreakerConfig(min_calls=1, even_last=True),
             batching=BatchingConfig(max_wait=0.0),
-            timeout=Timeout(first_event=0.1, idle=0.1, total=0.2),
+            timeout=timeout or Timeout(),
         )
         return {"config": config, "endpoints": {"acme": endpoint}, "plugins": [Embedding("http://far.invalid")]}
 
@@ -234,7 +236,8 @@ def test_no_secret_is_found_anywhere(
             script(connection, head)
 
     with serve(handle) as server:
-        arguments = told(server)
+        short = Timeout(first_event=0.1, idle=0.1, total=0.2)
+        arguments = told(server, timeout=short if script is silence else None)
         said = list(world(arguments, canaries, patient=script is silence))
         urls = [head.split("\r\n", 1)[0] for head in server.heads]
         assert server.heads

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ COMMAND = [sys.executable, "-m", "ipfs_accel"]
 
 @pytest.fixture(autouse=True)
 def _only_studio(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The backends that happen to be installed play no part; neither do colours that the caller's shell wants."""
+    """The backends that happen to be installed play no part; nor do colours that the caller's shell wants, nor speed."""
+    monkeypatch.setattr("ipfs_accel._cli.inspect.LOAD_SECONDS", 60.0)
     monkeypatch.setenv("IPFS_ACCEL_PLUGINS", "studio,acme-studio")
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     monkeypatch.delenv("NO_COLOR", raising=False)
@@ -47,20 +48,27 @@ def run(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Run:
 
 
 @pytest.fixture
-def start(install: Callable[..., Path], request: pytest.FixtureRequest) -> Start:
-    """Start a command as a process of its own, with the backend `studio` installed."""
+def start(install: Callable[..., Path], request: pytest.FixtureRequest) -> Iterator[Start]:
+    """Start a command as a process of its own, with the backend `studio` installed; it ends with the test."""
     site = install("studio", (Path(__file__).parent / "studio.py").read_text())
     environ = {**os.environ, "PYTHONPATH": str(site)}
     if "httpserver" in request.fixturenames:
         server: HTTPServer = request.getfixturevalue("httpserver")
         environ["STUDIO_BASE_URL"] = server.url_for("").rstrip("/")
 
+    started: list[subprocess.Popen[str]] = []
+
     def start(*arguments: str, command: Sequence[str] = COMMAND, **settings: Any) -> subprocess.Popen[str]:
         pipe = subprocess.PIPE
         streams = {"stdin": pipe, "stdout": pipe, "stderr": pipe} | settings
-        return subprocess.Popen([*command, *arguments], env=environ, text=True, **streams)
+        started.append(subprocess.Popen([*command, *arguments], env=environ, text=True, **streams))
+        return started[-1]
 
-    return start
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
 
 
 @pytest.fixture
@@ -69,7 +77,7 @@ def spawn(start: Start) -> Spawn:
 
     def spawn(*arguments: str, input: str = "", **settings: Any) -> subprocess.CompletedProcess[str]:  # noqa: A002
         process = start(*arguments, **settings)
-        out, err = process.communicate(input, timeout=30)
+        out, err = process.communicate(input, timeout=100)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     return spawn

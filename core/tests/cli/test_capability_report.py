@@ -281,7 +281,7 @@ def test_in_a_browser_only_tables_scroll_sideways(width: int, run: Run, tmp_path
         "--dump-dom",
         outer.as_uri(),
     ]
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout
     assert dom.partition("<title>")[2].partition("</title>")[0] == str(width)
 
 

@@ -5,6 +5,7 @@ import os
 import pty
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -153,7 +154,7 @@ def hangs(httpserver: HTTPServer) -> Iterator[threading.Event]:
 
     def answer(_request: Request) -> Response:
         if asked.is_set():
-            over.wait(20)
+            over.wait(100)
         asked.set()
         return Response('{"data": []}', content_type="application/json")
 
@@ -167,7 +168,7 @@ def test_ctrl_c_ends_it_with_130_while_a_server_hangs(start: Start, hangs: threa
     assert process.stdout is not None
     assert process.stdout.readline().split("\t")[1:3] == ["studio", "ok"]
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=100)
     assert (process.returncode, out, err) == (130, "", "")
 
 
@@ -176,14 +177,15 @@ def test_ctrl_c_ends_a_single_check_at_once(start: Start, httpserver: HTTPServer
 
     def answer(_request: Request) -> Response:
         asked.set()
-        over.wait(20)
+        over.wait(100)
         return Response("")
 
     httpserver.expect_request("/models").respond_with_handler(answer)
-    process = start("health", "studio", stdin=subprocess.DEVNULL)
-    assert asked.wait(20)
+    patient = "from ipfs_accel._calls import core; core.CHECK_SECONDS = 500.0; from ipfs_accel._cli import main; main()"
+    process = start("health", "studio", stdin=subprocess.DEVNULL, command=[sys.executable, "-c", patient])
+    assert asked.wait(100)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=8)  # a check lasts ten seconds
+    out, err = process.communicate(timeout=100)
     over.set()
     assert (process.returncode, out, err) == (130, "", "")
 
@@ -196,7 +198,7 @@ def test_ctrl_c_on_a_terminal(start: Start, hangs: threading.Event) -> None:
     while b"\x1b[J" not in written:
         written += os.read(ours, 4096)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=100)
     with suppress(OSError):
         os.read(ours, 4096)
     os.close(ours)

@@ -64,10 +64,10 @@ def test_what_is_not(text: str) -> None:
 
 
 def test_no_text_takes_long() -> None:
-    began = time.perf_counter()
+    began = time.process_time()  # of this process alone
     for text in ("a" * 10**5, "a@" * 10**5, "1 " * 10**5, "eyJ" * 10**5, "-----BEGIN PRIVATE KEY-----" * 1000):
         found(text)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 def run(operation: str, echo: Echo, *middleware: Any, **arguments: Any) -> tuple[list[Any], Any]:

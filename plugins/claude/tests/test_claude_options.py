@@ -20,8 +20,6 @@ from ipfs_accel_claude import Options, _limits, backend, block
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-anthropic = pytest.importorskip("anthropic", reason="Anthropic's SDK is the oracle of these tests")
-
 MODEL = "claude-opus-5-5"
 USER: list[dict[str, Any]] = [{"role": "user", "content": "hi"}]
 SCHEMA = {"type": "object", "properties": {}, "additionalProperties": False}
@@ -100,7 +98,7 @@ Both = Callable[..., None]
 
 
 @pytest.fixture
-def both(httpserver: HTTPServer) -> Both:
+def both(anthropic: Any, httpserver: HTTPServer) -> Both:
     """Make the same call with both and compare what the server got."""
     httpserver.expect_request(re.compile(".*")).respond_with_handler(answer)
     url = httpserver.url_for("").rstrip("/")
@@ -178,6 +176,7 @@ def names_of(path: str) -> set[str]:
     return set(get_type_hints(getattr(import_module(f"anthropic.types.{module}"), name))) - {"model", "messages", "system"}  # fmt: skip
 
 
+@pytest.mark.usefixtures("anthropic")
 def test_no_option_of_the_sdk_is_missing() -> None:
     assert names_of("message_create_params.MessageCreateParamsBase") - MESSAGE.keys() == set()
     assert names_of("message_count_tokens_params.MessageCountTokensParams") - set(COUNTED) == set()
@@ -209,7 +208,9 @@ def client(httpserver: HTTPServer) -> Iterator[Client]:
         yield client
 
 
-def test_a_long_answer_is_streamed_where_the_sdk_refuses_to_wait(client: Client, httpserver: HTTPServer) -> None:
+def test_a_long_answer_is_streamed_where_the_sdk_refuses_to_wait(
+    anthropic: Any, client: Client, httpserver: HTTPServer
+) -> None:
     def respond(request: Request) -> Response:
         is_stream = json.loads(request.get_data()).get("stream")
         return Response(sse(*STREAM), content_type="text/event-stream") if is_stream else answer(request)

@@ -16,8 +16,6 @@ from ipfs_accel.types import Opaque, Reasoning, Refusal, Text, ToolCall, ToolRes
 from ipfs_accel_claude import block
 from pytest_httpserver import HTTPServer
 
-anthropic = pytest.importorskip("anthropic", reason="Anthropic's SDK is the oracle of these tests")
-
 PNG = b"\x89PNG\r\n\x1a\n0"
 PDF = b"%PDF-1.7"
 NEW, OLD = "claude-opus-5-5", "claude-sonnet-4-6"
@@ -189,7 +187,7 @@ HEADERS = (
 
 
 @pytest.fixture
-def both(httpserver: HTTPServer) -> Callable[..., list[Any]]:
+def both(anthropic: Any, httpserver: HTTPServer) -> Callable[..., list[Any]]:
     """Make the same call with both, compare what the server got, and return what each gave."""
 
     def compare(

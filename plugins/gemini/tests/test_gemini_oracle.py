@@ -17,8 +17,6 @@ from ipfs_accel.types import Opaque, Reasoning, Refusal, Text, ToolCall, ToolRes
 from ipfs_accel_gemini import part
 from pytest_httpserver import HTTPServer
 
-genai = pytest.importorskip("google.genai", reason="Google's SDK is the oracle of these tests")
-
 PNG = b"\x89PNG\r\n\x1a\n\xfb\xff0"
 PDF = b"%PDF-1.7"
 WAV = b"RIFF\0\0\0\0WAVE"

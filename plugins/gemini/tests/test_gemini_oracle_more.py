@@ -14,8 +14,6 @@ from ipfs_accel import Client, Image, Message, Tool
 from ipfs_accel.types import BatchItem, EmbedRequest
 from pytest_httpserver import HTTPServer
 
-types = pytest.importorskip("google.genai.types", reason="Google's SDK is the oracle of these tests")
-
 Both = Callable[..., Any]
 NEW = "gemini-3.1-pro-preview"
 PNG = b"\x89PNG\r\n\x1a\n\xfb\xff0"

@@ -137,7 +137,7 @@ class Tei:
             if crowded:
                 raise Refused("Model is overloaded", "Overloaded")
             if self.gate:
-                self.gate.wait(10)
+                self.gate.wait(60)
         finally:
             with self.lock:
                 self.busy -= len(value)

@@ -264,7 +264,7 @@ def test_models_are_loaded_told_and_unloaded(client: Client) -> None:
     assert running.size
     assert running.expires
     client.unload_model("ollama/tiny")
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while any(same_model(model.id, "tiny") for model in client.running_models("ollama")):
         assert time.monotonic() < until  # the server answers before it has done it
         time.sleep(0.02)

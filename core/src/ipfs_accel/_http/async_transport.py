@@ -298,6 +298,7 @@ class AsyncExchange:
                 await self._end(reusable=False)
                 if may_cut:
                     return (first + rest)[:limit]
+                rest.clear()  # the error's traceback has this frame, for as long as somebody keeps the error
                 raise too_long(self._line, limit, self.status)
         return first + rest if rest else first
 

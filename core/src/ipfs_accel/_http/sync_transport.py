@@ -251,6 +251,7 @@ class Exchange:
                 self._end(reusable=False)
                 if may_cut:
                     return (first + rest)[:limit]
+                rest.clear()  # the error's traceback has this frame, for as long as somebody keeps the error
                 raise too_long(self._line, limit, self.status)
         return first + rest if rest else first
 

@@ -29,7 +29,8 @@ Script: TypeAlias = Callable[[Connection, Reply], None]
 Kinds: TypeAlias = tuple[type[e.AccelError], ...]
 Place: TypeAlias = Literal["server", "refused", "unknown_host", "blackhole"]
 
-PATIENCE = Timeout(connect=5.0, first_event=5.0, idle=5.0, total=10.0)
+LONG = 120.0  # a limit that is not to strike, on however busy a machine
+PATIENCE = Timeout(connect=LONG, first_event=LONG, idle=LONG, total=LONG)
 SHORT = 0.15
 TICK = 0.02
 
@@ -45,6 +46,7 @@ class Fault:
         script: What the server does with a request that it has read, on one connection.
         place: Where the fault is; the others have no server that could answer.
         limits: Under which time limits it shows.
+        stream_limits: Under which it shows in a stream, if those are others.
         requests: How many requests the server sees at most for one call without retries.
         calls: How many calls it takes to show.
     """
@@ -55,8 +57,13 @@ class Fault:
     script: Script | None = None
     place: Place = "server"
     limits: Timeout = PATIENCE
+    stream_limits: Timeout | None = None
     requests: int = 1
     calls: int = 1
+
+    def limits_of(self, *, is_stream: bool) -> Timeout:
+        """Return the time limits for a call of one kind."""
+        return self.stream_limits or self.limits if is_stream else self.limits
 
     def against(self, reply: Reply) -> Handler:
         """Return a handler for `RawServer` that gives this reply with the fault in it."""
@@ -241,14 +248,15 @@ _WRONG: Kinds = (e.InvalidResponseError,)
 # as good as a stream, one of another form looks like one that was cut.
 _NO_STREAM: Kinds = (e.InvalidResponseError, e.StreamIncomplete)
 
-_WAITS = Timeout(connect=5.0, first_event=SHORT, idle=SHORT, total=2 * SHORT)
-_IDLES = Timeout(connect=5.0, first_event=5.0, idle=SHORT, total=5 * SHORT)
-_ENDS = Timeout(connect=5.0, first_event=5.0, idle=5.0, total=2 * SHORT)
+_WAITS = Timeout(connect=LONG, first_event=SHORT, idle=SHORT, total=2 * SHORT)
+_ENDS = attrs.evolve(PATIENCE, total=2 * SHORT)
+# A stream that stops has to have begun, which may take long: only then may its limit strike.
+_IDLES = attrs.evolve(PATIENCE, idle=SHORT)
 
 _ALL = (
     Fault(name="refused", place="refused", whole=_LOST, stream=_LOST),
     Fault(name="unknown_host", place="unknown_host", whole=_LOST, stream=_LOST),
-    Fault(name="blackhole", place="blackhole", whole=_LATE, stream=_LATE, limits=Timeout(connect=SHORT)),
+    Fault(name="blackhole", place="blackhole", whole=_LATE, stream=_LATE, limits=attrs.evolve(PATIENCE, connect=SHORT)),
     Fault(name="stale_connection", script=_stale_connection, whole=(), stream=(), calls=2, requests=3),
     Fault(name="reset_before_head", script=_reset_before_head, whole=_LOST, stream=_LOST),
     Fault(name="cut_in_head", script=_cut_in_head, whole=_LOST, stream=_LOST),
@@ -261,9 +269,16 @@ _ALL = (
     Fault(name="huge_chunk_extension", script=_huge_chunk_extension, whole=_LOST, stream=_LOST),
     Fault(name="silence_before_head", script=_silence_before_head, whole=_LATE, stream=_LATE, limits=_WAITS),
     Fault(name="silence_after_head", script=_silence_after_head, whole=_LATE, stream=_LATE, limits=_WAITS),
-    Fault(name="stall", script=_stall, whole=_LATE, stream=_BROKEN, limits=_IDLES),
+    Fault(name="stall", script=_stall, whole=_LATE, stream=_BROKEN, limits=_ENDS, stream_limits=_IDLES),
     Fault(name="heartbeats", script=_heartbeats, whole=_LATE, stream=_LATE, limits=_WAITS),
-    Fault(name="heartbeats_later", script=_heartbeats_later, whole=_LATE, stream=_BROKEN, limits=_IDLES),
+    Fault(
+        name="heartbeats_later",
+        script=_heartbeats_later,
+        whole=_LATE,
+        stream=_BROKEN,
+        limits=_ENDS,
+        stream_limits=_IDLES,
+    ),
     Fault(name="byte_by_byte", script=_byte_by_byte, whole=_LATE, stream=_LATE + _BROKEN, limits=_ENDS),
     Fault(name="endless", script=_endless, whole=_LATE, stream=_LATE + _BROKEN, limits=_ENDS),
     Fault(name="early_refusal", script=_early_refusal, whole=(e.APIStatusError,), stream=(e.APIStatusError,)),

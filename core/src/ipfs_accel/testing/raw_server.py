@@ -12,6 +12,9 @@ from typing import Any
 
 __all__ = ["Connection", "Handler", "RawServer", "answer", "blackhole", "chunked", "serve"]
 
+PATIENCE = 60.0
+"""Seconds that only a defect takes, on however busy a machine."""
+
 
 def answer(body: bytes = b"ok", status: str = "200 OK", **headers: str) -> bytes:
     """A response with a content-length; underscores in header names become hyphens."""
@@ -97,8 +100,9 @@ class Connection:
 
     def secure(self, context: ssl.SSLContext) -> None:
         """Go on over TLS."""
-        self.sock = context.wrap_socket(self.sock, server_side=True)
-        self.server.sockets.append(self.sock)
+        self.sock = context.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False)
+        self.server.sockets.append(self.sock)  # before the handshake, which `stop` may have to end
+        self.sock.do_handshake()
 
 
 Handler = Callable[[Connection], Any]
@@ -160,13 +164,19 @@ class RawServer:
 
     def stop(self) -> None:
         """Close everything and wait for the threads."""
-        for sock in [self._listener, *self.sockets]:
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+        _shut(self._listener)
+        self._threads[0].join(PATIENCE)  # now no connection can come of which the following does not know
+        for sock in self.sockets:
+            _shut(sock)
         for thread in self._threads:
-            thread.join(10)
+            thread.join(PATIENCE)
         for sock in [self._listener, *self.sockets]:
             sock.close()
+
+
+def _shut(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager
@@ -176,7 +186,8 @@ def blackhole() -> Iterator[tuple[str, int]]:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
-        for _ in range(4):
+        stack.enter_context(socket.create_connection(listener.getsockname(), PATIENCE))
+        for _ in range(3):
             filler = stack.enter_context(socket.socket())
             filler.setblocking(False)
             filler.connect_ex(listener.getsockname())

@@ -223,9 +223,9 @@ def against(subject: Subject, fault: Fault, reply: Reply) -> Iterator[tuple[str,
     if fault.place == "unknown_host":
         yield "http://no-such-host.invalid", None
     elif fault.place == "refused":
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
-        yield f"http://127.0.0.1:{port}", None
+        with socket.socket() as deaf:  # it does not listen, and nobody else can as long as it has the port
+            deaf.bind(("127.0.0.1", 0))
+            yield f"http://127.0.0.1:{deaf.getsockname()[1]}", None
     elif fault.place == "blackhole":
         with blackhole() as (host, port):
             yield f"http://{host}:{port}", None

@@ -18,7 +18,7 @@ from ipfs_accel import errors as e
 from ipfs_accel_llvm import _engine
 from ipfs_accel_llvm._gguf import context_length, metadata
 
-from conftest import free_port
+from conftest import deaf_port
 
 pytest.importorskip("xllamacpp", reason="xllamacpp, the engine, has no wheel for this platform")
 
@@ -117,7 +117,10 @@ def test_models_and_health(client: Client) -> None:
 
 
 def test_an_endpoint_of_vllm_is_a_server_and_nothing_else(tiny_gguf: Path) -> None:
-    with Client(endpoints={"vllm": EndpointConfig(base_url=f"http://127.0.0.1:{free_port()}")}) as client:
+    with (
+        deaf_port() as port,
+        Client(endpoints={"vllm": EndpointConfig(base_url=f"http://127.0.0.1:{port}")}) as client,
+    ):
         assert client.healthcheck("vllm").status == "unreachable"
         with pytest.raises(e.APIConnectionError):
             client.chat(f"vllm/{tiny_gguf}", "Hi", max_tokens=1)
@@ -187,5 +190,5 @@ if child == 0:
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 client.chat({model!r}, "Hello", max_tokens=2)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -103,7 +103,7 @@ def ask(folder: Path, *arguments: str, **environ: str) -> Any:
     env |= {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), **environ}
     command = [sys.executable, "-m", "ipfs_accel", "chat", *arguments]
     return subprocess.run(
-        command, env=env, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL
+        command, env=env, capture_output=True, text=True, timeout=300, check=False, stdin=subprocess.DEVNULL
     )
 
 

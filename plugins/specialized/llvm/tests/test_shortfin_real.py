@@ -70,7 +70,7 @@ def write_model(python: Path, folder: Path) -> None:
         str(python.parent / "iree-compile"), "--iree-hal-target-device=local", "--iree-hal-local-target-device-backends=llvm-cpu",
         "--iree-llvmcpu-target-cpu=generic", "--iree-execution-model=async-external", "model.mlir", "-o", "model.vmfb",
     ]  # fmt: skip
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=110)
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=600)
     (folder / "config.json").write_text(json.dumps(CONFIG))
     words = {"<unk>": 0, **{f"w{index}": index for index in range(1, VOCABULARY - 1)}, "<eos>": VOCABULARY - 1}
     tokenizer = {
@@ -99,7 +99,9 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def client(url: str) -> Iterator[Client]:
     options: dict[str, Any] = {"serves": "toy"}
-    with Client(endpoints={"lab": EndpointConfig(backend="llvm", base_url=url, options=options)}, timeout=60) as client:
+    with Client(
+        endpoints={"lab": EndpointConfig(backend="llvm", base_url=url, options=options)}, timeout=300
+    ) as client:
         yield client
 
 

@@ -45,7 +45,7 @@ def running(name: str, requirement: str, *, ports: int, model: str) -> Iterator[
     # Triton's stub loads the interpreter as a shared library, and has to find the same one.
     command = ["env", f"LD_LIBRARY_PATH={sysconfig.get_config_var('LIBDIR') or ''}", str(python)]
     script = [str(SERVERS / f"serve_{name}.py"), *map(str, numbers)]
-    with started([*command, *script], f"{url}/v2/models/{model}/ready", seconds=120):
+    with started([*command, *script], f"{url}/v2/models/{model}/ready"):
         yield url
 
 

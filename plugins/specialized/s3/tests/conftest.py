@@ -83,11 +83,13 @@ def _own_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def moto() -> Iterator[Server]:
     from moto.server import ThreadedMotoServer
 
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield Server(f"http://{host}:{port}", checks=False)
-    server.stop()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOTO_S3_DEFAULT_KEY_BUFFER_SIZE", "65536")  # what is larger it keeps in files, not in memory
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server.start()
+        host, port = server.get_host_and_port()
+        yield Server(f"http://{host}:{port}", checks=False)
+        server.stop()
 
 
 def _built() -> Path:

@@ -6,7 +6,6 @@ import logging
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,9 +74,11 @@ def test_a_profile(signed_by: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         signed_by(EndpointConfig(options={"profile": "nobody"}))
 
 
-def test_without_credentials_nothing_is_sent_or_waited_for(httpserver: HTTPServer) -> None:
+def test_without_credentials_nothing_is_sent_or_waited_for(
+    httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = httpserver.url_for("").rstrip("/")
-    begun = time.monotonic()
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", url)  # which is not asked either
     with Client(Config(environ={}), endpoints={"lab": EndpointConfig(backend="s3", base_url=url)}) as client:
         with pytest.raises(e.MissingKeyError, match="needs credentials") as caught:
             client.head_object("lab/bucket/k")
@@ -85,7 +86,6 @@ def test_without_credentials_nothing_is_sent_or_waited_for(httpserver: HTTPServe
         assert "ipfs-accel keys set lab" in (caught.value.hint or "")
         assert client.healthcheck("lab").status == "misconfigured"
     assert httpserver.log == []
-    assert time.monotonic() - begun < 30  # the instance's metadata service was not asked
 
 
 @pytest.mark.parametrize(("key", "message"), [("no-colon-in-it", "ID:SECRET"), ("id:", "ID:SECRET")])

@@ -368,7 +368,7 @@ def test_another_endpoint_of_the_store_serves_if_one_is_gone(server: Server, buc
     gone = EndpointConfig(backend="s3", base_url="http://127.0.0.1:9", key=server.endpoint().key)
     endpoints = {"one": gone, "two": server.endpoint()}
     stores = {"both": StoreConfig(endpoints=("one", "two"))}
-    limits = Timeout(total=60)
+    limits = Timeout(total=300)
     with Client(Config(environ={}, stores=stores), endpoints=endpoints) as client:
         assert client.put_object(f"both/{bucket}/k", b"data", timeout=limits).endpoint == "two"
         assert client.get_object(f"both/{bucket}/k", timeout=limits).data == b"data"
@@ -397,7 +397,7 @@ def test_an_upload_that_is_cancelled_ends_and_leaves_no_parts(client: Client, se
             anyio.create_task_group() as group,
         ):
             group.start_soon(other.put_object, f"s3/{bucket}/endless", endless())
-            await anyio.to_thread.run_sync(begun.wait, 30)
+            await anyio.to_thread.run_sync(begun.wait, 60)
             group.cancel_scope.cancel()
 
     anyio.run(run)
