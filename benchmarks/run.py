@@ -18,16 +18,22 @@ from report import peer_cells, rows
 from subjects import SUBJECTS
 
 MINE = "ipfs-accel"
+PEERS = [name for name in SUBJECTS if name != MINE]
 
 
 def main() -> None:
     """Print the table, or everything as JSON."""
-    given = parser("Measure ipfs-accel beside other libraries.").parse_args()
+    options = parser("Measure ipfs-accel beside other libraries.")
+    options.add_argument("--beside", action="append", choices=PEERS, help="repeatable (all)")
+    given = options.parse_args()
     plan, figures = chosen_by(given)
-    here = [name for name, subject in SUBJECTS.items() if importlib.util.find_spec(subject.module) is not None]
-    for name in SUBJECTS.keys() - here:
-        print(f"{name} is not installed and left out", file=sys.stderr)
-    peers = tuple(name for name in here if name != MINE)
+    here = [MINE]
+    for name in given.beside or PEERS:
+        if importlib.util.find_spec(SUBJECTS[name].module) is not None:
+            here.append(name)
+        else:
+            print(f"{name} is not installed and left out", file=sys.stderr)
+    peers = tuple(here[1:])
     sides = [Side(name=name, subject=name, python=Path(sys.executable)) for name in here]
     values = measure(sides, [replace(each, peers=peers) for each in figures], plan)
     title = {"": f"{MINE} and the other libraries"}
