@@ -4,8 +4,8 @@
 # Seen with: xllamacpp 2026.10.11549, which is llama.cpp b11549 built with llguidance, and a model of random weights.
 # Behaviour: one process has two converters from schemas to grammars. What the native route's `json_schema` enforces, the
 #   chat route's `response_format` drops without a word, with "strict" too: minimum and maximum of a number (those of an
-#   integer hold in both), the escape \d in a pattern (a pattern of plain parts holds in both), multipleOf, maxLength
-#   beside a pattern, and a type that an enum's members contradict.
+#   integer hold in both), the escape \d in a pattern (a pattern of plain parts holds in both), multipleOf, and a type that
+#   one of an enum's members contradicts.
 # Consequence: "structured output" of the chat route guarantees the shape and not the values. Write bounds as integers
 #   and [0-9] for \d, or check each answer with a validator of JSON Schema, though the server promised it.
 set -euo pipefail
