@@ -26,6 +26,7 @@ import xllamacpp
 settings = xllamacpp.CommonParams()
 settings.model.path = sys.argv[1]
 settings.n_ctx, settings.n_parallel, settings.port, settings.warmup = 2048, 1, 0, False
+settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = 1
 server = xllamacpp.Server(settings)
 
 

@@ -78,8 +78,8 @@ def test_every_figure_can_be_taken() -> None:
     assert {name for name, each in figures.items() if each["ratios"]} >= {"streamed event, paced, async"}
 
 
-@pytest.mark.packaging
-@pytest.mark.timeout(300)
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # it makes three environments
 def test_the_working_tree_is_built_and_measured_against_a_revision(tmp_path: Path) -> None:
     if not (BENCHMARKS.parent / ".git").exists():
         pytest.skip("this is no checkout")
