@@ -14,7 +14,17 @@ DISTRIBUTIONS := --editable core $(PLUGINS:%=--editable %) 'ipfs-accel-llvm[embe
 MODEL := .cache/tiny.gguf
 GUIDE := plugins/specialized/llvm/src/ipfs_accel_llvm/guide.gguf
 
-.PHONY: help demo test test-busy test-peers test-slow lint format docs bench dist guide constraints clean
+.PHONY: help demo test test-busy test-peers test-slow lint format docs bench bench-against findings dist guide constraints clean
+
+# `make bench-against a432b29` is `make bench-against REV=a432b29`.
+ifeq (bench-against,$(firstword $(MAKECMDGOALS)))
+REV ?= $(word 2,$(MAKECMDGOALS))
+ifneq (,$(word 2,$(MAKECMDGOALS)))
+.PHONY: $(word 2,$(MAKECMDGOALS))
+$(word 2,$(MAKECMDGOALS)):
+	@:
+endif
+endif
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
@@ -51,7 +61,13 @@ docs: $(VENV)/.docs  ## build the documentation into docs/_build/html; a warning
 	$(BIN)/python -m sphinx --fail-on-warning --quiet docs docs/_build/html
 
 bench: $(VENV)/.bench $(MODEL)  ## measure speed against httpx and the installed peers, in ratios
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/run.py $(BENCH)
+
+bench-against:  ## judge the working tree against REV, pair by pair: make bench-against REV=HEAD~3 BENCH='--only chat'
+	$(PYTHON) benchmarks/against.py $(REV) $(BENCH)
+
+findings:  ## run what is known of others' software, each in an environment of its own, and tell what has changed
+	PYTHON=$(PYTHON) findings/run $(FINDINGS)
 
 dist: $(VENV)/.test  ## build wheels and source distributions of everything
 	for each in core $(PLUGINS); do (cd $$each && $(abspath $(BIN))/python -m hatchling build -d $(abspath dist)) || exit 1; done

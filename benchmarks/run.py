@@ -1,70 +1,48 @@
-"""Measures ipfs-accel beside raw httpx and the usual libraries in one run, and prints ratios.
+"""Measures ipfs-accel beside raw httpx and the usual libraries, as this environment has them, and prints ratios.
 
-    make bench            # or: python benchmarks/run.py [--json]
-
-Absolute figures move with the machine; the ratios to raw httpx and to the peers are what counts. A library that is not
-installed is left out, and the table says so.
+It is `make bench`, or `python benchmarks/run.py`. A library that is not installed is left out, and standard error says
+so.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import json
-import subprocess
+import platform
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-HERE = Path(__file__).parent
-MODULES = {
-    "ipfs-accel": "ipfs_accel",
-    "httpx": "httpx",
-    "openai": "openai",
-    "litellm": "litellm",
-    "langchain": "langchain_openai",
-}
+from options import chosen_by, conditions, parser, show
+from pairs import MeasureError, Side, measure
+from report import peer_cells, rows
+from subjects import SUBJECTS
 
-
-def measure() -> dict[str, dict[str, float]]:
-    """Return library to figure to value."""
-    server = subprocess.Popen([sys.executable, str(HERE / "server.py")], stdout=subprocess.PIPE, text=True)
-    if server.stdout is None:
-        sys.exit("the server's port cannot be read")
-    port = server.stdout.readline().strip()
-    found: dict[str, dict[str, float]] = {}
-    try:
-        for name, module in MODULES.items():
-            if importlib.util.find_spec(module) is None:
-                print(f"{name} is not installed and left out", file=sys.stderr)
-                continue
-            command = [sys.executable, str(HERE / "worker.py"), name, port]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                print(f"{name} failed and is left out: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
-                continue
-            found[name] = json.loads(done.stdout.splitlines()[-1])
-    finally:
-        server.terminate()
-        server.wait()
-        server.stdout.close()
-    return found
-
-
-def table(found: dict[str, dict[str, float]]) -> str:
-    """Return the figures as text: absolute for raw httpx, and how many times that for each library."""
-    yardstick = found["httpx"]
-    names = [name for name in found if name != "httpx"]
-    rows = [["CPU us per call, or ms", "httpx", *[f"{name} / httpx" for name in names]]]
-    for figure, base in yardstick.items():
-        rows.append([figure, f"{base:.1f}", *[f"{found[name].get(figure, float('nan')) / base:.2f}" for name in names]])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+MINE = "ipfs-accel"
+PEERS = [name for name in SUBJECTS if name != MINE]
 
 
 def main() -> None:
     """Print the table, or everything as JSON."""
-    found = measure()
-    print(json.dumps(found, indent=1) if "--json" in sys.argv[1:] else table(found))
+    options = parser("Measure ipfs-accel beside other libraries.")
+    options.add_argument("--beside", action="append", choices=PEERS, help="repeatable (all)")
+    given = options.parse_args()
+    plan, figures = chosen_by(given)
+    here = [MINE]
+    for name in given.beside or PEERS:
+        if importlib.util.find_spec(SUBJECTS[name].module) is not None:
+            here.append(name)
+        else:
+            print(f"{name} is not installed and left out", file=sys.stderr)
+    peers = tuple(here[1:])
+    sides = [Side(name=name, subject=name, python=Path(sys.executable)) for name in here]
+    values = measure(sides, [replace(each, peers=peers) for each in figures], plan)
+    title = {"": f"{MINE} and the other libraries"}
+    where = conditions(plan, platform.python_version())
+    print(show(given, where, title, {"": rows(values, MINE)}, lambda found: peer_cells(found, MINE, list(peers))))
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except MeasureError as error:
+        sys.exit(str(error))

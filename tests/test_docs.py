@@ -218,7 +218,8 @@ def anchors(text: str) -> set[str]:
 
 def test_links_lead_somewhere() -> None:
     generated = {DOCS / "_generated" / path: text for path, text in reference.pages().items()}
-    pages = {path: path.read_text() for path in [*PAGES, *ROOT.glob("*.md"), ROOT / "benchmarks" / "README.md"]}
+    folders = [ROOT / name / "README.md" for name in ("benchmarks", "findings")]
+    pages = {path: path.read_text() for path in [*PAGES, *ROOT.glob("*.md"), *folders]}
     readmes = {DOCS / "_generated" / "backends" / f"{each.name}.md" for each in reference.distributions()}
     broken = []
     for path, text in (pages | generated).items():
