@@ -39,8 +39,20 @@ class Headers:
     def get(self, name: str, default: T) -> str | T: ...
     def get(self, name: str, default: T | None = None) -> str | T | None:
         """Return the value of a header, joined by commas where it came several times, else the default."""
-        values = self._by_name().get(name.lower())
-        return default if values is None else ", ".join(values)
+        values = self._scanned(name) if self._index is None else self._index.get(name.lower())
+        return ", ".join(values) if values else default
+
+    def _scanned(self, name: str) -> list[str]:
+        # Most answers are asked for two or three headers, which are found sooner than all of them are put in order.
+        if not self._pairs or isinstance(self._pairs[0][0], str):
+            return self._by_name().get(name.lower(), [])
+        raw = name.lower().encode("latin-1", "replace")
+        size = len(raw)
+        return [
+            value.decode("latin-1")  # type: ignore[union-attr]
+            for each, value in self._pairs
+            if len(each) == size and each.lower() == raw
+        ]
 
     def get_all(self, name: str) -> list[str]:
         """Return every value of a header, in order."""

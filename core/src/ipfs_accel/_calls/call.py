@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import warnings
 from collections.abc import Callable, Iterator
 from copy import copy
@@ -135,9 +134,7 @@ class Call:
         if send.query:
             url += "?" + urlencode(send.query)
         origin = self.target.origin if send.base_url is None else origin_of(base_url)
-        headers = SentHeaders([*send.headers, *self.target.headers, *further])
-        if not any(name.lower() == "user-agent" for name, _ in self.target.headers):
-            headers.add("user-agent", _user_agent())
+        headers = SentHeaders([*send.headers, *self.target.sent_headers, *further])
         if origin == self.target.origin:
             headers.pairs += self.target.key_headers(origin, (yield from self.chosen_key()))
         content = send.content
@@ -208,7 +205,7 @@ class Call:
         for name in self.target.backend.info.request_id_headers:
             value = headers.get(name)
             if value is not None:
-                for secret in secrets_in(self.sent_keys, self.target.headers):
+                for secret in self._secrets():
                     value = value.replace(secret, "***")
                 self.request_id = value
                 break
@@ -308,8 +305,11 @@ class Call:
 
     def conceal(self, error: AccelError) -> None:
         """Take the keys, and other secrets of the headers, out of what a server may have repeated."""
-        for secret in secrets_in(self.sent_keys, self.target.headers):
+        for secret in self._secrets():
             error.conceal(secret)
+
+    def _secrets(self) -> list[str]:
+        return [*secrets_in(self.sent_keys, ()), *self.target.header_secrets]
 
     def status_error(self, response: HttpResponse) -> APIError:
         """Read a response that is not a success."""
@@ -359,13 +359,6 @@ class Call:
             status=response.status,
             body=response.text()[:512],
         )
-
-
-@functools.cache
-def _user_agent() -> str:
-    from ipfs_accel._version import __version__  # noqa: PLC0415 - reading metadata takes a moment
-
-    return f"ipfs-accel/{__version__}"
 
 
 def _maybe_billed(error: AccelError) -> bool:

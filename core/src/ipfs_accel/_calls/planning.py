@@ -22,7 +22,7 @@ def plan(target: Target, operation: str, **arguments: Any) -> Any:
         raise UnsupportedOperationError(
             f"the backend {backend.name!r} does not implement {operation!r}", hint=f"it has: {have}"
         )
-    reason = target.lacks().get(operation)
+    reason = target.lacks.get(operation)
     if reason is not None:
         raise UnsupportedOperationError(f"the endpoint {target.endpoint.name!r} has no {operation!r}: {reason}")
     return backend.plan(operation, endpoint=target.endpoint, **arguments)

@@ -89,7 +89,7 @@ def capabilities(core: Core, name: str) -> Steps[Capabilities]:
     endpoint, model_id = core.split(name)
     target = yield from core.target(endpoint)
     backend = target.backend
-    has = backend.operations.difference(target.lacks())
+    has = backend.operations.difference(target.lacks)
     operations = {name: Support("yes" if name in has else "no", "hook") for name in OPERATIONS}
     model = None
     if model_id:
@@ -131,7 +131,7 @@ def _matches(core: Core, endpoint: str, wanted: Query) -> Steps[list[Match]]:
     operations = target.backend.operations
     if wanted.operation is not None and wanted.operation not in operations:
         raise UnsupportedOperationError(f"the backend {target.backend.name!r} does not implement {wanted.operation!r}")
-    if wanted.operation in target.lacks():
+    if wanted.operation in target.lacks:
         raise UnsupportedOperationError(f"the endpoint {endpoint!r} has no {wanted.operation!r}")
     if "list_models" not in operations:
         raise UnsupportedOperationError(f"the backend {target.backend.name!r} cannot list its models")

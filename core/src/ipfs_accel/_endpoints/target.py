@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 import attrs
 
@@ -11,7 +12,7 @@ from ipfs_accel._config.secrets import reveal
 from ipfs_accel._plugins.local import advice
 from ipfs_accel._plugins.registry import Backend
 from ipfs_accel._resilience.guard import Guard
-from ipfs_accel._secret import KeySource
+from ipfs_accel._secret import KeySource, secrets_in
 from ipfs_accel._url import is_here
 from ipfs_accel.errors import AccelError, APIConnectionError, MissingKeyError, ModelNotFoundError
 from ipfs_accel.hookspecs import KeyHeader
@@ -55,10 +56,25 @@ class Target:
     _keys: tuple[KeySource, ...] = attrs.field(alias="keys", default=(), repr=False)
     _missing: MissingKeyError | None = attrs.field(alias="missing", default=None, repr=False)
 
+    @cached_property
     def lacks(self) -> Mapping[str, str]:
-        """Return the operations that the backend implements and this endpoint has not, with reasons."""
+        """The operations that the backend implements and this endpoint has not, with reasons."""
         known = self.backend.info.lacks
         return {} if known is None else known(self.endpoint)
+
+    @cached_property
+    def sent_headers(self) -> tuple[tuple[str, str], ...]:
+        """The fixed headers of every request, and who sends it unless they say so."""
+        if any(name.lower() == "user-agent" for name, _ in self.headers):
+            return self.headers
+        from ipfs_accel._version import __version__  # noqa: PLC0415 - reading metadata takes a moment
+
+        return (*self.headers, ("user-agent", f"ipfs-accel/{__version__}"))
+
+    @cached_property
+    def header_secrets(self) -> tuple[str, ...]:
+        """What of the fixed headers no error, record or log may repeat, though a server does."""
+        return tuple(secrets_in((), self.headers))
 
     def way_out(self, error: AccelError, operation: str) -> str | None:
         """Say what to do about a model that is not there, or about a server of one's own that is not."""

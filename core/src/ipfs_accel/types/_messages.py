@@ -213,6 +213,8 @@ def _as_parts(content: Any) -> tuple[Any, ...]:
     """Turn a string, a part or a sequence of both into a tuple; whether they are parts is checked by the call."""
     if isinstance(content, str):
         return (Text(text=content),) if content else ()
+    if type(content) is tuple or type(content) is list:  # before the questions to abstract classes, which take long
+        return tuple([Text(text=item) if isinstance(item, str) else item for item in content])
     if isinstance(content, PARTS):
         return (content,)
     if isinstance(content, Mapping | bytes) or not isinstance(content, Iterable):

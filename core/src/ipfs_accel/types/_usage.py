@@ -11,6 +11,8 @@ __all__ = ["Usage"]
 
 def _as_count(value: Any) -> int | None:
     """Return a whole number that is not negative; totals are summed and priced, and must not fail over another."""
+    if value is None:
+        return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

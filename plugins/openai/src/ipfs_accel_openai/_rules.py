@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,7 +38,12 @@ _PLAIN_VOICES = re.compile(r"tts-1(?:-|$)")
 
 def is_hosted(endpoint: Endpoint) -> bool:
     """Whether the endpoint is OpenAI's own, in any of its regions."""
-    host = urlsplit(endpoint.base_url).hostname or ""
+    return _is_openais(endpoint.base_url)
+
+
+@lru_cache(maxsize=64)  # a call asks several times
+def _is_openais(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
     return host == "api.openai.com" or host.endswith(".api.openai.com")
 
 
