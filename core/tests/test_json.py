@@ -117,6 +117,9 @@ def test_extremes(loads: Any) -> None:
         loads(b"[" * 100_000)
 
 
+NO_VALUES = ["object", "set", "bytes", "date", "attrs", "key"]
+
+
 class Colour(StrEnum):
     RED = "red"
 
@@ -138,7 +141,7 @@ def test_what_json_has_no_form_for_is_not_written(dumps: Any, value: Any) -> Non
 
 
 @pytest.mark.parametrize("dumps", WRITERS, ids=BOTH)
-@pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", date(2026, 1, 1), Point(1), {(1, 2): 3}], ids=repr)
+@pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", date(2026, 1, 1), Point(1), {(1, 2): 3}], ids=NO_VALUES)
 def test_what_no_value_of_json_is_is_not_written(dumps: Any, value: Any) -> None:
     with pytest.raises(TypeError, match=r"."):
         dumps({"a": value})
