@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import os
 import pickle
 from pathlib import Path
@@ -107,6 +108,14 @@ def test_a_secret_does_not_show() -> None:
         with pytest.raises(InvalidValueError) as caught:
             Secret(bad)
         assert bad == "" or bad not in str(caught.value)
+
+
+def test_a_copy_of_settings_has_the_key() -> None:
+    settings = EndpointConfig(key=["sk-one-canary", "sk-two-canary"])
+    for copied in (copy.copy(settings), copy.deepcopy(settings), copy.deepcopy({"a": [settings]})["a"][0]):
+        assert isinstance(copied.key, tuple)
+        assert [each.reveal() for each in copied.key] == ["sk-one-canary", "sk-two-canary"]  # type: ignore[union-attr]
+    assert b"canary" not in pickle.dumps(settings)
 
 
 def test_the_process_environment_is_the_default() -> None:

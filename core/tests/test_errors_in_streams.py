@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ipfs_accel import BackendInfo, RetryConfig
 from ipfs_accel import errors as e
-from ipfs_accel.testing.raw_server import chunked
+from ipfs_accel.testing.raw_server import answer, chunked
 from ipfs_accel.wire.openai import OpenAICompatible
 
 from .both_worlds import awaiting, blocking, on_trio, outcome, scripted
@@ -65,3 +65,38 @@ def test_after_the_first_event_it_is_told_with_what_came(ask: Callable[..., Any]
     error = ask(stream(delta("bl"), OVERLOADED), stream(*GOOD))
     assert (type(error), error.message, error.attempts) == (e.OverloadedError, "busy", 1)
     assert error.partial.text == "bl"
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body", "kind", "message"),
+    [
+        ("Application/JSON; charset=utf-8", b'{"error": {"message": "no", "code": 400}}', e.BadRequestError, "no"),
+        ("application/problem+json", b'{"error": {"message": "no", "code": 400}}', e.BadRequestError, "no"),
+        (
+            "application/vnd.api+JSON",
+            b'{"object": "chat.completion"}',
+            e.InvalidResponseError,
+            "one whole JSON document",
+        ),
+        ("Text/HTML", b"<html>log in</html>", e.InvalidResponseError, "is an HTML page, not JSON"),
+        (" text/html ;x=1", b"<html>log in</html>", e.InvalidResponseError, "is an HTML page, not JSON"),
+    ],
+)
+def test_a_whole_document_is_known_by_its_type_however_it_is_written(
+    ask: Callable[..., Any], media_type: str, body: bytes, kind: type[e.APIError], message: str
+) -> None:
+    error = ask(answer(body, content_type=media_type), stream(*GOOD))
+    assert type(error) is kind
+    assert message in error.message
+    assert error.attempts == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "attempts", "hint"),
+    [("408 Slow", 2, ""), ("425 Early", 2, ""), ("505 No", 1, ""), ("511 Log in", 1, "login"), ("500 Oops", 2, "")],
+)
+def test_which_statuses_are_tried_again(ask: Callable[..., Any], status: str, attempts: int, hint: str) -> None:
+    found = ask(answer(b"", status), stream(*GOOD))
+    tried = found.call.tried if attempts == 2 else found.tried
+    assert [each.status for each in tried] == [int(status[:3])]
+    assert hint in (getattr(found, "hint", None) or "")

@@ -24,6 +24,13 @@ DATE = ("date", "Tue, 24 Nov 2026 16:00:00 GMT")
         ("7", 7.0),
         ("2026-11-24T16:00:30Z", 30.0),
         ("2026-11-24T15:00:00Z", 0.0),
+        ("1795536030", 30.0),  # seconds since 1970
+        ("1795536030.5", 30.5),
+        ("1795536030000", 30.0),  # milliseconds
+        ("1795536030s", None),
+        ("1795535000", 0.0),
+        ("2035-11-24T15:00:00Z", None),
+        ("1_0", None),
         ("soon", None),
         ("1s later", None),
         ("-1", None),
@@ -50,11 +57,32 @@ def test_when_a_limit_is_whole_again(reset: str, seconds: float | None) -> None:
         ({"retry-after": "nan"}, None),
         ({"retry-after": "inf"}, None),
         ({"retry-after": "soon"}, None),
+        ({"retry-after": "1_0"}, None),
+        ({"retry-after": "Tue Nov 24 16:00:09 2026"}, 9.0),  # asctime's form, which recipients have to take
+        ({"retry-after": "Tuesday, 24-Nov-26 16:00:09 GMT"}, 9.0),
+        ({"retry-after": "Tue, 24 Nov 2026 16:00:09 -0000"}, 9.0),
+        ({"retry-after": "Tue, 24 Nov 2026 16:00:09"}, 9.0),
+        ({"retry-after": "Tue, 24 Nov 2026 17:00:09 +0100"}, 9.0),
+        ({"retry-after": "Tue, 99 Nov 2026 16:00:09 GMT"}, None),
         ({}, None),
     ],
 )
 def test_how_long_to_wait(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after(Headers([DATE, *headers.items()])) == seconds
+
+
+NOW = 1795536000.0  # the time of DATE
+
+
+@pytest.mark.parametrize("date", [None, "soon", ""])
+def test_the_own_clock_counts_where_a_server_tells_no_time(date: str | None) -> None:
+    when = [] if date is None else [("date", date)]
+    waits = Headers([*when, ("retry-after", "Tue, 24 Nov 2026 16:00:09 GMT")])
+    resets = Headers([*when, ("x-ratelimit-reset-tokens", "1795536030")])
+
+    assert (retry_after(waits), rate_limits(resets)["tokens"][2]) == (None, None)
+    assert (retry_after(waits, NOW), rate_limits(resets, NOW)["tokens"][2]) == (9.0, 30.0)
+    assert retry_after(waits, NOW + 9) is None
 
 
 def test_both_ways_of_naming_limits_are_read() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import NoReturn, TypeAlias
+from typing import NoReturn, Self, TypeAlias
 
 from ._invalid import InvalidValueError
 
@@ -49,6 +49,12 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash(self._value)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self  # it never changes, and a copy of settings goes on using it in this very process
 
     def __reduce__(self) -> tuple[type[_Lost], tuple[()]]:
         # The pickle of an object that holds a key must be possible and must not hold the key.

@@ -13,8 +13,20 @@ _USUAL_PORTS = {"http": ":80", "https": ":443"}
 
 def is_here(url: str) -> bool:
     """Whether a URL leads to this machine."""
-    host = urlsplit(url).hostname or ""
-    return host in {"localhost", "::1"} or host.endswith(".localhost") or _LOOPBACK.fullmatch(host) is not None
+    host = (urlsplit(url).hostname or "").removesuffix(".")
+    if ":" in host:
+        return _is_loopback(host)
+    return host == "localhost" or host.endswith(".localhost") or _LOOPBACK.fullmatch(host) is not None
+
+
+def _is_loopback(host: str) -> bool:
+    from ipaddress import IPv6Address  # noqa: PLC0415 - few URLs have one
+
+    try:
+        address = IPv6Address(host)
+    except ValueError:
+        return False
+    return (address.ipv4_mapped or address).is_loopback
 
 
 def origin_of(url: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -19,16 +19,26 @@ _LIMIT = re.compile(
     r"|anthropic-(?:priority-)?ratelimit-(?P<what2>[\w-]+)-(?P<kind2>limit|remaining|reset)",
     re.ASCII,
 )
+_NUMBER = re.compile(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?", re.ASCII)
+_LONGEST = 400 * 86_400.0
+"""Seconds; no limit is counted over a longer time than a year."""
+_MILLISECONDS = 1e11
+"""A number from this on is no time in seconds since 1970: it would be in the year 5138."""
 # Durations as Go writes them: 6m0s, 59.993s, 12ms
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-def retry_after(headers: Headers) -> float | None:
+def retry_after(headers: Headers, now: float | None = None) -> float | None:
     """Return the seconds that a response asks to wait, or None if it has no usable hint.
 
-    Milliseconds headers come first, then `Retry-After` in seconds, then as a date, which is measured against the
-    response's own `Date` so that clocks that differ do not matter. What is negative, zero or garbage is no hint.
+    Milliseconds headers come first, then `Retry-After` in seconds, then as a date (RFC 9110, 10.2.3), which is measured
+    against the response's own `Date` so that clocks that differ do not matter. What is negative, zero or garbage is no
+    hint.
+
+    Args:
+        headers: Of the response.
+        now: Seconds since 1970 by the own clock, for a response that has no date.
     """
     for name in ("retry-after-ms", "x-ms-retry-after-ms"):
         milliseconds = _number(headers.get(name))
@@ -37,30 +47,40 @@ def retry_after(headers: Headers) -> float | None:
     value = headers.get("retry-after")
     seconds = _number(value)
     if seconds is None and value:
-        seconds = _until(value, headers.get("date"))
+        until = _moment(value)
+        sent = _sent(headers, now)
+        seconds = until - sent if until is not None and sent is not None and until > sent else None
     return seconds
 
 
 def _number(text: str | None) -> float | None:
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and value > 0 else None
+    return _amount(text or "") or None
 
 
-def _until(date: str, now: str | None) -> float | None:
-    try:
-        seconds = (parsedate_to_datetime(date) - parsedate_to_datetime(now or "")).total_seconds()
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return seconds if seconds > 0 else None
+def _sent(headers: Headers, now: float | None) -> float | None:
+    """Return when a response was sent, in seconds since 1970, by its own clock if it tells."""
+    date = headers.get("date")
+    sent = None if date is None else _moment(date)
+    return now if sent is None else sent
 
 
-def rate_limits(headers: Headers) -> dict[str, tuple[float | None, float | None, float | None]]:
+def _moment(text: str) -> float | None:
+    """Return the seconds since 1970 of a date of HTTP (RFC 9110, 5.6.7) or ISO 8601; UTC if it names no zone."""
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            found = read(text)
+            return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, TypeError, OverflowError):
+            continue
+    return None
+
+
+def rate_limits(
+    headers: Headers, now: float | None = None
+) -> dict[str, tuple[float | None, float | None, float | None]]:
     """Return by name, such as requests or tokens: the limit, what remains of it, and the seconds until it is whole.
 
-    What a server does not tell, or tells as nonsense, is None.
+    What a server does not tell, or tells as nonsense, is None. `now` is as for `retry_after`.
     """
     found: dict[str, list[float | None]] = {}
     for name, value in headers.items():
@@ -70,32 +90,26 @@ def rate_limits(headers: Headers) -> dict[str, tuple[float | None, float | None,
         kind = match["kind"] or match["kind2"]
         entry = found.setdefault(match["what"] or match["what2"], [None, None, None])
         if kind == "reset":
-            entry[2] = _reset(value, headers.get("date"))
+            entry[2] = _reset(value, _sent(headers, now))
         else:
             entry[0 if kind == "limit" else 1] = _amount(value)
     return {name: (limit, left, reset) for name, (limit, left, reset) in found.items()}
 
 
 def _amount(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and value >= 0 else None
+    value = float(text) if _NUMBER.fullmatch(text.strip()) else math.inf
+    return value if math.isfinite(value) else None
 
 
-def _reset(text: str, now: str | None) -> float | None:
-    """Read seconds as a number, as a duration, or as a time, which is measured by the response's own `Date`."""
-    seconds = _amount(text)
-    if seconds is not None:
+def _reset(text: str, sent: float | None) -> float | None:
+    """Read seconds as a number, as a duration, or as a time, which is measured by when the response was sent."""
+    number, span = _amount(text), duration(text)
+    seconds = number if number is not None else span
+    if seconds is not None and seconds < _LONGEST:
         return seconds
-    seconds = duration(text)
-    if seconds is not None:
-        return seconds
-    try:
-        return max(0.0, (datetime.fromisoformat(text) - parsedate_to_datetime(now or "")).total_seconds())
-    except (ValueError, TypeError, OverflowError):
-        return None
+    # So large a number is no wait but a time since 1970, in seconds or in milliseconds.
+    moment = _moment(text) if number is None else number / 1000 if number >= _MILLISECONDS else number
+    return None if moment is None or sent is None or moment - sent >= _LONGEST else max(0.0, moment - sent)
 
 
 def duration(text: str) -> float | None:

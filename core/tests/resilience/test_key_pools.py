@@ -49,6 +49,15 @@ def test_a_rate_limit_takes_a_key_out_for_as_long_as_it_says() -> None:
     assert "key-1" in ids(pool, 2)
 
 
+def test_a_later_answer_does_not_shorten_the_time() -> None:
+    pool, time = make(keys=1)
+    one, other = pool.take(), pool.take()
+    pool.give_back(one, e.RateLimitError("slow", retry_after=60.0))
+    time.at = 1.0
+    pool.give_back(other, e.RateLimitError("slow"))
+    assert pool.states()[0].ready_in == 59.0
+
+
 def test_a_rate_limit_without_a_hint_takes_it_out_for_five_seconds() -> None:
     pool, time = make(keys=2)
     pool.give_back(pool.take(), e.RateLimitError("slow"))

@@ -46,6 +46,10 @@ __all__ = ["Call", "Journey", "UnsupportedParameterWarning"]
 
 T = TypeVar("T")
 
+_LOGIN_WANTED = 511
+_RETRYABLE = {408: True, 425: True, 505: False, _LOGIN_WANTED: False}
+"""Whether a repetition may succeed, for statuses whose class says something else."""
+
 
 class UnsupportedParameterWarning(UserWarning):
     """An option was left out because the backend cannot honour it."""
@@ -201,7 +205,7 @@ class Call:
         self.headers = headers
         gate = self.target.guard.gate
         if gate is not None:
-            gate.read(headers)
+            gate.read(headers, self.target.guard.clock.time())
         for name in self.target.backend.info.request_id_headers:
             value = headers.get(name)
             if value is not None:
@@ -329,15 +333,17 @@ class Call:
             code=detail.code,
             body=_body(response),
             hint=detail.hint,
-            retry_after=detail.retry_after or retry_after(response.headers),
+            retry_after=detail.retry_after or retry_after(response.headers, self.target.guard.clock.time()),
         )
         wish = response.headers.get("x-should-retry")
         if wish in {"true", "false"}:
             error.retryable = wish == "true"
         elif detail.retryable is not None:
             error.retryable = detail.retryable
-        elif status == 408:  # noqa: PLR2004
-            error.retryable = True
+        elif status in _RETRYABLE:
+            error.retryable = _RETRYABLE[status]
+        if status == _LOGIN_WANTED:
+            error.about(hint="a network between here and the server wants a login first, such as that of a hotel")
         return error
 
     def error_detail(self, response: HttpResponse) -> ErrorDetail:

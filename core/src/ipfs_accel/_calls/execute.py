@@ -225,11 +225,16 @@ def _streaming(stream: HttpStream[T], request: Outgoing, call: Call) -> Steps[An
         error.about(hint=on_silence(error, call))
         raise
     call.received(exchange.headers, call.now(), exchange.connect_seconds)
-    kind = exchange.headers.get("content-type", "")
-    is_stream = stream.any_type or not kind.startswith(("application/json", "text/html"))
+    is_stream = stream.any_type or not _is_document(exchange.headers.get("content-type", ""))
     if 200 <= exchange.status < 300 and is_stream:  # noqa: PLR2004
         return exchange
     raise _no_stream(call, (yield ReadAll(exchange)))
+
+
+def _is_document(media_type: str) -> bool:
+    """Whether an answer with this type is one whole thing."""
+    kind = media_type.partition(";")[0].strip().lower()
+    return kind in {"application/json", "text/html"} or kind.endswith("+json")
 
 
 def go_on(reader: Reader[T], send: HttpRequest) -> Steps[None]:

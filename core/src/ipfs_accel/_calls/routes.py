@@ -50,6 +50,7 @@ __all__ = ["Route", "check_routes", "failure_class", "route_of", "routed"]
 T = TypeVar("T")
 
 _PAYMENT_REQUIRED = 402
+_REQUEST_TIMEOUT = 408
 # The first line that fits counts.
 _CLASSES: tuple[tuple[type[AccelError] | tuple[type[AccelError], ...], FailureClass | None], ...] = (
     ((DeadlineExceededError, PoolTimeoutError), None),
@@ -71,9 +72,14 @@ _CLASSES: tuple[tuple[type[AccelError] | tuple[type[AccelError], ...], FailureCl
 
 def failure_class(error: AccelError) -> FailureClass | None:
     """Return why a target failed; None if another one could not do better."""
-    if getattr(error, "status", None) == _PAYMENT_REQUIRED:
+    status = getattr(error, "status", None)
+    if status == _PAYMENT_REQUIRED:
         return "quota"
-    return next((name for kinds, name in _CLASSES if isinstance(error, kinds)), None)
+    found = next((name for kinds, name in _CLASSES if isinstance(error, kinds)), None)
+    if found == "bad_request" and getattr(error, "retryable", False):
+        # What may succeed later was not the request's fault: 408, 425, or what the server says so of.
+        return "timeout" if status == _REQUEST_TIMEOUT else "server"
+    return found
 
 
 @attrs.frozen

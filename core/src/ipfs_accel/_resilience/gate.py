@@ -98,11 +98,16 @@ class Gate:
         """Whether an estimate of the tokens is of use."""
         return self._config.tokens_per_minute is not None or self._config.from_headers
 
-    def read(self, headers: Headers) -> None:
-        """Take in what an answer's headers say of the server's own limits."""
+    def read(self, headers: Headers, now: float | None = None) -> None:
+        """Take in what an answer's headers say of the server's own limits.
+
+        Args:
+            headers: Of the answer.
+            now: Seconds since 1970 by the own clock, for an answer that has no date.
+        """
         if not self._config.from_headers:
             return
-        found = rate_limits(headers)
+        found = rate_limits(headers, now)
         whats: tuple[What, ...] = ("requests", "tokens")
         for what in whats:
             limit, remaining, reset = found.get(what, (None, None, None))

@@ -117,7 +117,7 @@ class KeyPool:
                 return
             key.failures += 1
             if isinstance(error, RateLimitError) and not isinstance(error, QuotaExceededError):
-                key.ready_at = self._now() + (error.retry_after or COOLDOWN)
+                key.ready_at = max(key.ready_at, self._now() + (error.retry_after or COOLDOWN))
             else:
                 key.is_out = True
                 key.why = error  # type: ignore[assignment]

@@ -7,9 +7,6 @@ answer can do without raises an `InvalidResponseError` that names it.
 from __future__ import annotations
 
 import base64
-import binascii
-import sys
-from array import array
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -37,6 +34,7 @@ from .assembler import Assembler, settle_finish_reason, sound, tool_call_id
 from .fields import field
 from .openai_errors import checked, error_in_body, is_error
 from .sse import ServerSentEvent
+from .vectors import vectors
 
 __all__ = [
     "ChatDecoder",
@@ -217,28 +215,18 @@ def read_embeddings(response: HttpResponse, count: int) -> EmbedResponse:
 def embeddings_of(body: Json, count: int | None) -> EmbedResponse:
     """Read the JSON object of an answer with vectors; `count` of them, where that is known."""
     items = field(body, "data", list)
-    if count is not None and len(items) != count:
-        raise InvalidResponseError(f"the answer has {len(items)} vectors for {count} inputs")
-    if any(item.get("index", position) != position for position, item in enumerate(items)):
-        items = sorted(items, key=lambda item: item["index"])
-    vectors = tuple([_vector(item.get("embedding")) for item in items])
-    return EmbedResponse(vectors=vectors, model=body.get("model"), usage=read_usage(body.get("usage")), raw=body)
+    if any(item.get("index", position) is not position for position, item in enumerate(items)):
+        items = _in_order(items)
+    found = vectors([item.get("embedding") for item in items], count)
+    return EmbedResponse(vectors=found, model=body.get("model"), usage=read_usage(body.get("usage")), raw=body)
 
 
-def _vector(value: Any) -> array[float]:
-    vector = array("f")
-    if isinstance(value, str):
-        try:
-            vector.frombytes(binascii.a2b_base64(value, strict_mode=True))
-        except ValueError as error:
-            raise InvalidResponseError(f"a vector is not base64 of 32-bit floats: {error}") from None
-        if sys.byteorder == "big":
-            vector.byteswap()
-    elif isinstance(value, list):
-        vector.extend(value)
-    else:
-        raise InvalidResponseError("a vector is neither base64 nor a list of numbers")
-    return vector
+def _in_order(items: list[Any]) -> list[Any]:
+    """Return the vectors in the order of the inputs, each of which has to have one."""
+    by_index = {item.get("index"): item for item in items}
+    if by_index.keys() != set(range(len(items))) or any(type(index) is not int for index in by_index):
+        raise InvalidResponseError(f"the answer's {len(items)} vectors do not have the indexes 0 to {len(items) - 1}")
+    return [by_index[index] for index in range(len(items))]
 
 
 def read_models(response: HttpResponse) -> tuple[ModelInfo, ...]:

@@ -12,6 +12,7 @@ from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
 from ipfs_accel.plans import Endpoint, Flow, Http, HttpRequest, HttpResponse, Plan, Ready, side_by_side
 from ipfs_accel.types import EmbedRequest, EmbedResponse, Usage, Vector
 from ipfs_accel.wire.fields import field, optional
+from ipfs_accel.wire.vectors import vector as wire_vector
 
 from ._fields import Json, number
 from ._routes import checked, model_name, model_path, post
@@ -111,7 +112,7 @@ def _read(response: HttpResponse, model: str, count: int, *, is_shortened: bool)
 
 def vector(embedding: Json, *, is_shortened: bool) -> Vector:
     """Read a vector; a shortened one gets back the length 1, which some models do not care for."""
-    values = array("f", field(embedding, "values", list))
+    values = wire_vector(field(embedding, "values", list))
     length = math.hypot(*values) if is_shortened else 0
     return array("f", [value / length for value in values]) if length else values
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import attrs
 from ipfs_accel import strict_json
-from ipfs_accel.errors import InvalidResponseError, StreamIncomplete
+from ipfs_accel.errors import StreamIncomplete
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import (
     ChatResponse,
@@ -27,6 +26,7 @@ from ipfs_accel.types import (
 from ipfs_accel.wire.assembler import Assembler, settle_finish_reason, tool_call_id
 from ipfs_accel.wire.fields import field, rest
 from ipfs_accel.wire.ndjson import NDJSONDecoder
+from ipfs_accel.wire.vectors import vectors
 
 from ._errors import checked, read_line
 
@@ -126,13 +126,9 @@ def read_completion(response: HttpResponse) -> CompletionResponse:
 def read_embeddings(response: HttpResponse, count: int) -> EmbedResponse:
     """Read `count` vectors."""
     body = checked(response.json())
-    vectors = field(body, "embeddings", list)
-    if len(vectors) != count:
-        raise InvalidResponseError(f"the answer has {len(vectors)} vectors for {count} inputs")
+    found = vectors(field(body, "embeddings", list), count)
     usage = Usage(input_tokens=body.get("prompt_eval_count"))
-    return EmbedResponse(
-        vectors=tuple([array("f", vector) for vector in vectors]), model=body.get("model"), usage=usage, raw=body
-    )
+    return EmbedResponse(vectors=found, model=body.get("model"), usage=usage, raw=body)
 
 
 def _whole(body: Json, answer: A) -> A:

@@ -6,7 +6,6 @@ where in an answer it is.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -32,6 +31,7 @@ from ipfs_accel.types import (
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.openai_errors import checked
 from ipfs_accel.wire.openai_requests import given, wire_messages
+from ipfs_accel.wire.vectors import vectors
 
 from ._servers import Answering
 
@@ -84,8 +84,9 @@ def embed(endpoint: Endpoint, server: Answering, request: EmbedRequest) -> Http[
     """Plan vectors, several of them as a batch."""
 
     def read(found: Sequence[Any], raw: Any) -> EmbedResponse:
-        vectors = tuple([_vector(_content(endpoint, each)) for each in found])
-        return EmbedResponse(vectors=vectors, model=request.model, raw=raw)
+        return EmbedResponse(
+            vectors=vectors([_content(endpoint, each) for each in found]), model=request.model, raw=raw
+        )
 
     return _asked(server, request, request.inputs, read)
 
@@ -167,12 +168,6 @@ def _text(endpoint: Endpoint, value: Any) -> str:
     if not isinstance(content, str):
         raise _wrong(endpoint, content, "text")
     return content
-
-
-def _vector(value: Any) -> array[float]:
-    if not isinstance(value, list) or any(isinstance(each, bool | str | list | dict) for each in value):
-        raise InvalidResponseError(f"a vector is a JSON {type(value).__name__} instead of a list of numbers")
-    return array("f", value)
 
 
 def _plain(tensor: Any) -> Any:
