@@ -75,7 +75,7 @@ def failure_class(error: AccelError) -> FailureClass | None:
     status = getattr(error, "status", None)
     if status == _PAYMENT_REQUIRED:
         return "quota"
-    found = next((name for kinds, name in _CLASSES if isinstance(error, kinds)), None)
+    found: FailureClass | None = next((name for kinds, name in _CLASSES if isinstance(error, kinds)), None)
     if found == "bad_request" and getattr(error, "retryable", False):
         # What may succeed later was not the request's fault: 408, 425, or what the server says so of.
         return "timeout" if status == _REQUEST_TIMEOUT else "server"

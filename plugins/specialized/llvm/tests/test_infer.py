@@ -88,7 +88,7 @@ def test_vectors(client: Client, httpserver: HTTPServer) -> None:
     for wrong in ("x", [[1.0]], [True], {"a": 1}):
         httpserver.clear()
         answering(httpserver, wrong)
-        with pytest.raises(e.InvalidResponseError, match="a vector is (neither|not) base64"):
+        with pytest.raises(e.InvalidResponseError, match=r"a vector is (neither|not) base64"):
             client.embed("lab/m", "x")
 
 
