@@ -23,7 +23,8 @@ import pytest
 from anyio import to_thread
 from ipfs_accel._headers import Headers
 from ipfs_accel._http import Timeouts, TransportOptions
-from ipfs_accel._http.asyncio_backend import _race
+from ipfs_accel._http.asyncio_wire import _race
+from ipfs_accel._http.chosen import CHOSEN
 from ipfs_accel.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -114,7 +115,7 @@ async def fails(world: World, kind: type[BaseException], url: str, body: Any = b
     assert error.__cause__ is None
     context = error.__context__
     while context is not None:
-        assert type(context).__module__.partition(".")[0] not in {"httpcore", "httpcore2", "h11"}
+        assert type(context).__module__.partition(".")[0] not in {"httpcore", "httpcore2", "h11", "httptools"}
         context = context.__context__
     assert repr(pickle.loads(pickle.dumps(error))) == repr(error)  # noqa: S301
     assert world.stats.active == 0
@@ -543,9 +544,13 @@ async def test_more_than_the_content_length(world: World, served: Any) -> None:
 
     server = served(handler)
     assert await world.fetch(server.url) == b"first"
-    error = await fails(world, APIConnectionError, server.url)
-    assert "no request had asked for" in str(error)
+    if CHOSEN is None:
+        assert world.stats.idle == 0
+    else:  # the library notices with the next request only
+        error = await fails(world, APIConnectionError, server.url)
+        assert "no request had asked for" in str(error)
     assert await world.fetch(server.url) == b"first"
+    assert server.connections == 2
 
 
 async def test_bytes_that_come_after_the_answer(world: World, served: Any) -> None:
@@ -593,10 +598,9 @@ async def test_silence_in_the_body(world: World, served: Any) -> None:
 async def test_drops_of_an_answer(world: World, served: Any) -> None:
     def handler(connection: Connection) -> None:
         connection.request()
-        if connection.number == 1:
-            connection.send(chunked(end=False))
+        connection.send(chunked(end=False) if connection.number == 1 else b"HTTP/1.1 200 OK\r\nx: ")
         while True:
-            connection.send(b"1\r\nx\r\n" if connection.number == 1 else b"HTTP/1.1 200 OK"[:1])
+            connection.send(b"1\r\nx\r\n" if connection.number == 1 else b"y")
             time.sleep(0.02)
 
     server = served(handler)
@@ -966,7 +970,7 @@ async def test_socket_options(world: World, served: Any) -> None:
     server = served(always(chunked(b"one", end=False)))
     exchange = await world.send(server.url)
     line = (exchange if world.is_async else exchange.exchange)._line
-    sock = line.stream.get_extra_info("socket")
+    sock = line.wire.socket if world.is_async else line.stream
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
     if hasattr(socket, "TCP_KEEPIDLE"):
