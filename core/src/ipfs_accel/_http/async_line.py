@@ -139,7 +139,7 @@ class AsyncLine(LineState):
         try:
             await self.wire.send(self._outgoing(data), limit)
         except WriteTimeoutError:
-            if self.received or self.wire.is_readable():
+            if self.received or self.is_readable():
                 raise SendError from None  # it answered instead of reading on
             raise
 

@@ -17,7 +17,7 @@ from ipfs_accel._headers import Headers
 from ipfs_accel.errors import AccelError, ClientClosedError, ConfigError, InvalidResponseError
 
 from .async_line import AsyncLine, OpenWire
-from .base import Target, Timeouts, TransportOptions, make_ssl_context, parse_proxy, parse_url
+from .base import Proxy, Target, Timeouts, TransportOptions, make_ssl_context, parse_proxy, parse_url
 from .chosen import needs_library
 from .faults import pool_timeout, too_long, translate
 from .inflate import decoder_for
@@ -76,6 +76,8 @@ class AsyncTransport:
     def __init__(self, options: TransportOptions = TransportOptions()) -> None:  # noqa: B008 - it is a frozen value
         self._options = options
         self._proxy = None if options.proxy is None else parse_proxy(options.proxy)
+        self._kind = _kind_of_line(None)
+        self._kind_through_proxy = _kind_of_line(self._proxy)
         self._context: ssl.SSLContext | None = None
         self._home: _Home | None = None
         self._generation = 0
@@ -176,10 +178,7 @@ class AsyncTransport:
         return grant
 
     def _open(self, home: _Home, target: Target) -> AsyncLine:
-        proxy = None if target.is_here else self._proxy
-        kind = AsyncLine
-        if needs_library(proxy):
-            from .library import AsyncLibraryLine as kind  # noqa: PLC0415, N813 - few programs need it
+        kind, proxy = (self._kind, None) if target.is_here else (self._kind_through_proxy, self._proxy)
         line = kind(target, self._pool.generation, proxy, self._context)
         line.open_wire = home.open_wire
         return line
@@ -210,6 +209,14 @@ class AsyncTransport:
             line.has_head = True
             return head
         raise fault
+
+
+def _kind_of_line(proxy: Proxy | None) -> type[AsyncLine]:
+    if not needs_library(proxy):
+        return AsyncLine
+    from .library import AsyncLibraryLine  # noqa: PLC0415 - few programs need it
+
+    return AsyncLibraryLine
 
 
 async def give_back(pool: Pool[AsyncLine], line: AsyncLine, *, reusable: bool) -> None:

@@ -141,6 +141,11 @@ class Reader:
         if self._silent > (_MAX_SILENT if self.has_head else _MAX_HEAD):
             raise _RefusalError
 
+    def _spend(self, size: int) -> None:
+        self._spent += size
+        if self._spent > _MAX_HEAD:
+            raise _RefusalError
+
     def _fail(self) -> None:
         # What cannot be read may be behind the answer, in the same packet.
         if self.is_over:
@@ -164,9 +169,7 @@ class Reader:
         if self.is_over:
             return
         self._silent = 0
-        self._spent += len(name) + len(value) + len(":\r\n")
-        if self._spent > _MAX_HEAD:
-            raise _RefusalError
+        self._spend(len(name) + len(value) + len(":\r\n"))
         if self.has_head:
             return  # a trailer
         value = value.rstrip(b" \t")
@@ -186,6 +189,7 @@ class Reader:
         if status < _FIRST or status == _SWITCHING or self._parser.get_http_version() not in _VERSIONS:
             raise _RefusalError
         if status < _FINAL:
+            self._spend(len("HTTP/1.1 100\r\n\r\n"))  # else there could be any number of them
             return
         self.status = status
         self.has_head = True

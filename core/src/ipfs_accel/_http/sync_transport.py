@@ -13,7 +13,7 @@ from typing import Self
 from ipfs_accel._headers import Headers
 from ipfs_accel.errors import AccelError, ClientClosedError, InvalidResponseError
 
-from .base import Target, Timeouts, TransportOptions, make_ssl_context, parse_proxy, parse_url
+from .base import Proxy, Target, Timeouts, TransportOptions, make_ssl_context, parse_proxy, parse_url
 from .chosen import needs_library
 from .faults import pool_timeout, too_long, translate
 from .inflate import decoder_for
@@ -32,6 +32,8 @@ class Transport:
     def __init__(self, options: TransportOptions = TransportOptions()) -> None:  # noqa: B008 - it is a frozen value
         self._options = options
         self._proxy = None if options.proxy is None else parse_proxy(options.proxy)
+        self._kind = _kind_of_line(None)
+        self._kind_through_proxy = _kind_of_line(self._proxy)
         self._context: ssl.SSLContext | None = None
         self._pool: Pool[SyncLine] = Pool(options.max_connections, options.max_idle, options.keepalive_expiry)
 
@@ -115,10 +117,7 @@ class Transport:
         return grant
 
     def _open(self, target: Target) -> SyncLine:
-        proxy = None if target.is_here else self._proxy
-        kind = SyncLine
-        if needs_library(proxy):
-            from .library import SyncLibraryLine as kind  # noqa: PLC0415, N813 - few programs need it
+        kind, proxy = (self._kind, None) if target.is_here else (self._kind_through_proxy, self._proxy)
         return kind(target, self._pool.generation, proxy, self._context)
 
     def _replace(self, line: SyncLine) -> SyncLine:
@@ -143,6 +142,14 @@ class Transport:
             line.has_head = True
             return head
         raise fault
+
+
+def _kind_of_line(proxy: Proxy | None) -> type[SyncLine]:
+    if not needs_library(proxy):
+        return SyncLine
+    from .library import SyncLibraryLine  # noqa: PLC0415 - few programs need it
+
+    return SyncLibraryLine
 
 
 def give_back(pool: Pool[SyncLine], line: SyncLine, *, reusable: bool) -> None:
