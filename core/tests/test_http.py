@@ -9,12 +9,13 @@ import hashlib
 import pickle
 import socket
 import ssl
+import sys
+import threading
 import time
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
-from importlib.util import find_spec
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -252,6 +253,50 @@ async def test_answers_without_a_body(world: World, served: Any) -> None:
     for _ in range(2):
         assert await world.fetch(server.url, method="HEAD") == b""
     assert world.stats.opened == 2
+
+
+async def test_many_calls_of_all_kinds_go_over_one_connection(world: World, served: Any) -> None:
+    kinds = {
+        "/length": answer(b"body"),
+        "/chunks": chunked(b"bo", b"dy"),
+        "/trailers": chunked(b"body", end=False) + b"0\r\nx-sum: 7\r\n\r\n",
+        "/later": b"HTTP/1.1 100 Continue\r\n\r\n" + answer(b"body"),
+        "/upgrade": answer(b"body", upgrade="h2c", connection="Upgrade, Keep-Alive"),
+        "/empty": b"HTTP/1.1 204 No Content\r\n\r\n",
+        "/same": b"HTTP/1.1 304 Not Modified\r\ncontent-length: 4\r\n\r\n",
+        "/head": b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n",
+    }
+
+    def handler(connection: Connection) -> None:
+        while (head := connection.request()) is not None:
+            connection.send(kinds[head.split()[1]])
+
+    server = served(handler)
+    for _ in range(5):
+        for path, data in kinds.items():
+            expected = b"body" if data.endswith((b"body", b"0\r\n\r\n", b"7\r\n\r\n")) else b""
+            assert await world.fetch(server.url + path, method="HEAD" if path == "/head" else "POST") == expected
+    assert server.connections == 1
+    assert (world.stats.opened, world.stats.reused) == (1, 39)
+
+
+@pytest.mark.skipif(CHOSEN is not None, reason="the library takes these")
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"content-length: 2\r\ncontent-length: 2",
+        b"content-length: 2, 2",
+        b"content-length: 2\r\ntransfer-encoding: chunked",
+        b"transfer-encoding: gzip, chunked",
+        b"content-length: 2\r\nx: a\r\n b",
+        b"content-length: 2\nx: a",
+    ],
+)
+async def test_an_answer_whose_end_is_in_doubt(world: World, served: Any, fields: bytes) -> None:
+    server = served(always(b"HTTP/1.1 200 OK\r\n" + fields + b"\r\n\r\nok"))
+    error = await fails(world, APIConnectionError, server.url)
+    assert "does not answer in HTTP/1.1" in str(error)
+    assert (error.retryable, world.stats.idle) == (False, 0)
 
 
 async def test_a_body_that_ends_with_the_connection(world: World, served: Any) -> None:
@@ -920,6 +965,128 @@ async def test_a_tunnel(make: Any, served: Any, pem: str, context: ssl.SSLContex
     await world.close()
 
 
+def relay(port: int) -> Any:
+    """Be a proxy that gives tunnels, all to one port of this machine."""
+
+    def handler(connection: Connection) -> None:
+        connection.head()
+        with socket.create_connection(("127.0.0.1", port)) as far:
+            connection.send(b"HTTP/1.1 200 Connected\r\n\r\n")
+            answers = threading.Thread(target=pump, args=(far, connection.sock))
+            answers.start()
+            pump(connection.sock, far)
+            answers.join()
+
+    return handler
+
+
+def pump(source: socket.socket, goal: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            goal.sendall(data)
+    with suppress(OSError):
+        goal.shutdown(socket.SHUT_RDWR)
+
+
+async def test_a_tunnel_through_a_proxy_that_is_reached_over_tls(
+    make: Any, served: Any, pem: str, context: ssl.SSLContext
+) -> None:
+    body = bytes(range(256)) * 2000
+    server = served(always(answer(body)), context)
+    proxy = served(relay(server.port), context)
+    trusting = ssl.create_default_context(cafile=pem)
+    trusting.check_hostname = False
+    world = make(TransportOptions(proxy=proxy.url.replace("//", "//me:secret@"), verify=trusting))
+    for _ in range(2):
+        assert await world.fetch("https://far.example:444/x", body) == body
+    assert proxy.heads[0].startswith("CONNECT far.example:444 HTTP/1.1\r\n")
+    assert "Proxy-Authorization: Basic bWU6c2VjcmV0" in proxy.heads[0]
+    assert "Proxy-Authorization" not in server.heads[0]
+    assert server.bodies == [body, body]
+    assert (proxy.connections, server.connections) == (1, 1)
+    await world.close()
+    await settle(lambda: proxy.closed == server.closed == 1)
+
+
+async def test_plain_http_through_a_proxy_that_is_reached_over_tls(
+    make: Any, served: Any, pem: str, context: ssl.SSLContext
+) -> None:
+    proxy = served(always(answer(b"through")), context)
+    world = make(TransportOptions(proxy=proxy.url, verify=pem))
+    assert await world.fetch("http://nowhere.invalid/v1") == b"through"
+    assert proxy.heads[0].startswith("POST http://nowhere.invalid/v1 HTTP/1.1\r\n")
+    await world.close()
+
+
+@pytest.mark.skipif(CHOSEN is not None, reason="the library takes it")
+async def test_a_proxy_that_speaks_for_the_server_in_its_tunnel(make: Any, served: Any) -> None:
+    server = served(lambda connection: connection.send(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(9)) or connection.wait())
+    world = make(TransportOptions(proxy=server.url))
+    error = await fails(world, APIConnectionError, "https://nowhere.invalid/")
+    assert (error.sent, error.retryable) == (False, False)
+    await world.close()
+
+
+async def test_a_tunnel_to_nobody_who_speaks_tls(make: Any, served: Any, context: ssl.SSLContext, kind: str) -> None:
+    if kind == "asyncio" and sys.version_info < (3, 12, 2):
+        pytest.skip("this version of asyncio complains to its loop as well")
+    server = served(lambda connection: connection.sock.recv(9) and connection.send(answer() * 9))
+    proxy = served(relay(server.port), context)
+    world = make(TransportOptions(proxy=proxy.url, verify=False))
+    error = await fails(world, APIConnectionError, "https://nowhere.invalid/")
+    assert str(error).startswith("could not connect to nowhere.invalid:443: ")
+    assert error.sent is False
+    await world.close()
+
+
+def socks(wanted: list[tuple[bytes, int]]) -> Any:
+    """Be a SOCKS5 proxy, and the server behind it."""
+
+    def handler(connection: Connection) -> None:
+        sock = connection.sock
+        sock.recv(3)
+        sock.sendall(b"\5\0")
+        head = sock.recv(5)
+        host = sock.recv(head[4])
+        wanted.append((host, int.from_bytes(sock.recv(2), "big")))
+        sock.sendall(b"\5\0\0\1" + bytes(6))
+        always(answer(b"through"))(connection)
+
+    return handler
+
+
+async def test_a_socks_proxy(make: Any, served: Any) -> None:
+    pytest.importorskip("socksio")
+    wanted: list[tuple[bytes, int]] = []
+    server = served(socks(wanted))
+    world = make(TransportOptions(proxy=f"socks5://{server.host}"))
+    for _ in range(2):
+        assert await world.fetch("http://nowhere.invalid:81/v1?a=1") == b"through"
+    assert wanted == [(b"nowhere.invalid", 81)]
+    assert server.heads[0].startswith("POST /v1?a=1 HTTP/1.1\r\n")
+    assert (server.connections, world.stats.idle) == (1, 1)
+    server.stop()
+    error = await fails(world, APIConnectionError, "http://nowhere.invalid:81/", body=iter([b"once"]))
+    assert error.retryable is True
+    await world.close()
+
+
+async def test_a_socks_proxy_that_refuses(make: Any, served: Any) -> None:
+    pytest.importorskip("socksio")
+
+    def refuse(connection: Connection) -> None:
+        connection.sock.recv(9)
+        connection.send(b"\5\xff")
+        connection.wait()
+
+    server = served(refuse)
+    world = make(TransportOptions(proxy=f"socks5://me:secret@{server.host}"))
+    error = await fails(world, APIConnectionError, "http://nowhere.invalid/")
+    assert str(error) == "the proxy gave no connection to nowhere.invalid:80: it refused"
+    assert (error.sent, error.retryable) == (False, False)
+    await world.close()
+
+
 @pytest.mark.parametrize(("status", "retryable"), [("407 Proxy Authentication Required", False), ("503 Busy", True)])
 async def test_a_proxy_that_refuses(make: Any, served: Any, status: str, retryable: bool) -> None:
     server = served(always(answer(b"no", status)))
@@ -930,9 +1097,8 @@ async def test_a_proxy_that_refuses(make: Any, served: Any, status: str, retryab
     await world.close()
 
 
-async def test_a_socks_proxy_needs_a_package(make: Any) -> None:
-    if find_spec("socksio") is not None:
-        pytest.skip("socksio is installed")
+async def test_a_socks_proxy_needs_a_package(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ipfs_accel._http.base.find_spec", lambda _name: None)
     with pytest.raises(ConfigError, match="needs the package socksio"):
         make(TransportOptions(proxy="socks5://127.0.0.1:9"))
 

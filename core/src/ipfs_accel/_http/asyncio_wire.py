@@ -40,6 +40,7 @@ class AsyncioWire(asyncio.BufferedProtocol):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, sink: Reader) -> None:
         self.has_ended = False
+        self.socket: Any = None
         self._loop = loop
         self._sink = sink
         self._transport: Any = None
@@ -56,6 +57,7 @@ class AsyncioWire(asyncio.BufferedProtocol):
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.socket = transport.get_extra_info("socket")  # one with TLS within TLS cannot tell when it is closed
         self._attach(transport)
 
     def get_buffer(self, _sizehint: int) -> memoryview:
@@ -120,6 +122,7 @@ class AsyncioWire(asyncio.BufferedProtocol):
 
     async def start_tls(self, context: ssl.SSLContext, hostname: str, seconds: float | None) -> None:
         """Go on over TLS."""
+        is_inner = self._is_secure
         self._is_secure = True
         try:
             async with asyncio.timeout(seconds):
@@ -128,15 +131,14 @@ class AsyncioWire(asyncio.BufferedProtocol):
                 )
         except OSError as error:
             raise _cannot_connect(error) from error
+        except TypeError as error:
+            if is_inner:  # Python before 3.11.8 and 3.12.2 fails to fail when there is TLS within TLS
+                raise ConnectError from error
+            raise
 
     def is_readable(self) -> bool:
         """Whether something is here that was not read."""
         return self.has_ended or is_readable(self.socket)
-
-    @property
-    def socket(self) -> Any:
-        """The socket beneath, in asyncio's wrapping."""
-        return self._transport.get_extra_info("socket")
 
     async def aclose(self) -> None:
         """Close it, in the first step."""

@@ -88,8 +88,9 @@ def _from_the_library() -> Iterator[None]:
         found = error
     else:
         return
-    if isinstance(found.__cause__, NetworkError):
-        raise found.__cause__
+    original = found.__cause__ or found.__context__  # its pool raises everything anew, from nothing
+    if isinstance(original, NetworkError):
+        raise original
     if isinstance(found, http.ProxyError):
         status = str(found)[:3]
         raise ProxyRefusedError(int(status) if status.isdigit() else None)
