@@ -6,9 +6,11 @@ import asyncio
 import gc
 import gzip
 import hashlib
+import os
 import pickle
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -613,6 +615,32 @@ async def test_bytes_that_come_after_the_answer(world: World, served: Any) -> No
     assert server.connections == 2
 
 
+@pytest.mark.skipif(CHOSEN is not None, reason="the library notices when it reads")
+async def test_bytes_that_nobody_asked_for_and_that_the_pool_did_not_see(
+    world: World, served: Any, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind != "asyncio":
+        pytest.skip("nothing is received there while nobody reads")
+
+    def handler(connection: Connection) -> None:
+        while connection.request() is not None:
+            connection.send(answer(b"first"))
+            if connection.number < 3:
+                connection.send(answer(b"injected"))
+
+    server = served(handler)
+    monkeypatch.setattr("ipfs_accel._http.async_line.AsyncLine.is_readable", lambda _: False)
+    monkeypatch.setattr("ipfs_accel._http.http1.Reader.keeps", True)
+    assert await world.fetch(server.url) == b"first"
+    await anyio.sleep(0.1)
+    assert await world.fetch(server.url) == b"first"  # on a connection of its own, for nothing of it had been sent
+    assert server.connections == 2
+    await anyio.sleep(0.1)
+    error = await fails(world, APIConnectionError, server.url, iter([b"once"]))
+    assert "sent something that no request had asked for" in str(error)
+    assert len(server.heads) == 2
+
+
 # time
 
 
@@ -1158,6 +1186,40 @@ async def test_head_and_body_leave_together(world: World, served: Any) -> None:
     server = served(handler)
     await world.fetch(server.url, b"x" * 1000, timeouts=FAST)
     assert sizes[0] > 1000
+
+
+@pytest.mark.skipif(CHOSEN is not None, reason="the library has its own ways")
+async def test_a_request_costs_the_loop_one_future(world: World, served: Any, kind: str) -> None:
+    if kind != "asyncio":
+        pytest.skip("other loops have none")
+    server = served(always(answer()))
+    await world.fetch(server.url)
+    loop = asyncio.get_running_loop()
+    with pytest.MonkeyPatch.context() as patch:
+        made: list[str] = []
+        for name in ("create_future", "create_task", "call_at", "call_later"):
+            original = getattr(loop, name)
+            patch.setattr(loop, name, lambda *a, name=name, do=original, **k: (made.append(name), do(*a, **k))[1])
+        for _ in range(20):
+            await world.fetch(server.url)
+    assert set(made) == {"create_future"}
+    assert len(made) <= 20
+    assert server.connections == 1
+
+
+def test_the_synchronous_world_loads_no_other_library() -> None:
+    program = """
+import sys
+from ipfs_accel._http import Timeouts, Transport
+try:
+    Transport().send("GET", "http://127.0.0.1:9/", [], None, Timeouts())
+except Exception as error:
+    assert "could not connect" in str(error), error
+print(sorted({"anyio", "asyncio", "h11", "httpcore", "httpcore2", "trio"} & set(sys.modules)))
+"""
+    environ = {name: value for name, value in os.environ.items() if name != "IPFS_ACCEL_HTTP"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environ)
+    assert done.stdout == "[]\n"
 
 
 # headers

@@ -370,7 +370,7 @@ class AsyncExchange:
             if self._has_ended:
                 return None
             raise ClientClosedError("the response was closed before its end")
-        fault = None
+        fault, data = None, None
         try:
             data = await self._line.more()
         except BaseException as error:

@@ -60,7 +60,7 @@ class AsyncioWire(asyncio.BufferedProtocol):
         self.socket = transport.get_extra_info("socket")  # one with TLS within TLS cannot tell when it is closed
         self._attach(transport)
 
-    def get_buffer(self, _sizehint: int) -> memoryview:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio gives it
         return self._view
 
     def buffer_updated(self, nbytes: int) -> None:

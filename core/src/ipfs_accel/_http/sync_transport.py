@@ -316,7 +316,7 @@ class Exchange:
             if self._has_ended:
                 return None
             raise ClientClosedError("the response was closed before its end")
-        fault = None
+        fault, data = None, None
         try:
             data = self._line.more()
         except BaseException as error:
