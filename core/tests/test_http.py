@@ -26,6 +26,7 @@ import pytest
 from anyio import to_thread
 from ipfs_accel._headers import Headers
 from ipfs_accel._http import Timeouts, TransportOptions
+from ipfs_accel._http.async_line import AsyncLine
 from ipfs_accel._http.asyncio_wire import _race
 from ipfs_accel._http.chosen import CHOSEN
 from ipfs_accel.errors import (
@@ -708,6 +709,29 @@ async def test_an_early_answer_is_the_answer(world: World, served: Any, ending: 
     assert exchange.status == 413
     assert await exchange.read(100) == b"too large"
     assert (world.stats.active, world.stats.idle) == (0, 0)
+
+
+async def test_an_answer_that_is_there_before_the_request(
+    make: Any, served: Any, context: ssl.SSLContext, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind == "asyncio" and CHOSEN is None:
+        connect = AsyncLine._connect
+
+        async def connect_slowly(line: AsyncLine, request: Any) -> None:
+            await connect(line, request)
+            await anyio.sleep(0.1)
+
+        monkeypatch.setattr(AsyncLine, "_connect", connect_slowly)
+
+    def handler(connection: Connection) -> None:
+        connection.send(answer(b"busy", "503 Service Unavailable"))
+        connection.wait()
+
+    world = make(TransportOptions(verify=False))
+    for url in (served(handler).url, served(handler, context).url):
+        exchange = await world.send(url)
+        assert (exchange.status, await exchange.read(9)) == (503, b"busy")
+    await world.close()
 
 
 # stale connections

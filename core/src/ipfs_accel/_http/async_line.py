@@ -30,7 +30,7 @@ class AsyncLine(LineState):
     async def ask(self, request: Request) -> tuple[int, list[tuple[bytes, bytes]]]:
         """Send a request, over a connection that is made if there is none; return the status and the headers."""
         if not self.is_open:
-            await self._connect()
+            await self._connect(request)
         self._start_asking(request)
         try:
             await self._send(request)
@@ -109,7 +109,8 @@ class AsyncLine(LineState):
         await self.wire.start_tls(self.context, hostname, self.left(self.timeouts.connect, ConnectTimeoutError))
         self._has_connected()
 
-    async def _connect(self) -> None:
+    async def _connect(self, request: Request) -> None:
+        self.sink.expect(request.method)  # one that is too busy may answer before it has heard anything
         await self.connect_tcp(*self.start_connecting())
         if self.proxy is not None and self.proxy.is_secure:
             await self.start_tls(self.proxy.hostname)
@@ -118,6 +119,7 @@ class AsyncLine(LineState):
             while not self.sink.has_head:
                 await self.fill()
             self.hear_proxy()
+            self.sink.expect(request.method)
         if self.target.is_secure:
             await self.start_tls(self.target.hostname)
 

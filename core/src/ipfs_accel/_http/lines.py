@@ -135,11 +135,12 @@ class LineState:
         Raises:
             UnaskedError: Something came since the last answer.
         """
-        if self.served and self.sink.has_more:
-            raise UnaskedError
+        if self.served:
+            if self.sink.has_more:
+                raise UnaskedError
+            self.sink.expect(request.method)
         self._is_cut = False
         self.held = request.head(self.proxy)
-        self.sink.expect(request.method)
 
     def _outgoing(self, data: bytes) -> bytes:
         """Return what has to be sent now."""

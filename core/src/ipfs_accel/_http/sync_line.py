@@ -32,7 +32,7 @@ class SyncLine(LineState):
     def ask(self, request: Request) -> tuple[int, list[tuple[bytes, bytes]]]:
         """Send a request, over a connection that is made if there is none; return the status and the headers."""
         if not self.is_open:
-            self._connect()
+            self._connect(request)
         self._start_asking(request)
         try:
             for piece in request.body:
@@ -122,7 +122,8 @@ class SyncLine(LineState):
         self.stream = self.stream.start_tls(self.context, hostname, limit)
         self._has_connected()
 
-    def _connect(self) -> None:
+    def _connect(self, request: Request) -> None:
+        self.sink.expect(request.method)  # one that is too busy may answer before it has heard anything
         self.connect_tcp(*self.start_connecting())
         if self.proxy is not None and self.proxy.is_secure:
             self.start_tls(self.proxy.hostname)
@@ -131,6 +132,7 @@ class SyncLine(LineState):
             while not self.sink.has_head:
                 self.fill()
             self.hear_proxy()
+            self.sink.expect(request.method)
         if self.target.is_secure:
             self.start_tls(self.target.hostname)
 
