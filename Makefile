@@ -33,11 +33,10 @@ demo: $(VENV)/.demo  ## show the main job on the embedded engine: no key, no ser
 	$(BIN)/python examples/demo.py
 
 test: lint  ## install what the checks need and run all of them
-	IPFS_ACCEL_HTTP=httpx2 $(PYTEST) core/tests/test_*.py --quiet
+	IPFS_ACCEL_HTTP=httpx2 $(PYTEST) core/tests/test_http.py core/tests/test_http_pool.py core/tests/test_faults*.py --quiet
 	$(PYTEST)
 
-test-slow: $(VENV)/.test  ## run what takes minutes by its nature: everything on the second HTTP library, and a soak
-	IPFS_ACCEL_HTTP=httpx2 $(PYTEST) plugins --quiet
+test-slow: $(VENV)/.test  ## run what takes minutes by its nature: a soak
 	$(BIN)/python -m pytest -m slow
 
 test-busy: $(VENV)/.test  ## run what has time, threads or processes in it beside six busy loops, which takes an hour or more

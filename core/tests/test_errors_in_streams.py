@@ -62,7 +62,9 @@ def test_what_would_be_refused_again_is_not(ask: Callable[..., Any]) -> None:
 
 
 def test_after_the_first_event_it_is_told_with_what_came(ask: Callable[..., Any]) -> None:
-    error = ask(stream(delta("bl"), OVERLOADED), stream(*GOOD))
+    # More than is read at once, so that the error does not come together with the text, which nobody has seen then.
+    between = b": " + b"x" * 1_000_000 + b"\n\n"
+    error = ask(stream(delta("bl"), between, OVERLOADED), stream(*GOOD))
     assert (type(error), error.message, error.attempts) == (e.OverloadedError, "busy", 1)
     assert error.partial.text == "bl"
 

@@ -6,17 +6,19 @@ import asyncio
 import gc
 import gzip
 import hashlib
+import os
 import pickle
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 import traceback
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
-from importlib.util import find_spec
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,9 @@ import pytest
 from anyio import to_thread
 from ipfs_accel._headers import Headers
 from ipfs_accel._http import Timeouts, TransportOptions
-from ipfs_accel._http.asyncio_backend import _race
+from ipfs_accel._http.async_line import AsyncLine
+from ipfs_accel._http.asyncio_wire import _race
+from ipfs_accel._http.chosen import CHOSEN
 from ipfs_accel.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -116,7 +120,7 @@ async def fails(world: World, kind: type[BaseException], url: str, body: Any = b
     assert error.__cause__ is None
     context = error.__context__
     while context is not None:
-        assert type(context).__module__.partition(".")[0] not in {"httpcore", "httpcore2", "h11"}
+        assert type(context).__module__.partition(".")[0] not in {"httpcore", "httpcore2", "h11", "httptools"}
         context = context.__context__
     assert repr(pickle.loads(pickle.dumps(error))) == repr(error)  # noqa: S301
     assert world.stats.active == 0
@@ -253,6 +257,50 @@ async def test_answers_without_a_body(world: World, served: Any) -> None:
     for _ in range(2):
         assert await world.fetch(server.url, method="HEAD") == b""
     assert world.stats.opened == 2
+
+
+async def test_many_calls_of_all_kinds_go_over_one_connection(world: World, served: Any) -> None:
+    kinds = {
+        "/length": answer(b"body"),
+        "/chunks": chunked(b"bo", b"dy"),
+        "/trailers": chunked(b"body", end=False) + b"0\r\nx-sum: 7\r\n\r\n",
+        "/later": b"HTTP/1.1 100 Continue\r\n\r\n" + answer(b"body"),
+        "/upgrade": answer(b"body", upgrade="h2c", connection="Upgrade, Keep-Alive"),
+        "/empty": b"HTTP/1.1 204 No Content\r\n\r\n",
+        "/same": b"HTTP/1.1 304 Not Modified\r\ncontent-length: 4\r\n\r\n",
+        "/head": b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n",
+    }
+
+    def handler(connection: Connection) -> None:
+        while (head := connection.request()) is not None:
+            connection.send(kinds[head.split()[1]])
+
+    server = served(handler)
+    for _ in range(5):
+        for path, data in kinds.items():
+            expected = b"body" if data.endswith((b"body", b"0\r\n\r\n", b"7\r\n\r\n")) else b""
+            assert await world.fetch(server.url + path, method="HEAD" if path == "/head" else "POST") == expected
+    assert server.connections == 1
+    assert (world.stats.opened, world.stats.reused) == (1, 39)
+
+
+@pytest.mark.skipif(CHOSEN is not None, reason="the library takes these")
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"content-length: 2\r\ncontent-length: 2",
+        b"content-length: 2, 2",
+        b"content-length: 2\r\ntransfer-encoding: chunked",
+        b"transfer-encoding: gzip, chunked",
+        b"content-length: 2\r\nx: a\r\n b",
+        b"content-length: 2\nx: a",
+    ],
+)
+async def test_an_answer_whose_end_is_in_doubt(world: World, served: Any, fields: bytes) -> None:
+    server = served(always(b"HTTP/1.1 200 OK\r\n" + fields + b"\r\n\r\nok"))
+    error = await fails(world, APIConnectionError, server.url)
+    assert "does not answer in HTTP/1.1" in str(error)
+    assert (error.retryable, world.stats.idle) == (False, 0)
 
 
 async def test_a_body_that_ends_with_the_connection(world: World, served: Any) -> None:
@@ -554,9 +602,13 @@ async def test_more_than_the_content_length(world: World, served: Any) -> None:
 
     server = served(handler)
     assert await world.fetch(server.url) == b"first"
-    error = await fails(world, APIConnectionError, server.url)
-    assert "no request had asked for" in str(error)
+    if CHOSEN is None:
+        assert world.stats.idle == 0
+    else:  # the library notices with the next request only
+        error = await fails(world, APIConnectionError, server.url)
+        assert "no request had asked for" in str(error)
     assert await world.fetch(server.url) == b"first"
+    assert server.connections == 2
 
 
 async def test_bytes_that_come_after_the_answer(world: World, served: Any) -> None:
@@ -575,6 +627,32 @@ async def test_bytes_that_come_after_the_answer(world: World, served: Any) -> No
     await settle(lambda: hung_up(world))
     assert await world.fetch(server.url) == b"first"
     assert server.connections == 2
+
+
+@pytest.mark.skipif(CHOSEN is not None, reason="the library notices when it reads")
+async def test_bytes_that_nobody_asked_for_and_that_the_pool_did_not_see(
+    world: World, served: Any, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind != "asyncio":
+        pytest.skip("nothing is received there while nobody reads")
+
+    def handler(connection: Connection) -> None:
+        while connection.request() is not None:
+            connection.send(answer(b"first"))
+            if connection.number < 3:
+                connection.send(answer(b"injected"))
+
+    server = served(handler)
+    monkeypatch.setattr("ipfs_accel._http.async_line.AsyncLine.is_readable", lambda _: False)
+    monkeypatch.setattr("ipfs_accel._http.http1.Reader.keeps", True)
+    assert await world.fetch(server.url) == b"first"
+    await anyio.sleep(0.1)
+    assert await world.fetch(server.url) == b"first"  # on a connection of its own, for nothing of it had been sent
+    assert server.connections == 2
+    await anyio.sleep(0.1)
+    error = await fails(world, APIConnectionError, server.url, iter([b"once"]))
+    assert "sent something that no request had asked for" in str(error)
+    assert len(server.heads) == 2
 
 
 # time
@@ -607,10 +685,9 @@ async def test_silence_in_the_body(world: World, served: Any) -> None:
 async def test_drops_of_an_answer(world: World, served: Any) -> None:
     def handler(connection: Connection) -> None:
         connection.request()
-        if connection.number == 1:
-            connection.send(chunked(end=False))
+        connection.send(chunked(end=False) if connection.number == 1 else b"HTTP/1.1 200 OK\r\nx: ")
         while True:
-            connection.send(b"1\r\nx\r\n" if connection.number == 1 else b"HTTP/1.1 200 OK"[:1])
+            connection.send(b"1\r\nx\r\n" if connection.number == 1 else b"y")
             time.sleep(0.02)
 
     server = served(handler)
@@ -652,6 +729,29 @@ async def test_an_early_answer_is_the_answer(world: World, served: Any, ending: 
     assert exchange.status == 413
     assert await exchange.read(100) == b"too large"
     assert (world.stats.active, world.stats.idle) == (0, 0)
+
+
+async def test_an_answer_that_is_there_before_the_request(
+    make: Any, served: Any, context: ssl.SSLContext, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind == "asyncio" and CHOSEN is None:
+        connect = AsyncLine._connect
+
+        async def connect_slowly(line: AsyncLine, request: Any) -> None:
+            await connect(line, request)
+            await anyio.sleep(0.1)
+
+        monkeypatch.setattr(AsyncLine, "_connect", connect_slowly)
+
+    def handler(connection: Connection) -> None:
+        connection.send(answer(b"busy", "503 Service Unavailable"))
+        connection.wait()
+
+    world = make(TransportOptions(verify=False))
+    for url in (served(handler).url, served(handler, context).url):
+        exchange = await world.send(url)
+        assert (exchange.status, await exchange.read(9)) == (503, b"busy")
+    await world.close()
 
 
 # stale connections
@@ -937,6 +1037,128 @@ async def test_a_tunnel(make: Any, served: Any, pem: str, context: ssl.SSLContex
     await world.close()
 
 
+def relay(port: int) -> Any:
+    """Be a proxy that gives tunnels, all to one port of this machine."""
+
+    def handler(connection: Connection) -> None:
+        connection.head()
+        with socket.create_connection(("127.0.0.1", port)) as far:
+            connection.send(b"HTTP/1.1 200 Connected\r\n\r\n")
+            answers = threading.Thread(target=pump, args=(far, connection.sock))
+            answers.start()
+            pump(connection.sock, far)
+            answers.join()
+
+    return handler
+
+
+def pump(source: socket.socket, goal: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            goal.sendall(data)
+    with suppress(OSError):
+        goal.shutdown(socket.SHUT_RDWR)
+
+
+async def test_a_tunnel_through_a_proxy_that_is_reached_over_tls(
+    make: Any, served: Any, pem: str, context: ssl.SSLContext
+) -> None:
+    body = bytes(range(256)) * 2000
+    server = served(always(answer(body)), context)
+    proxy = served(relay(server.port), context)
+    trusting = ssl.create_default_context(cafile=pem)
+    trusting.check_hostname = False
+    world = make(TransportOptions(proxy=proxy.url.replace("//", "//me:secret@"), verify=trusting))
+    for _ in range(2):
+        assert await world.fetch("https://far.example:444/x", body) == body
+    assert proxy.heads[0].startswith("CONNECT far.example:444 HTTP/1.1\r\n")
+    assert "Proxy-Authorization: Basic bWU6c2VjcmV0" in proxy.heads[0]
+    assert "Proxy-Authorization" not in server.heads[0]
+    assert server.bodies == [body, body]
+    assert (proxy.connections, server.connections) == (1, 1)
+    await world.close()
+    await settle(lambda: proxy.closed == server.closed == 1)
+
+
+async def test_plain_http_through_a_proxy_that_is_reached_over_tls(
+    make: Any, served: Any, pem: str, context: ssl.SSLContext
+) -> None:
+    proxy = served(always(answer(b"through")), context)
+    world = make(TransportOptions(proxy=proxy.url, verify=pem))
+    assert await world.fetch("http://nowhere.invalid/v1") == b"through"
+    assert proxy.heads[0].startswith("POST http://nowhere.invalid/v1 HTTP/1.1\r\n")
+    await world.close()
+
+
+@pytest.mark.skipif(CHOSEN is not None, reason="the library takes it")
+async def test_a_proxy_that_speaks_for_the_server_in_its_tunnel(make: Any, served: Any) -> None:
+    server = served(lambda connection: connection.send(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(9)) or connection.wait())
+    world = make(TransportOptions(proxy=server.url))
+    error = await fails(world, APIConnectionError, "https://nowhere.invalid/")
+    assert (error.sent, error.retryable) == (False, False)
+    await world.close()
+
+
+async def test_a_tunnel_to_nobody_who_speaks_tls(make: Any, served: Any, context: ssl.SSLContext, kind: str) -> None:
+    if kind == "asyncio" and sys.version_info < (3, 12, 2):
+        pytest.skip("this version of asyncio complains to its loop as well")
+    server = served(lambda connection: connection.sock.recv(9) and connection.send(answer() * 9))
+    proxy = served(relay(server.port), context)
+    world = make(TransportOptions(proxy=proxy.url, verify=False))
+    error = await fails(world, APIConnectionError, "https://nowhere.invalid/")
+    assert str(error).startswith("could not connect to nowhere.invalid:443: ")
+    assert error.sent is False
+    await world.close()
+
+
+def socks(wanted: list[tuple[bytes, int]]) -> Any:
+    """Be a SOCKS5 proxy, and the server behind it."""
+
+    def handler(connection: Connection) -> None:
+        sock = connection.sock
+        sock.recv(3)
+        sock.sendall(b"\5\0")
+        head = sock.recv(5)
+        host = sock.recv(head[4])
+        wanted.append((host, int.from_bytes(sock.recv(2), "big")))
+        sock.sendall(b"\5\0\0\1" + bytes(6))
+        always(answer(b"through"))(connection)
+
+    return handler
+
+
+async def test_a_socks_proxy(make: Any, served: Any) -> None:
+    pytest.importorskip("socksio")
+    wanted: list[tuple[bytes, int]] = []
+    server = served(socks(wanted))
+    world = make(TransportOptions(proxy=f"socks5://{server.host}"))
+    for _ in range(2):
+        assert await world.fetch("http://nowhere.invalid:81/v1?a=1") == b"through"
+    assert wanted == [(b"nowhere.invalid", 81)]
+    assert server.heads[0].startswith("POST /v1?a=1 HTTP/1.1\r\n")
+    assert (server.connections, world.stats.idle) == (1, 1)
+    server.stop()
+    error = await fails(world, APIConnectionError, "http://nowhere.invalid:81/", body=iter([b"once"]))
+    assert error.retryable is True
+    await world.close()
+
+
+async def test_a_socks_proxy_that_refuses(make: Any, served: Any) -> None:
+    pytest.importorskip("socksio")
+
+    def refuse(connection: Connection) -> None:
+        connection.sock.recv(9)
+        connection.send(b"\5\xff")
+        connection.wait()
+
+    server = served(refuse)
+    world = make(TransportOptions(proxy=f"socks5://me:secret@{server.host}"))
+    error = await fails(world, APIConnectionError, "http://nowhere.invalid/")
+    assert str(error) == "the proxy gave no connection to nowhere.invalid:80: it refused"
+    assert (error.sent, error.retryable) == (False, False)
+    await world.close()
+
+
 @pytest.mark.parametrize(("status", "retryable"), [("407 Proxy Authentication Required", False), ("503 Busy", True)])
 async def test_a_proxy_that_refuses(make: Any, served: Any, status: str, retryable: bool) -> None:
     server = served(always(answer(b"no", status)))
@@ -947,9 +1169,8 @@ async def test_a_proxy_that_refuses(make: Any, served: Any, status: str, retryab
     await world.close()
 
 
-async def test_a_socks_proxy_needs_a_package(make: Any) -> None:
-    if find_spec("socksio") is not None:
-        pytest.skip("socksio is installed")
+async def test_a_socks_proxy_needs_a_package(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ipfs_accel._http.base.find_spec", lambda _name: None)
     with pytest.raises(ConfigError, match="needs the package socksio"):
         make(TransportOptions(proxy="socks5://127.0.0.1:9"))
 
@@ -987,7 +1208,7 @@ async def test_socket_options(world: World, served: Any) -> None:
     server = served(always(chunked(b"one", end=False)))
     exchange = await world.send(server.url)
     line = (exchange if world.is_async else exchange.exchange)._line
-    sock = line.stream.get_extra_info("socket")
+    sock = line.wire.socket if world.is_async else line.stream
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
     if hasattr(socket, "TCP_KEEPIDLE"):
@@ -1009,6 +1230,40 @@ async def test_head_and_body_leave_together(world: World, served: Any) -> None:
     server = served(handler)
     await world.fetch(server.url, b"x" * 1000, timeouts=PATIENT)
     assert sizes[0] > 1000
+
+
+@pytest.mark.skipif(CHOSEN is not None, reason="the library has its own ways")
+async def test_a_request_costs_the_loop_one_future(world: World, served: Any, kind: str) -> None:
+    if kind != "asyncio":
+        pytest.skip("other loops have none")
+    server = served(always(answer()))
+    await world.fetch(server.url)
+    loop = asyncio.get_running_loop()
+    with pytest.MonkeyPatch.context() as patch:
+        made: list[str] = []
+        for name in ("create_future", "create_task", "call_at", "call_later"):
+            original = getattr(loop, name)
+            patch.setattr(loop, name, lambda *a, name=name, do=original, **k: (made.append(name), do(*a, **k))[1])
+        for _ in range(20):
+            await world.fetch(server.url)
+    assert set(made) == {"create_future"}
+    assert len(made) <= 20
+    assert server.connections == 1
+
+
+def test_the_synchronous_world_loads_no_other_library() -> None:
+    program = """
+import sys
+from ipfs_accel._http import Timeouts, Transport
+try:
+    Transport().send("GET", "http://127.0.0.1:9/", [], None, Timeouts())
+except Exception as error:
+    assert "could not connect" in str(error), error
+print(sorted({"anyio", "asyncio", "h11", "httpcore", "httpcore2", "trio"} & set(sys.modules)))
+"""
+    environ = {name: value for name, value in os.environ.items() if name != "IPFS_ACCEL_HTTP"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environ)
+    assert done.stdout == "[]\n"
 
 
 # headers

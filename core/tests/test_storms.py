@@ -169,7 +169,7 @@ def test_an_error_is_told_however_much_a_server_says_of_it(operation: str, world
     assert len(repr(vars(error))) < 5000
 
 
-@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nx: " + b"y" * 400_000, b"x: y\r\n" * 60_000])
+@pytest.mark.parametrize("head", [b"x: " + b"y" * 400_000, b"x: y\r\n" * 60_000])
 def test_a_head_without_end_is_told_as_such(head: bytes, world: World) -> None:
     with scripted(lambda connection: connection.send(b"HTTP/1.1 200 OK\r\n" + head)) as server:
         error = outcome(world, server)

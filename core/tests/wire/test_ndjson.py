@@ -62,3 +62,9 @@ def test_lines_are_bounded() -> None:
         with pytest.raises(FramingError, match="longer than the limit of 20 bytes"):
             for begin in range(0, 100, size):
                 decoder.feed((b"y" * 100)[begin : begin + size])
+
+
+def test_an_error_has_what_the_same_bytes_completed_before() -> None:
+    with pytest.raises(FramingError) as caught:
+        NDJSONDecoder().feed(b"a\nb\n\xff\nc\n")
+    assert caught.value.before == ["a", "b"]

@@ -171,3 +171,9 @@ def test_the_work_is_linear_in_the_bytes_however_small_the_chunks(monkeypatch: p
 
 def test_chunks_may_be_any_kind_of_bytes() -> None:
     assert [event.data for event in decode(bytearray(b"data: a\n"), memoryview(b"\n"))] == ["a"]  # type: ignore[arg-type]
+
+
+def test_an_error_has_what_the_same_bytes_completed_before() -> None:
+    with pytest.raises(FramingError) as caught:
+        SSEDecoder().feed(b"data: a\n\ndata: \xff\n\ndata: c\n\n")
+    assert [event.data for event in caught.value.before] == ["a"]

@@ -128,7 +128,13 @@ class Reader(Generic[T]):
         if self._room < 0:
             raise InvalidResponseError(f"the stream is longer than {self.out.max_bytes} bytes")
         decode, out = self._decode, self.out
-        for frame in self._frames.feed(chunk):  # type: ignore[union-attr]
+        try:
+            frames = self._frames.feed(chunk)  # type: ignore[union-attr]
+        except ValueError as error:
+            for frame in getattr(error, "before", ()):  # what came whole before it counts, whatever packet brought it
+                decode(frame, out)
+            raise
+        for frame in frames:
             decode(frame, out)
             if out.is_done:
                 break

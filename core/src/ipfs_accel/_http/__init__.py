@@ -1,12 +1,15 @@
-"""The seam to the HTTP library: the only package that imports it.
+"""The seam to the network: the only package that speaks HTTP.
 
 A `Transport` (or `AsyncTransport`) sends one request and gives an `Exchange`: status, headers and a body that is read
-whole or in chunks. It follows no redirect and reads no environment variable for proxies. It starts no task, and no
-thread but one for the look-up of a name, which nothing else can end in time.
+whole or in chunks. It follows no redirect and reads no environment variable for proxies. It starts no task but those
+that race to the addresses of a host, and no thread but one for the look-up of a name, which nothing else can end in
+time.
 
-The library beneath is httpcore, which httpx is made of; `IPFS_ACCEL_HTTP=httpx2` in the environment takes httpcore2,
-which httpx2 is made of. Only their connections are used: the pool is ours, so that its cost does not grow with the
-number of connections and that a broken or cancelled exchange can never stay in it.
+`requests` writes heads and bodies, `http1` reads answers with the parser llhttp, both without any I/O and once for all
+worlds. A line (`sync_line`, `async_line`) is one connection and does the steps of an exchange over sockets, asyncio's
+protocols or trio's streams; `pool` knows which line is free, so that the cost of that does not grow with their number
+and that a broken or cancelled exchange can never stay there. `library` has httpcore speak in place of all that to SOCKS
+proxies, or where `IPFS_ACCEL_HTTP` names `httpx` or `httpx2`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ import threading
 import time
 import warnings
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
-from types import SimpleNamespace
 from typing import Any, Self
 
 import anyio
@@ -17,26 +16,16 @@ import anyio
 from ipfs_accel._headers import Headers
 from ipfs_accel.errors import AccelError, ClientClosedError, ConfigError, InvalidResponseError
 
-from .asyncio_backend import AsyncioBackend
-from .base import (
-    Target,
-    Timeouts,
-    TransportOptions,
-    build_request,
-    connect,
-    http,
-    make_ssl_context,
-    parse_proxy,
-    parse_url,
-)
-from .faults import pool_timeout, too_long, translate, unasked
+from .async_line import AsyncLine, OpenWire
+from .base import Proxy, Target, Timeouts, TransportOptions, make_ssl_context, parse_proxy, parse_url
+from .chosen import needs_library
+from .faults import pool_timeout, too_long, translate
 from .inflate import decoder_for
-from .lines import AsyncLine
 from .pool import New, Pool, PoolStats, Waiter
+from .requests import Request, build_request
 
 __all__ = ["AsyncExchange", "AsyncTransport"]
 
-_KINDS = SimpleNamespace(direct=http.AsyncHTTPConnection, proxy=http.AsyncHTTPProxy, socks=http.AsyncSOCKSProxy)
 _MAX_DISCARDED = 256 * 1024
 
 
@@ -46,14 +35,18 @@ class _Home:
     def __init__(self) -> None:
         self.thread = threading.get_ident()
         self.call_soon: Callable[..., object]
-        self.network: Any
+        self.open_wire: OpenWire
         self.loop = current_loop()
         if isinstance(self.loop, asyncio.AbstractEventLoop):
+            from . import asyncio_wire  # noqa: PLC0415 - each loop needs its own alone
+
             self.call_soon = self.loop.call_soon_threadsafe
-            self.network = AsyncioBackend()
+            self.open_wire = asyncio_wire.open_wire
         else:
+            from . import trio_wire  # noqa: PLC0415 - as above
+
             self.call_soon = self.loop.run_sync_soon
-            self.network = http.TrioBackend()
+            self.open_wire = trio_wire.open_wire
 
     def waker(self, event: anyio.Event) -> Callable[[], None]:
         """Return what sets the event from wherever it is called: a garbage collection may run in any thread."""
@@ -83,6 +76,8 @@ class AsyncTransport:
     def __init__(self, options: TransportOptions = TransportOptions()) -> None:  # noqa: B008 - it is a frozen value
         self._options = options
         self._proxy = None if options.proxy is None else parse_proxy(options.proxy)
+        self._kind = _kind_of_line(None)
+        self._kind_through_proxy = _kind_of_line(self._proxy)
         self._context: ssl.SSLContext | None = None
         self._home: _Home | None = None
         self._generation = 0
@@ -103,15 +98,15 @@ class AsyncTransport:
         """
         home = self._at_home()
         target = parse_url(url)
-        request, replayable = build_request(method, target, headers, body, timeouts)
+        request = build_request(method, target, headers, body)
         deadline = None if timeouts.total is None else time.monotonic() + timeouts.total
         line = await self._check_out(home, target, timeouts, deadline)
         while True:
             reused = line.served > 0
             line.begin(timeouts, deadline)
-            response = await self._attempt(line, request, resendable=reused and replayable)
-            if response is not None:
-                return AsyncExchange(self._pool, line, response, reused=reused)
+            head = await self._attempt(line, request, resendable=reused and request.replayable)
+            if head is not None:
+                return AsyncExchange(self._pool, line, *head, reused=reused)
             line = await self._replace(home, line)
 
     async def close(self) -> None:
@@ -183,9 +178,9 @@ class AsyncTransport:
         return grant
 
     def _open(self, home: _Home, target: Target) -> AsyncLine:
-        line = AsyncLine(target, self._pool.generation)
-        line.network = home.network
-        line.connection = connect(_KINDS, target, line, self._context, self._proxy)
+        kind, proxy = (self._kind, None) if target.is_here else (self._kind_through_proxy, self._proxy)
+        line = kind(target, self._pool.generation, proxy, self._context)
+        line.open_wire = home.open_wire
         return line
 
     async def _replace(self, home: _Home, line: AsyncLine) -> AsyncLine:
@@ -197,10 +192,12 @@ class AsyncTransport:
             raise
         return self._open(home, line.target)
 
-    async def _attempt(self, line: AsyncLine, request: Any, *, resendable: bool) -> Any:
-        """Return the response, or None if the connection was stale and the request should go out on a fresh one."""
+    async def _attempt(
+        self, line: AsyncLine, request: Request, *, resendable: bool
+    ) -> tuple[int, list[tuple[bytes, bytes]]] | None:
+        """Return status and headers, or None if the connection was stale and a fresh one should get the request."""
         try:
-            response = await line.connection.handle_async_request(request)
+            head = await line.ask(request)
         except BaseException as error:
             if resendable and line.may_resend(error):
                 return None
@@ -209,13 +206,17 @@ class AsyncTransport:
             if fault is None:
                 raise
         else:
-            if line.received:
-                line.has_head = True
-                return response
-            # The bytes of this head were there before the request: they cannot be its answer.
-            await give_back(self._pool, line, reusable=False)
-            fault = unasked(line)
+            line.has_head = True
+            return head
         raise fault
+
+
+def _kind_of_line(proxy: Proxy | None) -> type[AsyncLine]:
+    if not needs_library(proxy):
+        return AsyncLine
+    from .library import AsyncLibraryLine  # noqa: PLC0415 - few programs need it
+
+    return AsyncLibraryLine
 
 
 async def give_back(pool: Pool[AsyncLine], line: AsyncLine, *, reusable: bool) -> None:
@@ -249,30 +250,27 @@ class AsyncExchange:
     """
 
     __slots__ = (
-        "_body",
         "_decoder",
         "_has_ended",
         "_is_active",
         "_line",
         "_pool",
-        "_stream",
         "connect_seconds",
         "headers",
         "reused",
         "status",
     )
 
-    def __init__(self, pool: Pool[AsyncLine], line: AsyncLine, response: Any, *, reused: bool) -> None:
-        self.status: int = response.status
-        self.headers = Headers(response.headers)
+    def __init__(
+        self, pool: Pool[AsyncLine], line: AsyncLine, status: int, headers: list[tuple[bytes, bytes]], *, reused: bool
+    ) -> None:
+        self.status = status
+        self.headers = Headers(headers)
         self.reused = reused
         self.connect_seconds = line.connect_seconds
         self._pool = pool
         self._line = line
         self._is_active = True
-        self._stream = response.stream
-        self._body: AsyncIterator[bytes] = aiter(response.stream)
-        line.body = self._body
         self._decoder = decoder_for(self.headers, self.status)
         self._has_ended = False
 
@@ -373,10 +371,9 @@ class AsyncExchange:
             if self._has_ended:
                 return None
             raise ClientClosedError("the response was closed before its end")
+        fault, data = None, None
         try:
-            return await anext(self._body)
-        except StopAsyncIteration:
-            fault = None
+            data = await self._line.more()
         except BaseException as error:
             fault = translate(error, self._line)
             await self._end(reusable=False)
@@ -384,15 +381,10 @@ class AsyncExchange:
                 raise
         if fault is not None:
             raise fault
-        self._line.body = None
-        try:
-            await self._stream.aclose()
-        except BaseException:
-            await self._end(reusable=False)
-            raise
-        self._has_ended = True
-        await self._end(reusable=True)
-        return None
+        if data is None:
+            self._has_ended = True
+            await self._end(reusable=self._line.keeps)
+        return data
 
     async def _end(self, *, reusable: bool) -> None:
         if self._is_active:

@@ -1,58 +1,41 @@
-"""What both worlds share: options, connections, URLs and requests. The HTTP library is imported here and only here."""
+"""What both worlds share: options, TLS, proxies and URLs."""
 
 from __future__ import annotations
 
 import functools
-import logging
-import os
 import re
 import socket
 import ssl
-from collections.abc import Iterable, Iterator
+from base64 import b64encode
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 import attrs
 
 from ipfs_accel._url import is_here
-from ipfs_accel.errors import ConfigError, InvalidRequestError
+from ipfs_accel.errors import ConfigError
 from ipfs_accel.installing import install_command
 
-_library = os.environ.get("IPFS_ACCEL_HTTP") or "httpx"
-if _library not in {"httpx", "httpx2"}:
-    raise ConfigError(f"IPFS_ACCEL_HTTP is {_library!r}; it may be httpx (the default) or httpx2")
-if not TYPE_CHECKING and _library == "httpx2":
-    import httpcore2 as http  # noqa: TID251 - as below
-else:
-    import httpcore as http  # noqa: TID251 - this package is the one that may
-
-# Its log of every step shows headers as they come, in which a server may repeat a key: who wants it has to ask for it.
-_log = logging.getLogger(http.__name__)
-if _log.level == logging.NOTSET:
-    _log.setLevel(logging.WARNING)
-
 __all__ = [
-    "Body",
+    "SOCKET_OPTIONS",
     "Proxy",
     "Target",
     "Timeouts",
     "TransportOptions",
-    "build_request",
-    "connect",
     "find_os_error",
-    "http",
     "make_ssl_context",
     "parse_proxy",
     "parse_url",
 ]
 
-PIECE = 64 * 1024
 _MAX_CACHED_URLS = 256
 _MAX_WRAPPINGS = 10
 _MAX_LABEL = 63
 _CA_HINT = "set `verify` to the file or directory of the certificate authority that signed the server's certificate"
+_PORTS = {"http": 80, "https": 443}
+_SOCKS_PORT = 1080
 
 
 @attrs.frozen(kw_only=True)
@@ -109,8 +92,14 @@ def _socket_options() -> list[tuple[int, int, int]]:
 SOCKET_OPTIONS = _socket_options()
 
 
-# Loading the certificate authorities takes some 30 ms, so all transports of the process share the result.
-_usual_context = functools.cache(http.default_ssl_context)
+@functools.cache
+def _usual_context() -> ssl.SSLContext:
+    """Return the settings that all transports of the process share: loading the authorities takes some 30 ms."""
+    import certifi  # noqa: PLC0415 - only who connects with TLS needs it
+
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
 
 
 @functools.cache
@@ -122,7 +111,13 @@ def _trusting_context() -> ssl.SSLContext:
 
 
 def make_ssl_context(verify: bool | str | ssl.SSLContext) -> ssl.SSLContext:
-    """Return the TLS settings that `verify` stands for."""
+    """Return the TLS settings that `verify` stands for; they offer HTTP/1.1 alone."""
+    context = _context_for(verify)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _context_for(verify: bool | str | ssl.SSLContext) -> ssl.SSLContext:
     if isinstance(verify, ssl.SSLContext):
         return verify
     if isinstance(verify, bool):
@@ -138,11 +133,34 @@ def make_ssl_context(verify: bool | str | ssl.SSLContext) -> ssl.SSLContext:
 
 @attrs.frozen
 class Proxy:
-    """Where requests go instead of to the server."""
+    """Where requests go instead of to the server.
 
-    url: Any
-    is_secure: bool
-    auth: tuple[bytes, bytes] | None = attrs.field(repr=False)
+    Attributes:
+        scheme: http and https are spoken here, socks5 by a library.
+        hostname: Without the brackets of an address.
+        port: Of the proxy.
+        user: The name and the password that its URL holds.
+    """
+
+    scheme: Literal["http", "https", "socks5", "socks5h"]
+    hostname: str
+    port: int
+    user: tuple[bytes, bytes] | None = attrs.field(repr=False)
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it is reached over TLS."""
+        return self.scheme == "https"
+
+    @property
+    def is_socks(self) -> bool:
+        """Whether it needs the library that speaks to such proxies."""
+        return self.scheme.startswith("socks5")
+
+    @property
+    def authorization(self) -> str | None:
+        """The header value that the user's name and password make."""
+        return None if self.user is None else "Basic " + b64encode(b":".join(self.user)).decode("ascii")
 
 
 def parse_proxy(url: str) -> Proxy:
@@ -157,47 +175,41 @@ def parse_proxy(url: str) -> Proxy:
         raise ConfigError("a proxy's URL has to be http://host:port, https://host:port or socks5://host:port")
     if scheme.startswith("socks5") and find_spec("socksio") is None:
         raise ConfigError("a SOCKS proxy needs the package socksio", hint=f"run: {install_command('socksio')}")
-    auth = None
+    user = None
     if parts.username is not None:
-        auth = (unquote(parts.username).encode(), unquote(parts.password or "").encode())
-    port = port or {"http": 80, "https": 443}.get(scheme, 1080)
-    target = http.URL(scheme=scheme, host=_ascii_host(parts.hostname), port=port, target="/")
-    return Proxy(url=target, is_secure=scheme == "https", auth=auth)
+        user = (unquote(parts.username).encode(), unquote(parts.password or "").encode())
+    return Proxy(scheme, _ascii_host(parts.hostname).decode(), port or _PORTS.get(scheme, _SOCKS_PORT), user)  # type: ignore[arg-type]
 
 
-def connect(kinds: Any, target: Target, line: Any, context: ssl.SSLContext | None, proxy: Proxy | None) -> Any:
-    """Return one connection of the library, of the sync or the async kind, that uses the line as its network."""
-    common: dict[str, Any] = {"ssl_context": context, "keepalive_expiry": None, "network_backend": line}
-    if proxy is None or target.is_here:
-        return kinds.direct(target.origin, socket_options=SOCKET_OPTIONS, **common)
-    common |= {"proxy_auth": proxy.auth, "max_connections": 1}
-    if proxy.url.scheme.startswith(b"socks5"):
-        return kinds.socks(proxy.url, **common)
-    if proxy.is_secure:
-        common["proxy_ssl_context"] = context
-    return kinds.proxy(proxy.url, socket_options=SOCKET_OPTIONS, **common)
-
-
-# Requests
+# URLs
 
 
 @attrs.frozen
 class Target:
-    """A URL, taken apart."""
+    """A URL, taken apart.
+
+    Attributes:
+        key: Of the origin, whose requests may share connections.
+        name: As errors show the server, with its port.
+        host: As the header of this name has it.
+        hostname: As the network wants it, without the brackets of an address.
+        port: Of the server.
+        is_secure: Whether it is reached over TLS.
+        is_here: Whether it is on this machine.
+        path: With the query.
+    """
 
     key: str
     name: str
-    host: bytes
+    host: str
+    hostname: str
+    port: int
     is_secure: bool
     is_here: bool
-    origin: Any
-    url: Any = attrs.field(repr=False)
+    path: str = attrs.field(repr=False)
 
 
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_BAD_VALUE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
-_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 _targets: dict[str, Target] = {}
 
@@ -221,9 +233,9 @@ def _parse_url(url: str) -> Target:
         raise ConfigError("a URL is malformed: its host or port cannot be read") from None
     if scheme not in {"http", "https"} or not host or "@" in parts.netloc:
         raise ConfigError("a URL has to be http://host/... or https://host/..., without a user name or password in it")
-    default = 443 if scheme == "https" else 80
-    raw_path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    if _UNPRINTABLE.search(url) or not raw_path.isascii():
+    default = _PORTS[scheme]
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if _UNPRINTABLE.search(url) or not path.isascii():
         raise ConfigError(f"a URL of {host} has spaces, control or non-ASCII characters; they must be percent-encoded")
     raw_host = _ascii_host(host)
     shown = f"[{host}]" if ":" in host else raw_host.decode()
@@ -231,11 +243,12 @@ def _parse_url(url: str) -> Target:
     return Target(
         key=f"{scheme}://{shown}:{port}",
         name=f"{shown}:{port}",
-        host=(shown if port == default else f"{shown}:{port}").encode(),
+        host=shown if port == default else f"{shown}:{port}",
+        hostname=raw_host.decode(),
+        port=port,
         is_secure=scheme == "https",
         is_here=is_here(url),
-        origin=http.Origin(scheme.encode(), raw_host, port),
-        url=http.URL(scheme=scheme, host=raw_host, port=None if port == default else port, target=raw_path),
+        path=path,
     )
 
 
@@ -250,140 +263,8 @@ def _ascii_host(host: str) -> bytes:
     return raw
 
 
-def build_request(
-    method: str, target: Target, headers: Iterable[tuple[str, str]], body: Any, timeouts: Timeouts
-) -> tuple[Any, bool]:
-    """Return a request of the library, and whether it can be sent twice.
-
-    Raises:
-        ConfigError: A header cannot be sent as it is; its value is not shown.
-    """
-    if not _TOKEN.fullmatch(method):
-        raise InvalidRequestError(f"{method!r} is no HTTP method")
-    encoded = [(b"host", target.host)]
-    declared: int | None = None
-    has_encoding = False
-    for name, value in headers:
-        lower = name.lower()
-        if not _TOKEN.fullmatch(lower) or _BAD_VALUE.search(value):
-            raise ConfigError(f"the header {name!r} holds characters that HTTP does not allow, such as line breaks")
-        if lower in _OURS:
-            declared = _check_ours(lower, value.strip(" \t"), target, declared)
-            continue
-        if lower == "accept-encoding":
-            has_encoding = True
-        encoded.append((name.encode("ascii"), value.strip(" \t").encode("latin-1")))
-    if not has_encoding:
-        encoded.append((b"accept-encoding", b"identity"))
-    limits = {"connect": timeouts.connect, "read": timeouts.read, "write": timeouts.write}
-    content, replayable = _frame(method, encoded, body, declared)
-    request = http.Request(method, target.url, headers=encoded, content=content, extensions={"timeout": limits})
-    return request, replayable
-
-
-_OURS = frozenset({"host", "content-length", "transfer-encoding"})
-
-
-def _check_ours(name: str, value: str, target: Target, declared: int | None) -> int | None:
-    # These three decide where a request goes and where it ends. A second opinion on that is how requests are smuggled.
-    if name == "host" and value.encode("latin-1").lower() == target.host.lower():
-        return declared
-    if name == "content-length" and declared is None and value.isascii() and value.isdigit():
-        return int(value)
-    raise ConfigError(f"the header {name!r} is set from the URL and the body; the one given says something else")
-
-
-def _frame(method: str, headers: list[tuple[bytes, bytes]], body: Any, declared: int | None) -> tuple[Any, bool]:
-    """Add the header that says where the body ends; return the body for the library and whether it can be resent."""
-    if body is None or isinstance(body, (bytes, bytearray, memoryview)):
-        content = b"" if body is None else bytes(body)
-        if declared is not None and declared != len(content):
-            raise InvalidRequestError(f"content-length says {declared}, but the body has {len(content)} bytes")
-        if content or body is not None or method in _WITH_BODY:
-            headers.append((b"content-length", b"%d" % len(content)))
-        # Never bare bytes: the library would wrap them in an asynchronous generator, and one that a cancellation leaves
-        # half-way makes the event loop complain.
-        return Body(_pieces(content), len(content)), True
-    if declared is None:
-        headers.append((b"transfer-encoding", b"chunked"))
-    else:
-        headers.append((b"content-length", b"%d" % declared))
-    # What is its own iterator can be read once only.
-    return Body(body, declared), not hasattr(body, "__next__") and not hasattr(body, "__anext__")
-
-
-def _pieces(content: bytes) -> Iterable[bytes]:
-    """Cut a large body, so that the write limit is one on progress and not on the whole of it."""
-    if len(content) <= 4 * PIECE:
-        return [content] if content else []
-    view = memoryview(content)
-    return [view[start : start + 4 * PIECE] for start in range(0, len(content), 4 * PIECE)]  # type: ignore[misc]
-
-
-class Body:
-    """A body in pieces, for both worlds; it may be iterated anew only if what it is made of can."""
-
-    def __init__(self, source: Any, declared: int | None) -> None:
-        self._source = source
-        self._declared = declared
-
-    def __iter__(self) -> Iterator[bytes]:
-        length = 0
-        for piece in self._source:
-            length = self.count(piece, length)
-            yield piece
-        self.finish(length)
-
-    def __aiter__(self) -> _AsyncPieces:
-        return _AsyncPieces(self, self._source)
-
-    def count(self, piece: bytes, so_far: int) -> int:
-        """Return the length including the next piece."""
-        if not isinstance(piece, (bytes, bytearray, memoryview)):
-            raise InvalidRequestError(f"a body has to be made of bytes, not {type(piece).__name__}")
-        so_far += len(piece)
-        if self._declared is not None and so_far > self._declared:
-            raise InvalidRequestError(f"content-length says {self._declared}, but the body is longer")
-        return so_far
-
-    def finish(self, length: int) -> None:
-        """Check that the body was as long as declared."""
-        if self._declared is not None and length < self._declared:
-            raise InvalidRequestError(f"content-length says {self._declared}, but the body has {length} bytes")
-
-
-class _AsyncPieces:
-    """A class rather than a generator: one of those that is left half-way has to be closed by somebody."""
-
-    def __init__(self, body: Body, source: Any) -> None:
-        self._body = body
-        self._is_async = hasattr(source, "__aiter__")
-        self._pieces: Any = aiter(source) if self._is_async else iter(source)
-        # Lists are at hand; anything else may wait for a disk.
-        self._is_blocking = not self._is_async and not isinstance(source, list)
-        self._length = 0
-
-    def __aiter__(self) -> _AsyncPieces:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._is_async:
-            piece = await anext(self._pieces, None)
-        elif self._is_blocking:
-            from anyio import to_thread  # noqa: PLC0415 - only who sends files in the asynchronous world needs it
-
-            piece = await to_thread.run_sync(next, self._pieces, None)
-        else:
-            piece = next(self._pieces, None)
-        if piece is None:
-            self._body.finish(self._length)
-            raise StopAsyncIteration
-        self._length = self._body.count(piece, self._length)
-        return piece  # type: ignore[no-any-return]
-
-
 def find_os_error(error: BaseException | None) -> OSError | None:
-    """Return what the operating system said, from under the library's wrappings."""
+    """Return what the operating system said, from under its wrappings."""
     for _ in range(_MAX_WRAPPINGS):
         if isinstance(error, OSError) and (error.errno is not None or isinstance(error, ssl.SSLError)):
             return error

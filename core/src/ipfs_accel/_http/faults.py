@@ -1,4 +1,4 @@
-"""What the failures of a connection mean: the library's exceptions become ours."""
+"""What the failures of a connection mean: the kinds of `network` become the errors that users see."""
 
 from __future__ import annotations
 
@@ -19,12 +19,24 @@ from ipfs_accel.errors import (
     PoolTimeoutError,
 )
 
-from .base import find_os_error, http
+from .base import find_os_error
+from .network import (
+    BrokenError,
+    ConnectError,
+    ConnectTimeoutError,
+    MalformedError,
+    NetworkError,
+    ProxyRefusedError,
+    StepTimeoutError,
+    UnaskedError,
+    UnsendableError,
+    WriteTimeoutError,
+)
 
 if TYPE_CHECKING:
     from .lines import LineState
 
-__all__ = ["pool_timeout", "too_long", "translate", "unasked"]
+__all__ = ["pool_timeout", "too_long", "translate"]
 
 _CA_HINT = (
     "set ca_file to the PEM file of the authority that signed the server's certificate; "
@@ -41,7 +53,7 @@ _TLS_HINT = "check that the URL's scheme and port are right: this may be a serve
 
 
 def translate(error: BaseException, line: LineState) -> AccelError | None:
-    """Return our error for one of the library; None for any other exception, which goes to the caller as it is.
+    """Return the error for a failed connection; None for any other exception, which goes to the caller as it is.
 
     The result is not to be chained to the original, whose traceback keeps the request, and with it the key, alive.
     """
@@ -56,9 +68,9 @@ def _timed_out(error: BaseException, line: LineState) -> APITimeoutError:
     if line.is_overdue:
         sentence = f"the exchange with {name} was not over within {_seconds(limits.total)}"
         return DeadlineExceededError(sentence, phase="total", sent=line.sent)
-    if isinstance(error, http.ConnectTimeout):
+    if isinstance(error, ConnectTimeoutError):
         sentence, phase = f"could not connect to {name} within {_seconds(limits.connect)}", "connect"
-    elif isinstance(error, http.WriteTimeout):
+    elif isinstance(error, WriteTimeoutError):
         sentence, phase = f"{name} took nothing of the request for {_seconds(limits.write)}", "write"
     else:
         what = "no more of the answer" if line.has_head else "no answer"
@@ -99,11 +111,11 @@ def _system_says(cause: OSError) -> str:
 
 
 def _refused_by_proxy(error: BaseException, line: LineState) -> APIConnectionError:
-    status = str(error)[:3]
-    told = f"it answered {status}" if status.isdigit() else "it refused"
+    status = error.status if isinstance(error, ProxyRefusedError) else None
+    told = "it refused" if status is None else f"it answered {status}"
     sentence = f"the proxy gave no connection to {line.target.name}: {told}"
     # 407 stays 407; a gateway status may be another one the next time.
-    return APIConnectionError(sentence, phase="connect", sent=False, retryable=status in {"502", "503", "504"})
+    return APIConnectionError(sentence, phase="connect", sent=False, retryable=status in {502, 503, 504})
 
 
 def _broken(error: BaseException, line: LineState) -> APIConnectionError:
@@ -127,7 +139,6 @@ def _phase(line: LineState) -> str:
 
 
 def _malformed(_error: BaseException, line: LineState) -> APIConnectionError:
-    # The library's own text is not used: it may quote what the server sent.
     if line.eof and line.has_head:
         sentence = f"the answer of {line.target.name} is cut: the connection was closed before its end"
     elif line.eof:
@@ -146,21 +157,19 @@ def _unsendable(_error: BaseException, line: LineState) -> APIConnectionError:
     return APIConnectionError(sentence, phase=_phase(line), sent=line.sent, retryable=False)
 
 
-_EXPLANATIONS: list[tuple[type[BaseException], Callable[[BaseException, LineState], AccelError]]] = [
-    (http.TimeoutException, _timed_out),
-    (http.ConnectError, _not_connected),
-    (http.ProxyError, _refused_by_proxy),
-    (http.NetworkError, _broken),
-    (http.RemoteProtocolError, _malformed),
-    (http.ProtocolError, _unsendable),
-    (http.UnsupportedProtocol, _unsendable),
-    (http.ConnectionNotAvailable, _unsendable),
-]
-
-
-def unasked(line: LineState) -> APIConnectionError:
-    """Return the error for a head that was there before its request: whatever it answers, it is not this."""
+def _unasked(_error: BaseException, line: LineState) -> APIConnectionError:
     return APIConnectionError(f"{line.target.name} sent something that no request had asked for", phase="read")
+
+
+_EXPLANATIONS: list[tuple[type[NetworkError], Callable[[BaseException, LineState], AccelError]]] = [
+    (StepTimeoutError, _timed_out),
+    (ConnectError, _not_connected),
+    (ProxyRefusedError, _refused_by_proxy),
+    (BrokenError, _broken),
+    (MalformedError, _malformed),
+    (UnaskedError, _unasked),
+    (UnsendableError, _unsendable),
+]
 
 
 def pool_timeout(limit: int, active: int, seconds: float | None) -> PoolTimeoutError:

@@ -1,25 +1,17 @@
-"""Connections: what each is doing, and the network beneath the library's side of it, for both worlds.
-
-A line gives the library its network connection and stays in between (a "tap"). So it knows what was sent and received,
-bounds each step by the time that is left, and can close the connection whatever state the library is in.
-"""
+"""Connections of both worlds: what each is doing, how long its steps may take, and what may be done with it next."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-import anyio
+from .base import Proxy, Target, Timeouts, find_os_error
+from .http1 import Reader
+from .network import BrokenError, ConnectTimeoutError, MalformedError, ProxyRefusedError, UnaskedError
+from .requests import LAST_CHUNK, Request
 
-from .base import Target, Timeouts, find_os_error, http
-from .names import connect_to_any
-
-__all__ = ["AsyncLine", "LineState", "SyncLine"]
+__all__ = ["LineState"]
 
 
 class LineState:
@@ -28,7 +20,6 @@ class LineState:
     Attributes:
         served: Requests that were answered on it before.
         sent: Whether a byte of this request may have left.
-        received: Bytes of this answer so far.
         eof: Whether the server has hung up.
         has_head: Whether the head of this answer is complete.
         is_open: Whether there is a network connection.
@@ -36,46 +27,48 @@ class LineState:
         read_timeout: Limit of silence; may be changed between two reads.
         deadline: When this exchange has to be over (`time.monotonic`).
         is_overdue: Whether a time-out means that this moment came, and not the limit of the step.
+        proxy: Where the connection goes to instead, if anywhere.
+        context: The TLS settings, where TLS is needed.
     """
 
-    def __init__(self, target: Target, generation: int) -> None:
+    def __init__(
+        self, target: Target, generation: int, proxy: Proxy | None = None, context: ssl.SSLContext | None = None
+    ) -> None:
         self.target = target
         self.key = target.key
         self.generation = generation
+        self.proxy = proxy
+        self.context: Any = context
         self.idle_since = 0.0
         self.served = 0
         self.is_open = False
-        self.connection: Any = None
+        self.sink = Reader()
+        self.held = b""
+        self._is_cut = False
         self._connecting_since = 0.0
         self.begin(Timeouts(), None)
 
     def begin(self, timeouts: Timeouts, deadline: float | None) -> None:
         """Forget the last exchange."""
         self.sent = False
-        self.received = 0
+        self.sink.received = 0
         self.eof = False
         self.has_head = False
-        self.held = b""
         self.is_overdue = False
         self.connect_seconds = 0.0
         self.timeouts = timeouts
         self.read_timeout = timeouts.read
         self.deadline = deadline
 
-    def has_connected(self) -> None:
-        """Note that the connection stands, as far as anybody knows: TLS may follow, after a word to a proxy."""
-        self.connect_seconds = time.monotonic() - self._connecting_since
+    @property
+    def received(self) -> int:
+        """Bytes of this answer so far."""
+        return self.sink.received
 
-    def outgoing(self, buffer: bytes) -> bytes:
-        """Return what has to be sent now: the head waits for the body, so that one packet carries both."""
-        if not self.sent and not self.held:
-            self.held = buffer
-            return b""
-        if self.held:
-            buffer, self.held = b"".join((self.held, buffer)), b""
-        if buffer:
-            self.sent = True
-        return buffer
+    @property
+    def keeps(self) -> bool:
+        """Whether it may serve another request, now that the answer to this one is complete."""
+        return self.sink.keeps and not self._is_cut
 
     def left(self, limit: float | None, error: type[Exception]) -> float | None:
         """Return how long the next step may take.
@@ -95,212 +88,73 @@ class LineState:
         """Whether the request came too late: the server had closed the idle connection and never saw it."""
         if not self.served or self.received:
             return False
-        if isinstance(error, http.RemoteProtocolError):
+        if isinstance(error, MalformedError):
             return self.eof
-        if not isinstance(error, (http.ReadError, http.WriteError)):
+        if isinstance(error, UnaskedError):
+            return not self.sent
+        if not isinstance(error, BrokenError):
             return False
         cause = find_os_error(error)
         return cause is None or isinstance(cause, ConnectionError)
 
+    # Steps of `ask`, which the worlds do in the same order.
 
-class SyncLine(LineState, http.NetworkBackend):
-    """One connection: it makes the network connection for the library and watches what goes over it."""
-
-    stream: _SyncTap
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,  # noqa: ARG002 - never given
-        socket_options: Iterable[Any] | None = None,
-    ) -> http.NetworkStream:
-        limit = self.left(timeout, http.ConnectTimeout)
+    def start_connecting(self) -> tuple[str, int, float | None]:
+        """Return the host and port to connect to, and how many seconds that may take."""
+        limit = self.left(self.timeouts.connect, ConnectTimeoutError)
         self._connecting_since = time.monotonic()
-        stream = connect_to_any(host, port, limit, socket_options)
-        self.stream = _SyncTap(stream, self)
-        self.is_open = True
-        self.has_connected()
-        return self.stream
+        goal = self.proxy or self.target
+        return goal.hostname, goal.port, limit
 
-    def is_readable(self) -> bool:
-        return not self.is_open or bool(self.stream.get_extra_info("is_readable"))
+    def _has_connected(self) -> None:
+        self.connect_seconds = time.monotonic() - self._connecting_since
 
-    def drop(self) -> None:
-        """Close it, whatever it is doing."""
-        if self.is_open:
-            self.hang_up()
-            with contextlib.suppress(Exception):
-                self.stream.close()
+    @property
+    def _tunnels(self) -> bool:
+        return self.proxy is not None and self.target.is_secure
 
-    def hang_up(self) -> None:
-        """End the conversation, which also wakes a thread that is reading; closing alone would not."""
-        if self.is_open:
-            with contextlib.suppress(OSError):
-                self.stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+    def call_proxy(self) -> bytes:
+        """Return what asks a proxy for a tunnel."""
+        self.sink.expect("CONNECT")
+        name, proxy = self.target.name, self.proxy
+        allowed = None if proxy is None else proxy.authorization
+        fields = "" if allowed is None else f"Proxy-Authorization: {allowed}\r\n"
+        return f"CONNECT {name} HTTP/1.1\r\nHost: {name}\r\n{fields}\r\n".encode("latin-1")
 
-    def forget(self) -> None:
-        """Let go of it in a forked child: neither FIN nor TLS alert, for the parent goes on using it."""
-        if self.is_open:
-            self.is_open = False
-            with contextlib.suppress(OSError):
-                os.close(self.stream.get_extra_info("socket").detach())
+    def hear_proxy(self) -> None:
+        """Raise unless the proxy gave a tunnel, in which the first word is ours."""
+        sink = self.sink
+        if not 200 <= sink.status < 300:  # noqa: PLR2004 - a success, as HTTP has it
+            raise ProxyRefusedError(sink.status)
+        if sink.has_more:
+            raise MalformedError
 
+    def _start_asking(self, request: Request) -> None:
+        """Hold the head back until there is something of the body, so that one packet carries both.
 
-class _SyncTap(http.NetworkStream):
-    """The network connection of a line, seen by the library."""
+        Raises:
+            UnaskedError: Something came since the last answer.
+        """
+        if self.served:
+            if self.sink.has_more:
+                raise UnaskedError
+            self.sink.expect(request.method)
+        self._is_cut = False
+        self.held = request.head(self.proxy)
 
-    def __init__(self, inner: http.NetworkStream, line: SyncLine) -> None:
-        self._inner = inner
-        self._line = line
+    def _outgoing(self, data: bytes) -> bytes:
+        """Return what has to be sent now."""
+        self.sent = True
+        held, self.held = self.held, b""
+        return b"".join((held, data)) if held else data
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - the line knows a newer one
-        line = self._line
-        if line.held:
-            self.write(b"", line.timeouts.write)
-        data = self._inner.read(max_bytes, line.left(line.read_timeout, http.ReadTimeout))
-        if data:
-            line.received += len(data)
-        else:
-            line.eof = True
-        return data
+    def _rest(self, request: Request) -> bytes | None:
+        """Return what is still to be sent when the body is; None if that is nothing."""
+        if request.is_chunked:
+            return LAST_CHUNK
+        return b"" if self.held else None
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        buffer = self._line.outgoing(buffer)
-        if not buffer:
-            return
-        try:
-            self._inner.write(buffer, self._line.left(timeout, http.WriteTimeout))
-        except http.WriteTimeout:
-            if self._inner.get_extra_info("is_readable"):
-                raise http.WriteError from None  # it answered instead of reading on; so the library reads that answer
-            raise
-
-    def close(self) -> None:
-        self._line.is_open = False
-        self._inner.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> http.NetworkStream:
-        line = self._line
-        self._inner = self._inner.start_tls(ssl_context, server_hostname, line.left(timeout, http.ConnectTimeout))
-        line.has_connected()
-        line.sent, line.received = False, 0  # what was said to a proxy before is not part of the exchange
-        return self
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
-
-
-class AsyncLine(LineState, http.AsyncNetworkBackend):
-    """One connection: it makes the network connection for the library and watches what goes over it."""
-
-    stream: _AsyncTap
-    network: http.AsyncNetworkBackend
-    body: AsyncIterator[bytes] | None = None
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - the library's signature
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> http.AsyncNetworkStream:
-        limit = self.left(timeout, http.ConnectTimeout)
-        self._connecting_since = time.monotonic()
-        stream = await self.network.connect_tcp(host, port, limit, local_address, socket_options)
-        self.stream = _AsyncTap(stream, self)
-        self.is_open = True
-        self.has_connected()
-        return self.stream
-
-    def is_readable(self) -> bool:
-        return not self.is_open or bool(self.stream.get_extra_info("is_readable"))
-
-    async def drop(self) -> None:
-        """Close it, whatever it is doing, and whatever is done to the task that closes it."""
-        self.hang_up()
-        with anyio.CancelScope(shield=True):
-            try:
-                await self._finish_body()
-            finally:
-                # The first step of this closes the socket, so that a second cancellation comes too late to prevent it.
-                if self.is_open:
-                    with contextlib.suppress(Exception):
-                        await self.stream.aclose()
-
-    def hang_up(self) -> None:
-        """End the conversation at once, without awaiting anything and from any thread."""
-        sock = self.stream.get_extra_info("socket") if self.is_open else None
-        if sock is not None:
-            with contextlib.suppress(OSError, TypeError):  # TypeError: uvloop's sockets cannot; closing does it there
-                sock.shutdown(socket.SHUT_RDWR)
-
-    def forget(self) -> None:
-        """Let go of it in a forked child, without a word to the server: the parent goes on using it."""
-        self.is_open = False
-        _forgotten.append(self)
-
-    async def _finish_body(self) -> None:
-        # A generator that is left half-way would be finished by the event loop some time later, with a warning by trio.
-        # Without time left the line reads nothing more, so this runs into a timeout in a few steps.
-        body, self.body = self.body, None
-        self.deadline = 0.0
-        with contextlib.suppress(Exception):
-            while body is not None:
-                await anext(body)
-
-
-_forgotten: list[AsyncLine] = []
-
-
-class _AsyncTap(http.AsyncNetworkStream):
-    """The network connection of a line, seen by the library."""
-
-    def __init__(self, inner: http.AsyncNetworkStream, line: AsyncLine) -> None:
-        self._inner = inner
-        self._line = line
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002, ASYNC109 - as above
-        line = self._line
-        if line.held:
-            await self.write(b"", line.timeouts.write)
-        data = await self._inner.read(max_bytes, line.left(line.read_timeout, http.ReadTimeout))
-        if data:
-            line.received += len(data)
-        else:
-            line.eof = True
-        return data
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as above
-        buffer = self._line.outgoing(buffer)
-        if not buffer:
-            return
-        try:
-            await self._inner.write(buffer, self._line.left(timeout, http.WriteTimeout))
-        except http.WriteTimeout:
-            if self._inner.get_extra_info("is_readable"):
-                raise http.WriteError from None  # it answered instead of reading on; so the library reads that answer
-            raise
-
-    async def aclose(self) -> None:
-        self._line.is_open = False
-        await self._inner.aclose()
-
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - as above
-    ) -> http.AsyncNetworkStream:
-        line = self._line
-        self._inner = await self._inner.start_tls(ssl_context, server_hostname, line.left(timeout, http.ConnectTimeout))
-        line.has_connected()
-        line.sent, line.received = False, 0  # what was said to a proxy before is not part of the exchange
-        return self
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
+    def _has_ended(self) -> None:
+        """Note that the server hung up."""
+        self.eof = True
+        self.sink.end()

@@ -5,21 +5,20 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
-from .base import http
+from .base import SOCKET_OPTIONS
+from .network import ConnectError, ConnectTimeoutError
 
 __all__ = ["connect_to_any"]
 
-_NETWORK = http.SyncBackend()
 
-
-def connect_to_any(host: str, port: int, limit: float | None, options: Iterable[Any] | None) -> http.NetworkStream:
+def connect_to_any(host: str, port: int, limit: float | None) -> socket.socket:
     """Connect to the first address of a host that answers; each gets an equal share of the time that is left.
 
     Raises:
-        ConnectTimeout: The limit in seconds was reached, in the look-up or in connecting.
+        ConnectTimeoutError: The limit in seconds was reached, in the look-up or in connecting.
         ConnectError: The name has no address, or none of them could be connected to; the first one's failure.
     """
     until = None if limit is None else time.monotonic() + limit
@@ -28,10 +27,26 @@ def connect_to_any(host: str, port: int, limit: float | None, options: Iterable[
     for number, address in enumerate(addresses):
         share = None if until is None else max(0.0, until - time.monotonic()) / (len(addresses) - number)
         try:
-            return _NETWORK.connect_tcp(address, port, share, None, options)
-        except (http.ConnectError, http.ConnectTimeout) as error:
+            return _connect(address, port, share)
+        except (ConnectError, ConnectTimeoutError) as error:
             failure = failure or error
-    raise failure or http.ConnectError
+    raise failure or ConnectError
+
+
+def _connect(address: str, port: int, limit: float | None) -> socket.socket:
+    try:
+        sock = socket.create_connection((address, port), limit)
+        try:
+            for option in SOCKET_OPTIONS:
+                sock.setsockopt(*option)
+        except BaseException:
+            sock.close()
+            raise
+    except TimeoutError as error:
+        raise ConnectTimeoutError from error
+    except OSError as error:
+        raise ConnectError from error
+    return sock
 
 
 def _addresses(host: str, port: int, limit: float | None) -> list[str]:
@@ -57,7 +72,7 @@ def _in_time(look_up: Callable[[], list[Any]], limit: float | None) -> list[Any]
     thread.start()
     thread.join(limit)
     if thread.is_alive():
-        raise http.ConnectTimeout
+        raise ConnectTimeoutError
     if failures:
-        raise http.ConnectError from failures[0]
+        raise ConnectError from failures[0]
     return found

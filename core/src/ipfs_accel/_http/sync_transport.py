@@ -8,31 +8,21 @@ import threading
 import time
 import warnings
 from collections.abc import Iterable, Iterator
-from types import SimpleNamespace
-from typing import Any, Self
+from typing import Self
 
 from ipfs_accel._headers import Headers
 from ipfs_accel.errors import AccelError, ClientClosedError, InvalidResponseError
 
-from .base import (
-    Target,
-    Timeouts,
-    TransportOptions,
-    build_request,
-    connect,
-    http,
-    make_ssl_context,
-    parse_proxy,
-    parse_url,
-)
-from .faults import pool_timeout, too_long, translate, unasked
+from .base import Proxy, Target, Timeouts, TransportOptions, make_ssl_context, parse_proxy, parse_url
+from .chosen import needs_library
+from .faults import pool_timeout, too_long, translate
 from .inflate import decoder_for
-from .lines import SyncLine
 from .pool import New, Pool, PoolStats, Waiter
+from .requests import Request, build_request
+from .sync_line import SyncLine
 
 __all__ = ["Exchange", "Transport"]
 
-_KINDS = SimpleNamespace(direct=http.HTTPConnection, proxy=http.HTTPProxy, socks=http.SOCKSProxy)
 _MAX_DISCARDED = 256 * 1024
 
 
@@ -42,6 +32,8 @@ class Transport:
     def __init__(self, options: TransportOptions = TransportOptions()) -> None:  # noqa: B008 - it is a frozen value
         self._options = options
         self._proxy = None if options.proxy is None else parse_proxy(options.proxy)
+        self._kind = _kind_of_line(None)
+        self._kind_through_proxy = _kind_of_line(self._proxy)
         self._context: ssl.SSLContext | None = None
         self._pool: Pool[SyncLine] = Pool(options.max_connections, options.max_idle, options.keepalive_expiry)
 
@@ -70,15 +62,15 @@ class Transport:
             ClientClosedError: The transport is closed.
         """
         target = parse_url(url)
-        request, replayable = build_request(method, target, headers, body, timeouts)
+        request = build_request(method, target, headers, body)
         deadline = None if timeouts.total is None else time.monotonic() + timeouts.total
         line = self._check_out(target, timeouts, deadline)
         while True:
             reused = line.served > 0
             line.begin(timeouts, deadline)
-            response = self._attempt(line, request, resendable=reused and replayable)
-            if response is not None:
-                return Exchange(self._pool, line, response, reused=reused)
+            head = self._attempt(line, request, resendable=reused and request.replayable)
+            if head is not None:
+                return Exchange(self._pool, line, *head, reused=reused)
             line = self._replace(line)
 
     def close(self) -> None:
@@ -125,19 +117,20 @@ class Transport:
         return grant
 
     def _open(self, target: Target) -> SyncLine:
-        line = SyncLine(target, self._pool.generation)
-        line.connection = connect(_KINDS, target, line, self._context, self._proxy)
-        return line
+        kind, proxy = (self._kind, None) if target.is_here else (self._kind_through_proxy, self._proxy)
+        return kind(target, self._pool.generation, proxy, self._context)
 
     def _replace(self, line: SyncLine) -> SyncLine:
         self._pool.replace(line)
         line.drop()
         return self._open(line.target)
 
-    def _attempt(self, line: SyncLine, request: Any, *, resendable: bool) -> Any:
-        """Return the response, or None if the connection was stale and the request should go out on a fresh one."""
+    def _attempt(
+        self, line: SyncLine, request: Request, *, resendable: bool
+    ) -> tuple[int, list[tuple[bytes, bytes]]] | None:
+        """Return status and headers, or None if the connection was stale and a fresh one should get the request."""
         try:
-            response = line.connection.handle_request(request)
+            head = line.ask(request)
         except BaseException as error:
             if resendable and line.may_resend(error):
                 return None
@@ -146,13 +139,17 @@ class Transport:
             if fault is None:
                 raise
         else:
-            if line.received:
-                line.has_head = True
-                return response
-            # The bytes of this head were there before the request: they cannot be its answer.
-            give_back(self._pool, line, reusable=False)
-            fault = unasked(line)
+            line.has_head = True
+            return head
         raise fault
+
+
+def _kind_of_line(proxy: Proxy | None) -> type[SyncLine]:
+    if not needs_library(proxy):
+        return SyncLine
+    from .library import SyncLibraryLine  # noqa: PLC0415 - few programs need it
+
+    return SyncLibraryLine
 
 
 def give_back(pool: Pool[SyncLine], line: SyncLine, *, reusable: bool) -> None:
@@ -187,29 +184,27 @@ class Exchange:
     """
 
     __slots__ = (
-        "_body",
         "_decoder",
         "_has_ended",
         "_line",
         "_lines",
         "_pool",
-        "_stream",
         "connect_seconds",
         "headers",
         "reused",
         "status",
     )
 
-    def __init__(self, pool: Pool[SyncLine], line: SyncLine, response: Any, *, reused: bool) -> None:
-        self.status: int = response.status
-        self.headers = Headers(response.headers)
+    def __init__(
+        self, pool: Pool[SyncLine], line: SyncLine, status: int, headers: list[tuple[bytes, bytes]], *, reused: bool
+    ) -> None:
+        self.status = status
+        self.headers = Headers(headers)
         self.reused = reused
         self.connect_seconds = line.connect_seconds
         self._pool = pool
         self._line = line
         self._lines = [line]  # emptied by whoever ends the exchange: `pop` lets only one do it
-        self._stream = response.stream
-        self._body: Iterator[bytes] = iter(response.stream)
         self._decoder = decoder_for(self.headers, self.status)
         self._has_ended = False
 
@@ -225,8 +220,7 @@ class Exchange:
     @property
     def tls(self) -> ssl.SSLObject | ssl.SSLSocket | None:
         """The TLS connection that the answer comes over, None if there is none."""
-        found: ssl.SSLObject | ssl.SSLSocket | None = self._line.stream.get_extra_info("ssl_object")
-        return found
+        return self._line.tls
 
     def read(self, limit: int, *, may_cut: bool = False) -> bytes:
         """Return the whole body and give the connection back.
@@ -323,10 +317,9 @@ class Exchange:
             if self._has_ended:
                 return None
             raise ClientClosedError("the response was closed before its end")
+        fault, data = None, None
         try:
-            return next(self._body)
-        except StopIteration:
-            fault = None
+            data = self._line.more()
         except BaseException as error:
             fault = translate(error, self._line)
             self._end(reusable=False)
@@ -334,10 +327,10 @@ class Exchange:
                 raise
         if fault is not None:
             raise fault
-        self._stream.close()
-        self._has_ended = True
-        self._end(reusable=True)
-        return None
+        if data is None:
+            self._has_ended = True
+            self._end(reusable=self._line.keeps)
+        return data
 
     def _end(self, *, reusable: bool) -> None:
         with contextlib.suppress(IndexError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = ["MAX_EVENT_BYTES", "FramingError", "NDJSONDecoder"]
 
 MAX_EVENT_BYTES = 4 * 1024 * 1024
@@ -13,11 +15,13 @@ class FramingError(ValueError):
 
     Attributes:
         offset: Position in the stream, in bytes, where the trouble begins.
+        before: The frames that the same bytes had completed before.
     """
 
     def __init__(self, message: str, offset: int) -> None:
         super().__init__(message, offset)
         self.offset = offset
+        self.before: list[Any] = []
 
     def __str__(self) -> str:
         return f"{self.args[0]} (at byte {self.offset})"
@@ -71,6 +75,7 @@ class NDJSONDecoder:
                 self._check(self._held)
         except FramingError as error:
             self._error = error
+            error.before = found
             raise
         return found
 

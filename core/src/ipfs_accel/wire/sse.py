@@ -84,6 +84,7 @@ class SSEDecoder:
             self._feed(chunk, events)
         except FramingError as error:
             self._error = error
+            error.before = events
             raise
         return events
 
