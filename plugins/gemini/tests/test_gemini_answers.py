@@ -548,3 +548,18 @@ def test_an_answer_goes_into_the_next_call(client: Client, httpserver: HTTPServe
     sent = json.loads(httpserver.log[1][0].get_data())["contents"]
     assert sent[1] == {"role": "model", "parts": [{"text": "", "thoughtSignature": "bmlj"}, asked]}
     assert sent[2]["parts"] == [{"functionResponse": {"name": "f", "response": {"output": "17"}}}]
+
+
+def test_bytes_that_are_no_text_take_nothing_of_what_came_before(httpserver: HTTPServer) -> None:
+    body = sse(say("blue", reason=None)).encode() + b"data: \xff\r\n\r\n"
+    httpserver.expect_request(ANY).respond_with_data(body, content_type="text/event-stream")
+    endpoints = {"gemini": EndpointConfig(base_url=httpserver.url_for(""), key=KEY)}
+
+    with (
+        Client(endpoints=endpoints) as client,
+        pytest.raises(e.InvalidResponseError, match="not valid UTF-8") as caught,
+    ):
+        client.stream(f"gemini/{MODEL}", "q").read()
+
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "blue"

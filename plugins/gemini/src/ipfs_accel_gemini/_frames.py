@@ -7,12 +7,13 @@ as plain lines of JSON after the events.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from ipfs_accel import strict_json
 from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.wire.ndjson import FramingError
-from ipfs_accel.wire.sse import SSEDecoder
+from ipfs_accel.wire.sse import ServerSentEvent, SSEDecoder
 
 __all__ = ["MAX_EVENT_BYTES", "ObjectDecoder"]
 
@@ -65,10 +66,18 @@ class ObjectDecoder:
             )
 
     def _read(self, chunk: bytes) -> list[Any]:
-        return [strict_json.loads(event.data) for event in self._events.feed(chunk) if event.data]
+        try:
+            return _parsed(self._events.feed(chunk))
+        except FramingError as error:
+            error.before = _parsed(error.before)
+            raise
 
     def _rest(self) -> list[Any]:
-        return [strict_json.loads(event.data) for event in self._events.flush() if event.data]
+        return _parsed(self._events.flush())
+
+
+def _parsed(events: Iterable[ServerSentEvent]) -> list[Any]:
+    return [strict_json.loads(event.data) for event in events if event.data]
 
 
 class _Objects:
