@@ -30,6 +30,7 @@ from ipfs_accel._http import Timeouts, TransportOptions
 from ipfs_accel._http.async_line import AsyncLine
 from ipfs_accel._http.asyncio_wire import _race
 from ipfs_accel._http.chosen import CHOSEN
+from ipfs_accel._http.sync_line import SyncLine
 from ipfs_accel.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -591,6 +592,24 @@ async def test_broken_answers(
     assert (error.retryable, error.sent, error.phase) == (retryable, True, "read")
     assert len(server.heads) == 1
     assert world.stats.idle == 0
+
+
+async def test_a_reset_is_read_and_not_written_to(world: World, served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A socket tells of a reset once: even an empty write that came after it would take that from the one who reads.
+    send, asend = SyncLine.write, AsyncLine.write
+
+    def write(line: SyncLine, data: bytes) -> None:
+        send(line, data)
+        time.sleep(0.05)  # the reset is here by now
+
+    async def awrite(line: AsyncLine, data: bytes) -> None:
+        await asend(line, data)
+        await anyio.sleep(0.05)
+
+    monkeypatch.setattr(SyncLine, "write", write)
+    monkeypatch.setattr(AsyncLine, "write", awrite)
+    server = served(once(reset=True))
+    assert "connection reset by peer" in str(await fails(world, APIConnectionError, server.url))
 
 
 async def test_more_than_the_content_length(world: World, served: Any) -> None:

@@ -220,6 +220,8 @@ class _SyncTap(http.NetworkStream):
         if not line.sent and not line.held:
             line.held = buffer  # one packet is to carry the head and the body
             return
+        if not buffer:  # it ends every body so, and even that would take a reset from the socket, before it is read
+            return
         with _for_the_library():
             line.write(buffer)
 
@@ -328,6 +330,8 @@ class _AsyncTap(http.AsyncNetworkStream):
         line = self._line
         if not line.sent and not line.held:
             line.held = buffer  # one packet is to carry the head and the body
+            return
+        if not buffer:  # as above
             return
         with _for_the_library():
             await line.write(buffer)
