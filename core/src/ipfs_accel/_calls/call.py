@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 import attrs
 
 from ipfs_accel._endpoints.target import Target
+from ipfs_accel._http.timeouts import Timeouts
 from ipfs_accel._secret import KeySource, SentHeaders, secrets_in
 from ipfs_accel._telemetry import log
 from ipfs_accel._telemetry.pricing import cost_of
@@ -146,8 +147,6 @@ class Call:
             headers.add("content-length", str(content.size))
             if self.on_upload is not None:
                 content = _Watched(content, self.on_upload)
-        from ipfs_accel._http import Timeouts  # noqa: PLC0415 - a call that sends nothing does not need the HTTP library
-
         limits = Timeouts(connect=self.timeout.connect, read=read_limit, write=read_limit, total=self.remaining())
         return Outgoing(send.method, url, headers, content, limits)
 
@@ -278,7 +277,12 @@ class Call:
         log.finished(self.operation, info, answer)
         if self.listeners:
             self._tell(info, answer, None)
-        return attrs.evolve(answer, call=info) if isinstance(answer, Answer) else answer
+        if not isinstance(answer, Answer):
+            return answer
+        if answer.call is not None:  # a plan may give the same answer to several calls
+            return attrs.evolve(answer, call=info)
+        object.__setattr__(answer, "call", info)  # nobody else has seen it, and a copy would be the dearer
+        return answer
 
     def drop(self, usage: Usage | None = None) -> None:
         """End a call whose answer nobody waits for any more; harmless after its end."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -163,6 +163,6 @@ class AsyncBase(_Base):
 
         return AsyncTransport(self._transport_options())
 
-    async def _run(self, steps: Steps[T]) -> T:
+    def _run(self, steps: Steps[T]) -> Coroutine[Any, Any, T]:
         self._core.refuse_if_closed()
-        return await aperform(steps, self._world)
+        return aperform(steps, self._world)

@@ -14,21 +14,27 @@ proxies, or where `IPFS_ACCEL_HTTP` names `httpx` or `httpx2`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .base import Timeouts, TransportOptions
-from .pool import PoolStats
-from .sync_transport import Exchange, Transport
+from ipfs_accel._lazy import lazy
 
 if TYPE_CHECKING:
     from .async_transport import AsyncExchange, AsyncTransport
+    from .base import TransportOptions
+    from .pool import PoolStats
+    from .sync_transport import Exchange, Transport
+    from .timeouts import Timeouts
 
 __all__ = ["AsyncExchange", "AsyncTransport", "Exchange", "PoolStats", "Timeouts", "Transport", "TransportOptions"]
 
-
-def __getattr__(name: str) -> Any:
-    if name in {"AsyncExchange", "AsyncTransport"}:
-        from . import async_transport  # noqa: PLC0415 - synchronous programs do not pay for it
-
-        return getattr(async_transport, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# A call that is planned and sends nothing pays for none of it, a synchronous program not for the other world.
+__getattr__ = lazy(
+    __name__,
+    {
+        ".async_transport": ("AsyncExchange", "AsyncTransport"),
+        ".base": ("TransportOptions",),
+        ".pool": ("PoolStats",),
+        ".sync_transport": ("Exchange", "Transport"),
+        ".timeouts": ("Timeouts",),
+    },
+)

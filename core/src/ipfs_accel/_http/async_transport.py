@@ -17,12 +17,13 @@ from ipfs_accel._headers import Headers
 from ipfs_accel.errors import AccelError, ClientClosedError, ConfigError, InvalidResponseError
 
 from .async_line import AsyncLine, OpenWire
-from .base import Proxy, Target, Timeouts, TransportOptions, make_ssl_context, parse_proxy, parse_url
+from .base import Proxy, Target, TransportOptions, make_ssl_context, parse_proxy, parse_url
 from .chosen import needs_library
 from .faults import pool_timeout, too_long, translate
 from .inflate import decoder_for
 from .pool import New, Pool, PoolStats, Waiter
 from .requests import Request, build_request
+from .timeouts import Timeouts
 
 __all__ = ["AsyncExchange", "AsyncTransport"]
 
@@ -41,7 +42,7 @@ class _Home:
             from . import asyncio_wire  # noqa: PLC0415 - each loop needs its own alone
 
             self.call_soon = self.loop.call_soon_threadsafe
-            self.open_wire = asyncio_wire.open_wire
+            self.open_wire = asyncio_wire.opener()
         else:
             from . import trio_wire  # noqa: PLC0415 - as above
 

@@ -11,7 +11,9 @@ import asyncio
 import os
 import socket
 import ssl
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from .base import SOCKET_OPTIONS
@@ -27,7 +29,7 @@ from .network import (
 )
 from .sockets import is_readable
 
-__all__ = ["AsyncioWire", "open_wire"]
+__all__ = ["AsyncioWire", "opener"]
 
 _HEAD_START = 0.25  # seconds of an address before the next is tried too, as RFC 8305 has it
 _BUFFER = 64 * 1024
@@ -38,13 +40,13 @@ _MAX_UNSENT = 64 * 1024
 class AsyncioWire(asyncio.BufferedProtocol):
     """One connection, as asyncio tells of it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, sink: Reader) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, sink: Reader, buffer: memoryview) -> None:
         self.has_ended = False
         self.socket: Any = None
         self._loop = loop
         self._sink = sink
         self._transport: Any = None
-        self._view = memoryview(bytearray(_BUFFER))
+        self._buffer = buffer
         self._error: Exception | None = None
         self._is_lost = False
         self._is_secure = False
@@ -61,11 +63,11 @@ class AsyncioWire(asyncio.BufferedProtocol):
         self._attach(transport)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio gives it
-        return self._view
+        return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         sink = self._sink
-        sink.feed(self._view[:nbytes])
+        sink.feed(self._buffer[:nbytes])
         if sink.unread > _MAX_UNREAD and not self._is_paused:
             self._is_paused = True
             self._transport.pause_reading()
@@ -103,7 +105,7 @@ class AsyncioWire(asyncio.BufferedProtocol):
         if self._is_paused:
             self._is_paused = False
             self._transport.resume_reading()
-        if not await self._wait(None if seconds is None else self._loop.time() + seconds):
+        if not await self._news(None if seconds is None else self._loop.time() + seconds):
             raise ReadTimeoutError
         return True
 
@@ -115,7 +117,7 @@ class AsyncioWire(asyncio.BufferedProtocol):
             del data  # it may hold a key, and what follows may be interrupted
             until = None if seconds is None or self._may_write else self._loop.time() + seconds
             while not (self._may_write or self._is_lost):
-                if not await self._wait(until):
+                if not await self._news(until):
                     raise WriteTimeoutError
         if transport.is_closing():
             raise SendError from self._error
@@ -156,19 +158,16 @@ class AsyncioWire(asyncio.BufferedProtocol):
             while self._sink.unread < _MAX_UNREAD and (data := os.read(self.socket.fileno(), _BUFFER)):
                 self._sink.feed(data)
 
-    async def _wait(self, until: float | None) -> bool:
-        """Wait for news; False if it is later than that."""
-        self._waiter = self._loop.create_future()
+    def _news(self, until: float | None) -> asyncio.Future[bool]:
+        """Return what comes true with the next news, and false when it is later than that."""
+        self._waiter = waiter = self._loop.create_future()
         self._until = until
         # A timer that is too early is moved when it fires: most of them never have to, and one lasts for many answers.
         if until is not None and (self._timer is None or until < self._timer.when()):
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = self._loop.call_at(until, self._on_time)
-        try:
-            return await self._waiter
-        finally:
-            self._waiter = self._until = None
+        return waiter
 
     def _on_time(self) -> None:
         self._timer = None
@@ -180,15 +179,22 @@ class AsyncioWire(asyncio.BufferedProtocol):
             self._wake(news=False)
 
     def _wake(self, *, news: bool = True) -> None:
-        waiter = self._waiter
+        waiter, self._waiter, self._until = self._waiter, None, None
         if waiter is not None and not waiter.done():
             waiter.set_result(news)
 
 
-async def open_wire(host: str, port: int, seconds: float | None, sink: Reader) -> AsyncioWire:
+def opener() -> Callable[[str, int, float | None, Reader], Awaitable[AsyncioWire]]:
+    """Return what connects to hosts, for one event loop."""
+    # One buffer for all: asyncio reads into it and tells of it in one step, and nothing is left there. With one for
+    # each connection, hundreds of them would take turns in the processor's cache.
+    return partial(_open_wire, memoryview(bytearray(_BUFFER)))
+
+
+async def _open_wire(buffer: memoryview, host: str, port: int, seconds: float | None, sink: Reader) -> AsyncioWire:
     """Connect to a host; what comes from there is fed to the sink."""
     loop = asyncio.get_running_loop()
-    wire = AsyncioWire(loop, sink)
+    wire = AsyncioWire(loop, sink, buffer)
     try:
         async with asyncio.timeout(seconds):
             sock = await _race(loop, await _resolve(loop, host, port))

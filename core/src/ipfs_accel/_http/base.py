@@ -22,7 +22,6 @@ __all__ = [
     "SOCKET_OPTIONS",
     "Proxy",
     "Target",
-    "Timeouts",
     "TransportOptions",
     "find_os_error",
     "make_ssl_context",
@@ -31,6 +30,7 @@ __all__ = [
 ]
 
 _MAX_CACHED_URLS = 256
+_MAX_CONNECTIONS = 1000
 _MAX_WRAPPINGS = 10
 _MAX_LABEL = 63
 _CA_HINT = "set `verify` to the file or directory of the certificate authority that signed the server's certificate"
@@ -38,23 +38,14 @@ _PORTS = {"http": 80, "https": 443}
 _SOCKS_PORT = 1080
 
 
-@attrs.frozen(kw_only=True)
-class Timeouts:
-    """Time limits of one exchange in seconds; None is no limit.
-
-    Attributes:
-        connect: To connect, and again for the TLS handshake.
-        read: Of silence while waiting for the head or for more of the body.
-        write: Without progress while sending.
-        pool: To wait for a connection when all are in use.
-        total: From the call of `send` to the end of the body.
-    """
-
-    connect: float | None = 5.0
-    read: float | None = 60.0
-    write: float | None = 60.0
-    pool: float | None = 10.0
-    total: float | None = None
+def _most_connections() -> int:
+    """Return a thousand, or half of the files that this process may open if that is less: others want some too."""
+    try:
+        import resource  # noqa: PLC0415 - Windows has neither it nor such a limit on sockets
+    except ImportError:
+        return _MAX_CONNECTIONS
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _MAX_CONNECTIONS if files == resource.RLIM_INFINITY else max(1, min(_MAX_CONNECTIONS, files // 2))
 
 
 @attrs.frozen
@@ -70,8 +61,8 @@ class TransportOptions:
             is reached without it.
     """
 
-    max_connections: int = 200
-    max_idle: int = 50
+    max_connections: int = attrs.field(factory=_most_connections)
+    max_idle: int = 256
     keepalive_expiry: float = 30.0
     verify: bool | str | ssl.SSLContext = True
     proxy: str | None = attrs.field(default=None, repr=False)

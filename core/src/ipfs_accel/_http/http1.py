@@ -24,6 +24,10 @@ _MAX_HEAD = 100_000
 _MAX_SILENT = 16 * 1024
 """Bytes within a body that are not of it, at a stretch: extensions of chunks, which the parser does not tell."""
 
+_BLANKS = frozenset({b" ", b"\t"})
+_LENGTH_OF_ENCODING = len(b"transfer-encoding")
+_LENGTH_OF_LENGTH = len(b"content-length")
+_LENGTH_BETWEEN = len(b":\r\n")
 _BEGINNING = b"HTTP/"  # the parser takes two more protocols
 _VERSIONS = frozenset({"1.0", "1.1"})
 _BODILESS = frozenset({204, 304})
@@ -141,11 +145,6 @@ class Reader:
         if self._silent > (_MAX_SILENT if self.has_head else _MAX_HEAD):
             raise _RefusalError
 
-    def _spend(self, size: int) -> None:
-        self._spent += size
-        if self._spent > _MAX_HEAD:
-            raise _RefusalError
-
     def _fail(self) -> None:
         # What cannot be read may be behind the answer, in the same packet.
         if self.is_over:
@@ -169,27 +168,33 @@ class Reader:
         if self.is_over:
             return
         self._silent = 0
-        self._spend(len(name) + len(value) + len(":\r\n"))
+        self._spent += len(name) + len(value) + _LENGTH_BETWEEN
+        if self._spent > _MAX_HEAD:
+            raise _RefusalError
         if self.has_head:
             return  # a trailer
-        value = value.rstrip(b" \t")
+        if value[-1:] in _BLANKS:
+            value = value.rstrip(b" \t")
         self.headers.append((name, value))
-        if len(name) == len("transfer-encoding") and name.lower() == b"transfer-encoding":
+        size = len(name)
+        if size == _LENGTH_OF_ENCODING and name.lower() == b"transfer-encoding":
             if self._has_length or value.lower() != b"chunked":
                 raise _RefusalError
             self._has_length = True
-        elif len(name) == len("content-length") and name.lower() == b"content-length":
+        elif size == _LENGTH_OF_LENGTH and name.lower() == b"content-length":
             self._has_length = True
 
     def on_headers_complete(self) -> None:
         if self.is_over:
             return
-        self._silent = 0
         status = self._parser.get_status_code()
         if status < _FIRST or status == _SWITCHING or self._parser.get_http_version() not in _VERSIONS:
             raise _RefusalError
+        self._silent = 0
         if status < _FINAL:
-            self._spend(len("HTTP/1.1 100\r\n\r\n"))  # else there could be any number of them
+            self._spent += len("HTTP/1.1 100\r\n\r\n")  # else there could be any number of them
+            if self._spent > _MAX_HEAD:
+                raise _RefusalError
             return
         self.status = status
         self.has_head = True

@@ -6,10 +6,11 @@ import ssl
 import time
 from typing import Any
 
-from .base import Proxy, Target, Timeouts, find_os_error
+from .base import Proxy, Target, find_os_error
 from .http1 import Reader
 from .network import BrokenError, ConnectTimeoutError, MalformedError, ProxyRefusedError, UnaskedError
 from .requests import LAST_CHUNK, Request
+from .timeouts import Timeouts
 
 __all__ = ["LineState"]
 

@@ -18,6 +18,7 @@ _PIECE = 256 * 1024
 _MAX_CACHED_NAMES = 256
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BAD_VALUE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _OURS = frozenset({"host", "content-length", "transfer-encoding"})
 
@@ -69,14 +70,14 @@ def build_request(method: str, target: Target, headers: Iterable[tuple[str, str]
     Raises:
         ConfigError: A header cannot be sent as it is; its value is not shown.
     """
-    if not _TOKEN.fullmatch(method):
+    if method not in _METHODS and not _TOKEN.fullmatch(method):
         raise InvalidRequestError(f"{method!r} is no HTTP method")
     request = Request(method, target, [("host", target.host)])
     declared: int | None = None
     has_encoding = False
     for name, value in headers:
         lower = _names.get(name) or _checked(name)
-        if _BAD_VALUE.search(value):
+        if not (value.isascii() and value.isprintable()) and _BAD_VALUE.search(value):
             raise _refused(name)
         if lower in _OURS:
             declared = _check_ours(lower, value.strip(" \t"), target, declared)

@@ -146,12 +146,20 @@ class _Tunnel(Stream):
             self._outer.send(self._outgoing.read(), seconds)
 
 
+def _polled(number: int) -> bool:
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _selected(number: int) -> bool:
+    return bool(select.select([number], [], [], 0)[0])
+
+
+_has_news = _polled if hasattr(select, "poll") else _selected
+
+
 def is_readable(sock: Any) -> bool:
     """Whether reading from a socket would not wait; so it is with one that is closed."""
-    if sock is None or sock.fileno() < 0:
-        return True
-    if hasattr(select, "poll"):
-        poll = select.poll()
-        poll.register(sock.fileno(), select.POLLIN)
-        return bool(poll.poll(0))
-    return bool(select.select([sock], [], [], 0)[0])
+    number = -1 if sock is None else sock.fileno()
+    return number < 0 or _has_news(number)

@@ -13,13 +13,14 @@ from typing import Self
 from ipfs_accel._headers import Headers
 from ipfs_accel.errors import AccelError, ClientClosedError, InvalidResponseError
 
-from .base import Proxy, Target, Timeouts, TransportOptions, make_ssl_context, parse_proxy, parse_url
+from .base import Proxy, Target, TransportOptions, make_ssl_context, parse_proxy, parse_url
 from .chosen import needs_library
 from .faults import pool_timeout, too_long, translate
 from .inflate import decoder_for
 from .pool import New, Pool, PoolStats, Waiter
 from .requests import Request, build_request
 from .sync_line import SyncLine
+from .timeouts import Timeouts
 
 __all__ = ["Exchange", "Transport"]
 
@@ -333,5 +334,8 @@ class Exchange:
         return data
 
     def _end(self, *, reusable: bool) -> None:
-        with contextlib.suppress(IndexError):
-            give_back(self._pool, self._lines.pop(), reusable=reusable)
+        try:
+            line = self._lines.pop()
+        except IndexError:
+            return  # another thread has ended it
+        give_back(self._pool, line, reusable=reusable)
