@@ -486,6 +486,22 @@ async def test_a_bomb_does_not_fill_the_memory(world: World, served: Any) -> Non
     assert world.stats.active == 0
 
 
+@pytest.mark.skipif(CHOSEN is not None, reason="the library tells of the end when it is asked for more")
+async def test_a_connection_is_free_with_the_last_of_a_body(world: World, served: Any) -> None:
+    server = served(always(answer(b"whole")))
+    exchange = await world.send(server.url)
+    async for piece in exchange.chunks():
+        assert piece == b"whole"
+        assert (world.stats.active, world.stats.idle) == (0, 1)
+        other = await world.send(server.url)  # on the same connection, which is no longer the first one's to touch
+        limit = other.read_timeout
+        exchange.read_timeout = 0.001
+        await exchange.close()
+        assert other.read_timeout == limit
+        assert await other.read(100) == b"whole"
+    assert (server.connections, world.stats.opened) == (1, 1)
+
+
 async def test_the_limit_of_a_plain_body(world: World, served: Any) -> None:
     server = served(always(answer(b"12345")))
     assert await world.fetch(server.url, limit=5) == b"12345"

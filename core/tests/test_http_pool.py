@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -92,6 +93,37 @@ def parked(pool: Pool[Any], *lines: Line) -> None:
         assert pool.take(line.key) is NEW
     for line in lines:
         assert pool.release(line, reusable=True)
+
+
+_MANY_AT_ONCE = """
+import asyncio, resource, sys
+from ipfs_accel._http import AsyncTransport, Timeouts
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+
+async def fetch(transport):
+    exchange = await transport.send("GET", sys.argv[1], (), None, Timeouts())
+    return await exchange.read(100)
+
+
+async def main():
+    transport = AsyncTransport()
+    answers = await asyncio.gather(*[fetch(transport) for _ in range(200)])
+    print(len(answers), transport.stats().opened)
+    await transport.close()
+
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such limit")
+def test_no_more_connections_than_files(stack: ExitStack) -> None:
+    server = stack.enter_context(serve(always(answer())))
+    command = [sys.executable, "-c", _MANY_AT_ONCE, server.url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.stdout, done.stderr) == ("200 32\n", "")
 
 
 def test_the_last_used_line_is_used_first() -> None:

@@ -32,8 +32,12 @@ class AsyncLine(LineState):
         if not self.is_open:
             await self._connect(request)
         self._start_asking(request)
+        body = request.body
         try:
-            await self._send(request)
+            if isinstance(body, list) and len(body) == 1:
+                await self.write(body[0])
+            else:
+                await self._send(request)
         except SendError:
             self._is_cut = True  # it may have answered instead of reading on
         sink = self.sink

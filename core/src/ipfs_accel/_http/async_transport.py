@@ -74,8 +74,8 @@ def current_loop() -> Any:
 class AsyncTransport:
     """Sends requests over HTTP/1.1 and keeps connections for the next ones; for the tasks of one event loop."""
 
-    def __init__(self, options: TransportOptions = TransportOptions()) -> None:  # noqa: B008 - it is a frozen value
-        self._options = options
+    def __init__(self, options: TransportOptions | None = None) -> None:
+        self._options = options = TransportOptions() if options is None else options
         self._proxy = None if options.proxy is None else parse_proxy(options.proxy)
         self._kind = _kind_of_line(None)
         self._kind_through_proxy = _kind_of_line(self._proxy)
@@ -282,7 +282,8 @@ class AsyncExchange:
 
     @read_timeout.setter
     def read_timeout(self, seconds: float | None) -> None:
-        self._line.read_timeout = seconds
+        if self._is_active:  # else the connection may serve somebody else
+            self._line.read_timeout = seconds
 
     async def read(self, limit: int, *, may_cut: bool = False) -> bytes:
         """Return the whole body and give the connection back; as `Exchange.read`."""
@@ -382,7 +383,7 @@ class AsyncExchange:
                 raise
         if fault is not None:
             raise fault
-        if data is None:
+        if data is None or self._line.is_over:
             self._has_ended = True
             await self._end(reusable=self._line.keeps)
         return data

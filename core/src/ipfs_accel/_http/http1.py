@@ -29,6 +29,7 @@ _LENGTH_OF_ENCODING = len(b"transfer-encoding")
 _LENGTH_OF_LENGTH = len(b"content-length")
 _LENGTH_BETWEEN = len(b":\r\n")
 _BEGINNING = b"HTTP/"  # the parser takes two more protocols
+_LENGTH_OF_BEGINNING = len(_BEGINNING)
 _VERSIONS = frozenset({"1.0", "1.1"})
 _BODILESS = frozenset({204, 304})
 _SWITCHING = 101
@@ -105,10 +106,15 @@ class Reader:
             self.unread += len(data)
         if self.is_over or self.is_malformed:
             return
-        self.received += len(data)
-        self._silent += len(data)
+        size = len(data)
+        self.received += size
+        self._silent += size
         try:
-            self._feed(data)
+            if len(self._beginning) < _LENGTH_OF_BEGINNING:
+                self._begin(data)
+            self._parser.feed_data(data)
+            if self._silent > (_MAX_SILENT if self.has_head else _MAX_HEAD):
+                self._fail()
         except (HttpParserError, HttpParserUpgrade) as error:
             cause = error.__context__
             if isinstance(error, HttpParserCallbackError) and not isinstance(cause, _RefusalError) and cause:
@@ -135,14 +141,9 @@ class Reader:
         self.pieces = []
         self.headers = []
 
-    def _feed(self, data: bytes | bytearray | memoryview) -> None:
-        missing = len(_BEGINNING) - len(self._beginning)
-        if missing:
-            self._beginning += data[:missing]
-            if not _BEGINNING.startswith(self._beginning):
-                raise _RefusalError
-        self._parser.feed_data(data)
-        if self._silent > (_MAX_SILENT if self.has_head else _MAX_HEAD):
+    def _begin(self, data: bytes | bytearray | memoryview) -> None:
+        self._beginning += data[: _LENGTH_OF_BEGINNING - len(self._beginning)]
+        if not _BEGINNING.startswith(self._beginning):
             raise _RefusalError
 
     def _fail(self) -> None:

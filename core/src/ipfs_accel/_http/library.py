@@ -180,6 +180,10 @@ class SyncLibraryLine(SyncLine):
         return None
 
     @property
+    def is_over(self) -> bool:
+        return False  # the library says it when it is asked for more
+
+    @property
     def keeps(self) -> bool:
         return self.is_open
 
@@ -272,6 +276,10 @@ class AsyncLibraryLine(AsyncLine):
                 self._body = None
                 await self._stream.aclose()
         return None
+
+    @property
+    def is_over(self) -> bool:
+        return False  # the library says it when it is asked for more
 
     @property
     def keeps(self) -> bool:

@@ -67,6 +67,11 @@ class LineState:
         return self.sink.received
 
     @property
+    def is_over(self) -> bool:
+        """Whether nothing of the answer is left to be taken."""
+        return self.sink.is_over and not self.sink.pieces
+
+    @property
     def keeps(self) -> bool:
         """Whether it may serve another request, now that the answer to this one is complete."""
         return self.sink.keeps and not self._is_cut

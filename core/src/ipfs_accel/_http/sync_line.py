@@ -34,13 +34,12 @@ class SyncLine(LineState):
         if not self.is_open:
             self._connect(request)
         self._start_asking(request)
+        body = request.body
         try:
-            for piece in request.body:
-                if framed := request.framed(piece):
-                    self.write(framed)
-            rest = self._rest(request)
-            if rest is not None:
-                self.write(rest)
+            if isinstance(body, list) and len(body) == 1:
+                self.write(body[0])
+            else:
+                self._send(request)
         except SendError:
             self._is_cut = True  # it may have answered instead of reading on
         sink = self.sink
@@ -135,6 +134,14 @@ class SyncLine(LineState):
             self.sink.expect(request.method)
         if self.target.is_secure:
             self.start_tls(self.target.hostname)
+
+    def _send(self, request: Request) -> None:
+        for piece in request.body:
+            if framed := request.framed(piece):
+                self.write(framed)
+        rest = self._rest(request)
+        if rest is not None:
+            self.write(rest)
 
     def write(self, data: bytes) -> None:
         limit = self.left(self.timeouts.write, WriteTimeoutError)

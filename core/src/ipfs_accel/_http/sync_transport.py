@@ -30,8 +30,8 @@ _MAX_DISCARDED = 256 * 1024
 class Transport:
     """Sends requests over HTTP/1.1 and keeps connections for the next ones; any number of threads may use it."""
 
-    def __init__(self, options: TransportOptions = TransportOptions()) -> None:  # noqa: B008 - it is a frozen value
-        self._options = options
+    def __init__(self, options: TransportOptions | None = None) -> None:
+        self._options = options = TransportOptions() if options is None else options
         self._proxy = None if options.proxy is None else parse_proxy(options.proxy)
         self._kind = _kind_of_line(None)
         self._kind_through_proxy = _kind_of_line(self._proxy)
@@ -216,7 +216,8 @@ class Exchange:
 
     @read_timeout.setter
     def read_timeout(self, seconds: float | None) -> None:
-        self._line.read_timeout = seconds
+        if self._lines:  # else the connection may serve somebody else
+            self._line.read_timeout = seconds
 
     @property
     def tls(self) -> ssl.SSLObject | ssl.SSLSocket | None:
@@ -328,7 +329,7 @@ class Exchange:
                 raise
         if fault is not None:
             raise fault
-        if data is None:
+        if data is None or self._line.is_over:
             self._has_ended = True
             self._end(reusable=self._line.keeps)
         return data
