@@ -86,14 +86,14 @@ def _answer(body: Json, kind: type[A], read_choice: Callable[[Any, int], Any]) -
 def _chat_choice(choice: Any, position: int) -> Choice:
     message = field(choice, "message", dict)
     parts = tuple(_parts(message))
-    has_calls = any(isinstance(part, ToolCall) for part in parts)
+    has_calls = ToolCall in map(type, parts)
     reason = settle_finish_reason(choice.get("finish_reason") or None, has_tool_calls=has_calls)
     index = choice.get("index")
     return Choice(
         index=position if index is None else index,
         message=Message(role="assistant", content=parts),
         finish_reason=reason,
-        logprobs=tuple(_logprobs(choice.get("logprobs"))) or None,
+        logprobs=tuple(_logprobs(logprobs)) or None if (logprobs := choice.get("logprobs")) else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from operator import attrgetter
 from typing import Any
 
 from ipfs_accel.errors import InvalidRequestError
@@ -53,6 +54,8 @@ _SAMPLING = (
 )
 _CHAT = (*_SAMPLING, "parallel_tool_calls", "reasoning_effort", "logprobs", "top_logprobs")
 _COMPLETION = (*_SAMPLING, "suffix", "echo", "logprobs")
+_EMBED = ("dimensions", "user")
+_read_chat, _read_completion, _read_embed = attrgetter(*_CHAT), attrgetter(*_COMPLETION), attrgetter(*_EMBED)
 CONTENT_TYPES = frozenset({"text", "image_url", "input_audio", "file", "refusal"})
 """Of the parts that the content of a message may have."""
 _AUDIO_FORMATS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
@@ -81,7 +84,7 @@ def chat_body(
     body["messages"] = wire_messages(
         request.messages, reasoning_field=reasoning_field, own=own, custom=custom_tools(request.extra)
     )
-    _copy(request, _CHAT, body)
+    _copy(_CHAT, _read_chat(request), body)
     if request.stop is not None:
         body["stop"] = list(request.stop)
     if request.tools:
@@ -114,7 +117,7 @@ def completion_body(request: CompletionRequest, *, stream: bool, leave_out: Coll
     body: Body = {"model": request.model} if request.model else {}
     prompts = request.prompt
     body["prompt"] = prompts[0] if len(prompts) == 1 else list(prompts)
-    _copy(request, _COMPLETION, body)
+    _copy(_COMPLETION, _read_completion(request), body)
     if request.stop is not None:
         body["stop"] = list(request.stop)
     return _finished(request, body, stream=stream, leave_out=leave_out)
@@ -126,14 +129,13 @@ def embed_body(request: EmbedRequest) -> Body:
     inputs = request.inputs
     body["input"] = inputs[0] if len(inputs) == 1 else list(inputs)
     body["encoding_format"] = "base64"
-    _copy(request, ("dimensions", "user"), body)
+    _copy(_EMBED, _read_embed(request), body)
     body.update(request.extra)
     return body
 
 
-def _copy(request: Any, names: Iterable[str], body: Body) -> None:
-    for name in names:
-        value = getattr(request, name)
+def _copy(names: Iterable[str], values: Iterable[Any], body: Body) -> None:
+    for name, value in zip(names, values, strict=True):
         if value is not None:
             body[name] = value
 
