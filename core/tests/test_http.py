@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import os
 import pickle
+import select
 import socket
 import ssl
 import subprocess
@@ -500,6 +501,20 @@ async def test_a_connection_is_free_with_the_last_of_a_body(world: World, served
         assert other.read_timeout == limit
         assert await other.read(100) == b"whole"
     assert (server.connections, world.stats.opened) == (1, 1)
+
+
+async def test_where_the_system_has_no_poll(
+    world: World, kind: str, served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind == "trio":
+        pytest.skip("it has its own ways")
+    monkeypatch.delattr(select, "poll", raising=False)
+    server = served(always(answer(bytes(1 << 20))))
+    for _ in range(2):
+        assert len(await world.fetch(server.url, bytes(1 << 22), limit=1 << 20)) == 1 << 20
+    assert server.connections == 1
+    server.stop()
+    await fails(world, APIConnectionError, server.url)
 
 
 async def test_the_limit_of_a_plain_body(world: World, served: Any) -> None:

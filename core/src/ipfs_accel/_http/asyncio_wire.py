@@ -27,7 +27,7 @@ from .network import (
     SendError,
     WriteTimeoutError,
 )
-from .sockets import is_readable
+from .sockets import watch
 
 __all__ = ["AsyncioWire", "opener"]
 
@@ -48,6 +48,7 @@ class AsyncioWire(asyncio.BufferedProtocol):
         self._transport: Any = None
         self._buffer = buffer
         self._error: Exception | None = None
+        self._has_news: Callable[[float | None], bool]
         self._is_lost = False
         self._is_secure = False
         self._is_paused = False
@@ -60,6 +61,7 @@ class AsyncioWire(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.socket = transport.get_extra_info("socket")  # one with TLS within TLS cannot tell when it is closed
+        self._has_news = watch(self.socket)
         self._attach(transport)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio gives it
@@ -140,7 +142,7 @@ class AsyncioWire(asyncio.BufferedProtocol):
 
     def is_readable(self) -> bool:
         """Whether something is here that was not read."""
-        return self.has_ended or is_readable(self.socket)
+        return self.has_ended or self._has_news(0)
 
     async def aclose(self) -> None:
         """Close it, in the first step."""

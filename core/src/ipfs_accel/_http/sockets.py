@@ -8,55 +8,58 @@ import select
 import socket
 import ssl
 from collections.abc import Callable
+from math import ceil
 from typing import Any
 
 from .network import BrokenError, ConnectError, ConnectTimeoutError, ReadTimeoutError, SendError, WriteTimeoutError
 
-__all__ = ["Stream", "is_readable"]
+__all__ = ["Stream", "watch"]
 
 _RECORD = 16 * 1024
 
 
 class Stream:
-    """A connection, with or without TLS."""
+    """A connection without TLS. Its socket never waits: that is done here, where a limit costs no system call."""
 
-    tls: ssl.SSLObject | ssl.SSLSocket | None
+    tls: ssl.SSLObject | ssl.SSLSocket | None = None
 
     def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
         self._sock = sock
-        self._timeout = sock.gettimeout()
-        self.tls = sock if isinstance(sock, ssl.SSLSocket) else None
+        self._has_news = watch(sock)
 
     def receive_into(self, buffer: memoryview, seconds: float | None) -> int:
         """Return how many bytes came, 0 at the end."""
         try:
-            self._limit(seconds)
-            return self._sock.recv_into(buffer)
-        except TimeoutError as error:
-            raise (BrokenError if error.errno else ReadTimeoutError) from error
+            while self._has_news(seconds):
+                with contextlib.suppress(BlockingIOError):  # the system may say so and be wrong
+                    return self._sock.recv_into(buffer)
         except OSError as error:
             raise BrokenError from error
+        raise ReadTimeoutError
 
     def send(self, data: bytes, seconds: float | None) -> None:
         """Send all of it; the limit is one on progress."""
+        rest: bytes | memoryview = data
         try:
-            self._limit(seconds)
-            sent = self._sock.send(data)
-            while sent < len(data):
-                data = memoryview(data)[sent:]  # type: ignore[assignment]
-                sent = self._sock.send(data)
-        except TimeoutError as error:
-            raise (SendError if error.errno else WriteTimeoutError) from error
+            while (sent := self._sent(rest, seconds)) < len(rest):
+                rest = memoryview(rest)[sent:]
         except OSError as error:
             raise SendError from error
 
+    def _sent(self, data: bytes | memoryview, seconds: float | None) -> int:
+        try:
+            return self._sock.send(data)
+        except BlockingIOError:
+            if watch(self._sock, to_write=True)(seconds):
+                return 0
+        raise WriteTimeoutError
+
     def start_tls(self, context: ssl.SSLContext, hostname: str, seconds: float | None) -> Stream:
         """Return the connection with TLS over it."""
-        if self.tls is not None:
-            return _Tunnel(self, context, hostname, seconds)
         try:
             self._sock.settimeout(seconds)
-            return Stream(context.wrap_socket(self._sock, server_hostname=hostname))
+            return _Secure(context.wrap_socket(self._sock, server_hostname=hostname))
         except TimeoutError as error:
             raise ConnectTimeoutError from error
         except OSError as error:
@@ -64,7 +67,7 @@ class Stream:
 
     def is_readable(self) -> bool:
         """Whether something is here that was not read."""
-        return (self.tls is not None and self.tls.pending() > 0) or is_readable(self._sock)
+        return self._has_news(0)
 
     def shut_down(self) -> None:
         """End the conversation, which also wakes a thread that is reading; closing alone would not."""
@@ -84,6 +87,39 @@ class Stream:
         """Return an option of the socket."""
         return self._sock.getsockopt(level, option)
 
+
+class _Secure(Stream):
+    """A connection with TLS, which waits by itself: it may have to read in order to write."""
+
+    tls: ssl.SSLSocket
+
+    def __init__(self, sock: ssl.SSLSocket) -> None:
+        self._sock = self.tls = sock
+        self._timeout = sock.gettimeout()
+        self._has_news = watch(sock)
+
+    def receive_into(self, buffer: memoryview, seconds: float | None) -> int:
+        try:
+            self._limit(seconds)
+            return self._sock.recv_into(buffer)
+        except TimeoutError as error:
+            raise (BrokenError if error.errno else ReadTimeoutError) from error
+        except OSError as error:
+            raise BrokenError from error
+
+    def _sent(self, data: bytes | memoryview, seconds: float | None) -> int:
+        try:
+            self._limit(seconds)
+            return self._sock.send(data)
+        except TimeoutError as error:
+            raise (SendError if error.errno else WriteTimeoutError) from error
+
+    def start_tls(self, context: ssl.SSLContext, hostname: str, seconds: float | None) -> Stream:
+        return _Tunnel(self, context, hostname, seconds)
+
+    def is_readable(self) -> bool:
+        return self.tls.pending() > 0 or super().is_readable()
+
     def _limit(self, seconds: float | None) -> None:
         if seconds != self._timeout:
             self._sock.settimeout(seconds)
@@ -94,8 +130,8 @@ class _Tunnel(Stream):
     """TLS within TLS, which `ssl` does not do with sockets."""
 
     def __init__(self, outer: Stream, context: ssl.SSLContext, hostname: str, seconds: float | None) -> None:
-        super().__init__(outer._sock)  # noqa: SLF001 - it is of the same class
         self._outer = outer
+        self._sock, self._has_news = outer._sock, outer._has_news  # noqa: SLF001 - it is of the same class
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._record = memoryview(bytearray(_RECORD))
         self.tls = self._inner = context.wrap_bio(self._incoming, self._outgoing, server_hostname=hostname)
@@ -146,20 +182,11 @@ class _Tunnel(Stream):
             self._outer.send(self._outgoing.read(), seconds)
 
 
-def _polled(number: int) -> bool:
-    poll = select.poll()
-    poll.register(number, select.POLLIN)
-    return bool(poll.poll(0))
-
-
-def _selected(number: int) -> bool:
-    return bool(select.select([number], [], [], 0)[0])
-
-
-_has_news = _polled if hasattr(select, "poll") else _selected
-
-
-def is_readable(sock: Any) -> bool:
-    """Whether reading from a socket would not wait; so it is with one that is closed."""
-    number = -1 if sock is None else sock.fileno()
-    return number < 0 or _has_news(number)
+def watch(sock: Any, *, to_write: bool = False) -> Callable[[float | None], bool]:
+    """Return what waits some seconds, or for ever, until reading from a socket, or writing, would not wait."""
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(sock, select.POLLOUT if to_write else select.POLLIN)
+        return lambda seconds: bool(poll.poll(None if seconds is None else ceil(seconds * 1000)))
+    to_read, writable = ([], [sock]) if to_write else ([sock], [])
+    return lambda seconds: any(select.select(to_read, writable, [], seconds))
