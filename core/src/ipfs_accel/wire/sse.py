@@ -116,6 +116,23 @@ class SSEDecoder:
         return head
 
     def _feed(self, chunk: bytes, events: list[ServerSentEvent]) -> None:
+        is_between = not (self._size or self._pieces)
+        if is_between and chunk.endswith(b"\n\n") and b"\r" not in chunk:
+            self._whole(chunk, events)
+        else:
+            self._lines(chunk, events)
+
+    def _whole(self, chunk: bytes, events: list[ServerSentEvent]) -> None:
+        """Take whole events; nearly all of those that models send are a line of data."""
+        for block in chunk[:-2].split(b"\n\n"):
+            size = len(block) + 2
+            if block.startswith(b"data: ") and b"\n" not in block and size <= self._limit:
+                events.append(ServerSentEvent("message", decode_utf8(block[6:], self._offset + 6), self._id))
+                self._offset += size
+            else:
+                self._lines(block + b"\n\n", events)
+
+    def _lines(self, chunk: bytes, events: list[ServerSentEvent]) -> None:
         lines = chunk.splitlines(keepends=True)
         if not lines:
             return
