@@ -39,3 +39,13 @@ class FakeClock(Clock):
 
     async def sleep_async(self, seconds: float | None, woken: Any = None) -> None:
         self.sleep(seconds, woken)
+
+
+class TickingClock(FakeClock):
+    """Goes on by a second whenever somebody asks for the time, once `ticks` is True."""
+
+    ticks = True
+
+    def now(self) -> float:  # type: ignore[override]
+        self.at += self.ticks
+        return self.at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import threading
 import time
@@ -23,6 +24,12 @@ from .http_worlds import settle
 
 World = Callable[..., Any]
 CHAT = ("chat", {"model": "acme/m", "messages": "q"})
+EMPTY = {
+    "x_ratelimit_limit_requests": "60",
+    "x_ratelimit_remaining_requests": "0",
+    "x_ratelimit_reset_requests": "60s",
+}
+BELIEVES = LimitsConfig(from_headers=True)
 
 
 @pytest.fixture(params=[blocking, awaiting])
@@ -48,15 +55,69 @@ def test_waiting_counts_against_the_deadline(world: World) -> None:
 
 def test_the_rate_limit_headers_of_answers_are_believed(world: World) -> None:
     clock = FakeClock()
-    headers = {
-        "x_ratelimit_limit_requests": "60",
-        "x_ratelimit_remaining_requests": "0",
-        "x_ratelimit_reset_requests": "60s",
-    }
-    with scripted(fine(**headers), fine()) as server:
-        world(server, CHAT, CHAT, clock=clock, endpoint={"limits": LimitsConfig()})
+    with scripted(fine(**EMPTY), fine()) as server:
+        world(server, CHAT, CHAT, clock=clock, endpoint={"limits": BELIEVES})
         world(server, CHAT, CHAT, endpoint={"limits": LimitsConfig(from_headers=False)})
     assert sum(clock.slept) == pytest.approx(1.0)
+
+
+def test_what_one_model_has_left_does_not_hold_back_another(world: World) -> None:
+    clock = FakeClock()
+    other = ("chat", {"model": "acme/other", "messages": "q"})
+    with scripted(fine(**EMPTY), fine()) as server:
+        results = world(server, CHAT, other, CHAT, clock=clock, endpoint={"limits": BELIEVES})
+    assert [result.answer.timing.queue for result in results] == [0, 0, pytest.approx(1.0)]
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_what_one_key_has_left_does_not_hold_back_another(own: bool, world: World) -> None:
+    clock = FakeClock()
+    endpoint: dict[str, Any] = {"limits": BELIEVES}
+    calls = [CHAT] * 3
+    if own:
+        calls = [("chat", {**CHAT[1], "key": f"sk-of-user-{user}"}) for user in "abb"]
+    else:
+        endpoint["key"] = ["sk-of-user-a", "sk-of-user-b"]
+    with scripted(fine(**EMPTY), fine()) as server:
+        world(server, *calls, clock=clock, endpoint=endpoint)
+    assert clock.slept == []
+    assert [head.partition("sk-of-user-")[2][0] for head in server.heads] == ["a", "b", "b"]
+
+
+def test_a_key_that_only_a_function_knows_is_held_back_by_nothing(world: World) -> None:
+    clock = FakeClock()
+    own = ("chat", {**CHAT[1], "key": lambda: "sk-of-somebody"})
+    with scripted(fine(**EMPTY), fine()) as server:
+        world(server, own, own, CHAT, clock=clock, endpoint={"limits": BELIEVES})
+    assert clock.slept == []
+
+
+def test_a_key_that_is_out_when_the_call_may_go_is_not_used() -> None:
+    may_answer = threading.Event()
+
+    def hold(connection: Connection) -> None:
+        may_answer.wait(60)
+        connection.send(fine())
+
+    async def run(url: str) -> None:
+        limits = LimitsConfig(from_headers=True, max_concurrent=1)
+        endpoint = EndpointConfig(limits=limits, key=["sk-of-user-a", "sk-of-user-b"])
+        async with (
+            AsyncClient(plugins=[Acme(url)], endpoints={"acme": endpoint}) as client,
+            anyio.create_task_group() as group,
+        ):
+            for waiting in range(2):
+                group.start_soon(client.chat, "acme/m", "q")
+                await settle(lambda waiting=waiting: _waiting(client) == waiting)
+            pool = client._core.targets()["acme"].guard.pool
+            assert pool is not None
+            pool._keys[1].ready_at = math.inf
+            may_answer.set()
+        assert [key.active for key in client.states()["acme"].keys] == [0, 0]
+
+    with scripted(hold, fine()) as server:
+        anyio.run(run, server.url)
+    assert [head.partition("sk-of-user-")[2][0] for head in server.heads] == ["a", "a"]
 
 
 def test_real_usage_replaces_the_estimate(world: World) -> None:

@@ -14,7 +14,7 @@ from ipfs_accel.testing.raw_server import Connection, chunked, serve
 from ipfs_accel.types import TextDelta
 
 from .acme import Acme
-from .fake_clock import FakeClock
+from .fake_clock import FakeClock, TickingClock
 
 Script = Callable[[Connection], None]
 Result = tuple[list[Any], Exception | None, Any]
@@ -123,16 +123,13 @@ def test_silence_after_the_first_event(consume: Callable[..., Result]) -> None:
 def test_heartbeats_are_no_events(
     first: bytes, phase: str, kind: type[Exception], consume: Callable[..., Result]
 ) -> None:
-    clock = FakeClock()
-
     def script(connection: Connection) -> None:
         connection.request()
         connection.send(head(first) if first else head())
         while True:
             connection.send(piece(b"...\n"))
-            clock.at += 1
 
-    _, error, _ = consume(script, Timeout(first_event=60, idle=60, total=None), clock=clock)
+    _, error, _ = consume(script, Timeout(first_event=60, idle=60, total=None), clock=TickingClock())
     assert type(error) is kind
     assert error.phase == phase  # type: ignore[attr-defined]
 

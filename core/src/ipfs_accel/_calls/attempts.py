@@ -18,8 +18,9 @@ from . import keys
 from .call import Call
 
 if TYPE_CHECKING:
-    from ipfs_accel._resilience.gate import Gate
+    from ipfs_accel._resilience.gate import Gate, Ticket
     from ipfs_accel._resilience.retry import Retries
+    from ipfs_accel._resilience.told import Whose
 
 __all__ = ["LASTING", "attempted", "may_repeat"]
 
@@ -82,8 +83,40 @@ def _queued(call: Call, hold: Hold, gate: Gate) -> Steps[None]:
         from ipfs_accel._resilience.estimate import tokens_of  # noqa: PLC0415 - few endpoints have limits
 
         tokens = tokens_of(call.request)
-    ticket = hold.ticket = gate.request(tokens, call.priority)
+    started = call.now()
+    while True:
+        whose = _whose(call, hold, gate, tokens) if gate.reads_headers else None
+        ticket = hold.ticket = gate.ticket(tokens, call.priority, whose, started)
+        gate.enter(ticket)
+        while not ticket.admitted:
+            yield from _wait(call, gate, ticket, started)
+        pool = call.target.guard.pool
+        if hold.key is None or pool is None or pool.is_ready(hold.key):
+            break
+        # The key was found at its limit while the call waited with it.
+        gate.cancel(ticket)
+        pool.give_back(hold.key, hold)
+        hold.key = None
+    waited = call.now() - started
+    call.journey.queued += waited
+    hold.started += waited
 
+
+def _whose(call: Call, hold: Hold, gate: Gate, tokens: float) -> Whose | None:
+    """Return whose limit the server will count an attempt against, for which one of several keys is taken now.
+
+    None for a key that is known only when a function is asked for it.
+    """
+    pool, model = call.target.guard.pool, call.model
+    if call.key is not None:
+        return None if callable(call.key) else (hash(call.key), model)
+    if pool is None:
+        return "key-1", model
+    pool.take(hold, lambda key: gate.wait_of((key.id, model), tokens))
+    return None if hold.key is None else (hold.key.id, model)
+
+
+def _wait(call: Call, gate: Gate, ticket: Ticket, started: float) -> Steps[None]:
     def seconds() -> float | None:
         delay = gate.delay(ticket)
         if ticket.admitted:
@@ -91,18 +124,13 @@ def _queued(call: Call, hold: Hold, gate: Gate) -> Steps[None]:
         # Looks again now and then: the garbage collector gives tickets back without waking anybody.
         return min([LOOK_AGAIN, *[each for each in (delay, call.remaining()) if each is not None]])
 
-    started = call.now()
-    while not ticket.admitted:
-        if call.remaining() == 0:
-            raise DeadlineExceededError(
-                f"the limits of this endpoint let the call wait until its time was over ({call.now() - started:.1f} s)",
-                phase="queue",
-                sent=False,
-            )
-        yield Wait(ticket, seconds)
-    waited = call.now() - started
-    call.journey.queued += waited
-    hold.started += waited
+    if call.remaining() == 0:
+        raise DeadlineExceededError(
+            f"the limits of this endpoint let the call wait until its time was over ({call.now() - started:.1f} s)",
+            phase="queue",
+            sent=False,
+        )
+    yield Wait(ticket, seconds)
 
 
 def _pass_breaker(call: Call, hold: Hold) -> None:
@@ -112,12 +140,11 @@ def _pass_breaker(call: Call, hold: Hold) -> None:
         raise _isolated("the endpoint")
     if breaker is None:
         return
-    passes = breaker.enter(now)
-    if passes is not False:
-        hold.is_probe = passes is True
-    elif breaker.state(now) == "isolated":
+    if breaker.enter(now, id(hold)) is not False:
+        return
+    if breaker.state(now) == "isolated":
         raise _isolated("the model")
-    elif call.has_way_out or guard.guards_last:
+    if call.has_way_out or guard.guards_last:
         raise CircuitOpenError(
             "the model counts as down: too many of its last calls failed or were slow",
             retry_after=breaker.retry_after(now),

@@ -173,8 +173,8 @@ class Call:
             source, key_id = self.key, "call"
         elif pool is not None and hold is not None:
             if hold.key is None:
-                hold.key = pool.take()
-            source, key_id = hold.key.source, hold.key.id
+                pool.take(hold)
+            source, key_id = hold.key.source, hold.key.id  # type: ignore[union-attr]
         else:
             source, key_id = self.target.single_source(), "key-1"
         if source is None:
@@ -203,8 +203,8 @@ class Call:
         self.connect = connect
         self.headers = headers
         gate = self.target.guard.gate
-        if gate is not None:
-            gate.read(headers, self.target.guard.clock.time())
+        if gate is not None and self.hold is not None and self.hold.ticket is not None:
+            gate.read(headers, self.hold.ticket, self.target.guard.clock.time())
         for name in self.target.backend.info.request_id_headers:
             value = headers.get(name)
             if value is not None:

@@ -256,7 +256,7 @@ def _begin(reader: Reader[T], local: LocalStream[T] | None = None) -> Steps[Read
         steps = None if local is None else local.run(reader.out, reader.job)
         reader.pieces = yield Start(reader.exchange, steps, reader.job)
         while not reader.events and not reader.is_over:
-            reader.events = reader.take((yield Next(reader.pieces)))
+            reader.events = reader.take(reader.now(), (yield Next(reader.pieces)))
             if reader.further is not None and not reader.events:
                 yield from go_on(reader, reader.further)
     except GeneratorExit:

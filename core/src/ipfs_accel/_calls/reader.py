@@ -43,6 +43,7 @@ class Reader(Generic[T]):
         events: The first events, before the stream is handed over.
         further: The request with which the answer goes on, now that this body is at its end.
         rewriting: What middleware makes of events; None if there is none that looks at them or the answer.
+        now: Tells the time, which is asked for once before each piece is waited for.
     """
 
     def __init__(self, call: Call, stream: HttpStream[T] | LocalStream[T], exchange: Any) -> None:
@@ -60,8 +61,8 @@ class Reader(Generic[T]):
         # What has no such limit hands out what comes and keeps none of it, as a download does.
         self._room: float = getattr(self.out, "max_bytes", math.inf)
         self._has_begun = False
-        self._now = call.target.guard.clock.now
-        self._meaningful_at = self._now()
+        self.now = call.target.guard.clock.now
+        self._silence = 0.0
         if isinstance(stream, HttpStream):
             self.stream = stream
             self._frames = stream.frames()
@@ -72,10 +73,11 @@ class Reader(Generic[T]):
         """Whether there is nothing more to read."""
         return self.answer is not None or self.error is not None
 
-    def take(self, chunk: bytes | None) -> list[Any]:
+    def take(self, asked_at: float, chunk: bytes | None) -> list[Any]:
         """Return the events that a piece of the stream completes.
 
         Args:
+            asked_at: When the wait for this piece began. What a caller does between two pieces is no silence.
             chunk: Bytes as they came; None for a step of a local stream; empty for the end.
 
         Raises:
@@ -85,13 +87,13 @@ class Reader(Generic[T]):
             self._feed(chunk)
         if chunk == b"" or self.out.is_done:
             return self._end(is_eof=not self.out.is_done)
-        return self._progress()
+        return self._progress(asked_at)
 
     def go_on(self, exchange: Any) -> None:
         """Read on from another exchange, which the answer goes on with."""
         self.exchange, self.further = exchange, None
         self._frames = self.stream.frames()
-        self._meaningful_at = self._now()
+        self._silence = 0.0
 
     def translate(self, error: Exception) -> AccelError:
         """Return what anything that went wrong means, complete with what had come."""
@@ -139,25 +141,35 @@ class Reader(Generic[T]):
             if out.is_done:
                 break
 
-    def _progress(self) -> list[Any]:
+    def _progress(self, asked_at: float) -> list[Any]:
         """Return the new events and watch the time limits."""
         events: list[Any] = self.out.take()
-        call = self.call
-        now = self._now()
-        limits = call.timeout
         if events:
+            now = asked_at  # good enough for the deadline, which the wait itself has an eye on
+            self._silence = 0.0
             if not self._has_begun:
-                self._begin(now)
-            self._meaningful_at = now
+                self._begin(self.now())
         else:
-            phase, limit = ("idle", limits.idle) if self._has_begun else ("first_event", limits.first_event)
-            if limit is not None and now - self._meaningful_at > limit:
-                raise APITimeoutError(f"no meaningful event of the stream came within {limit:g} s", phase=phase)
-        deadline = call.journey.deadline
-        if deadline is not None and now > deadline:
-            limit = deadline - call.journey.started
+            now = self.now()
+            self._note_silence(now - asked_at)
+        journey = self.call.journey
+        if journey.deadline is not None and now > journey.deadline:
+            limit = journey.deadline - journey.started
             raise DeadlineExceededError(f"the call was not over within {limit:g} s", phase="total")
         return events
+
+    def _note_silence(self, waited: float) -> None:
+        """Add up the waits since the last event."""
+        limits = self.call.timeout
+        phase, limit = ("idle", limits.idle) if self._has_begun else ("first_event", limits.first_event)
+        if limit is None:
+            return
+        # The connection ends a longer wait by itself. If one brought something nevertheless, this process stood still,
+        # or its event loop did, and the bytes were there.
+        if waited <= limit or self._frames is None:
+            self._silence += waited
+        if self._silence > limit:
+            raise APITimeoutError(f"no meaningful event of the stream came within {limit:g} s", phase=phase)
 
     def _begin(self, now: float) -> None:
         self._has_begun = True
@@ -182,7 +194,7 @@ class Reader(Generic[T]):
         self.call.request_id = self.call.request_id or self.job.request_id
         answer = self.out.conclude()
         if not self._has_begun:  # all of it came in one piece
-            self._begin(self._now())
+            self._begin(self.now())
         self.answer = self.call.finish(answer)
         return self.out.take()  # type: ignore[no-any-return]
 

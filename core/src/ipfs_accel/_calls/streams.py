@@ -139,7 +139,7 @@ class Stream(_Face[E, T]):
             self._open()
             return
         try:
-            events = reader.take(next(self._pieces, b""))
+            events = reader.take(reader.now(), next(self._pieces, b""))
             if reader.further is not None:
                 perform(go_on(reader, reader.further), self._world)
                 self._pieces = reader.pieces
@@ -224,7 +224,7 @@ class AsyncStream(_Face[E, T]):
             await self._open()
             return
         try:
-            events = reader.take(await anext(self._pieces, b""))
+            events = reader.take(reader.now(), await anext(self._pieces, b""))
             if reader.further is not None:
                 await aperform(go_on(reader, reader.further), self._world)
                 self._pieces = reader.pieces

@@ -23,6 +23,7 @@ class Breaker:
     """The state of one target; may be shared by threads.
 
     A call asks `enter`, and tells `leave` how it went, in any case: a probe that nobody reports would block the target.
+    Who the one probe is, is known by the id of its hold, so that it can be told from any other.
 
     Args:
         config: The numbers.
@@ -36,7 +37,7 @@ class Breaker:
         self._buckets: deque[list[float]] = deque()  # second, calls, failures, slow calls
         self._is_open = False
         self._isolated = False
-        self._probing = False
+        self._probe: int | None = None
         self._successes = 0
         self._opened = 0
         self._retry_at = 0.0
@@ -49,7 +50,7 @@ class Breaker:
             return "closed"
         return "half_open" if now >= self._retry_at else "open"
 
-    def enter(self, now: float) -> bool | None:
+    def enter(self, now: float, who: int) -> bool | None:
         """Return None if a call may go on as usual, True if it may go on as the one probe, False if it may not."""
         if not self._is_open and not self._isolated:  # read without the lock: so it is nearly always
             return None
@@ -57,13 +58,14 @@ class Breaker:
             state = self.state(now)
             if state == "closed":
                 return None
-            if state == "half_open" and not self._probing:
-                self._probing = True
+            if state == "half_open" and self._probe is None:
+                self._probe = who
                 return True
             return False
 
-    def leave(self, outcome: Outcome, seconds: float, now: float, *, probe: bool = False) -> None:
-        """Note how a call went that lasted some seconds; `probe` if `enter` said so."""
+    def leave(self, outcome: Outcome, seconds: float, now: float, who: int) -> None:
+        """Note how a call went that lasted some seconds."""
+        probe = self._probe == who
         if outcome == "ignored" and not probe:
             return
         is_slow = seconds >= self._config.slow
@@ -73,9 +75,10 @@ class Breaker:
             elif not self._is_open:
                 self._count(outcome, now, is_slow=is_slow)
 
-    def abandon(self) -> None:
-        """Note that whoever probed is gone; for finalizers, which must not take a lock."""
-        self._probing = False
+    def abandon(self, who: int) -> None:
+        """Note that a call is gone, which may be the probe; for finalizers, which must not take a lock."""
+        if self._probe == who:
+            self._probe = None
 
     def isolate(self) -> None:
         """Let no call through until `restore`."""
@@ -128,7 +131,7 @@ class Breaker:
             self._open(now)
 
     def _judge_probe(self, outcome: Outcome, now: float, *, is_slow: bool) -> None:
-        self._probing = False
+        self._probe = None
         if not self._is_open or outcome == "ignored":
             return
         if outcome == "failure" or is_slow:

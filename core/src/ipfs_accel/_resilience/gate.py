@@ -1,56 +1,37 @@
 """What an endpoint lets through: concurrency, requests and tokens per minute, and the queue before them.
 
-Nothing waits here. A call asks `Gate.request` for a ticket and waits, as long as the ticket is not admitted, for its
+Nothing waits here. A call makes a `Ticket`, enters with it, and waits, as long as the ticket is not admitted, for its
 wake-up or for the seconds that `Gate.delay` says.
+
+Interrupts may come between any two steps. So a place is taken and given back in one step, by a set, where a second time
+does nothing, and how many wait or are under way is never counted but looked at.
 """
 
 from __future__ import annotations
 
-import heapq
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 import attrs
 
 from ipfs_accel.errors import QueueFullError
-from ipfs_accel.hints import rate_limits
 
 from .buckets import Bucket
+from .lanes import Lanes, Priority, Ticket
 from .settings import LimitsConfig
 
 if TYPE_CHECKING:
     from ipfs_accel._headers import Headers
 
+    from .told import Whose
+
 __all__ = ["Gate", "Priority", "QueueState", "Ticket"]
 
 SHORTEST_WAIT = 0.001
 
-Priority: TypeAlias = Literal["high", "normal", "low"]
-What: TypeAlias = Literal["requests", "tokens"]
 _RANKS: dict[Priority, int] = {"high": 0, "normal": 1, "low": 2}
-
-
-@attrs.define(eq=False, kw_only=True)
-class Ticket:
-    """One call's place; to be given back by `Gate.release` or `Gate.cancel` in any case.
-
-    Attributes:
-        tokens: Reserved, by estimate.
-        asked_at: When it was asked for.
-        order: Lower ones go first.
-        admitted: Whether the call may go.
-        wake: Called, by whichever thread, when something has changed for it.
-    """
-
-    tokens: float
-    asked_at: float
-    order: float
-    priority: Priority
-    admitted: bool = False
-    gone: bool = False
-    wake: Callable[[], None] | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -83,115 +64,129 @@ class Gate:
         self._config = config
         self._now = now
         self._lock = threading.Lock()
-        self._heap: list[tuple[float, int, Ticket]] = []
-        self._number = 0
+        self._entered = 0
+        self._lanes = Lanes()
         self._lost: deque[Ticket] = deque()
         self._requests = Bucket(config.requests_per_minute, now())
         self._tokens = Bucket(config.tokens_per_minute, now())
-        self._active = 0
-        self._queued: dict[Priority, int] = {"high": 0, "normal": 0, "low": 0}
+        self._active: set[Ticket] = set()
         self._rejected = self._admitted = 0
         self._longest = 0.0
 
     @property
     def counts_tokens(self) -> bool:
         """Whether an estimate of the tokens is of use."""
-        return self._config.tokens_per_minute is not None or self._config.from_headers
+        return self._config.tokens_per_minute is not None or self.reads_headers
 
-    def read(self, headers: Headers, now: float | None = None) -> None:
-        """Take in what an answer's headers say of the server's own limits.
+    @property
+    def reads_headers(self) -> bool:
+        """Whether it matters by which key a call goes to which model."""
+        return self._config.reads_headers
+
+    def ticket(
+        self, tokens: float, priority: Priority, whose: Whose | None = None, since: float | None = None
+    ) -> Ticket:
+        """Return a ticket that is in no queue yet.
 
         Args:
-            headers: Of the answer.
-            now: Seconds since 1970 by the own clock, for an answer that has no date.
+            tokens: An estimate.
+            priority: Of the call.
+            whose: Whose limit the server will count the call against; None if that is not known.
+            since: When the call began to wait, if it did so before.
         """
-        if not self._config.from_headers:
-            return
-        found = rate_limits(headers, now)
-        whats: tuple[What, ...] = ("requests", "tokens")
-        for what in whats:
-            limit, remaining, reset = found.get(what, (None, None, None))
-            if remaining is not None:
-                self.observe(what, limit, remaining, reset)
+        asked_at = self._now() if since is None else since
+        # A constant head start for each priority: whoever waits long enough comes before all who come later.
+        order = asked_at + _RANKS[priority] * self._config.age
+        return Ticket(
+            tokens=tokens, asked_at=asked_at, order=order, priority=priority, whose=whose, active=self._active
+        )
 
-    def request(self, tokens: float, priority: Priority) -> Ticket:
-        """Queue a call; its ticket may be admitted already.
+    def enter(self, ticket: Ticket) -> None:
+        """Queue a ticket; it may be admitted at once.
 
         Raises:
             QueueFullError: As many calls wait as may.
         """
-        now = self._now()
-        # A constant head start for each priority: whoever waits long enough comes before all who come later.
-        order = now + _RANKS[priority] * self._config.age
-        ticket = Ticket(tokens=tokens, asked_at=now, order=order, priority=priority)
         with self._lock:
-            self._number += 1
-            heapq.heappush(self._heap, (order, self._number, ticket))
-            self._queued[priority] += 1
+            now = self._now()
+            self._entered += 1
+            ticket.entered = self._entered
+            self._lanes.push(ticket, now)
             self._admit(now)
-            waiting = sum(self._queued.values())
-            if ticket.admitted or waiting <= self._config.max_queue:
-                return ticket
-            self._forget(ticket)
+            waiting = 0 if ticket.admitted else self._lanes.count_waiting(self._config.max_queue)
+            if waiting <= self._config.max_queue:
+                return
+            self._leave(ticket)
             self._rejected += 1
         raise QueueFullError(
             f"{waiting - 1} calls wait for this endpoint already, more may not",
             hint="send fewer at once, or raise limits.max_queue",
         )
 
+    def read(self, headers: Headers, ticket: Ticket, sent_at: float) -> None:
+        """Take in what the headers of a call's answer say of the server's own limits.
+
+        Args:
+            headers: Of the answer.
+            ticket: The call's.
+            sent_at: Seconds since 1970 by the own clock, for an answer that has no date.
+        """
+        if self.reads_headers and ticket.whose is not None:
+            with self._lock:
+                ticket.lane.hear(ticket, headers, sent_at, self._now())
+
+    def wait_of(self, whose: Whose, tokens: float) -> float:
+        """Return how many seconds a call would wait for what the server lets through, behind those that wait now."""
+        with self._lock:
+            lane = self._lanes.find(whose)
+            return 0.0 if lane is None else lane.wait_for(tokens, self._now(), lane.waiting())
+
     def delay(self, ticket: Ticket) -> float | None:
         """Return the seconds after which a waiting call should look again; None if it will be woken."""
         with self._lock:
             now = self._now()
             self._admit(now)
-            head = self._head()
-            if head is not ticket or self._is_full():
+            if ticket.lane.head() is not ticket:
+                return None
+            told = ticket.lane.wait_for(ticket.tokens, now)
+            if not told and (self._lanes.first(now) is not ticket or self._is_full()):
                 return None
             # Not less than a clock can tell: a wait that ends in the same moment would be asked for again and again.
-            return max(SHORTEST_WAIT, self._requests.wait_for(1), self._tokens.wait_for(ticket.tokens))
+            return max(SHORTEST_WAIT, told or max(self._requests.wait_for(1), self._tokens.wait_for(ticket.tokens)))
 
     def release(self, ticket: Ticket, used: float | None = None) -> None:
         """End an admitted call; `used` are its real tokens, None if they are unknown. Harmless the second time."""
         with self._lock:
-            if not ticket.admitted or ticket.gone:
-                return
-            ticket.gone = True
-            self._active -= 1
-            if used is not None:
+            is_first = ticket.admitted and not ticket.gone
+            self._leave(ticket)
+            if is_first and used is not None:
                 self._tokens.settle(ticket.tokens, used)
+                ticket.lane.settle(ticket, used)
             self._admit(self._now())
 
     def cancel(self, ticket: Ticket) -> None:
-        """Give up a ticket, admitted or not; what it had reserved comes back."""
+        """Give up a ticket, admitted or not; what it had reserved comes back. Harmless the second time."""
         with self._lock:
-            if ticket.gone:
-                return
-            if ticket.admitted:
-                ticket.gone = True
-                self._active -= 1
+            was_admitted = ticket.admitted and not ticket.gone
+            self._leave(ticket)
+            if was_admitted:
                 self._tokens.settle(ticket.tokens, 0)
                 self._requests.settle(1, 0)
-            else:
-                self._forget(ticket)
+                ticket.lane.settle(ticket, 0, requests=0)
             self._admit(self._now())
 
     def abandon(self, ticket: Ticket) -> None:
         """Note that whoever held a ticket is gone; for finalizers, which must not take a lock."""
         self._lost.append(ticket)
 
-    def observe(self, what: What, limit: float | None, remaining: float, reset: float | None) -> None:
-        """Take in what a rate-limit header said; see `Bucket.observe`."""
-        with self._lock:
-            bucket = self._requests if what == "requests" else self._tokens
-            bucket.observe(limit, remaining, reset, self._now())
-
     def state(self) -> QueueState:
         """Return what goes on."""
         with self._lock:
             self._admit(self._now())
+            waiting = [ticket.priority for ticket in self._lanes.waiting()]
             return QueueState(
-                active=self._active,
-                waiting=dict(self._queued),
+                active=len(self._active),
+                waiting={priority: waiting.count(priority) for priority in _RANKS},
                 rejected=self._rejected,
                 admitted=self._admitted,
                 longest_wait=self._longest,
@@ -200,52 +195,44 @@ class Gate:
             )
 
     def _is_full(self) -> bool:
-        return self._config.max_concurrent is not None and self._active >= self._config.max_concurrent
-
-    def _head(self) -> Ticket | None:
-        while self._heap and self._heap[0][2].gone:
-            heapq.heappop(self._heap)
-        return self._heap[0][2] if self._heap else None
+        return self._config.max_concurrent is not None and len(self._active) >= self._config.max_concurrent
 
     def _admit(self, now: float) -> None:
         """Let through as many as may go, and wake them and the next in line."""
         while self._lost:
-            lost = self._lost.popleft()
-            if not lost.gone and lost.admitted:
-                lost.gone = True
-                self._active -= 1
-            elif not lost.gone:
-                self._forget(lost)
+            self._leave(self._lost[0])
+            self._lost.popleft()
         self._requests.refill(now)
         self._tokens.refill(now)
-        moved = False
-        while (head := self._head()) is not None:
-            if self._is_full() or self._requests.wait_for(1) or self._tokens.wait_for(head.tokens):
+        moved: list[Ticket] = []
+        while (first := self._lanes.first(now)) is not None:
+            if self._is_full() or self._requests.wait_for(1) or self._tokens.wait_for(first.tokens):
                 break
-            heapq.heappop(self._heap)
-            self._requests.take(1)
-            self._tokens.take(head.tokens)
-            head.admitted = True
-            self._active += 1
             self._admitted += 1
-            self._queued[head.priority] -= 1
-            self._longest = max(self._longest, now - head.asked_at)
-            moved = True
-            _wake(head)
-        if moved and head is not None:
-            _wake(head)
+            first.number = self._admitted
+            self._active.add(first)
+            self._requests.take(1)
+            self._tokens.take(first.tokens)
+            first.lane.admit(first)
+            self._longest = max(self._longest, now - first.asked_at)
+            moved.append(first)
+        if moved:
+            for ticket in dict.fromkeys([*moved, *[each.lane.head() for each in moved], first]):
+                _wake(ticket)
 
-    def _forget(self, ticket: Ticket) -> None:
-        was_head = self._head() is ticket
+    def _leave(self, ticket: Ticket) -> None:
+        """Take a ticket out of all that it may be in."""
+        was_head = ticket.lane.head() is ticket
         ticket.gone = True
-        self._queued[ticket.priority] -= 1
-        head = self._head()
-        if was_head and head is not None:
-            _wake(head)
+        self._active.discard(ticket)
+        ticket.lane.under_way.discard(ticket)
+        if was_head:
+            _wake(ticket.lane.head())
+            _wake(self._lanes.first(self._now()))
 
 
-def _wake(ticket: Ticket) -> None:
-    if ticket.wake is not None:
+def _wake(ticket: Ticket | None) -> None:
+    if ticket is not None and ticket.wake is not None:
         ticket.wake()
 
 

@@ -52,7 +52,7 @@ class Guard:
         gate: The limits; None if none are configured.
         pool: The keys, if there are several; otherwise None.
         batcher: Joins small embeddings; None if that is not configured.
-        under_way: As many entries as there are attempts under way; its methods need no lock.
+        under_way: The ids of the holds of attempts under way; its methods need no lock.
         is_isolated: Whether no call may go there at all.
         generation: Grows when it starts anew; what was taken before is then nobody's.
     """
@@ -75,7 +75,7 @@ class Guard:
         self.gate: Gate | None = None
         self.pool: KeyPool | None = None
         self.batcher: Batcher | None = None
-        self.under_way: list[None] = []
+        self.under_way: set[int] = set()
         self._breakers: dict[str, Breaker] = {}
         if settings.limits is not None:
             from .gate import Gate  # noqa: PLC0415 - few endpoints have limits
@@ -113,7 +113,11 @@ class Guard:
 
 
 class Hold:
-    """What one attempt has taken and gives back: by `settle`, or when it is dropped."""
+    """What one attempt has taken and gives back: by `settle`, or when it is dropped.
+
+    Interrupts may come between any two steps. Whatever is taken is therefore known, here or by the id of this object,
+    before it counts; each part may be given back twice; and what an interrupted `settle` has left, `__del__` does.
+    """
 
     __slots__ = (
         "_generation",
@@ -121,7 +125,6 @@ class Hold:
         "_is_settled",
         "breaker",
         "first_at",
-        "is_probe",
         "key",
         "spent",
         "started",
@@ -131,15 +134,14 @@ class Hold:
     def __init__(self, guard: Guard, breaker: Breaker | None) -> None:
         self._guard = guard
         self._generation = guard.generation
-        guard.under_way.append(None)
-        self._is_settled = False
         self.started = guard.clock.now()
         self.first_at: float | None = None
         self.breaker = breaker
-        self.is_probe = False
         self.key: PooledKey | None = None
         self.ticket: Ticket | None = None
         self.spent = 0
+        self._is_settled = False
+        guard.under_way.add(id(self))
 
     def settle(self, error: BaseException | None, usage: Any = None) -> None:
         """Give back everything, and note how it went. Harmless the second time.
@@ -151,32 +153,31 @@ class Hold:
         guard = self._guard
         if self._is_settled or self._generation != guard.generation:
             return
-        self._is_settled = True
-        guard.under_way.pop()
-        outcome = _outcome(error)
-        if error is None:
-            guard.budget.give_back(self.spent)
-        if self.breaker is not None:
-            now = guard.clock.now()
-            seconds = (self.first_at or now) - self.started
-            self.breaker.leave(outcome, seconds, now, probe=self.is_probe)
-        if self.key is not None and guard.pool is not None:
-            guard.pool.give_back(self.key, error, usage)
+        guard.under_way.discard(id(self))
         if self.ticket is not None and guard.gate is not None:
             if not self.ticket.admitted or not getattr(error, "sent", True):
                 guard.gate.cancel(self.ticket)
             else:
                 guard.gate.release(self.ticket, _tokens(error, usage))
+        if self.key is not None and guard.pool is not None:
+            guard.pool.give_back(self.key, self, error, usage)
+        if self.breaker is not None:
+            now = guard.clock.now()
+            seconds = (self.first_at or now) - self.started
+            self.breaker.leave(_outcome(error), seconds, now, id(self))
+        self._is_settled = True
+        if error is None:
+            guard.budget.give_back(self.spent)
 
     def __del__(self) -> None:
         # May run anywhere, even while this thread holds one of the locks: so nothing here takes one.
-        if self._is_settled or self._generation != self._guard.generation:
+        if getattr(self, "_is_settled", True) or self._generation != self._guard.generation:
             return
-        self._guard.under_way.pop()
-        if self.is_probe and self.breaker is not None:
-            self.breaker.abandon()
+        self._guard.under_way.discard(id(self))
+        if self.breaker is not None:
+            self.breaker.abandon(id(self))
         if self.key is not None and self._guard.pool is not None:
-            self._guard.pool.abandon(self.key)
+            self._guard.pool.abandon(self.key, self)
         if self.ticket is not None and self._guard.gate is not None:
             self._guard.gate.abandon(self.ticket)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import attrs
 
@@ -54,18 +53,28 @@ class KeyState:
 
 @attrs.define(eq=False)
 class PooledKey:
-    """One key of a pool."""
+    """One key of a pool; `users` are the ids of the holds that have it, and a hold leaves them before it ends."""
 
     source: KeySource = attrs.field(repr=False)
     id: str = ""
     ready_at: float = 0.0
     is_out: bool = False
     why: AccelError | None = None
-    active: int = 0
+    users: set[int] = attrs.field(factory=set, repr=False)
     uses: int = 0
     failures: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+
+    def is_ready(self, now: float) -> bool:
+        """Whether it may be used."""
+        return not self.is_out and self.ready_at <= now
+
+
+class Holder(Protocol):
+    """Who has a key for a while."""
+
+    key: PooledKey | None
 
 
 class KeyPool:
@@ -76,41 +85,52 @@ class KeyPool:
         self._policy = policy
         self._now = now
         self._next = 0
-        self._lost: deque[PooledKey] = deque()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._keys)
 
-    def take(self) -> PooledKey:
-        """Return the key for the next attempt; give it back with `give_back`.
+    def take(self, holder: Holder, wait_of: Callable[[PooledKey], float] | None = None) -> None:
+        """Give a holder the key for its attempt; to be given back with `give_back`.
+
+        Args:
+            holder: Whose `key` it becomes.
+            wait_of: Tells the seconds that a call would have to wait with a key; those with the least come first.
 
         Raises:
             APIError: All keys are out: a `RateLimitError` with the seconds to wait if some of them come back.
         """
         with self._lock:
             now = self._now()
-            self._collect()
-            ready = [key for key in self._keys if not key.is_out and key.ready_at <= now]
+            ready = [key for key in self._keys if key.is_ready(now)]
             if not ready:
                 raise self._exhausted(now)
+            if wait_of is not None:
+                waits = [wait_of(key) for key in ready]
+                ready = [key for key, wait in zip(ready, waits, strict=True) if wait == min(waits)]
             if self._policy == "least_loaded":
-                key = min(ready, key=lambda key: (key.active, key.uses))
+                key = min(ready, key=lambda key: (len(key.users), key.uses))
             else:
-                key = self._following(now)
-            key.active += 1
+                key = self._following(ready)
             key.uses += 1
-            return key
+            holder.key = key
+            key.users.add(id(holder))
 
     def has_ready(self) -> bool:
         """Whether a key could be taken now."""
         now = self._now()
-        return any(not key.is_out and key.ready_at <= now for key in self._keys)
+        return any(key.is_ready(now) for key in self._keys)
 
-    def give_back(self, key: PooledKey, error: BaseException | None = None, usage: object = None) -> None:
+    def is_ready(self, key: PooledKey) -> bool:
+        """Whether a key may be used now."""
+        return key.is_ready(self._now())
+
+    def give_back(
+        self, key: PooledKey, holder: Holder, error: BaseException | None = None, usage: object = None
+    ) -> None:
         """Note how an attempt went, and take the key out if it was the key's fault."""
         with self._lock:
-            key.active -= 1
+            key.users.discard(id(holder))
             key.input_tokens += getattr(usage, "input_tokens", None) or 0
             key.output_tokens += getattr(usage, "output_tokens", None) or 0
             if not is_keys_fault(error):
@@ -122,9 +142,9 @@ class KeyPool:
                 key.is_out = True
                 key.why = error  # type: ignore[assignment]
 
-    def abandon(self, key: PooledKey) -> None:
-        """Note that whoever used a key is gone; for finalizers, which must not take a lock."""
-        self._lost.append(key)
+    def abandon(self, key: PooledKey, holder: Holder) -> None:
+        """Take a key back from whoever used it and is gone; for finalizers, which must not take a lock."""
+        key.users.discard(id(holder))
 
     def reload(self) -> None:
         """Take every key in again."""
@@ -135,19 +155,14 @@ class KeyPool:
     def states(self) -> tuple[KeyState, ...]:
         """Return what became of each key."""
         with self._lock:
-            self._collect()
             now = self._now()
             return tuple([_state(key, now) for key in self._keys])
 
-    def _collect(self) -> None:
-        while self._lost:
-            self._lost.popleft().active -= 1
-
-    def _following(self, now: float) -> PooledKey:
+    def _following(self, ready: list[PooledKey]) -> PooledKey:
         while True:
             key = self._keys[self._next % len(self._keys)]
             self._next += 1
-            if not key.is_out and key.ready_at <= now:
+            if key in ready:
                 return key
 
     def _exhausted(self, now: float) -> APIError:
@@ -177,7 +192,7 @@ def _state(key: PooledKey, now: float) -> KeyState:
         id=key.id,
         state="out" if key.is_out else "cooling" if cooling > 0 else "ready",
         ready_in=cooling if cooling > 0 and not key.is_out else None,
-        active=key.active,
+        active=len(key.users),
         uses=key.uses,
         failures=key.failures,
         input_tokens=key.input_tokens,

@@ -186,7 +186,9 @@ class LimitsConfig:
         max_concurrent: Calls under way at once, streams until their end.
         max_queue: Calls that may wait; one more fails with `QueueFullError`.
         age: Seconds of waiting that lift a call by one priority, so that low ones are never left for good.
-        from_headers: Whether to believe the rate-limit headers of the answers, even where they allow less.
+        from_headers: Whether to wait as well for what the rate-limit headers of the answers say is left, which is known
+            by key and model and forgotten at its reset. None means only where a limit by the minute is set; True alone
+            is enough.
     """
 
     requests_per_minute: float | None = attrs.field(default=None, validator=_number(0, open_low=True))
@@ -194,7 +196,14 @@ class LimitsConfig:
     max_concurrent: int | None = attrs.field(default=None, validator=_number(1, whole=True))
     max_queue: int = attrs.field(default=1000, validator=_number(0, whole=True))
     age: float = attrs.field(default=10.0, validator=_number(0, open_low=True))
-    from_headers: bool = True
+    from_headers: bool | None = attrs.field(default=None, validator=is_a(bool))
+
+    @property
+    def reads_headers(self) -> bool:
+        """Whether rate-limit headers count."""
+        if self.from_headers is not None:
+            return self.from_headers
+        return self.requests_per_minute is not None or self.tokens_per_minute is not None
 
 
 @attrs.frozen(kw_only=True)
