@@ -22,7 +22,17 @@ from ipfs_accel import (
 )
 from ipfs_accel import errors as e
 from ipfs_accel.plans import Endpoint, Http
-from ipfs_accel.types import BatchItem, BatchRequest, ChatRequest, EmbedRequest, Opaque, Reasoning, Text, ToolCall
+from ipfs_accel.types import (
+    BatchItem,
+    BatchRequest,
+    ChatRequest,
+    EmbedRequest,
+    Opaque,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolResult,
+)
 from ipfs_accel_claude import Options, backend, block
 from ipfs_accel_claude._rules import rules_of
 from pytest_httpserver import HTTPServer
@@ -150,7 +160,18 @@ WRONG: list[tuple[Any, dict[str, Any], str]] = [
     (["hi", Message.assistant(ToolCall(id="t", name="f", arguments='{"a'))], {}, r"messages\[1\]: tool_calls: Claude takes arguments as an object"),
     ([Message(role="system", content=Audio(data=b"ID3", media_type="audio/mpeg")), "hi"], {}, r"messages\[0\]: audio: Claude takes no sound"),
     ("hi", {"tool_choice": "required"}, "tool_choice: 'required' demands a call, and there are no tools"),
-    ("hi", {"extra": {"a": float("nan")}}, "the request cannot be written as JSON"),
+    ("hi", {"extra": {"a": float("nan")}}, "extra.a: nan is no JSON value"),
+    ("hi", {"tools": [Tool(name="wetter_für")]}, r"tools\[0\]: Claude takes names of 1 to 128 letters, .* not 'wetter_für'"),
+    ("hi", {"tools": [TOOL, Tool(name="f" * 129)]}, r"tools\[1\]: Claude takes names .* of 129 letters"),
+    ("hi", {"tools": [Tool(name="")]}, r"tools\[0\]: Claude takes names"),
+    (["hi", Message.assistant(ToolCall(id="t", name="a.b")), Message.tool("t", "1")], {}, r"messages\[1\]: Claude takes names .* not 'a\.b'"),
+    ("hi", {"stop": ["end", "\n"]}, r"stop\[1\]: Claude takes no stop of white space alone"),
+    ("hi", {"stop": ""}, r"stop\[0\]: Claude takes no stop"),
+    (" \n", {}, r"messages\[0\]: it is white space alone"),
+    ([Message.system("s"), "hi", Message.assistant("ho"), Message.user("\t", " ")], {}, r"messages\[3\]: it is white space alone"),
+    (["hi", Message.assistant(ToolCall(id="t", name="f", arguments='{"a":' * 50_000 + "1" + "}" * 50_000))], {}, r"messages\[1\]: .*nested too deeply"),
+    (["hi", Message.assistant(ToolCall(id="t", name="f", arguments='{"a": ["x", "\\ud83d"]}'))], {}, r"messages\[1\]\.content\[0\]\.arguments\.a\[1\]: it has half a character"),
+    (["hi", Message.assistant("a\ud800b"), "hi"], {}, r"messages\[1\]\.content\[0\]\.text: it has half a character"),
 ]  # fmt: skip
 
 
@@ -183,6 +204,108 @@ def test_white_space_at_the_end_of_an_answer_to_go_on_with_is_cut() -> None:
     assert turns(*HI, Message.assistant("It is \n"))[-1]["content"] == "It is"
     assert turns(*HI, Message.assistant(" \n"))[-1]["role"] == "user"
     assert turns(*HI, Message.assistant("It is "), *HI)[1]["content"] == "It is "
+
+
+BLANK = [
+    ((Reasoning(text="a", signature="S"), "\n\n", ToolCall(id="t", name="f")), ["thinking", "tool_use"]),
+    (("\n", ToolCall(id="t", name="f")), ["tool_use"]),
+    ((Text(text=" ", annotations=({"type": "char_location"},)), "a"), ["text"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "kinds"), BLANK, ids=["after-thinking", "before-a-call", "cited"])
+def test_white_space_alone_stays_in_the_message_and_is_not_sent(said: tuple[Any, ...], kinds: list[str]) -> None:
+    message = Message.assistant(*said)
+    plan: Any = backend.chat(HOSTED, ChatRequest(model="claude-opus-5-5", messages=(*HI, message, *HI)))
+    (_, answer, _) = json.loads(plan.send.content)["messages"]
+    found = answer["content"] if isinstance(answer["content"], list) else [{"type": "text"}]
+    assert [each["type"] for each in found] == kinds
+    assert len(message.content) == len(said)
+
+
+def test_an_answer_of_white_space_alone_is_left_out() -> None:
+    messages = (*HI, Message.assistant("\n\n"), Message.user("and?"))
+    plan: Any = backend.chat(HOSTED, ChatRequest(model="claude-opus-5-5", messages=messages))
+    assert [each["content"] for each in json.loads(plan.send.content)["messages"]] == ["hi", "and?"]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [(" ", None), ("", None), ([" ", "a"], "a"), (["\n", Image(file_id="f1")], [{"type": "image", "source": {"type": "file", "file_id": "f1"}}])],
+    ids=["blank", "empty", "beside-a-text", "beside-a-picture"],
+)  # fmt: skip
+def test_white_space_alone_is_no_result_of_a_tool(content: Any, expected: Any) -> None:
+    messages = (*HI, Message.assistant(ToolCall(id="t", name="f")), Message.tool("t", content))
+    plan: Any = backend.chat(HOSTED, ChatRequest(model="claude-opus-5-5", messages=messages))
+    (result,) = json.loads(plan.send.content)["messages"][2]["content"]
+    assert result == {"type": "tool_result", "tool_use_id": "t"} | ({} if expected is None else {"content": expected})
+
+
+def test_another_model_with_this_dialect_takes_white_space_and_any_name() -> None:
+    asked = ChatRequest(messages=(Message.user(" "),), tools=(Tool(name="wetter_für"),), stop=("\n",))
+    plan: Any = backend.chat(LOCAL, asked)
+    body = json.loads(plan.send.content)
+    assert body["messages"] == [{"role": "user", "content": " "}]
+    assert (body["stop_sequences"], body["tools"][0]["name"]) == (["\n"], "wetter_für")
+
+
+def test_a_model_has_to_be_named_to_anthropic() -> None:
+    with pytest.raises(e.InvalidRequestError, match=r"model: Claude's API wants one"):
+        backend.chat(HOSTED, ChatRequest(messages=HI))
+    plan: Any = backend.chat(HOSTED, ChatRequest(messages=HI, extra={"model": "claude-opus-5-5"}))
+    assert json.loads(plan.send.content)["model"] == "claude-opus-5-5"
+
+
+def turn(*calls: str, results: tuple[str, ...] | None = None) -> list[Message]:
+    """A turn with calls of these ids, and their results."""
+    asked = Message.assistant(*[ToolCall(id=call, name="f") for call in calls])
+    return [asked, *[Message.tool(call, "1") for call in (calls if results is None else results)]]
+
+
+IDS = [  # a history, the ids of its calls, and those that its results name
+    (turn("toolu_1", "toolu_2"), ["toolu_1", "toolu_2"], ["toolu_1", "toolu_2"]),
+    (turn("a.b", "a:b"), ["a_b", "a_b_2"], ["a_b", "a_b_2"]),
+    (turn("a.b", "a:b", results=("a:b", "a.b")), ["a_b", "a_b_2"], ["a_b_2", "a_b"]),
+    (turn("a.b", "a_b_2", "a:b"), ["a_b", "a_b_2", "a_b_3"], ["a_b", "a_b_2", "a_b_3"]),
+    (turn("", ""), ["call", "call_2"], ["call", "call_2"]),
+    (turn("é"), ["_"], ["_"]),
+    (turn("call_0") + turn("call_0", "call_1"), ["call_0", "call_0_2", "call_1"], ["call_0", "call_0_2", "call_1"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("history", "calls", "results"),
+    IDS,
+    ids=["its-own", "alike", "in-another-order", "one-that-is-taken", "none", "no-letter", "again-in-each-turn"],
+)
+def test_each_call_has_an_id_of_its_own(history: list[Message], calls: list[str], results: list[str]) -> None:
+    plan: Any = backend.chat(HOSTED, ChatRequest(model="claude-opus-5-5", messages=(*HI, *history)))
+    blocks = [each for turn in json.loads(plan.send.content)["messages"][1:] for each in turn["content"]]
+    assert [each["id"] for each in blocks if each["type"] == "tool_use"] == calls
+    assert [each["tool_use_id"] for each in blocks if each["type"] == "tool_result"] == results
+
+
+def test_blocks_of_ones_own_and_remarks_keep_to_the_ids_of_their_calls() -> None:
+    messages = (
+        *HI,
+        Message.assistant(ToolCall(id="a.b", name="f")),
+        Message.tool("a.b", "1"),
+        Message.assistant(
+            block(ToolCall(id="a:b", name="g"), cache_control={"type": "ephemeral"}),
+            ToolCall(id="a_b", name="h"),
+            Opaque(backend="claude", data={"type": "tool_use", "id": "a_b", "caller": {"type": "code"}}),
+        ),
+        Message(role="tool", content=block(ToolResult(tool_call_id="a:b", content="2"))),
+        Message.tool("a_b", "3"),
+    )
+    plan: Any = backend.chat(HOSTED, ChatRequest(model="claude-opus-5-5", messages=messages))
+    _, first, _, second, last = json.loads(plan.send.content)["messages"]
+    assert [(each["id"], each.get("caller")) for each in [*first["content"], *second["content"]]] == [
+        ("a_b", None),
+        ("a_b_2", None),
+        ("a_b_3", {"type": "code"}),
+    ]
+    assert [(each["tool_use_id"], each["content"]) for each in last["content"]] == [("a_b_2", "2"), ("a_b_3", "3")]
 
 
 def paths(name: str) -> list[str]:

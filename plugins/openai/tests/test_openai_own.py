@@ -161,6 +161,54 @@ def test_a_remark_without_what_it_is_about_is_left_out(client: Client, httpserve
     assert sent(httpserver)["input"] == [USER, thought, {"role": "user", "content": "ho"}]
 
 
+def said(text: str, phase: str | None) -> dict[str, Any]:
+    content = [{"type": "output_text", "text": text, "annotations": []}] if text else []
+    about = {} if phase is None else {"phase": phase}
+    return {"type": "message", "id": f"m-{text}", "role": "assistant", "status": "completed", "content": content, **about}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("items", "back"),
+    [
+        ([("a", None), ("b", "final_answer")], [("a", None), ("b", "final_answer")]),
+        ([("a", "commentary"), ("b", None)], [("a", "commentary"), ("b", None)]),
+        ([("a", None), ("b", None)], [("a", None), ("b", None)]),
+        ([("a", None), ("", "commentary"), ("b", None)], [("a", None), ("b", None)]),
+        ([("a", "commentary"), ("", "final_answer"), ("b", None)], [("a", "commentary"), ("b", None)]),
+    ],
+    ids=["second-has-it", "first-has-it", "neither", "an-empty-one-between", "an-empty-one-of-another-phase"],
+)
+@pytest.mark.parametrize("ends", ["whole", "streamed", "cut"])
+def test_messages_of_one_answer_keep_their_own_phase(
+    items: list[tuple[str, str | None]], back: list[tuple[str, str | None]], ends: str, client: Client, httpserver: HTTPServer
+) -> None:  # fmt: skip
+    response = {**RESPONSE, "output": [said(*item) for item in items]}
+    events: list[dict[str, Any]] = []
+    for index, item in enumerate(response["output"]):
+        events.append({"type": "response.output_item.added", "output_index": index, "item": {**item, "content": []}})
+        events += [{"type": "response.output_text.delta", "delta": each["text"]} for each in item["content"]]
+        events.append({"type": "response.output_item.done", "output_index": index, "item": item})
+    if ends == "streamed":
+        events.append({"type": "response.completed", "response": response})
+    stream = Response("".join(f"data: {json.dumps(each)}\n\n" for each in events), content_type="text/event-stream")
+    first = json_of(response) if ends == "whole" else stream
+    httpserver.expect_ordered_request("/v1/responses").respond_with_response(first)
+    httpserver.expect_ordered_request("/v1/responses").respond_with_json(RESPONSE)
+
+    if ends == "whole":
+        message = client.chat("openai/gpt-6-pro", "hi").message
+    elif ends == "streamed":
+        message = client.stream("openai/gpt-6-pro", "hi").read().message
+    else:  # what had come is all that there is
+        with pytest.raises(e.StreamIncomplete) as caught:
+            client.stream("openai/gpt-6-pro", "hi").read()
+        message = caught.value.partial.message  # type: ignore[union-attr]
+    client.chat("openai/gpt-6-pro", ["hi", message, "ho"])
+
+    found = sent(httpserver)["input"][1:-1]
+    assert [("".join(each["text"] for each in item["content"]), item.get("phase")) for item in found] == back
+
+
 FREE = {"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "type": "custom", "custom": {"name": "sql", "input": "select 1"}}]}  # fmt: skip
 
 

@@ -72,7 +72,7 @@ class AnswerCache:
         place = (endpoint.name, endpoint.backend, endpoint.base_url, endpoint.options, target.headers)
         try:
             return digest(self.config.namespace, operation, place, whose, request)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             return None
 
     def get(self, operation: str, key: str) -> Any:
@@ -89,7 +89,7 @@ class AnswerCache:
         """Keep an answer."""
         try:
             text = encode(answer)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             return False
         return self.store.put(key, operation, text)
 

@@ -88,6 +88,8 @@ class Context:
         name = model if model is not None else self.config.default_model
         if name is None:
             raise InvalidRequestError("model: none is named and no default_model is configured")
+        if not isinstance(name, str):
+            raise InvalidRequestError(f"model: expected a string, got {type(name).__name__}")
         name = self.config.aliases.get(name, name)
         endpoint, slash, model_id = name.partition("/")
         if not slash and not self._is_endpoint(endpoint):

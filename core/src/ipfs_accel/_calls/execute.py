@@ -34,6 +34,7 @@ from ipfs_accel.plans import (
 from . import keys
 from .attempts import attempted, may_repeat
 from .call import Call
+from .planning import tell_field
 from .reader import Reader, on_silence
 
 __all__ = ["complete", "go_on", "open_stream"]
@@ -177,10 +178,16 @@ def _next_step(call: Call, advance: Callable[[], Any]) -> Any:
     """Let a flow go on; what it raises of itself is a defect of its plugin."""
     try:
         return advance()
-    except (AccelError, StopIteration):
+    except StopIteration:
+        raise
+    except AccelError as error:
+        tell_field(error, call.request)
         raise
     except Exception as error:
-        raise call.target.backend.failure(f"in {call.operation!r}", error) from error
+        failure = call.target.backend.failure(f"in {call.operation!r}", error)
+        failure.__cause__ = error
+        tell_field(failure, call.request)
+        raise failure from error
 
 
 def open_stream(plan: Callable[[], Any], call: Call) -> Steps[Reader[Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ipfs_accel._config.seconds import is_seconds, wrong_limit
 from ipfs_accel._config.secrets import as_secret
 from ipfs_accel._secret import Secret
 from ipfs_accel.errors import InvalidRequestError
@@ -17,9 +18,8 @@ _PRIORITIES = ("high", "normal", "low")
 def split_call_options(options: dict[str, Any]) -> dict[str, Any]:
     """Take out of the options what is about the call itself, and return it."""
     timeout = options.pop("timeout", None)
-    is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool) and timeout > 0
-    if timeout is not None and not is_number and not isinstance(timeout, Timeout):
-        raise InvalidRequestError(f"timeout: expected seconds above 0 or a Timeout, got {timeout!r}")
+    if timeout is not None:
+        _check_timeout(timeout)
     policy = options.pop("on_unsupported", None)
     if policy not in {None, "raise", "warn"}:
         raise InvalidRequestError(f"on_unsupported: expected 'raise' or 'warn', got {policy!r}")
@@ -43,3 +43,12 @@ def split_call_options(options: dict[str, Any]) -> dict[str, Any]:
             raise InvalidRequestError(f"key: expected a key or a function that gives one, got {type(key).__name__}")
         settings["key"] = as_secret(key, "key") if isinstance(key, str) else key
     return settings
+
+
+def _check_timeout(timeout: Any) -> None:
+    if isinstance(timeout, Timeout):
+        wrong = wrong_limit(timeout)
+        if wrong is not None:
+            raise InvalidRequestError(f"timeout.{wrong}")
+    elif not is_seconds(timeout):
+        raise InvalidRequestError(f"timeout: expected seconds above 0 or a Timeout, got {timeout!r}")

@@ -8,10 +8,12 @@ from typing import Any
 
 from ipfs_accel._endpoints.target import Target
 from ipfs_accel._suggest import did_you_mean
-from ipfs_accel.errors import AccelError, InvalidRequestError, UnsupportedOperationError
+from ipfs_accel.errors import AccelError, InvalidRequestError, PluginError, UnsupportedOperationError
 from ipfs_accel.hookspecs import OPERATIONS
+from ipfs_accel.plans._http import CIRCULAR, TOO_DEEP, UNWRITABLE
+from ipfs_accel.types import Request
 
-__all__ = ["operation_plan", "own_plan", "plan"]
+__all__ = ["operation_plan", "own_plan", "plan", "tell_field"]
 
 
 def plan(target: Target, operation: str, **arguments: Any) -> Any:
@@ -25,7 +27,28 @@ def plan(target: Target, operation: str, **arguments: Any) -> Any:
     reason = target.lacks.get(operation)
     if reason is not None:
         raise UnsupportedOperationError(f"the endpoint {target.endpoint.name!r} has no {operation!r}: {reason}")
-    return backend.plan(operation, endpoint=target.endpoint, **arguments)
+    try:
+        return backend.plan(operation, endpoint=target.endpoint, **arguments)
+    except AccelError as error:
+        tell_field(error, arguments.get("request"))
+        raise
+
+
+def tell_field(error: AccelError, request: Request | None) -> None:
+    """Raise an error that names the field, if one says that a request cannot be written.
+
+    It is looked for only then, so that it costs no other call.
+    """
+    cause = error.__cause__
+    is_unwritable = error.message.startswith(UNWRITABLE) or isinstance(cause, RecursionError | UnicodeEncodeError)
+    if request is None or not is_unwritable or not isinstance(error, InvalidRequestError | PluginError):
+        return
+    from ipfs_accel._convert.unfit import unfit  # noqa: PLC0415 - needed for what goes wrong alone
+
+    said = TOO_DEEP if isinstance(cause, RecursionError) else error.message
+    found = unfit(request, next((each for each in (TOO_DEEP, CIRCULAR) if said.endswith(each)), None))
+    if found is not None:
+        raise InvalidRequestError(found, backend=error.backend) from None
 
 
 def operation_plan(target: Target, operation: str, arguments: Mapping[str, Any]) -> Callable[[], Any]:

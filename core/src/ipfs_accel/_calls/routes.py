@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -23,6 +23,7 @@ from ipfs_accel.errors import (
     ContextLengthExceededError,
     DeadlineExceededError,
     InternalServerError,
+    InvalidRequestError,
     InvalidResponseError,
     MissingKeyError,
     NotFoundError,
@@ -105,7 +106,7 @@ def route_of(core: Context, model: str | Sequence[str] | None) -> Route:
     """Return the targets that a name, or a list of names, stands for."""
     if model is not None and not isinstance(model, str):
         try:
-            return _ordered(core, "", RouteConfig(targets=tuple(model)))
+            return _ordered(core, "", RouteConfig(targets=_names(model)))
         except ConfigError as error:
             error.args = (error.message.replace("targets:", "model:", 1),)
             raise
@@ -115,6 +116,12 @@ def route_of(core: Context, model: str | Sequence[str] | None) -> Route:
         if name in core.config.routes:
             return _ordered(core, name, core.config.routes[name])
     return Route((core.split(model),))
+
+
+def _names(model: Any) -> tuple[str, ...]:
+    if isinstance(model, bytes) or not isinstance(model, Sequence):
+        raise InvalidRequestError(f"model: expected a string or a list of them, got {type(model).__name__}")
+    return tuple(model)
 
 
 def _ordered(core: Context, name: str, config: RouteConfig) -> Route:

@@ -35,6 +35,7 @@ from ipfs_accel.types import Timeout
 from ipfs_accel.types._requests import OnUnsupported
 
 from .paths import config_dir, is_there
+from .seconds import is_seconds, wrong_limit
 from .secrets import as_secret
 
 __all__ = [
@@ -87,8 +88,11 @@ class ModelOverride:
 
 
 def _check_seconds(_instance: Any, attribute: Any, value: Any) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
-    if value is not None and not isinstance(value, Timeout) and not is_number:
+    if isinstance(value, Timeout):
+        wrong = wrong_limit(value)
+        if wrong is not None:
+            raise ConfigError(f"{attribute.name}.{wrong}")
+    elif value is not None and not is_seconds(value):
         raise ConfigError(f"{attribute.name}: expected seconds above 0 or a Timeout, got {value!r}")
 
 

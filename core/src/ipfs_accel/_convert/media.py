@@ -29,7 +29,7 @@ from ipfs_accel.types import (
 
 from .files import upload
 from .messages import checked_media
-from .texts import chat_request, check, checked, short
+from .texts import chat_request, check, checked, checked_chat, short
 
 __all__ = [
     "BatchSource",
@@ -176,17 +176,24 @@ def batch_request(model: str, items: BatchSource, options: dict[str, Any]) -> Ba
 
 def _batched(model: str, value: Any, options: dict[str, Any], where: str) -> Any:
     if isinstance(value, _BATCHED):
-        return _with_model(value, model)
+        return _with_model(value, model, f"items[{where!r}]")
     if isinstance(value, Request):
         raise InvalidRequestError(f"items[{where!r}]: {type(value).__name__} cannot be batched")
-    return chat_request(model, value, dict(options))
+    try:
+        return chat_request(model, value, dict(options))
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"items[{where!r}].{error.message}", hint=error.hint) from None
 
 
 def _item(item: Any, index: int, model: str) -> BatchItem:
     if not isinstance(item, BatchItem):
         raise InvalidRequestError(f"items[{index}]: expected a BatchItem, got {type(item).__name__}")
-    return attrs.evolve(item, request=_with_model(item.request, model))
+    return attrs.evolve(item, request=_with_model(item.request, model, f"items[{index}].request"))
 
 
-def _with_model(request: Any, model: str) -> Any:
-    return request if request.model else attrs.evolve(request, model=model)
+def _with_model(request: Any, model: str, where: str) -> Any:
+    try:
+        checked_one = checked_chat(request) if isinstance(request, ChatRequest) else request
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"{where}.{error.message}", hint=error.hint) from None
+    return checked_one if checked_one.model else attrs.evolve(checked_one, model=model)

@@ -1,11 +1,10 @@
-"""As `texts`, for the messages of chats: typed ones are checked, those in the common wire form are read."""
+"""As `texts`, for the messages of chats: typed ones are checked, and those that `dicts` has read of dicts, too."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ipfs_accel._suggest import did_you_mean
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import (
     Audio,
@@ -13,7 +12,7 @@ from ipfs_accel.types import (
     Image,
     Message,
     Messages,
-    Part,
+    Opaque,
     Reasoning,
     Refusal,
     Text,
@@ -21,6 +20,8 @@ from ipfs_accel.types import (
     ToolResult,
 )
 from ipfs_accel.types._messages import PARTS, ROLES
+
+from .dicts import from_dict
 
 __all__ = ["checked_media", "checked_messages"]
 
@@ -38,13 +39,15 @@ def checked_messages(messages: Messages) -> tuple[Message, ...]:
     if isinstance(messages, str):
         return (Message.user(messages),)
     if isinstance(messages, Message | Mapping):
-        return (_message(messages, "messages"),)
+        return (_message(messages, "messages", ()),)
     if not isinstance(messages, Iterable):
         raise InvalidRequestError(f"messages: expected a string or messages, got {type(messages).__name__}")
-    found = tuple([_message(message, f"messages[{index}]") for index, message in enumerate(messages)])
+    found: list[Message] = []
+    for index, message in enumerate(messages):
+        found.append(_message(message, f"messages[{index}]", found))
     if not found:
         raise InvalidRequestError("messages: there is none")
-    return found
+    return tuple(found)
 
 
 def checked_media(value: T, where: str) -> T:
@@ -71,94 +74,61 @@ def checked_media(value: T, where: str) -> T:
     return value
 
 
-def _message(message: Any, where: str) -> Message:
+def _message(message: Any, where: str, before: Sequence[Message]) -> Message:
     if isinstance(message, str):
         return Message.user(message)
     if isinstance(message, Mapping):
         try:
-            message = _from_dict(message)
+            message = from_dict(message, before)
         except InvalidRequestError as error:
             raise InvalidRequestError(f"{where}.{error.message}", hint=error.hint) from None
     if not isinstance(message, Message):
-        raise InvalidRequestError(f"{where}: expected a Message, a dict or a string, got {type(message).__name__}")
+        hint = "pass message.model_dump()" if hasattr(message, "model_dump") else None
+        kind = type(message).__name__
+        raise InvalidRequestError(f"{where}: expected a Message, a dict or a string, got {kind}", hint=hint)
     if message.role not in ROLES:
         raise InvalidRequestError(f"{where}.role: {message.role!r} is not one of {', '.join(ROLES)}")
+    if message.name is not None:
+        _check_text(message.name, f"{where}.name")
     _check_parts(message.content, where)
     return message
 
 
 def _check_parts(parts: tuple[Any, ...], where: str) -> None:
     for index, part in enumerate(parts):
-        if not isinstance(part, PARTS):
-            kind = type(part).__name__
-            raise InvalidRequestError(f"{where}.content[{index}]: expected a string or a message part, got {kind}")
-        if isinstance(part, _MEDIA):
-            checked_media(part, f"{where}.content[{index}]")
-        elif isinstance(part, ToolResult):
-            _check_parts(part.content, f"{where}.content[{index}]")
+        if type(part) is not Text or type(part.text) is not str:  # what nearly all of them are needs no more questions
+            _check_part(part, f"{where}.content[{index}]")
 
 
-_MESSAGE_KEYS = {"role", "content", "name", "tool_calls", "tool_call_id", "refusal", "reasoning_content", "reasoning"}
+def _check_part(part: Any, where: str) -> None:
+    if not isinstance(part, PARTS):
+        raise InvalidRequestError(f"{where}: expected a string or a message part, got {type(part).__name__}")
+    for name in next(names for kind, names in _TEXTS.items() if isinstance(part, kind)):
+        _check_text(getattr(part, name), f"{where}.{name}")
+    if isinstance(part, _MEDIA):
+        checked_media(part, where)
+    elif isinstance(part, ToolResult):
+        _check_parts(part.content, where)
+    elif isinstance(part, Opaque) and not isinstance(part.data, Mapping):
+        raise InvalidRequestError(f"{where}.data: expected a mapping, got {type(part.data).__name__}")
+    elif isinstance(part, Reasoning) and part.signature is not None:
+        _check_text(part.signature, f"{where}.signature")
 
 
-def _from_dict(message: Mapping[str, Any]) -> Message:
-    """Read a message in the common wire form (that of OpenAI's chat completions)."""
-    # The SDKs' own messages, written as dicts, have null for what they do not say.
-    unknown = sorted(name for name, value in message.items() if name not in _MESSAGE_KEYS and value is not None)
-    if unknown:
-        raise InvalidRequestError(f"{unknown[0]}: unknown key", hint=did_you_mean(unknown[0], _MESSAGE_KEYS))
-    role, content = message.get("role"), message.get("content")
-    parts = _parts(content)
-    thought = message.get("reasoning_content") or message.get("reasoning")
-    if thought:
-        parts = (Reasoning(text=thought), *parts)
-    if message.get("refusal"):
-        parts = (*parts, Refusal(text=message["refusal"]))
-    if role == "tool":
-        call_id = message.get("tool_call_id")
-        if not isinstance(call_id, str):
-            raise InvalidRequestError("tool_call_id: a tool message has to name the call that it answers")
-        return Message(role="tool", content=(ToolResult(tool_call_id=call_id, content=parts),))
-    for index, call in enumerate(message.get("tool_calls") or ()):
-        parts = (*parts, _tool_call(call, f"tool_calls[{index}]"))
-    return Message(role=role, content=parts, name=message.get("name"))  # type: ignore[arg-type]
+def _check_text(value: Any, where: str) -> None:
+    if not isinstance(value, str):
+        is_json = where.endswith(".arguments")
+        raise InvalidRequestError(
+            f"{where}: expected {'JSON text' if is_json else 'a string'}, got {type(value).__name__}",
+            hint="write it as text: json.dumps(…)" if is_json else None,
+        )
 
 
-def _parts(content: Any) -> tuple[Part, ...]:
-    if content is None:
-        return ()
-    if isinstance(content, str):
-        return (Text(text=content),) if content else ()
-    if not isinstance(content, Sequence):
-        raise InvalidRequestError(f"content: expected a string or parts, got {type(content).__name__}")
-    return tuple([_part(part, f"content[{index}]") for index, part in enumerate(content)])
-
-
-def _part(part: Any, where: str) -> Part:
-    if not isinstance(part, Mapping):
-        return Text(text=part) if isinstance(part, str) else part
-    kind = part.get("type")
-    value = part.get(str(kind))
-    if kind in {"text", "input_text", "output_text"} and isinstance(part.get("text"), str):
-        return Text(text=part["text"])
-    if kind == "image_url" and isinstance(value, Mapping) and isinstance(value.get("url"), str):
-        return Image(url=value["url"], detail=value.get("detail"))
-    if kind == "input_audio" and isinstance(value, Mapping) and isinstance(value.get("data"), str):
-        return Audio(url=f"data:audio/{value.get('format', 'wav')};base64,{value['data']}")
-    if kind == "file" and isinstance(value, Mapping) and isinstance(value.get("file_data", value.get("file_id")), str):
-        return Document(url=value.get("file_data"), file_id=value.get("file_id"), name=value.get("filename"))
-    if kind == "refusal" and isinstance(value, str):
-        return Refusal(text=value)
-    known = ["text", "image_url", "input_audio", "file", "refusal"]
-    if kind in known:
-        raise InvalidRequestError(f"{where}.{kind}: missing or not of the right form")
-    hint = f"known types: {', '.join(known)}; or use ipfs_accel.Image and its like"
-    raise InvalidRequestError(f"{where}.type: {kind!r} is not a type of message part", hint=hint)
-
-
-def _tool_call(call: Any, where: str) -> ToolCall:
-    function = (call.get("function") or call.get("custom")) if isinstance(call, Mapping) else None
-    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
-        raise InvalidRequestError(f"{where}.function.name: missing")
-    arguments = function.get("arguments") or function.get("input") or ""
-    return ToolCall(id=str(call.get("id", "")), name=function["name"], arguments=arguments)
+# Which fields of a part have to be texts.
+_TEXTS: dict[type[Any] | tuple[type[Any], ...], tuple[str, ...]] = {
+    (Text, Reasoning, Refusal): ("text",),
+    ToolCall: ("id", "name", "arguments"),
+    ToolResult: ("tool_call_id",),
+    Opaque: ("backend",),
+    _MEDIA: (),
+}

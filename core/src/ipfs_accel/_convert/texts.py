@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from types import NoneType
 from typing import Any, TypeVar
 
 import attrs
@@ -29,6 +30,7 @@ __all__ = [
     "chat_request",
     "check",
     "checked",
+    "checked_chat",
     "completion_request",
     "detokenize_request",
     "embed_request",
@@ -91,9 +93,8 @@ _WORDS = {"outputs", "stop", "timestamps"}
 def chat_request(model: str, messages: Messages, options: dict[str, Any]) -> ChatRequest:
     """Make the request of `chat`, `stream` and `count_tokens`."""
     values = checked(ChatRequest, options)
-    tools = values.get("tools")
-    if tools is not None:
-        values["tools"] = tuple([_tool(tool, index) for index, tool in enumerate(tools)])
+    if "tools" in values:
+        values["tools"] = _tools(values["tools"])
     choice = values.get("tool_choice")
     if choice is not None and choice not in {"auto", "none", "required"}:
         names = [tool.name for tool in values.get("tools") or ()]
@@ -103,6 +104,12 @@ def chat_request(model: str, messages: Messages, options: dict[str, Any]) -> Cha
     if "response_format" in values:
         values["response_format"] = _response_format(values["response_format"])
     return ChatRequest(model=model, messages=checked_messages(messages), **values)
+
+
+def checked_chat(request: ChatRequest) -> ChatRequest:
+    """Return a chat that the caller has made, with its messages and tools checked as those of `chat` are."""
+    messages, tools = checked_messages(request.messages), _tools(request.tools)
+    return attrs.evolve(request, messages=messages, tools=tools)
 
 
 def completion_request(model: str, prompt: Any, options: dict[str, Any]) -> CompletionRequest:
@@ -159,6 +166,9 @@ def checked(kind: type[R], options: dict[str, Any]) -> dict[str, Any]:
         elif name in _TYPES:
             check(name, value, _TYPES[name])
         values[name] = value
+    for key in values.get("extra", ()):
+        if not isinstance(key, str):
+            raise InvalidRequestError(f"extra: the key {short(key)} is not a string")
     return values
 
 
@@ -178,7 +188,7 @@ def check(name: str, value: Any, types: tuple[type[Any], ...]) -> None:
     """Raise unless a value is of one of these types, finite, and not below what makes sense."""
     if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
         expected = " or ".join([kind.__name__ for kind in types])
-        raise InvalidRequestError(f"{name}: expected {expected}, got {value!r}")
+        raise InvalidRequestError(f"{name}: expected {expected}, got {short(value)}")
     if isinstance(value, float) and not math.isfinite(value):
         raise InvalidRequestError(f"{name}: {value} is not a finite number")
     if name in _AT_LEAST_ONE and value < 1:
@@ -216,14 +226,38 @@ def _token_ids(value: Any, name: str) -> tuple[int, ...]:
 
 def short(value: Any) -> str:
     """Return a value's repr, cut to fit into a message."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = f"a deeply nested {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - a line of a message
 
 
-def _tool(tool: Any, index: int) -> Tool:
-    if isinstance(tool, Tool):
-        return tool
-    where = f"tools[{index}]"
+def _tools(tools: Any) -> tuple[Tool, ...]:
+    if isinstance(tools, Tool | Mapping | str) or not isinstance(tools, Iterable):
+        raise InvalidRequestError(f"tools: expected a list of tools, got {type(tools).__name__}")
+    return tuple([_tool(tool, f"tools[{index}]") for index, tool in enumerate(tools)])
+
+
+def _tool(tool: Any, where: str) -> Tool:
+    if not isinstance(tool, Tool):
+        tool = _tool_of(tool, where)
+    _check_fields(tool, {"name": (str,), "parameters": (dict, Mapping), **_OPTIONAL}, where)
+    return tool  # type: ignore[no-any-return]
+
+
+_OPTIONAL: dict[str, tuple[type[Any], ...]] = {"description": (str, NoneType), "strict": (bool, NoneType)}
+
+
+def _check_fields(value: Any, kinds: Mapping[str, tuple[type[Any], ...]], where: str) -> None:
+    for name, types in kinds.items():
+        found = getattr(value, name)
+        if not isinstance(found, types):
+            expected = "a mapping" if Mapping in types else types[0].__name__
+            raise InvalidRequestError(f"{where}.{name}: expected {expected}, got {short(found)}")
+
+
+def _tool_of(tool: Any, where: str) -> Tool:
     if not isinstance(tool, Mapping):
         raise InvalidRequestError(f"{where}: expected a Tool or a dict, got {type(tool).__name__}")
     if tool.get("type", "function") != "function":
@@ -243,8 +277,15 @@ def _tool(tool: Any, index: int) -> Tool:
 
 def _response_format(value: Any) -> Any:
     """Accept our own forms, the common wire form, and a bare JSON Schema."""
-    if isinstance(value, JsonSchema) or value in ("text", "json"):
+    if isinstance(value, str) and value in {"text", "json"}:
         return value
+    made = value if isinstance(value, JsonSchema) else _format_of(value)
+    if isinstance(made, JsonSchema):
+        _check_fields(made, {"schema": (dict, Mapping), "name": (str,), **_OPTIONAL}, "response_format")
+    return made
+
+
+def _format_of(value: Any) -> str | JsonSchema:
     if not isinstance(value, Mapping):
         raise InvalidRequestError(f"response_format: expected 'text', 'json' or a JsonSchema, got {short(value)}")
     kind = value.get("type")

@@ -22,7 +22,7 @@ import attrs
 
 from ipfs_accel.errors import AccelError, APIStatusError, APITimeoutError
 
-from ._http import Body, HttpRequest, HttpResponse, Pairs, get, post_json, segment
+from ._http import Body, HttpRequest, HttpResponse, Pairs, get, json_bytes, post_json, segment
 
 if TYPE_CHECKING:
     from ipfs_accel._secret import Secret
@@ -47,6 +47,7 @@ __all__ = [
     "StreamFlow",
     "StreamPlan",
     "get",
+    "json_bytes",
     "post_json",
     "segment",
     "side_by_side",

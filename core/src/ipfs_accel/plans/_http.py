@@ -14,7 +14,7 @@ from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
 if TYPE_CHECKING:
     from ipfs_accel._headers import Headers
 
-__all__ = ["Body", "HttpRequest", "HttpResponse", "Pairs", "get", "post_json", "segment"]
+__all__ = ["Body", "HttpRequest", "HttpResponse", "Pairs", "get", "json_bytes", "post_json", "segment"]
 
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -61,6 +61,9 @@ class HttpRequest:
 
 
 _JSON = "application/json"
+UNWRITABLE = "the request cannot be written as JSON"
+"""How the error begins that says so; the core says which field of the request it is."""
+TOO_DEEP, CIRCULAR = "it is nested too deeply", "it holds itself"
 
 
 def get(path: str, *, query: Pairs = (), headers: Pairs = (), base_url: str | None = None) -> HttpRequest:
@@ -76,12 +79,22 @@ def post_json(
     Raises:
         InvalidRequestError: `body` holds something that JSON has no form for, such as NaN.
     """
-    try:
-        content = strict_json.dumps(body)
-    except (TypeError, ValueError) as error:
-        raise InvalidRequestError(f"the request cannot be written as JSON: {error}") from None
     headers = (("content-type", _JSON), ("accept", accept), *headers)
-    return HttpRequest(method="POST", path=path, headers=headers, content=content, base_url=base_url)
+    return HttpRequest(method="POST", path=path, headers=headers, content=json_bytes(body), base_url=base_url)
+
+
+def json_bytes(body: Any) -> bytes:
+    """Write what is sent as JSON.
+
+    Raises:
+        InvalidRequestError: As `post_json`.
+    """
+    try:
+        return strict_json.dumps(body)
+    except (TypeError, ValueError) as error:
+        raise InvalidRequestError(f"{UNWRITABLE}: {CIRCULAR if 'ircular' in str(error) else error}") from None
+    except RecursionError:
+        raise InvalidRequestError(f"{UNWRITABLE}: {TOO_DEEP}") from None
 
 
 def segment(value: str) -> str:

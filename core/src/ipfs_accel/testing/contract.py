@@ -40,7 +40,7 @@ from ipfs_accel.types import Answer, Timeout
 
 from . import stream_rules
 from .faults import FAULTS, Fault
-from .mangled import mangled
+from .mangled import halved, mangled
 from .options import OPTIONS, lost_options
 from .purity import no_io, pure_hooks
 from .raw_server import Connection, RawServer
@@ -229,6 +229,15 @@ class BackendContract:
             cut = attrs.evolve(last, pieces=last.pieces[:count])
             outcome = self._run("sync", attrs.evolve(stream, replies=(*before, cut)))
             assert [type(error) for error in outcome.errors] == [e.StreamIncomplete], f"after {count} frames"
+
+    def test_half_a_character_is_no_text(self, stream: Exchange) -> None:
+        """Where a server cuts a character in two, its caller gets whole ones."""
+        subject = self.subject()
+        variants = list(halved(stream.replies))
+        with replying(subject, *[reply for replies in variants for reply in replies]) as server:
+            outcome = subject.run("sync", stream, server.url, calls=len(variants))
+        assert len(outcome.errors) + len(outcome.answers) == len(variants)
+        stream_rules.check_characters(outcome.events)
 
     # errors
 

@@ -7,14 +7,15 @@ import json
 import random
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 
 from .replies import Reply
 
-__all__ = ["mangled"]
+__all__ = ["halved", "mangled"]
 
+_Place: TypeAlias = tuple[int, int, re.Match[bytes]]
 _JSON = re.compile(rb"[\[{].*[\]}]", re.DOTALL)
 _ANYTHING: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 2**63, 1e308, "", "x", "7", "\u2028", [], [None], [[]], {}, {"x": None}),
@@ -27,20 +28,42 @@ def mangled(replies: tuple[Reply, ...], count: int) -> Iterator[tuple[Reply, ...
 
     Which ones is a matter of chance, and the same for the same replies. Replies without JSON give nothing.
     """
-    places = [
+    places = _places(replies)
+    chance = random.Random(len(places))  # noqa: S311 - nothing is secret here
+    for _ in range(count if places else 0):
+        place = chance.choice(places)
+        yield _replaced(replies, place, _changed(place[2].group(), chance))
+
+
+def halved(replies: tuple[Reply, ...]) -> Iterator[tuple[Reply, ...]]:
+    """Return the same replies for each string in their JSON, each time with half a character at its end."""
+    for place in _places(replies):
+        value = json.loads(place[2].group())
+        for where, name in list(_members(value)):
+            before = where[name]
+            if isinstance(before, str):
+                where[name] = before + "\ud83d"
+                yield _replaced(replies, place, json.dumps(value).encode())
+                where[name] = before
+
+
+def _places(replies: tuple[Reply, ...]) -> list[_Place]:
+    """Return where JSON is: which reply, which piece of it, and where in the piece."""
+    return [
         (index, number, found)
         for index, reply in enumerate(replies)
         for number, piece in enumerate(reply.pieces)
         if (found := _document(piece)) is not None
     ]
-    chance = random.Random(len(places))  # noqa: S311 - nothing is secret here
-    for _ in range(count if places else 0):
-        index, number, found = chance.choice(places)
-        reply = replies[index]
-        piece = reply.pieces[number]
-        changed = piece[: found.start()] + _changed(found.group(), chance) + piece[found.end() :]
-        pieces = (*reply.pieces[:number], changed, *reply.pieces[number + 1 :])
-        yield (*replies[:index], attrs.evolve(reply, pieces=pieces), *replies[index + 1 :])
+
+
+def _replaced(replies: tuple[Reply, ...], place: _Place, document: bytes) -> tuple[Reply, ...]:
+    index, number, found = place
+    reply = replies[index]
+    piece = reply.pieces[number]
+    changed = piece[: found.start()] + document + piece[found.end() :]
+    pieces = (*reply.pieces[:number], changed, *reply.pieces[number + 1 :])
+    return (*replies[:index], attrs.evolve(reply, pieces=pieces), *replies[index + 1 :])
 
 
 def _document(piece: bytes) -> re.Match[bytes] | None:

@@ -24,7 +24,7 @@ from ipfs_accel.types import (
     UsageEvent,
 )
 
-__all__ = ["check", "without_call"]
+__all__ = ["check", "check_characters", "without_call"]
 
 _DELTAS: dict[str, type[Any]] = {
     "text": TextDelta,
@@ -69,6 +69,14 @@ def check(events: list[Any], answer: Any) -> None:
                 assert isinstance(event, _DELTAS[kind]), f"{event} in a block of {kind}"
                 pieces[at].append(event.arguments if isinstance(event, ToolCallDelta) else event.text)
     assert not open_blocks, "every block has ended"
+
+
+def check_characters(events: list[Any]) -> None:
+    """Raise AssertionError if a text that the events of streams hold has half a character in it."""
+    for event in events:
+        part = getattr(event, "part", event)
+        texts = [getattr(part, name, None) or "" for name in ("text", "arguments", "transcript")]
+        assert all(text.encode("utf-8", "ignore").decode() == text for text in texts), ascii(event)
 
 
 def _text_of(part: Any) -> str:

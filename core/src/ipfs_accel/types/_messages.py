@@ -95,7 +95,10 @@ class ToolCall:
         """
         import json  # noqa: PLC0415 - only callers of tools pay for it
 
-        value = json.loads(self.arguments) if self.arguments.strip() else {}
+        try:
+            value = json.loads(self.arguments) if self.arguments.strip() else {}
+        except RecursionError:
+            raise ValueError(f"the arguments of tool call {self.name!r} are nested too deeply") from None
         if not isinstance(value, dict):
             raise ValueError(f"the arguments of tool call {self.name!r} are not a JSON object")  # noqa: TRY004
         return value

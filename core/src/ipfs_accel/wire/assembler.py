@@ -41,6 +41,7 @@ from ipfs_accel.types._events import BlockType
 from ipfs_accel.types._messages import sniff_media_type
 
 from ._outbox import Outbox
+from .halves import ALONE, joined
 
 __all__ = [
     "Assembler",
@@ -60,6 +61,7 @@ _DELTAS: dict[str, Callable[[str, int, int], StreamEvent]] = {
     "reasoning": ReasoningDelta,
     "refusal": RefusalDelta,
     "tool_call": ToolCallDelta,
+    "audio": lambda transcript, choice, block: AudioDelta(b"", transcript, choice, block),
 }
 _ORDER: dict[type[Any], int] = {Reasoning: 0, Text: 1, Audio: 2, Refusal: 3, ToolCall: 4, Opaque: 5}
 
@@ -82,12 +84,16 @@ def settle_finish_reason(reason: str | None, *, has_tool_calls: bool) -> str | N
 class _Block:
     """A block while it grows."""
 
-    __slots__ = ("annotations", "id", "is_open", "name", "number", "opaque", "pieces", "signature", "sound", "type")
+    __slots__ = (
+        *("annotations", "cut", "id", "is_open", "name", "number", "opaque"),
+        *("pieces", "signature", "sound", "type"),
+    )
 
     def __init__(self, number: int, kind: BlockType) -> None:
         self.number = number
         self.type = kind
         self.pieces: list[str] = []
+        self.cut = ""  # half a character, until the next piece comes
         self.id: str | None = None
         self.name: str | None = None
         self.signature: str | None = None
@@ -229,6 +235,8 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
             self._events.append(BlockStart(choice=choice, block=block.number, type="tool_call", id=block.id, name=name))
         elif name and not block.name:
             block.name = name
+        if block.cut or not arguments.isascii():
+            arguments, block.cut = joined(block.cut, arguments)
         if arguments:
             block.pieces.append(arguments)
             self._events.append(ToolCallDelta(arguments, choice, block.number))
@@ -247,6 +255,8 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
         if block is None or block.type != "audio":
             block = self._begin(state, "audio")
         block.id = block.id or id
+        if block.cut or not transcript.isascii():
+            transcript, block.cut = joined(block.cut, transcript)
         if data or transcript:
             block.sound.append(data)
             block.pieces.append(transcript)
@@ -316,6 +326,10 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
         block = state.current
         if block is None or block.type != kind:
             block = self._begin(state, kind)
+        if block.cut or not piece.isascii():
+            piece, block.cut = joined(block.cut, piece)
+            if not piece:
+                return
         block.pieces.append(piece)
         self._events.append(_DELTAS[kind](piece, choice, block.number))
 
@@ -329,6 +343,10 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
     def _end(self, state: _Choice, block: _Block) -> None:
         if block.is_open:
             block.is_open = False
+            if block.cut:  # its other half has not come
+                block.cut = ""
+                block.pieces.append(ALONE)
+                self._events.append(_DELTAS[block.type](ALONE, state.index, block.number))
             self._events.append(BlockEnd(choice=state.index, block=block.number, part=block.part()))
 
     def _end_current(self, state: _Choice) -> None:

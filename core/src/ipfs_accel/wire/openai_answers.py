@@ -32,6 +32,7 @@ from ipfs_accel.types import (
 
 from .assembler import Assembler, settle_finish_reason, sound, tool_call_id
 from .fields import field
+from .halves import written
 from .openai_errors import checked, error_in_body, is_error
 from .sse import ServerSentEvent
 from .vectors import vectors
@@ -128,7 +129,7 @@ def _function(call: Json) -> tuple[str | None, str]:
     function = call.get("function") or call.get("custom") or {}
     arguments = function.get("arguments", function.get("input"))
     if arguments is not None and not isinstance(arguments, str):
-        arguments = strict_json.dumps(arguments).decode()
+        arguments = written(arguments)
     return function.get("name"), arguments or ""
 
 

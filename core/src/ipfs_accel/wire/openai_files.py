@@ -25,6 +25,7 @@ from ipfs_accel.plans import (
     StreamFlow,
     StreamPlan,
     get,
+    json_bytes,
     post_json,
     segment,
 )
@@ -219,10 +220,10 @@ class OpenAIFiles(Routes):
             raise InvalidRequestError(f"items[{name!r}]: it names no model", hint="create_batch('endpoint/model', …)")
         try:
             body = self.batch_body(endpoint, route, request)
+            line = {"custom_id": name, "method": "POST", "url": self.batch_prefix + route, "body": body}
+            return json_bytes(line) + b"\n"
         except InvalidRequestError as error:
             raise InvalidRequestError(f"items[{name!r}]: {error.message}", hint=error.hint) from None
-        line = {"custom_id": name, "method": "POST", "url": self.batch_prefix + route, "body": body}
-        return strict_json.dumps(line) + b"\n"
 
 
 def file_of(body: Any) -> FileInfo:

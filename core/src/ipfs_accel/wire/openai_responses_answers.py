@@ -63,8 +63,12 @@ def _failure(body: Json) -> Exception:
 def _answer(body: Json, backend: str, raw: Any = None) -> ChatResponse:
     parts: list[Part] = []
     logprobs: list[TokenLogprob] = []
+    last: Json = {}
     for item in field(body, "output", list):
+        if _runs_on(last, item):
+            parts.append(_border(backend))
         parts += _parts(item, logprobs, backend)
+        last = item
     has_calls = any(isinstance(part, ToolCall) for part in parts)
     extra = {name: body[name] for name in _KEPT if body.get(name) not in (None, {}, False)}
     if ran := sorted({str(item.get("type")) for item in body["output"]} - {"reasoning", *_SAID}):
@@ -115,10 +119,23 @@ def _parts(item: Any, logprobs: list[TokenLogprob], backend: str) -> Iterator[Pa
 
 def _remark(item: Json, backend: str) -> Iterator[Opaque]:
     """Keep what an item says beside its parts, such as whether a message is a comment or the answer."""
-    kind = item["type"]
-    rest = {name: value for name, value in item.items() if name not in _SAID[kind] and value is not None}
+    rest = _beside(item)
     if rest:
-        yield Opaque(backend=backend, data={"type": kind, **rest})
+        yield Opaque(backend=backend, data={"type": item["type"], **rest})
+
+
+def _beside(item: Json) -> Json:
+    return {name: value for name, value in item.items() if name not in _SAID[item["type"]] and value is not None}
+
+
+def _runs_on(last: Json, item: Json) -> bool:
+    """Whether a message follows another one that ends without a remark, so that nothing else would part the two."""
+    return last.get("type") == item.get("type") == "message" and not _beside(last)
+
+
+def _border(backend: str) -> Opaque:
+    """Return the remark of a message that says nothing beside its parts, where it has to be told from the next one."""
+    return Opaque(backend=backend, data={"type": "message"})
 
 
 def _thought(item: Json) -> str:
@@ -159,13 +176,22 @@ class ResponseDecoder:
 
     def __init__(self, backend: str = "openai") -> None:
         self._backend = backend
+        self._last: Json = {}
 
     def __call__(self, event: ServerSentEvent, out: Assembler[ChatResponse]) -> None:
         """Take one event; those without a handler say nothing that the last one does not say again."""
         data = event_object(event)
         kind = str(data.get("type"))
         if kind == "response.output_item.done":
+            self._last = data.get("item") or {}
             _item_ends(data, out, self._backend)
+        elif kind == "response.output_item.added":
+            item = data.get("item") or {}
+            if _runs_on(self._last, item):
+                border = _border(self._backend)
+                out.opaque(border.backend, border.data)
+            self._last = {}
+            _item_begins(data, item, out)
         elif kind in _HANDLERS:
             _HANDLERS[kind](data, out)
 
@@ -204,8 +230,7 @@ def _part_ends(_data: Json, out: Assembler[ChatResponse]) -> None:
     out.end_block()
 
 
-def _item_begins(data: Json, out: Assembler[ChatResponse]) -> None:
-    item = data.get("item") or {}
+def _item_begins(data: Json, item: Json, out: Assembler[ChatResponse]) -> None:
     if item.get("type") in _CALLS:
         out.tool_call(data.get("output_index") or 0, id=item.get("call_id"), name=item.get("name"))
 
@@ -247,7 +272,6 @@ _HANDLERS: dict[str, Callable[[Json, Assembler[ChatResponse]], None]] = {
     "response.output_text.annotation.added": _annotation,
     "response.content_part.added": _part_ends,
     "response.content_part.done": _part_ends,
-    "response.output_item.added": _item_begins,
     "response.completed": _response_ends,
     "response.incomplete": _response_ends,
     "response.failed": _response_ends,

@@ -146,7 +146,8 @@ def _assistant(message: Message, backend: str, free: Collection[str]) -> Iterato
         about = part.data if isinstance(part, Opaque) and part.backend == backend else {}
         if _is_remark(about):
             # What the model said of the item before it, which is in parts of their own; see `openai_responses_answers`.
-            if found and about["type"] == found[-1].get("type"):
+            # A message without any text is not sent, and what was said of it is not for the message before it.
+            if found and about["type"] == found[-1].get("type") and (said is not None or about["type"] != "message"):
                 found[-1].update(about)
             said = None
             continue

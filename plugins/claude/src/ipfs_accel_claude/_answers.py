@@ -11,6 +11,7 @@ from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import ChatResponse, Choice, Message, Opaque, Part, Reasoning, Text, ToolCall, Usage
 from ipfs_accel.wire.assembler import Assembler, chat_assembler, settle_finish_reason
 from ipfs_accel.wire.fields import field, optional, rest
+from ipfs_accel.wire.halves import mended, written
 from ipfs_accel.wire.sse import ServerSentEvent, SSEDecoder
 
 from ._errors import error_of
@@ -101,7 +102,7 @@ def _about_call(block: Json) -> Iterator[Opaque]:
 def _arguments(block: Json) -> str:
     """Write a tool's input, which Claude gives as an object, as the JSON text that all backends have."""
     value = optional(block, "input", dict)
-    return strict_json.dumps(value).decode() if value else ""
+    return written(value) if value else ""
 
 
 def _finish(message: Json) -> str | None:
@@ -205,7 +206,7 @@ class StreamDecoder:
 
     def _whole(self, index: int, block: Json) -> Json:
         """Return a block that only Claude understands, with the input that came in pieces."""
-        text = "".join(self._inputs.pop(index, ()))
+        text = mended("".join(self._inputs.pop(index, ())))
         if not text:
             return block
         try:

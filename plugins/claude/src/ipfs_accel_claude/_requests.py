@@ -24,8 +24,10 @@ from ipfs_accel.types import (
     ToolResult,
     sniff_media_type,
 )
+from ipfs_accel.wire.names import check_called, check_model, check_tools
 from ipfs_accel.wire.openai_requests import with_own_tools
 
+from ._ids import CallIds
 from ._rules import Rules
 
 __all__ = ["NEWEST", "beta", "block", "body", "counted", "headers", "unsupported"]
@@ -44,7 +46,8 @@ _NOT_COUNTED = {
 }
 _IMAGES = {"image/jpeg", "image/png", "image/gif", "image/webp"}
 _BETAS = "betas"
-_NO_ID = re.compile(r"[^A-Za-z0-9_-]")
+_TOOL_NAME, _CALLED_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}"), re.compile(r"[A-Za-z0-9_-]+")
+_NAMES = "Claude takes names of 1 to 128 letters, digits, '_' and '-'"
 _TEXTS = {"application/json", "application/jsonl", "application/xml", "application/yaml"}
 
 
@@ -54,7 +57,7 @@ def block(part: Part, **fields: Any) -> Opaque:
     Raises:
         InvalidRequestError: There is nothing in the part that Claude takes.
     """
-    made = _block(part, cites=True)
+    made = _block(part, CallIds(), cites=True)
     if made is None:
         raise InvalidRequestError(f"{type(part).__name__}: there is nothing in it that Claude takes")
     return Opaque(backend="claude", data={**made, **fields})
@@ -91,12 +94,15 @@ def unsupported(request: ChatRequest, rules: Rules) -> tuple[str, ...]:
 
 def body(request: ChatRequest, rules: Rules, *, max_tokens: int, stream: bool = False) -> Body:
     """Make the body; `max_tokens` is required by the API and used where the caller gave none."""
-    system, messages = _split_system(request.messages, rules)
+    ids = CallIds()
+    system, turns = _split_system(request.messages, rules, ids)
     made: Body = {"model": request.model} if request.model else {}
     made["max_tokens"] = request.max_tokens or max_tokens
     if system:
         made["system"] = system
-    made["messages"] = _turns(messages)
+    made["messages"] = _turns(turns, rules, ids)
+    if rules.own:
+        _check(request)
     _check_prefill(request, rules)
     if rules.sampling:
         made |= {name: getattr(request, name) for name in _SAMPLING if getattr(request, name) is not None}
@@ -124,15 +130,30 @@ def counted(request: ChatRequest, rules: Rules) -> Body:
     return {name: value for name, value in made.items() if name not in _NOT_COUNTED}
 
 
-def _split_system(messages: tuple[Message, ...], rules: Rules) -> tuple[str | list[Body], list[Message]]:
+def _check(request: ChatRequest) -> None:
+    """Refuse names and stops that the API refuses."""
+    check_model(request, "Claude's API")
+    check_tools(request.tools, _TOOL_NAME, _NAMES)
+    check_called(request.messages, _CALLED_NAME, _NAMES)
+    for index, stop in enumerate(request.stop or ()):
+        if not stop.strip():
+            raise InvalidRequestError(
+                f"stop[{index}]: Claude takes no stop of white space alone, such as {stop!r}",
+                hint="leave it out, and cut the answer there",
+            )
+
+
+def _split_system(
+    messages: tuple[Message, ...], rules: Rules, ids: CallIds
+) -> tuple[str | list[Body], list[tuple[int, Message]]]:
     """Move what stands above the conversation out of it; later instructions stay where the model takes them."""
     above: list[Body] = []
-    turns: list[Message] = []
+    turns: list[tuple[int, Message]] = []
     for index, message in enumerate(messages):
         if message.role in {"system", "developer"} and not (turns and rules.inner_system):
-            above += _blocks(message, index)
+            above += _blocks(message, index, rules, ids)
         else:
-            turns.append(message)
+            turns.append((index, message))
     if not turns:
         raise InvalidRequestError("messages: Claude needs at least one that is not a system message")
     if all(_is_plain(each) for each in above):
@@ -140,13 +161,15 @@ def _split_system(messages: tuple[Message, ...], rules: Rules) -> tuple[str | li
     return above, turns
 
 
-def _turns(messages: Iterable[Message]) -> list[Body]:
+def _turns(messages: Iterable[tuple[int, Message]], rules: Rules, ids: CallIds) -> list[Body]:
     """Write the turns; all results of parallel calls and what follows them have to be one user turn, results first."""
     turns: list[Body] = []
-    for index, message in enumerate(messages):
+    for index, message in messages:
         role = {"tool": "user", "developer": "system"}.get(message.role, message.role)
-        blocks = _blocks(message, index)
+        blocks = _blocks(message, index, rules, ids)
         if role == "user":
+            if not blocks and message.text:
+                raise InvalidRequestError(f"messages[{index}]: it is white space alone, which Claude refuses")
             blocks.sort(key=_is_no_result)
             if turns and turns[-1]["role"] == "user" and not _is_no_result(turns[-1]["content"][0]):
                 turns[-1]["content"] = sorted([*turns[-1]["content"], *blocks], key=_is_no_result)
@@ -161,17 +184,18 @@ def _turns(messages: Iterable[Message]) -> list[Body]:
     return turns
 
 
-def _blocks(message: Message, index: int) -> list[Body]:
+def _blocks(message: Message, index: int, rules: Rules, ids: CallIds) -> list[Body]:
     blocks: list[Body] = []
     try:
         for part in message.content:
-            made = _block(part, cites=message.role == "assistant")
+            made = _block(part, ids, blank=not rules.own, cites=message.role == "assistant")
             if made is None:
                 continue
             if made.get("type") == "tool_use" and "input" not in made:
                 # What else Claude said of a call; see `_answers`.
+                made["id"] = ids.last(str(made.get("id")))
                 for call in blocks:
-                    if call.get("id") == made.get("id"):
+                    if call.get("id") == made["id"]:
                         call.update(made)
             else:
                 blocks.append(made)
@@ -213,20 +237,24 @@ def _trim_prefill(turns: list[Body]) -> None:
             turns.pop()
 
 
-def _block(part: Part, *, cites: bool = False) -> Body | None:
-    """Write one part; what says nothing or was another provider's is left out (empty text is refused)."""
+def _block(part: Part, ids: CallIds, *, blank: bool = False, cites: bool = False) -> Body | None:
+    """Write one part; what says nothing or was another provider's is left out.
+
+    Empty text is refused, and so is white space alone unless the model is another's (`blank`).
+    """
     if isinstance(part, Text | Refusal):
-        return _text(part, cites=cites) if part.text else None
+        is_said = part.text if blank else part.text.strip()
+        return _text(part, cites=cites) if is_said else None
     if isinstance(part, Image):
         return {"type": "image", "source": _image_source(part)}
     if isinstance(part, Document):
         title = {"title": part.name} if part.name else {}
         return {"type": "document", "source": _document_source(part), **title}
     if isinstance(part, ToolCall):
-        return {"type": "tool_use", "id": _call_id(part.id), "name": part.name, "input": _arguments(part)}
+        return {"type": "tool_use", "id": ids.of_call(part.id), "name": part.name, "input": _arguments(part)}
     if isinstance(part, ToolResult):
-        return _tool_result(part)
-    return _replayed(part)
+        return _tool_result(part, ids, blank=blank)
+    return _replayed(part, ids)
 
 
 def _text(part: Text | Refusal, *, cites: bool) -> Body:
@@ -239,13 +267,22 @@ def _text(part: Text | Refusal, *, cites: bool) -> Body:
     return made
 
 
-def _replayed(part: Part) -> Body | None:
+def _replayed(part: Part, ids: CallIds) -> Body | None:
     """Write what only makes sense if Claude itself said it before; without its signature, thinking would be refused."""
     if isinstance(part, Reasoning):
         return {"type": "thinking", "thinking": part.text, "signature": part.signature} if part.signature else None
     if isinstance(part, Opaque):
-        return dict(part.data) if part.backend == "claude" else None
+        return _own(dict(part.data), ids) if part.backend == "claude" else None
     raise InvalidRequestError("audio: Claude takes no sound")
+
+
+def _own(made: Body, ids: CallIds) -> Body:
+    """Return a block of the API's own form, with the id that its call has in this conversation."""
+    if made.get("type") == "tool_use" and "input" in made:
+        made["id"] = ids.of_call(str(made.get("id", "")))
+    elif made.get("type") == "tool_result":
+        made["tool_use_id"] = ids.of_result(str(made.get("tool_use_id", "")))
+    return made
 
 
 def _kept_elsewhere(part: Image | Document) -> Body | None:
@@ -281,11 +318,6 @@ def _document_source(part: Document) -> Body:
     return {"type": "text", "media_type": "text/plain", "data": text}
 
 
-def _call_id(given: str) -> str:
-    """Return an id that the API takes; other providers have dots and colons in theirs."""
-    return _NO_ID.sub("_", given)
-
-
 def _arguments(call: ToolCall) -> Any:
     try:
         return call.parse_arguments()
@@ -293,9 +325,9 @@ def _arguments(call: ToolCall) -> Any:
         raise InvalidRequestError(f"tool_calls: Claude takes arguments as an object: {error}") from None
 
 
-def _tool_result(result: ToolResult) -> Body:
-    blocks = [written for part in result.content if (written := _block(part)) is not None]
-    made: Body = {"type": "tool_result", "tool_use_id": _call_id(result.tool_call_id)}
+def _tool_result(result: ToolResult, ids: CallIds, *, blank: bool) -> Body:
+    blocks = [written for part in result.content if (written := _block(part, ids, blank=blank)) is not None]
+    made: Body = {"type": "tool_result", "tool_use_id": ids.of_result(result.tool_call_id)}
     if blocks:
         made["content"] = _short(blocks)
     if result.is_error:

@@ -26,6 +26,7 @@ class Rules:
         effort: How much to think.
         prefill: The beginning of an answer to go on with.
         pictures: How many of them a request may have.
+        own: Whether it is a Claude, to which the vendor's rules for names and white space apply.
     """
 
     sampling: bool = True
@@ -34,12 +35,13 @@ class Rules:
     effort: bool = True
     prefill: bool = True
     pictures: int = 600
+    own: bool = True
 
 
 _FEWER_PICTURES = 100
 _NEWEST = Rules(sampling=False, forced_choice=False, prefill=False)
 # Models that are not Claude, on servers with its dialect, decide for themselves.
-_OTHER = Rules()
+_OTHER = Rules(own=False)
 
 
 def is_hosted(endpoint: Endpoint) -> bool:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import attrs
-from ipfs_accel import strict_json
 from ipfs_accel.errors import ContentFilterError, InternalServerError, InvalidResponseError
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import ChatResponse, TokenLogprob, Usage
 from ipfs_accel.wire.assembler import Assembler, chat_assembler
 from ipfs_accel.wire.fields import field, optional, rest
+from ipfs_accel.wire.halves import written
 
 from ._errors import error_of
 from ._fields import Json, count
@@ -175,7 +175,7 @@ class Reader:
     def _call(self, call: Json, index: int, out: Assembler[ChatResponse]) -> None:
         """Take a call, which comes whole."""
         arguments = call.get("args")
-        text = strict_json.dumps(arguments).decode() if arguments else ""
+        text = written(arguments) if arguments else ""
         key = self._calls
         self._calls += 1
         out.tool_call(key, index, id=call.get("id"), name=field(call, "name", str), arguments=text)

@@ -7,7 +7,18 @@ from typing import Any
 
 from ipfs_accel import strict_json
 from ipfs_accel.errors import APIError, InvalidRequestError, InvalidResponseError, StreamIncomplete
-from ipfs_accel.plans import Endpoint, Flow, Http, HttpResponse, HttpStream, LocalStream, Plan, StreamFlow, StreamPlan
+from ipfs_accel.plans import (
+    Endpoint,
+    Flow,
+    Http,
+    HttpResponse,
+    HttpStream,
+    LocalStream,
+    Plan,
+    StreamFlow,
+    StreamPlan,
+    json_bytes,
+)
 from ipfs_accel.types import (
     Answer,
     Batch,
@@ -70,12 +81,12 @@ def create(endpoint: Endpoint, request: BatchRequest) -> Plan[Batch]:
         body = {"batch": {"displayName": "ipfs-accel", "inputConfig": source, **request.extra}}
         return Http(send=post(endpoint, path, body), parse=_read, unsupported=unsupported)
 
-    lines = [strict_json.dumps(entry) for entry in entries]
+    lines = [json_bytes(entry) for entry in entries]
     if sum([len(line) for line in lines]) <= MAX_INLINE_BYTES:
         return plan({"requests": {"requests": entries}})
 
     def steps() -> Generator[Plan[Any], Any, Plan[Batch]]:
-        keyed = [strict_json.dumps({"key": each["metadata"]["key"], "request": each["request"]}) for each in entries]
+        keyed = [json_bytes({"key": each["metadata"]["key"], "request": each["request"]}) for each in entries]
         upload = Upload.of(b"\n".join(keyed), name="batch.jsonl")
         info: FileInfo = yield _files.upload(endpoint, UploadRequest(file=upload))
         return plan({"fileName": info.id})

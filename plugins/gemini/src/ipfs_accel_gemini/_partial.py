@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from ipfs_accel.errors import InvalidResponseError
+from ipfs_accel.wire.halves import mended
 
 from ._fields import Json
 
@@ -35,7 +36,7 @@ class PartialCall:
 
     def whole(self) -> Json:
         """Return the part as if it had come whole."""
-        return {"functionCall": {**self._about, "args": self._arguments}, **self._beside}
+        return {"functionCall": {**self._about, "args": _mended(self._arguments)}, **self._beside}
 
     def _put(self, piece: Json) -> None:
         path = str(piece.get("jsonPath"))
@@ -51,6 +52,15 @@ class PartialCall:
         last, value = steps[-1], None if kind == "nullValue" else piece[kind]
         before = _at(inner, last)
         inner[last] = before + value if isinstance(before, str) and isinstance(value, str) else value
+
+
+def _mended(value: Any) -> Any:
+    """Return arguments with the characters whole that two pieces had halves of."""
+    if isinstance(value, str):
+        return value if value.isascii() else mended(value)
+    if isinstance(value, dict):
+        return {name: _mended(each) for name, each in value.items()}
+    return [_mended(each) for each in value] if isinstance(value, list) else value
 
 
 def _at(container: Any, step: int | str) -> Any:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import attrs
-from ipfs_accel import strict_json
 from ipfs_accel.errors import StreamIncomplete
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import (
@@ -25,6 +24,7 @@ from ipfs_accel.types import (
 )
 from ipfs_accel.wire.assembler import Assembler, settle_finish_reason, tool_call_id
 from ipfs_accel.wire.fields import field, rest
+from ipfs_accel.wire.halves import mended, written
 from ipfs_accel.wire.ndjson import NDJSONDecoder
 from ipfs_accel.wire.vectors import vectors
 
@@ -153,7 +153,7 @@ def _parts(message: Json) -> Iterator[Part]:
 def _called(call: Json) -> tuple[str, str]:
     """Return name and arguments of a tool call; Ollama gives these as an object, all backends as JSON text."""
     function = field(call, "function", dict)
-    return field(function, "name", str), strict_json.dumps(function.get("arguments") or {}).decode()
+    return field(function, "name", str), written(function.get("arguments") or {})
 
 
 def _logprobs(body: Json) -> tuple[TokenLogprob, ...]:
@@ -209,7 +209,8 @@ class GenerateDecoder:
         if thought:
             self._thoughts.append(thought)
             out.reasoning(thought)
-            out.extra["thinking"] = "".join(self._thoughts)
+            text = "".join(self._thoughts)
+            out.extra["thinking"] = text if text.isascii() else mended(text)
         out.text(field(body, "response", str))
         _common(body, out)
 

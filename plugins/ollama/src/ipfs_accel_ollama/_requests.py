@@ -233,7 +233,7 @@ def _result(result: ToolResult, name: str | None) -> Body:
 def _call(call: ToolCall, index: int) -> Body:
     try:
         arguments = strict_json.loads(call.arguments) if call.arguments.strip() else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         arguments = None
     if not isinstance(arguments, dict):
         raise InvalidRequestError(
