@@ -106,6 +106,24 @@ def test_orjson_reads_what_has_no_long_integers() -> None:
     assert asked == texts
 
 
+@pytest.mark.parametrize("before", range(strict_json._PIECE - 26, strict_json._PIECE + 4))
+def test_a_long_integer_is_found_wherever_pieces_of_a_text_meet(before: int) -> None:
+    loads = strict_json._reading(orjson.loads)
+    opening = '["' + "1" * (before - 4) + '",'
+    integer, fraction = "12345678901234567890123", "0.12345678901234567890123"
+
+    assert exactly(loads(f"{opening}{integer}]")[1]) == integer
+    assert not strict_json._has_long_integer(f"{opening}{fraction}]".encode())
+
+
+@pytest.mark.parametrize("loads", [strict_json._std_loads, strict_json._reading_vectors(orjson.loads)], ids=BOTH)
+@pytest.mark.parametrize("numeral", NUMERALS)
+def test_numbers_beside_vectors_are_read_exactly(loads: Any, numeral: str) -> None:
+    text = f'{{"data":[{{"embedding":[0.5,-1e300],"index":0}}],"id":{numeral},"ids":[[{numeral}],[],"x",null]}}'
+
+    assert exactly(loads(text)) == exactly(json.loads(text)) == exactly(loads(text.encode()))
+
+
 @pytest.mark.parametrize("loads", READERS, ids=BOTH)
 def test_extremes(loads: Any) -> None:
     assert loads(b"\xef\xbb\xbf[1]") == [1]

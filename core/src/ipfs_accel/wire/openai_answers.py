@@ -210,7 +210,7 @@ def _completion_choice(choice: Any, position: int) -> CompletionChoice:
 
 def read_embeddings(response: HttpResponse, count: int) -> EmbedResponse:
     """Read the answer of POST /embeddings: `count` vectors, in base64 or as numbers, in any order."""
-    return embeddings_of(checked(response.json()), count)
+    return embeddings_of(checked(response.json(vectors=True)), count)
 
 
 def embeddings_of(body: Json, count: int | None) -> EmbedResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import math
+import struct
 import sys
 from array import array
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from ipfs_accel.errors import InvalidResponseError
 __all__ = ["vector", "vectors"]
 
 _NUMBERS = {int, float}
+_ONE, _ZERO = struct.pack("<2f", 1, 0)[:4], bytes(4)
 
 
 def vector(value: Any) -> array[float]:
@@ -23,25 +25,39 @@ def vector(value: Any) -> array[float]:
         InvalidResponseError: It is none: empty, of something else than numbers, or one of them is not finite.
     """
     found = array("f")
-    if isinstance(value, str):
-        try:
-            found.frombytes(binascii.a2b_base64(value, strict_mode=True))
-        except ValueError as error:
-            raise InvalidResponseError(f"a vector is not base64 of 32-bit floats: {error}") from None
-        if sys.byteorder == "big":
-            found.byteswap()
-    elif isinstance(value, list) and _NUMBERS.issuperset(map(type, value)):
-        try:
-            found.extend(value)
-        except OverflowError:  # an integer beyond what a float holds
-            raise InvalidResponseError("a vector has a number that is not finite") from None
-    else:
-        raise InvalidResponseError("a vector is neither base64 nor a list of numbers")
+    packed = _decoded(value) if isinstance(value, str) else _packed(value)
+    try:
+        found.frombytes(packed)
+    except ValueError as error:
+        raise InvalidResponseError(f"a vector is not base64 of 32-bit floats: {error}") from None
+    if sys.byteorder == "big":
+        found.byteswap()
     if not found:
         raise InvalidResponseError("a vector is empty")
-    if _may_be_infinite(found) and not all(map(math.isfinite, found)):
+    if _may_be_infinite(packed) and not all(map(math.isfinite, found)):
         raise InvalidResponseError("a vector has a number that is not finite")
     return found
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError as error:
+        raise InvalidResponseError(f"a vector is not base64 of 32-bit floats: {error}") from None
+
+
+def _packed(numbers: Any) -> bytes:
+    if isinstance(numbers, list):
+        try:
+            packed = struct.pack(f"<{len(numbers)}f", *numbers)
+        except (OverflowError, struct.error):
+            if _NUMBERS.issuperset(map(type, numbers)):  # one is beyond what 32 bits hold
+                raise InvalidResponseError("a vector has a number that is not finite") from None
+        else:
+            # Truth values are packed like 1 and 0, which next to no vector has, so that few are looked at one by one.
+            if not (_ONE in packed or _ZERO in packed) or bool not in map(type, numbers):
+                return packed
+    raise InvalidResponseError("a vector is neither base64 nor a list of numbers")
 
 
 def vectors(values: Sequence[Any], count: int | None = None) -> tuple[array[float], ...]:
@@ -59,7 +75,7 @@ def vectors(values: Sequence[Any], count: int | None = None) -> tuple[array[floa
     return found
 
 
-def _may_be_infinite(found: array[float]) -> bool:
+def _may_be_infinite(packed: bytes) -> bool:
     """Whether a number may have the largest exponent, as the highest bytes alone tell, much faster than each number."""
-    highest = found.tobytes()[3 if sys.byteorder == "little" else 0 :: 4]
+    highest = packed[3::4]
     return b"\x7f" in highest or b"\xff" in highest

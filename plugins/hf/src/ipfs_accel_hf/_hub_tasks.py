@@ -129,7 +129,7 @@ def embed(endpoint: Endpoint, request: EmbedRequest) -> Plan[EmbedResponse]:
     body = {"inputs": several, **_given({"dimensions": request.dimensions}), **request.extra}
 
     def read(response: HttpResponse) -> EmbedResponse:
-        value = response.json()
+        value = response.json(vectors=True)
         return EmbedResponse(vectors=vectors(value, count), raw=value)
 
     return Http(send=task(endpoint, request.model, "feature-extraction", body), parse=read, unsupported=unsupported)

@@ -174,7 +174,7 @@ def _native(endpoint: Endpoint, request: EmbedRequest, inputs: tuple[Any, ...]) 
         body["dimensions"] = request.dimensions
 
     def read(response: HttpResponse) -> EmbedResponse:
-        value = response.json()
+        value = response.json(vectors=True)
         return EmbedResponse(vectors=vectors(value, len(inputs)), usage=used(response), raw=value)
 
     return Http(

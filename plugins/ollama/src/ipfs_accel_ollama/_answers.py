@@ -125,7 +125,7 @@ def read_completion(response: HttpResponse) -> CompletionResponse:
 
 def read_embeddings(response: HttpResponse, count: int) -> EmbedResponse:
     """Read `count` vectors."""
-    body = checked(response.json())
+    body = checked(response.json(vectors=True))
     found = vectors(field(body, "embeddings", list), count)
     usage = Usage(input_tokens=body.get("prompt_eval_count"))
     return EmbedResponse(vectors=found, model=body.get("model"), usage=usage, raw=body)
