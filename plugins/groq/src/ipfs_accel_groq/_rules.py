@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from pathlib import PurePath
 from typing import TypeVar
@@ -9,6 +10,7 @@ from typing import TypeVar
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.plans import Endpoint
 from ipfs_accel.types import Audio, ChatRequest, Image, Message, SpeakRequest, ToolResult, TranscribeRequest, Upload
+from ipfs_accel.wire.names import check_tools
 from ipfs_accel.wire.pictures import size_of
 
 from ._models import check, holds
@@ -19,6 +21,7 @@ P = TypeVar("P")
 
 MEGABYTE = 1 << 20
 _TOOLS, _STOPS = 128, 4
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PICTURES, _INLINE, _PIXELS = 5, 4 * MEGABYTE, 33_000_000
 _UPLOAD = 100 * MEGABYTE
 _SOUNDS = ("flac", "mp3", "mp4", "mpeg", "mpga", "m4a", "ogg", "wav", "webm")
@@ -53,6 +56,7 @@ def check_chat(endpoint: Endpoint, request: ChatRequest) -> None:
     if list(_parts(request.messages, Audio)):
         raise InvalidRequestError("messages: Groq's chats take no sound", hint="transcribe it first")
     _check_most("tools", len(request.tools), _TOOLS)
+    check_tools(request.tools, _NAME, "Groq takes names of 1 to 64 letters, digits, '_' and '-'")
     _check_most("stop", len(request.stop or ()), _STOPS)
     _check_reasoning(request)
     if holds(endpoint):
