@@ -48,7 +48,9 @@ class Options:
     bill_to: str | None = None
     wait_for_model: bool = False
     use_cache: bool | None = None
-    scale_up_timeout: int | None = None
+    scale_up_timeout: int | None = attrs.field(
+        default=None, validator=attrs.validators.optional(attrs.validators.ge(0))
+    )
     router: bool | None = None
     hub: str = attrs.field(default=HUB, converter=_without_slash)
 
