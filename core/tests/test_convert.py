@@ -25,7 +25,9 @@ from ipfs_accel.types import (
     EmbedRequest,
     GenerateImageRequest,
     ImageOptions,
+    Opaque,
     Reasoning,
+    Refusal,
     SpeakOptions,
     SpeakRequest,
     Text,
@@ -38,6 +40,11 @@ from ipfs_accel.types import (
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 8
 WAV = b"RIFF\x00\x00\x00\x00WAVEfmt "
+
+
+NESTED: list[Any] = []
+for _ in range(100_000):
+    NESTED = [NESTED]
 
 
 def messages(value: Any) -> tuple[Message, ...]:
@@ -95,10 +102,32 @@ def messages(value: Any) -> tuple[Message, ...]:
             [{"role": "assistant", "content": "a", "reasoning": "r", "function_call": None}],
             (Message.assistant(Reasoning(text="r"), "a"),),
         ),
+        (
+            [{"role": "assistant", "content": "a", "annotations": [{"type": "url_citation"}], "refusal": None}],
+            (Message.assistant(Text(text="a", annotations=({"type": "url_citation"},))),),
+        ),
+        (
+            [{"role": "assistant", "audio": {"id": "s1", "data": "AAAA", "expires_at": 5, "transcript": "ho"}}],
+            (Message.assistant(Audio(data=b"\0\0\0", media_type="audio/pcm", id="s1", transcript="ho")),),
+        ),
+        (
+            [{"role": "assistant", "content": None, "audio": {"id": "s1"}}],
+            (Message.assistant(Audio(data=b"", media_type="audio/pcm", id="s1")),),
+        ),
+        (
+            [{"role": "assistant", "content": "a", "executed_tools": [{"type": "search"}], "parsed": {"a": 1}}],
+            (Message.assistant("a"),),
+        ),
     ],
 )
 def test_messages_are_accepted_in_every_form(given: Any, expected: tuple[Message, ...]) -> None:
     assert messages(given) == expected
+
+
+def called(arguments: Any) -> dict[str, Any]:
+    """A message with a call in OpenAI's form."""
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": arguments}}
+    return {"role": "assistant", "content": None, "tool_calls": [call]}
 
 
 @pytest.mark.parametrize(
@@ -114,11 +143,83 @@ def test_messages_are_accepted_in_every_form(given: Any, expected: tuple[Message
         ([{"role": "tool", "content": "x"}], r"messages\[0\]\.tool_call_id"),
         ([{"role": "user", "contents": "x"}], r"messages\[0\]\.contents: unknown key"),
         ([{"role": "assistant", "tool_calls": [{}]}], r"messages\[0\]\.tool_calls\[0\]\.function\.name"),
+        (
+            [{"role": "assistant", "tool_calls": 5}],
+            r"messages\[0\]\.tool_calls: expected a list of tool calls, got int",
+        ),
+        (
+            [{"role": "assistant", "tool_calls": {}}],
+            r"messages\[0\]\.tool_calls: expected a list of tool calls, got dict",
+        ),
+        ([called({"a": 1})], r"messages\[0\]\.tool_calls\[0\]\.function\.arguments: expected JSON text, got dict"),
+        ([called([1])], r"messages\[0\]\.tool_calls\[0\]\.function\.arguments: expected JSON text, got list"),
+        ([{**called("{}"), "name": 5}], r"messages\[0\]\.name: expected a string, got int"),
+        ([{"role": "user", "content": b"x"}], r"messages\[0\]\.content: expected a string or parts, got bytes"),
+        ([{"role": "assistant", "refusal": 5}], r"messages\[0\]\.content\[0\]\.text: expected a string, got int"),
+        (
+            [{"role": "assistant", "reasoning": {}, "content": [3]}],
+            r"messages\[0\]\.content\[0\]: expected a string or",
+        ),
+        ([{"role": "assistant", "content": "a", "annotations": 5}], r"messages\[0\]\.annotations: expected a list"),
+        ([{"role": "assistant", "audio": {"data": "AAAA"}}], r"messages\[0\]\.audio\.id: missing"),
+        ([{"role": "assistant", "audio": {"id": "s", "data": "?"}}], r"messages\[0\]\.audio\.data: it is not base64"),
+        ([{"role": "user", "content": "a", "images": ["?"]}], r"messages\[0\]\.images\[0\]: it is not base64"),
+        ([{"role": "user", "content": "a", "images": 5}], r"messages\[0\]\.images: expected a list"),
+        ([{"role": "tool", "tool_name": "f", "content": "x"}], r"messages\[0\]\.tool_name: no call of 'f'"),
+        ([{5: "x", "role": "user"}], r"messages\[0\]\.5: unknown key"),
     ],
 )
 def test_bad_messages_are_named_by_their_place(given: Any, message: str) -> None:
     with pytest.raises(InvalidRequestError, match=message):
         messages(given)
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        (Text(text=5), "text: expected a string, got int"),  # type: ignore[arg-type]
+        (Text(text=b"a"), "text: expected a string, got bytes"),  # type: ignore[arg-type]
+        (Reasoning(text=None), "text: expected a string, got NoneType"),  # type: ignore[arg-type]
+        (Reasoning(text="a", signature=5), "signature: expected a string, got int"),  # type: ignore[arg-type]
+        (Refusal(text=5), "text: expected a string, got int"),  # type: ignore[arg-type]
+        (ToolCall(id=5, name="f"), "id: expected a string, got int"),  # type: ignore[arg-type]
+        (ToolCall(id="t", name=None), "name: expected a string, got NoneType"),  # type: ignore[arg-type]
+        (ToolCall(id="t", name="f", arguments={"a": 1}), "arguments: expected JSON text, got dict"),  # type: ignore[arg-type]
+        (ToolResult(tool_call_id=5, content="a"), "tool_call_id: expected a string, got int"),  # type: ignore[arg-type]
+        (ToolResult(tool_call_id="t", content=Text(text=5)), r"content\[0\]\.text: expected a string, got int"),  # type: ignore[arg-type]
+        (Opaque(backend="acme", data=5), "data: expected a mapping, got int"),  # type: ignore[arg-type]
+    ],
+    ids=repr,
+)
+def test_what_a_part_holds_is_checked_where_it_stands(part: Any, message: str) -> None:
+    with pytest.raises(InvalidRequestError, match=rf"^messages\[1\]\.content\[1\]\.{message}"):
+        messages(["hi", Message.assistant("a", part)])
+
+
+def test_arguments_that_are_a_dict_come_with_the_way_out() -> None:
+    for message in (called({"a": 1}), Message.assistant(ToolCall(id="t", name="f", arguments={"a": 1}))):  # type: ignore[arg-type]
+        with pytest.raises(InvalidRequestError) as caught:
+            messages(["hi", message])
+        assert caught.value.hint == "write it as text: json.dumps(…)"
+
+
+def test_a_class_of_its_own_that_is_a_text_is_one() -> None:
+    class Marked(Text):
+        pass
+
+    assert messages(Message.user(Marked(text="a")))[0].text == "a"
+    with pytest.raises(InvalidRequestError, match=r"content\[0\]\.text"):
+        messages(Message.user(Marked(text=5)))  # type: ignore[arg-type]
+
+
+def test_an_sdks_object_is_refused_with_the_way_to_write_it() -> None:
+    class Dumped:
+        def model_dump(self) -> dict[str, Any]:
+            return {}
+
+    with pytest.raises(InvalidRequestError, match=r"messages\[1\]: expected a Message") as caught:
+        messages(["hi", Dumped()])
+    assert caught.value.hint == "pass message.model_dump()"
 
 
 @pytest.mark.parametrize(
@@ -134,8 +235,23 @@ def test_bad_messages_are_named_by_their_place(given: Any, message: str) -> None
         ({"tools": [Tool(name="f")], "tool_choice": "g"}, "tool_choice: 'g' is none of the tools"),
         ({"response_format": 3}, "response_format: expected"),
         ({"extra": []}, "extra: expected"),
+        ({"extra": {"a": 1, 5: 2}}, "extra: the key 5 is not a string"),
+        ({"tools": Tool(name="f")}, "tools: expected a list of tools, got Tool"),
+        ({"tools": {"name": "f"}}, "tools: expected a list of tools, got dict"),
+        ({"tools": "f"}, "tools: expected a list of tools, got str"),
+        ({"tools": 5}, "tools: expected a list of tools, got int"),
+        ({"tools": [Tool(name=5)]}, r"tools\[0\]\.name: expected str, got 5"),  # type: ignore[arg-type]
+        ({"tools": [Tool(name="f"), Tool(name="g", parameters="{}")]}, r"tools\[1\]\.parameters: expected a mapping, got '{}'"),  # type: ignore[arg-type]
+        ({"tools": [{"name": "f", "parameters": []}]}, r"tools\[0\]\.parameters: expected a mapping, got \[\]"),
+        ({"tools": [Tool(name="f", description=5)]}, r"tools\[0\]\.description: expected str, got 5"),  # type: ignore[arg-type]
+        ({"tools": [Tool(name="f", strict="yes")]}, r"tools\[0\]\.strict: expected bool, got 'yes'"),  # type: ignore[arg-type]
+        ({"response_format": JsonSchema(schema="{}")}, "response_format.schema: expected a mapping, got '{}'"),  # type: ignore[arg-type]
+        ({"response_format": JsonSchema(schema={}, name=5)}, "response_format.name: expected str, got 5"),  # type: ignore[arg-type]
+        ({"response_format": {"type": "json_object", "schema": 5}}, "response_format.schema: expected a mapping, got 5"),
+        ({"temperature": NESTED}, "temperature: expected int or float, got a deeply nested list"),
+        ({"response_format": NESTED}, "response_format: expected .* got a deeply nested list"),
     ],
-)
+)  # fmt: skip
 def test_bad_options_are_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidRequestError, match=message):
         chat_request("m", "hi", options)
@@ -220,6 +336,12 @@ def test_call_options_are_split_off_and_checked() -> None:
     for bad in (
         {"timeout": 0},
         {"timeout": "3"},
+        {"timeout": float("nan")},
+        {"timeout": Timeout(total=float("nan"))},
+        {"timeout": Timeout(connect=-1)},
+        {"timeout": Timeout(idle=0)},
+        {"timeout": Timeout(first_event=True)},
+        {"timeout": Timeout(total="3")},  # type: ignore[arg-type]
         {"on_unsupported": "maybe"},
         {"on_upload": 3},
         {"priority": 1},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ from ipfs_accel import (
     StoreConfig,
     Timeout,
 )
+from ipfs_accel._config.config import ModelOverride
 from ipfs_accel.errors import ConfigError
 
 from .acme import Acme
@@ -76,6 +78,17 @@ def test_it_wins_over_the_file_field_by_field() -> None:
         ({"lab": {"retry": 5}}, "endpoint 'lab': retry: expected a table of settings, got int", None),
         ({"lab": {"timeout": True}}, "endpoint 'lab': timeout: expected a number, got True", None),
         ({"lab": {"timeout": -1}}, "endpoint 'lab': timeout: expected seconds above 0", None),
+        (
+            {"lab": {"timeout": {"connect": -1}}},
+            "endpoint 'lab': timeout.connect: expected seconds above 0 or None",
+            None,
+        ),
+        ({"lab": {"limits": {"max_concurrent": -1}}}, "endpoint 'lab': limits: max_concurrent: expected a whole", None),
+        (
+            {"lab": {"models": {"m": {"context_window": -1}}}},
+            "endpoint 'lab': models.m: context_window: expected a",
+            None,
+        ),
         ({"lab": {"headers": {"x": b"sk-canary"}}}, "endpoint 'lab': headers.x: expected a string, got bytes", None),
         ({"lab": {"key": b"sk-canary"}}, "endpoint 'lab': key: expected a key or a function that gives one", None),
         ({"lab": {"key": ""}, "two": "acme"}, "endpoint 'two': expected an EndpointConfig or a mapping, got str", None),
@@ -109,6 +122,10 @@ def test_a_field_of_an_endpoint_is_checked(field: str, wrong: Any) -> None:
         (EndpointConfig, {"base_url": b"http://x"}, "base_url: expected a string, got bytes"),
         (EndpointConfig, {"key_env": 5}, "key_env: expected a string or a list of strings, got int"),
         (EndpointConfig, {"timeout": {"total": 3}}, "timeout: expected seconds above 0 or a Timeout, got {'total': 3}"),
+        (EndpointConfig, {"timeout": Timeout(idle=-1)}, "timeout.idle: expected seconds above 0 or None, got -1"),
+        (Config, {"timeout": Timeout(total=math.nan)}, "timeout.total: expected seconds above 0 or None, got nan"),
+        (ModelOverride, {"input_price": -1}, "input_price: expected a number of at least 0, got -1"),
+        (ModelOverride, {"max_output_tokens": 0}, "max_output_tokens: expected a whole number of at least 1, got 0"),
         (Config, {"timeout": "3"}, "timeout: expected seconds above 0 or a Timeout, got '3'"),
         (Config, {"endpoints": {"lab": {"backend": "acme"}}}, "endpoints.lab: expected EndpointConfig, got dict"),
         (Config, {"routes": {"fast": {"targets": ["a/b"]}}}, "routes.fast: expected RouteConfig, got dict"),

@@ -107,6 +107,11 @@ REFUSED: list[tuple[str, Any, dict[str, Any]]] = [
     ("image: Gemini takes PNG, JPEG, WebP, HEIC and HEIF, not image/gif", Message.user(Image(data=b"GIF89a")), {}),
     ("document: Gemini takes PDF and text, not application/zip", Message.user(Document(data=b"PK", media_type="application/zip")), {}),
     ("tool_choice: 'required' demands a call, and there are no tools", "hi", {"tool_choice": "required"}),
+    (r"tools\[0\]: Gemini takes names of 1 to 128 .* not 'wetter_für'", "hi", {"tools": [Tool(name="wetter_für")]}),
+    (r"tools\[1\]: Gemini takes names .* that begin with a letter or '_', not '1f'", "hi", {"tools": [TOOL, Tool(name="1f")]}),
+    (r"tools\[0\]: Gemini takes names .* of 129 letters", "hi", {"tools": [Tool(name="f" * 129)]}),
+    (r"messages\[1\]: tool_calls: .*nested too deeply", ["hi", Message.assistant(ToolCall(id="a", name="f", arguments='{"a":' * 50_000 + "1" + "}" * 50_000))], {}),
+    (r"messages\[0\]\.content\[0\]\.text: it has half a character", "a\ud83d", {}),
     (r"extra\['cachedContent'\]: .* has no systemInstruction and tools of its own", [Message.system("s"), "hi"], {"tools": [TOOL], "extra": {"cachedContent": "c"}}),
     (r"extra\['modelArmorConfig'\]: only Vertex AI has it", "hi", {"extra": {"modelArmorConfig": {}}}),
     (r"extra\['safetySettings.method'\]: only Vertex AI", "hi", {"extra": {"safetySettings": [{"method": "SEVERITY"}]}}),
@@ -124,6 +129,14 @@ def test_what_would_be_refused_is_not_sent(
     with pytest.raises(e.InvalidRequestError, match=message):
         client.chat(f"gemini/{NEW}", messages, **options)
     assert not httpserver.log
+
+
+def test_names_that_only_gemini_takes(client: Client, httpserver: HTTPServer) -> None:
+    httpserver.expect_request(ANY).respond_with_json(ANSWER)
+    names = ["_f", "a.b:c-d", "f" * 128]
+    client.chat(f"gemini/{NEW}", "hi", tools=[Tool(name=name) for name in names])
+    (tools,) = json.loads(httpserver.log[0][0].get_data())["tools"]
+    assert [each["name"] for each in tools["functionDeclarations"]] == names
 
 
 def test_files_that_are_too_large_have_a_way_out(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from ipfs_accel.types import (
     ChatRequest,
     EmbedRequest,
     SpeakRequest,
+    ToolCall,
     TranscribeRequest,
     Upload,
     UploadRequest,
@@ -44,6 +45,11 @@ def body(plan: Any) -> dict[str, Any]:
 
 
 PICTURE = Image(data=png(1, 1))
+RESULT = (
+    Message.user("q"),
+    Message.assistant(ToolCall(id="c", name="f")),
+    Message.tool("c", ["see", Document(data=b"a", media_type="text/plain")]),
+)
 REFUSED: list[tuple[str, ChatRequest]] = [
     ("tools: Groq takes up to 128, these are 129", request(tools=TOOLS)),
     ("stop: Groq takes up to 4, these are 5", request(stop=tuple("abcde"))),
@@ -63,6 +69,10 @@ REFUSED: list[tuple[str, ChatRequest]] = [
     ("document: it is not application/json", request(Document(data=b"{", media_type="application/json"))),
     ("document: it is not text/plain", request(Document(data=b"\xff", media_type="text/plain"))),
     ("image: this API takes no picture that the provider keeps", request(Image(file_id="f"), model=QWEN)),
+    (r"messages\[2\]: Groq takes no document as the result", ChatRequest(model=BIG, messages=RESULT)),
+    ("tools.0.: Groq takes names of 1 to 64 .* not 'wetter_für'", request(tools=(Tool(name="wetter_für"),))),
+    ("tools.1.: Groq takes names of 1 to 64", request(tools=(Tool(name="f"), Tool(name="f" * 65)))),
+    ("model: Groq wants one", request(model="")),
 ]
 
 

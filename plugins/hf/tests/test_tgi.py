@@ -427,6 +427,8 @@ def test_what_a_chat_cannot_have(client: Client, tgi: Tgi) -> None:
         client.chat("tgi/", "hi", response_format=JsonSchema(schema=SCHEMA), tools=[TOOL])
     with pytest.raises(e.InvalidRequestError, match=r"messages\[0\]: TGI reads texts and pictures, not document parts"):
         client.chat("tgi/", Message.user(Document(data=b"%PDF-1.7")))
+    with pytest.raises(e.InvalidRequestError, match=r"messages\[1\]: TGI reads texts and pictures, not document parts"):
+        client.chat("tgi/", ["hi", Message.tool("c", [Document(data=b"%PDF-1.7")])])
     with pytest.raises(e.UnsupportedParameterError, match="top_k, logit_bias, user, reasoning_effort, n"):
         client.chat("tgi/", "hi", n=2, logit_bias={"1": 1}, user="u", top_k=1, reasoning_effort="low")
     assert tgi.seen == []

@@ -163,6 +163,7 @@ def test_a_conversation(client: Client, sent: Sent) -> None:
             "arguments of tool call 'f' are not a JSON object",
         ),
         (Message.assistant(ToolCall(id="a", name="f", arguments="[1]")), "are not a JSON object"),
+        (Message.assistant(ToolCall(id="a", name="f", arguments='{"a":' * 50_000)), "are not a JSON object"),
         (Message(role="tool", content="x"), "a tool message holds results of tools and nothing else"),
     ],
 )
@@ -170,6 +171,27 @@ def test_what_a_message_cannot_hold(message: Message, expected: str, client: Cli
     with pytest.raises(e.InvalidRequestError, match=expected) as caught:
         client.chat("ollama/m", [message])
     assert caught.value.hint
+    assert httpserver.log == []
+
+
+@pytest.mark.parametrize("name", ["ollama", "ollama/"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client, name: client.chat(name, "hi"),
+        lambda client, name: client.stream(name, "hi").read(),
+        lambda client, name: client.complete(name, "hi"),
+        lambda client, name: client.stream_complete(name, "hi").read(),
+        lambda client, name: client.embed(name, "hi"),
+        lambda client, name: client.transcribe(name, b"RIFF\0\0\0\0WAVEfmt "),
+        lambda client, name: client.load_model(name),
+        lambda client, name: client.show_model(name),
+    ],
+    ids=["chat", "stream", "complete", "stream_complete", "embed", "transcribe", "load_model", "show_model"],
+)
+def test_a_model_has_to_be_named(call: Any, name: str, client: Client, httpserver: HTTPServer) -> None:
+    with pytest.raises(e.InvalidRequestError, match=r"^ollama: model: (Ollama wants one|none is named)"):
+        call(client, name)
     assert httpserver.log == []
 
 

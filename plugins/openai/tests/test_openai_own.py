@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ipfs_accel import AsyncClient, Audio, Client, Document, EndpointConfig, Image, Message, Tool
+from ipfs_accel import AsyncClient, Audio, Client, Document, EndpointConfig, Image, JsonSchema, Message, Tool
 from ipfs_accel import errors as e
 from ipfs_accel.types import BatchItem, ChatRequest, FileInfo, Opaque, Reasoning, Refusal, Text, ToolCall, Upload
 from ipfs_accel_openai import _uploads, block
@@ -305,6 +305,63 @@ def test_names_of_functions_are_checked(model: str, client: Client, httpserver: 
     for name in ("a b", "ä", "x" * 65, ""):
         with pytest.raises(e.InvalidRequestError, match=r"tools\[0\]: OpenAI takes names of 1 to 64 letters"):
             client.chat(f"openai/{model}", "hi", tools=[Tool(name=name)])
+    called = Message.assistant(ToolCall(id="c1", name="a.b"))
+    with pytest.raises(e.InvalidRequestError, match=r"messages\[1\]: OpenAI takes names .* not 'a\.b'"):
+        client.chat(f"openai/{model}", ["hi", called, Message.tool("c1", "1")])
+    with pytest.raises(e.InvalidRequestError, match=r"response_format\.name: OpenAI takes names .* not 'ä'"):
+        client.chat(f"openai/{model}", "hi", response_format=JsonSchema(schema={"type": "object"}, name="ä"))
+    assert httpserver.log == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.chat("openai/", "hi"),
+        lambda client: client.stream("openai", "hi").read(),
+        lambda client: client.complete("openai", "hi"),
+        lambda client: client.embed("openai", "hi"),
+        lambda client: client.speak("openai", "hi", voice="v"),
+        lambda client: client.transcribe("openai", b"RIFF\0\0\0\0WAVEfmt "),
+    ],
+    ids=["chat", "stream", "complete", "embed", "speak", "transcribe"],
+)
+def test_a_model_has_to_be_named_to_openai(
+    call: Callable[[Client], Any], client: Client, httpserver: HTTPServer
+) -> None:
+    with pytest.raises(e.InvalidRequestError, match=r"^openai: model: OpenAI wants one"):
+        call(client)
+    assert httpserver.log == []
+
+
+SHOWN = ["see", Image(data=b"\x89PNG\r\n\x1a\n")]
+FILED = [Document(data=b"%PDF-1", name="a.pdf")]
+KEPT = [Image(file_id="file-1")]
+
+
+@pytest.mark.parametrize("content", [SHOWN, FILED, KEPT], ids=["picture", "document", "kept-picture"])
+@pytest.mark.parametrize("way", ["whole", "streamed"])
+def test_what_is_no_text_in_a_tools_result_goes_by_the_responses_api(
+    content: list[Any], way: str, client: Client, httpserver: HTTPServer
+) -> None:
+    events = f"data: {json.dumps({'type': 'response.completed', 'response': RESPONSE})}\n\n"
+    answer = json_of(RESPONSE) if way == "whole" else Response(events, content_type="text/event-stream")
+    httpserver.expect_request("/v1/responses").respond_with_response(answer)
+    history = ["hi", Message.assistant(ToolCall(id="c1", name="f")), Message.tool("c1", content)]
+    if way == "whole":
+        client.chat("openai/gpt-4o", history)
+    else:
+        client.stream("openai/gpt-4o", history).read()
+    kinds = [each["type"] for each in sent(httpserver)["input"][-1]["output"]]
+    assert kinds == [*(["input_text"] if content is SHOWN else []), "input_file" if content is FILED else "input_image"]
+
+
+def test_chats_take_texts_alone_in_a_tools_result(hosted: str, httpserver: HTTPServer) -> None:
+    endpoint = EndpointConfig(base_url=hosted, key="sk-test", options={"api": "chat"})
+    history = ["hi", Message.assistant(ToolCall(id="c1", name="f")), Message.tool("c1", SHOWN)]
+    wrong = pytest.raises(e.InvalidRequestError, match=r"messages\[2\]: chat completions take no image as")
+    with Client(endpoints={"openai": endpoint}) as client, wrong as caught:
+        client.chat("openai/gpt-4o", history)
+    assert "if the option api is auto" in str(caught.value.hint)
     assert httpserver.log == []
 
 

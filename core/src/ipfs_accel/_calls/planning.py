@@ -40,7 +40,7 @@ def tell_field(error: AccelError, request: Request | None) -> None:
     It is looked for only then, so that it costs no other call.
     """
     cause = error.__cause__
-    is_unwritable = error.message.startswith(UNWRITABLE) or isinstance(cause, RecursionError | UnicodeEncodeError)
+    is_unwritable = UNWRITABLE in error.message or isinstance(cause, RecursionError | UnicodeEncodeError)
     if request is None or not is_unwritable or not isinstance(error, InvalidRequestError | PluginError):
         return
     from ipfs_accel._convert.unfit import unfit  # noqa: PLC0415 - needed for what goes wrong alone

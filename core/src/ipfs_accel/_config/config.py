@@ -23,6 +23,7 @@ from ipfs_accel._resilience.settings import (
     RouteConfig,
     StoreConfig,
     TelemetryConfig,
+    _number,
     as_tuple,
     is_a,
     one_of,
@@ -79,11 +80,11 @@ class ModelOverride:
         features: Feature, such as tools or vision, to yes, no or unknown.
     """
 
-    context_window: int | None = None
-    max_output_tokens: int | None = None
-    input_price: float | None = None
-    output_price: float | None = None
-    cached_input_price: float | None = None
+    context_window: int | None = attrs.field(default=None, validator=_number(1, whole=True))
+    max_output_tokens: int | None = attrs.field(default=None, validator=_number(1, whole=True))
+    input_price: float | None = attrs.field(default=None, validator=_number(0))
+    output_price: float | None = attrs.field(default=None, validator=_number(0))
+    cached_input_price: float | None = attrs.field(default=None, validator=_number(0))
     features: Mapping[str, Literal["yes", "no", "unknown"]] = attrs.field(factory=dict, validator=table_of(str))
 
 

@@ -108,8 +108,8 @@ def chat_request(model: str, messages: Messages, options: dict[str, Any]) -> Cha
 
 def checked_chat(request: ChatRequest) -> ChatRequest:
     """Return a chat that the caller has made, with its messages and tools checked as those of `chat` are."""
-    messages, tools = checked_messages(request.messages), _tools(request.tools)
-    return attrs.evolve(request, messages=messages, tools=tools)
+    messages = checked_messages(request.messages) if request.messages else ()
+    return attrs.evolve(request, messages=messages, tools=_tools(request.tools))
 
 
 def completion_request(model: str, prompt: Any, options: dict[str, Any]) -> CompletionRequest:

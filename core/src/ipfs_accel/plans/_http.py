@@ -62,7 +62,7 @@ class HttpRequest:
 
 _JSON = "application/json"
 UNWRITABLE = "the request cannot be written as JSON"
-"""How the error begins that says so; the core says which field of the request it is."""
+"""What the error says then, in whose place the core names the field of the request."""
 TOO_DEEP, CIRCULAR = "it is nested too deeply", "it holds itself"
 
 

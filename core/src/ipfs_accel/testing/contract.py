@@ -39,13 +39,26 @@ from ipfs_accel.hookspecs import API_VERSION, OPERATIONS
 from ipfs_accel.types import Answer, Timeout
 
 from . import stream_rules
+from .awkward import AWKWARD
 from .faults import FAULTS, Fault
 from .mangled import halved, mangled
 from .options import OPTIONS, lost_options
 from .purity import no_io, pure_hooks
-from .raw_server import Connection, RawServer
+from .raw_server import Connection
 from .replies import Reply, chunk, json_reply
-from .trials import WORLDS, Exchange, Outcome, Subject, World, against, listening, replying, replying_anew
+from .trials import (
+    SOON,
+    WORLDS,
+    Exchange,
+    Outcome,
+    Subject,
+    World,
+    against,
+    cancelled,
+    listening,
+    replying,
+    replying_anew,
+)
 
 __all__ = ["BackendContract"]
 
@@ -69,7 +82,6 @@ _ERROR_BODIES = (
 )
 _NONSENSE = (b"{}", b"[]", b"[{}]", b"null", b"true", b'"text"', b'{"error": null}')
 _MANGLED = 16  # answers with something wrong, for each exchange
-_SOON = 60.0  # no fault lasts that long, on however busy a machine
 
 
 class BackendContract:
@@ -123,6 +135,7 @@ class BackendContract:
             ],
             "operation": list(OPERATIONS),
             "asked": list(OPTIONS),
+            "awkward": [each for each in AWKWARD if each in {one.operation for one in self.exchanges}],
         }
         for name in metafunc.fixturenames:
             if name in values:
@@ -173,6 +186,16 @@ class BackendContract:
             support = client.capabilities(subject.info.name).supports(asked)
         if support.value == "yes" and asked not in self.local:
             assert lost_options(subject, asked) == []
+
+    def test_a_text_that_cannot_be_sent_is_named(self, awkward: str, side: World) -> None:
+        """Half a character in what a caller gives is the caller's error, which names its place."""
+        call, place = AWKWARD[awkward]
+        reply = next(each.replies for each in self.exchanges if each.operation == awkward)
+        with replying(self.subject(), *reply) as server:
+            outcome = self.subject().run(side, Exchange(operation=awkward, call=call, replies=reply), server.url)
+        (error,) = outcome.errors
+        assert isinstance(error, e.InvalidRequestError), repr(error)
+        assert place in str(error)
 
     def test_it_answers(self, world: World, exchange: Exchange) -> None:
         """Each exchange gives its answer in each world, and no connection stays in use."""
@@ -282,7 +305,7 @@ class BackendContract:
             began = time.monotonic()
             limits = fault.limits_of(is_stream=one.is_stream)
             outcome = subject.run(side, one, url, timeout=limits, calls=fault.calls)
-            assert time.monotonic() - began < _SOON
+            assert time.monotonic() - began < SOON
             assert outcome.stats is not None
             assert outcome.stats.active == 0
             if server is not None:
@@ -307,8 +330,8 @@ class BackendContract:
 
         subject = self.subject()
         with listening(subject, handle) as server:
-            stats = _cancelled(subject, one, server, library)
-            until = time.monotonic() + _SOON
+            stats = cancelled(subject, one, server, library)
+            until = time.monotonic() + SOON
             while not server.closed and time.monotonic() < until:
                 time.sleep(0.005)
         assert server.closed == server.connections == 1
@@ -365,32 +388,3 @@ def _identify(value: Any) -> str:
     if isinstance(value, Exchange):
         return value.operation
     return str(getattr(value, "name", value))
-
-
-def _cancelled(subject: Subject, exchange: Exchange, server: RawServer, library: str) -> Any:
-    """Make a call, cancel it once the server has it, and return the statistics of the connections."""
-    import anyio  # noqa: PLC0415 - the synchronous world does not need it
-
-    from ipfs_accel import AsyncClient  # noqa: PLC0415 - as above
-
-    async def consume(client: AsyncClient) -> None:
-        result = exchange.call(client, subject.info.name)
-        if hasattr(result, "__aenter__"):
-            async with result as stream:
-                async for _ in stream:
-                    pass
-        else:
-            await result
-
-    async def run() -> Any:
-        async with subject.client(AsyncClient, server.url, Timeout()) as client:
-            with anyio.fail_after(_SOON):
-                async with anyio.create_task_group() as group:
-                    group.start_soon(consume, client)
-                    while not server.bodies:  # noqa: ASYNC110 - the server's threads have no event to wait for
-                        await anyio.sleep(0.005)
-                    await anyio.sleep(0.02)
-                    group.cancel_scope.cancel()
-            return client._world.transport.stats()  # noqa: SLF001 - this is the core's own kit
-
-    return anyio.run(run, backend=library)

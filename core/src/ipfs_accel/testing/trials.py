@@ -22,11 +22,25 @@ from .faults import PATIENCE, Fault
 from .raw_server import Connection, Handler, RawServer, blackhole, serve
 from .replies import Reply
 
-__all__ = ["WORLDS", "Exchange", "Outcome", "Subject", "World", "against", "listening", "replying", "replying_anew"]
+__all__ = [
+    "SOON",
+    "WORLDS",
+    "Exchange",
+    "Outcome",
+    "Subject",
+    "World",
+    "against",
+    "cancelled",
+    "listening",
+    "replying",
+    "replying_anew",
+]
 
 World: TypeAlias = Literal["sync", "asyncio", "trio"]
 C = TypeVar("C", Client, AsyncClient)
 WORLDS: tuple[World, ...] = ("sync", "asyncio", "trio")
+SOON = 60.0
+"""Seconds; nothing here lasts that long, on however busy a machine."""
 
 
 def _as_replies(value: Reply | tuple[Reply, ...]) -> tuple[Reply, ...]:
@@ -232,3 +246,30 @@ def against(subject: Subject, fault: Fault, reply: Reply) -> Iterator[tuple[str,
     else:
         with listening(subject, fault.against(reply)) as server:
             yield server.url, server
+
+
+def cancelled(subject: Subject, exchange: Exchange, server: RawServer, library: str) -> Any:
+    """Make a call, cancel it once the server has it, and return the statistics of the connections."""
+    import anyio  # noqa: PLC0415 - the synchronous world does not need it
+
+    async def consume(client: AsyncClient) -> None:
+        result = exchange.call(client, subject.info.name)
+        if hasattr(result, "__aenter__"):
+            async with result as stream:
+                async for _ in stream:
+                    pass
+        else:
+            await result
+
+    async def run() -> Any:
+        async with subject.client(AsyncClient, server.url, Timeout()) as client:
+            with anyio.fail_after(SOON):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(consume, client)
+                    while not server.bodies:  # noqa: ASYNC110 - the server's threads have no event to wait for
+                        await anyio.sleep(0.005)
+                    await anyio.sleep(0.02)
+                    group.cancel_scope.cancel()
+            return client._world.transport.stats()  # noqa: SLF001 - this is the core's own kit
+
+    return anyio.run(run, backend=library)

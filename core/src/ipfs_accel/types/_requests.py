@@ -12,7 +12,10 @@ from ipfs_accel._secret import KeySource
 from ._messages import Message
 
 Messages: TypeAlias = str | Message | Mapping[str, Any] | Sequence[str | Message | Mapping[str, Any]]
-"""What a caller may write for the messages of a chat; dicts have the form of OpenAI's chat completions."""
+"""What a caller may write for the messages of a chat.
+
+Dicts have the form of OpenAI's chat completions, or that in which the SDK of another provider writes its own messages.
+"""
 
 Model: TypeAlias = str | Sequence[str] | None
 """`endpoint/model`, an alias or a route; a list is a fallback chain; None means the configured default."""
@@ -26,7 +29,7 @@ class Tool:
     """A function that the model may ask to have called.
 
     Attributes:
-        name: 1 to 64 letters, digits, `_` or `-`.
+        name: 1 to 64 letters, digits, `_` or `-`, which every provider takes; some take more.
         description: When and how to use it, for the model.
         parameters: JSON Schema of the arguments, an object schema.
         strict: Whether the provider has to enforce the schema; None leaves its default.

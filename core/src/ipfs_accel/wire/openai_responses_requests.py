@@ -82,7 +82,12 @@ def body(request: ChatRequest, *, stream: bool, backend: str = "openai", stores:
 
 
 def is_needed(part: Part, backend: str = "openai") -> bool:
-    """Whether a part of a message has a form only here: the other API takes neither kept pictures nor web documents."""
+    """Whether a part of a message has a form only here.
+
+    The other API takes neither kept pictures nor documents of the web, and texts alone as the results of tools.
+    """
+    if isinstance(part, ToolResult):
+        return not all(isinstance(each, Text) for each in part.content)
     if isinstance(part, Opaque):
         return part.backend == backend and part.data.get("type") not in CONTENT_TYPES
     return (isinstance(part, Image) and part.file_id is not None) or (

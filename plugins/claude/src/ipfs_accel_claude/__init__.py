@@ -53,7 +53,7 @@ class Options:
             of the headers that some other servers want.
     """
 
-    max_tokens: int = 16_384
+    max_tokens: int = attrs.field(default=16_384, validator=attrs.validators.ge(1))
     beta: str | None = None
     workspace: str | None = None
     user_profile: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 from operator import itemgetter
@@ -9,6 +10,7 @@ from typing import Any
 
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import ChatRequest, JsonSchema, Message, Tool, ToolCall, ToolResult
+from ipfs_accel.wire.names import check_tools
 
 from ._fields import Json
 from ._parts import parts_of
@@ -45,6 +47,8 @@ _ONLY_DEVELOPER = (
     *("store", "generationConfig.enableEnhancedCivicAnswers", "tools.fileSearch"),
     *("toolConfig.includeServerSideToolInvocations",),
 )
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}")
+_NAMES = "Gemini takes names of 1 to 128 letters, digits, '_', '.', ':' and '-' that begin with a letter or '_'"
 _CACHED = ("systemInstruction", "tools", "toolConfig")
 _ABOVE = {"system", "developer"}
 _TRIVIAL = {"type", "properties", "required", "additionalProperties", "$schema", "title"}
@@ -78,6 +82,7 @@ def body(request: ChatRequest, rules: Rules, *, vertex: bool = False, may_be_emp
     if above:
         made["systemInstruction"] = {"role": "user", "parts": above}
     if request.tools:
+        check_tools(request.tools, _NAME, _NAMES)
         made["tools"] = [{"functionDeclarations": [_declaration(tool) for tool in request.tools]}]
     calling = _calling(request)
     if calling:

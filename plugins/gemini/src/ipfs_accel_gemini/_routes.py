@@ -73,7 +73,9 @@ class Options:
     project: str | None = None
     location: str | None = None
     quota_project: str | None = None
-    server_timeout: float | None = None
+    server_timeout: float | None = attrs.field(
+        default=None, validator=attrs.validators.optional(attrs.validators.gt(0))
+    )
     key_header: Literal["x-goog-api-key", "authorization"] | None = None
 
 

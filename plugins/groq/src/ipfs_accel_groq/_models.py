@@ -91,8 +91,10 @@ def check(endpoint: Endpoint, model: str, *features: str) -> None:
 
     Raises:
         ModelNotFoundError: It is retired, and the server has not listed it.
-        InvalidRequestError: It is of another category.
+        InvalidRequestError: It is of another category, or none is named.
     """
+    if not model:
+        raise InvalidRequestError("model: Groq wants one", hint="models are named endpoint/model")
     known = catalogue().models.get(model) if holds(endpoint) else None
     if known is None:
         return

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from pathlib import PurePath
 from typing import TypeVar
 
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.plans import Endpoint
-from ipfs_accel.types import Audio, ChatRequest, Image, Message, SpeakRequest, ToolResult, TranscribeRequest, Upload
+from ipfs_accel.types import (
+    Audio,
+    ChatRequest,
+    Document,
+    Image,
+    Message,
+    SpeakRequest,
+    ToolResult,
+    TranscribeRequest,
+    Upload,
+)
+from ipfs_accel.wire.names import check_tools
 from ipfs_accel.wire.pictures import size_of
 
 from ._models import check, holds
@@ -19,6 +31,7 @@ P = TypeVar("P")
 
 MEGABYTE = 1 << 20
 _TOOLS, _STOPS = 128, 4
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PICTURES, _INLINE, _PIXELS = 5, 4 * MEGABYTE, 33_000_000
 _UPLOAD = 100 * MEGABYTE
 _SOUNDS = ("flac", "mp3", "mp4", "mpeg", "mpga", "m4a", "ogg", "wav", "webm")
@@ -52,7 +65,9 @@ def check_chat(endpoint: Endpoint, request: ChatRequest) -> None:
     check(endpoint, request.model, "chat", *(["vision"] if images else ()), *(["tools"] if request.tools else ()))
     if list(_parts(request.messages, Audio)):
         raise InvalidRequestError("messages: Groq's chats take no sound", hint="transcribe it first")
+    _check_results(request.messages)
     _check_most("tools", len(request.tools), _TOOLS)
+    check_tools(request.tools, _NAME, "Groq takes names of 1 to 64 letters, digits, '_' and '-'")
     _check_most("stop", len(request.stop or ()), _STOPS)
     _check_reasoning(request)
     if holds(endpoint):
@@ -65,6 +80,17 @@ def _parts(messages: Collection[Message], kind: type[P]) -> Iterator[P]:
         for part in message.content:
             inner = part.content if isinstance(part, ToolResult) else (part,)
             yield from [each for each in inner if isinstance(each, kind)]
+
+
+def _check_results(messages: Collection[Message]) -> None:
+    """Refuse documents as the results of tools; elsewhere they are sent beside the messages."""
+    for index, message in enumerate(messages):
+        for part in message.content:
+            if isinstance(part, ToolResult) and any(isinstance(each, Document) for each in part.content):
+                raise InvalidRequestError(
+                    f"messages[{index}]: Groq takes no document as the result of a tool",
+                    hint="put its text into the result, or the document into a message of the user",
+                )
 
 
 def _check_most(field: str, count: int, most: int) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import attrs
 from ipfs_accel.plans import Endpoint
 from ipfs_accel.types import Request
+from ipfs_accel.wire.names import check_model
 
 from ._places import model_path, root
 
@@ -47,7 +48,9 @@ class Options:
     bill_to: str | None = None
     wait_for_model: bool = False
     use_cache: bool | None = None
-    scale_up_timeout: int | None = None
+    scale_up_timeout: int | None = attrs.field(
+        default=None, validator=attrs.validators.optional(attrs.validators.ge(0))
+    )
     router: bool | None = None
     hub: str = attrs.field(default=HUB, converter=_without_slash)
 
@@ -66,8 +69,11 @@ def split(model: str) -> tuple[str, str | None]:
 
 def named(endpoint: Endpoint, request: R) -> R:
     """Return a request whose model says whom to ask."""
+    if not is_router(endpoint):
+        return request
+    check_model(request, "Hugging Face's router")
     provider = endpoint.options.provider
-    if not is_router(endpoint) or provider is None or not request.model or ":" in request.model:
+    if provider is None or not request.model or ":" in request.model:
         return request
     return attrs.evolve(request, model=f"{request.model}:{provider}")
 

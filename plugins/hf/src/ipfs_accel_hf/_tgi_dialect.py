@@ -20,6 +20,7 @@ from ipfs_accel.types import (
     Message,
     Text,
     TokenizeResponse,
+    ToolResult,
     Usage,
 )
 from ipfs_accel.wire import openai_answers as answers
@@ -70,8 +71,9 @@ def check(request: ChatRequest) -> None:
         )
     for index, message in enumerate(request.messages):
         for part in message.content:
-            if isinstance(part, Audio | Document):
-                raise InvalidRequestError(f"messages[{index}]: TGI reads texts and pictures, not {part.kind} parts")
+            for each in part.content if isinstance(part, ToolResult) else (part,):
+                if isinstance(each, Audio | Document):
+                    raise InvalidRequestError(f"messages[{index}]: TGI reads texts and pictures, not {each.kind} parts")
 
 
 def chat_body(body: Json, request: ChatRequest) -> Json:

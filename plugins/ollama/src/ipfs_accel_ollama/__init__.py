@@ -23,6 +23,7 @@ from ipfs_accel.types import (
 )
 from ipfs_accel.wire.assembler import chat_assembler, completion_assembler
 from ipfs_accel.wire.late import late
+from ipfs_accel.wire.names import check_model
 from ipfs_accel.wire.several import joined
 
 from . import _answers as answers
@@ -146,6 +147,7 @@ class Ollama:
     @hookimpl
     def transcribe(self, endpoint: Endpoint, request: TranscribeRequest) -> Plan[TranscribeResponse]:
         """Plan POST /v1/audio/transcriptions."""
+        check_model(request, "Ollama")
         return audio.AUDIO.transcribe(endpoint, request)
 
     @hookimpl

@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 from ipfs_accel.capabilities import Support
+from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.plans import Endpoint, Http, HttpResponse, Plan, get, post_json
 from ipfs_accel.types import Health, ModelInfo, RunningModel
 from ipfs_accel.wire.fields import field, seconds
@@ -59,6 +60,8 @@ def _listed(endpoint: Endpoint, item: Json) -> ModelInfo:
 
 def show_model(endpoint: Endpoint, model: str) -> Plan[ModelInfo]:
     """Plan POST /api/show."""
+    if not model:
+        raise InvalidRequestError("model: Ollama wants one", hint="models are named endpoint/model")
 
     def read(response: HttpResponse) -> ModelInfo:
         body = checked(response.json())

@@ -19,6 +19,6 @@ class Options:
             that an error.
     """
 
-    num_ctx: int | None = None
+    num_ctx: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(1)))
     keep_alive: str | None = None
     truncate: bool | None = None

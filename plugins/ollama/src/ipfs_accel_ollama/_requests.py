@@ -123,6 +123,8 @@ def finished(endpoint: Endpoint, request: Request, body: Body, options: Body) ->
         if getattr(settings, name) is not None:
             body[name] = getattr(settings, name)
     body |= extra
+    if not body.get("model"):
+        raise InvalidRequestError("model: Ollama wants one", hint="models are named endpoint/model")
     if body.get("keep_alive") is not None:
         body["keep_alive"] = keep_alive(body["keep_alive"])
     return body

@@ -7,9 +7,20 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import EditImageRequest, Image, Tool, Upload, UploadRequest
+from ipfs_accel.types import (
+    ChatRequest,
+    EditImageRequest,
+    Image,
+    JsonSchema,
+    Message,
+    Text,
+    ToolResult,
+    Upload,
+    UploadRequest,
+)
+from ipfs_accel.wire.names import check_called, check_model, check_tools
 
-__all__ = ["FILE", "check_edit", "check_sound", "check_texts", "check_tools", "check_upload"]
+__all__ = ["FILE", "check_chat", "check_edit", "check_results", "check_sound", "check_texts", "check_upload"]
 
 MEGABYTE = 1 << 20
 _SOUND = 25 * MEGABYTE
@@ -20,7 +31,8 @@ FILE = 512 * MEGABYTE
 """Largest file that goes up in one piece."""
 _IN_PARTS = 8192 * MEGABYTE
 _TEXTS = 2048
-_TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NAME, _CALLED_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}"), re.compile(r"[A-Za-z0-9_-]+")
+_NAMES = "OpenAI takes names of 1 to 64 letters, digits, '_' and '-'"
 
 
 def check_sound(upload: Upload) -> None:
@@ -56,13 +68,26 @@ def check_upload(request: UploadRequest) -> None:
     _check_size("file", request.file.size or 0, _IN_PARTS, "split it")
 
 
-def check_tools(tools: Sequence[Tool]) -> None:
-    """Check the names of functions."""
-    for index, tool in enumerate(tools):
-        if not _TOOL_NAME.fullmatch(tool.name):
-            raise InvalidRequestError(
-                f"tools[{index}]: OpenAI takes names of 1 to 64 letters, digits, '_' and '-', not {tool.name!r}"
-            )
+def check_chat(request: ChatRequest) -> None:
+    """Check the names in a chat: of the model, of functions and of their calls, of the form of the answer."""
+    check_model(request, "OpenAI")
+    check_tools(request.tools, _NAME, _NAMES)
+    check_called(request.messages, _CALLED_NAME, _NAMES)
+    wanted = request.response_format
+    if isinstance(wanted, JsonSchema) and not _NAME.fullmatch(wanted.name):
+        raise InvalidRequestError(f"response_format.name: {_NAMES}, not {wanted.name[:80]!r}")
+
+
+def check_results(messages: Sequence[Message]) -> None:
+    """Check that the results of tools are texts, which is all that chat completions take there."""
+    for index, message in enumerate(messages):
+        for part in message.content:
+            for each in part.content if isinstance(part, ToolResult) else ():
+                if not isinstance(each, Text):
+                    raise InvalidRequestError(
+                        f"messages[{index}]: chat completions take no {each.kind} as the result of a tool",
+                        hint="the Responses API does, if the option api is auto; or put it into a message of the user",
+                    )
 
 
 def check_texts(inputs: Sequence[str | tuple[int, ...]]) -> None:

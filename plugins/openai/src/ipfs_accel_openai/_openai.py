@@ -16,6 +16,7 @@ from ipfs_accel.types import (
     Answer,
     BatchItem,
     ChatRequest,
+    CompletionRequest,
     EditImageRequest,
     EmbedRequest,
     FileInfo,
@@ -23,6 +24,7 @@ from ipfs_accel.types import (
     ModerateRequest,
     ModerateResponse,
     Request,
+    SpeakRequest,
     TokenCount,
     TranscribeRequest,
     TranscribeResponse,
@@ -30,6 +32,7 @@ from ipfs_accel.types import (
 )
 from ipfs_accel.wire import openai_responses_answers as responses_answers
 from ipfs_accel.wire import openai_responses_requests as responses_requests
+from ipfs_accel.wire.names import check_model
 from ipfs_accel.wire.openai_audio import OpenAIAudio
 from ipfs_accel.wire.openai_files import OpenAIFiles
 from ipfs_accel.wire.openai_images import OpenAIImages
@@ -171,6 +174,7 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
     def transcribe_fields(self, endpoint: Endpoint, request: TranscribeRequest) -> dict[str, Any]:
         """Check the sound, for OpenAI's own service."""
         if self.is_hosted(endpoint):
+            check_model(request, "OpenAI")
             _limits.check_sound(request.audio)
         return super().transcribe_fields(endpoint, request)
 
@@ -207,7 +211,8 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
     def chat_body(self, endpoint: Endpoint, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
         """Name the limit as OpenAI does now; servers with its dialect often know only the old name."""
         if self.is_hosted(endpoint):
-            _limits.check_tools(request.tools)
+            _limits.check_chat(request)
+            _limits.check_results(request.messages)
         body = super().chat_body(endpoint, request, stream=stream)
         if "max_tokens" in body and "max_tokens" not in request.extra and self.is_hosted(endpoint):
             limit = body.pop("max_tokens")
@@ -217,8 +222,21 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
     def embed_body(self, endpoint: Endpoint, request: EmbedRequest) -> dict[str, Any]:
         """Check the texts, for OpenAI's own service."""
         if self.is_hosted(endpoint):
+            check_model(request, "OpenAI")
             _limits.check_texts(request.inputs)
         return super().embed_body(endpoint, request)
+
+    def completion_body(self, endpoint: Endpoint, request: CompletionRequest, *, stream: bool) -> dict[str, Any]:
+        """Check the model, for OpenAI's own service."""
+        if self.is_hosted(endpoint):
+            check_model(request, "OpenAI")
+        return super().completion_body(endpoint, request, stream=stream)
+
+    def speak_body(self, endpoint: Endpoint, request: SpeakRequest) -> dict[str, Any]:
+        """Check the model, likewise."""
+        if self.is_hosted(endpoint):
+            check_model(request, "OpenAI")
+        return super().speak_body(endpoint, request)
 
     def batch_route(self, endpoint: Endpoint, items: Sequence[BatchItem]) -> str:
         """Return the Responses API's if one of the chats needs it."""
@@ -244,5 +262,5 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
     def responses_body(self, endpoint: Endpoint, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
         """Check the tools, for OpenAI's own service."""
         if self.is_hosted(endpoint):
-            _limits.check_tools(request.tools)
+            _limits.check_chat(request)
         return super().responses_body(endpoint, request, stream=stream)

@@ -48,8 +48,8 @@ class Options(ServerOptions):
 
     models: Mapping[str, str] = attrs.field(factory=dict)
     models_dir: str | None = None
-    context: int | None = None
-    parallel: int = 2
-    threads: int | None = None
+    context: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(1)))
+    parallel: int = attrs.field(default=2, validator=attrs.validators.ge(1))
+    threads: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(1)))
     gpu_layers: int | None = None
     pooling: Literal["mean", "cls", "last", "rank"] = "mean"
