@@ -1156,7 +1156,7 @@ async def test_a_tunnel_to_nobody_who_speaks_tls(make: Any, served: Any, context
     proxy = served(relay(server.port), context)
     world = make(TransportOptions(proxy=proxy.url, verify=False))
     error = await fails(world, APIConnectionError, "https://nowhere.invalid/")
-    assert str(error).startswith("could not connect to nowhere.invalid:443: ")
+    assert str(error).startswith(f"could not connect to nowhere.invalid:443 through the proxy {proxy.host}: TLS error ")
     assert error.sent is False
     await world.close()
 
@@ -1204,7 +1204,7 @@ async def test_a_socks_proxy_that_refuses(make: Any, served: Any) -> None:
     server = served(refuse)
     world = make(TransportOptions(proxy=f"socks5://me:secret@{server.host}"))
     error = await fails(world, APIConnectionError, "http://nowhere.invalid/")
-    assert str(error) == "the proxy gave no connection to nowhere.invalid:80: it refused"
+    assert str(error) == f"the proxy {server.host} gave no connection to nowhere.invalid:80: it refused"
     assert (error.sent, error.retryable) == (False, False)
     await world.close()
 
@@ -1214,9 +1214,86 @@ async def test_a_proxy_that_refuses(make: Any, served: Any, status: str, retryab
     server = served(always(answer(b"no", status)))
     world = make(TransportOptions(proxy=f"http://me:secret@{server.host}"))
     error = await fails(world, APIConnectionError, "https://nowhere.invalid/")
-    assert str(error) == f"the proxy gave no connection to nowhere.invalid:443: it answered {status[:3]}"
+    assert str(error) == f"the proxy {server.host} gave no connection to nowhere.invalid:443: it answered {status[:3]}"
+    assert server.host in str(error.hint)
+    assert ("user:password" in str(error.hint)) is (not retryable)
     assert (error.retryable, error.sent) == (retryable, False)
     await world.close()
+
+
+async def test_a_proxy_that_wants_a_name_for_plain_http(make: Any, served: Any) -> None:
+    server = served(always(answer(b"who are you", "407 Proxy Authentication Required")))
+    world = make(TransportOptions(proxy=f"http://me:secret@{server.host}"))
+    error = await fails(world, APIConnectionError, "http://nowhere.invalid/")
+    assert str(error) == f"the proxy {server.host} gave no connection to nowhere.invalid:80: it answered 407"
+    assert f"http://user:password@{server.host}" in str(error.hint)
+    assert (error.retryable, error.sent, error.phase) == (False, False, "connect")
+    await world.close()
+
+
+async def test_a_server_may_say_407_itself(world: World, served: Any) -> None:
+    server = served(always(answer(b"odd", "407 Proxy Authentication Required")))
+    exchange = await world.send(server.url)
+    assert exchange.status == 407
+    await exchange.close()
+
+
+@pytest.mark.parametrize("url", ["http://nowhere.invalid/", "https://nowhere.invalid/"])
+async def test_no_proxy_is_there(make: Any, url: str) -> None:
+    with socket.socket() as deaf:  # it holds the port and does not listen
+        deaf.bind(("127.0.0.1", 0))
+        proxy = f"127.0.0.1:{deaf.getsockname()[1]}"
+        world = make(TransportOptions(proxy=f"http://me:secret@{proxy}"))
+        error = await fails(world, APIConnectionError, url)
+    port = 443 if "https" in url else 80
+    goal = f"the proxy {proxy}, on the way to nowhere.invalid:{port}"
+    assert str(error) == f"could not connect to {goal}: connection refused"
+    assert proxy in str(error.hint)
+    assert (error.retryable, error.sent, error.phase) == (True, False, "connect")
+    await world.close()
+
+
+async def test_a_proxy_that_does_not_answer_is_bounded_by_the_connect_limit(make: Any, served: Any) -> None:
+    server = served(lambda connection: connection.head() and connection.wait())
+    world = make(TransportOptions(proxy=server.url))
+    limits = Timeouts(connect=0.2, read=30, total=60)
+    error = await fails(world, APITimeoutError, "https://nowhere.invalid/", timeouts=limits)
+    assert str(error) == f"the proxy {server.host} gave no connection to nowhere.invalid:443 within 0.2 s"
+    assert (error.retryable, error.sent, error.phase) == (True, False, "connect")
+    limits = Timeouts(connect=30, read=30, total=0.2, call=1.5)
+    error = await fails(world, DeadlineExceededError, "https://nowhere.invalid/", timeouts=limits)
+    whole = f"the call, then at nowhere.invalid:443 through the proxy {server.host}, was not over within 1.5 s"
+    assert str(error) == whole
+    assert (error.sent, error.phase) == (False, "total")
+    await world.close()
+
+
+@pytest.mark.parametrize(
+    ("parts", "reset", "reason", "retryable"),
+    [
+        ([], False, "it closed the connection", True),
+        ([b"HTTP/1.1 200 O"], False, "it closed the connection", True),
+        ([b"HTTP/1.1 200 O"], True, "connection reset by peer", True),
+        ([b"SSH-2.0-OpenSSH_9\r\n\r\n"], False, "it does not answer in HTTP/1.1", False),
+    ],
+)
+async def test_a_proxy_that_breaks_off(
+    make: Any, served: Any, parts: list[bytes], reset: bool, reason: str, retryable: bool
+) -> None:
+    server = served(once(*parts, reset=reset))
+    world = make(TransportOptions(proxy=server.url))
+    error = await fails(world, APIConnectionError, "https://nowhere.invalid/")
+    assert str(error) == f"the proxy {server.host} gave no connection to nowhere.invalid:443: {reason}"
+    assert (error.retryable, error.sent, error.phase) == (retryable, False, "connect")
+    await world.close()
+
+
+async def test_plain_http_to_a_port_that_speaks_tls(world: World, served: Any) -> None:
+    server = served(once(b"\x15\x03\x03\x00\x02\x02\x46"))  # what OpenSSL says to a request without TLS
+    error = await fails(world, APIConnectionError, server.url)
+    assert str(error) == f"{server.host} does not answer in HTTP/1.1, but in TLS"
+    assert "https://" in str(error.hint)
+    assert error.retryable is False
 
 
 async def test_a_socks_proxy_needs_a_package(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:

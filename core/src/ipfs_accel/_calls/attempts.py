@@ -187,9 +187,11 @@ class _Again:
         if not error.retryable or guard.retry.attempts == 1:
             raise error
         if self._retries is None:
-            # tenacity is loaded with the first failure that may be tried again.
-            from ipfs_accel._resilience.retry import Retries  # noqa: PLC0415
-
+            try:
+                # tenacity is loaded with the first failure that may be tried again.
+                from ipfs_accel._resilience.retry import Retries  # noqa: PLC0415
+            except OSError:  # where no file can be opened any more, this failure is what to tell
+                raise error from None
             self._retries = Retries(
                 guard.retry,
                 guard.budget,

@@ -34,6 +34,7 @@ from ipfs_accel.plans import Body, ErrorDetail, HttpRequest, HttpResponse, Job, 
 from ipfs_accel.types import Answer, CallInfo, Timeout, Timing, Tried, Usage
 
 from . import keys
+from .journey import Journey
 
 if TYPE_CHECKING:
     from ipfs_accel._headers import Headers
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from ipfs_accel._telemetry.usage import Ledger
     from ipfs_accel.types._requests import OnUnsupported
 
-__all__ = ["Call", "Journey", "UnsupportedParameterWarning"]
+__all__ = ["Call", "UnsupportedParameterWarning"]
 
 T = TypeVar("T")
 
@@ -54,25 +55,6 @@ _RETRYABLE = {408: True, 425: True, 505: False, _LOGIN_WANTED: False}
 
 class UnsupportedParameterWarning(UserWarning):
     """An option was left out because the backend cannot honour it."""
-
-
-@attrs.define(eq=False)
-class Journey:
-    """What all targets and attempts of a call share.
-
-    Attributes:
-        started: When the caller called.
-        deadline: When it has to be over; None is no limit.
-        tried: The attempts that failed.
-        waited: Seconds between attempts.
-        queued: Seconds before the limits of endpoints.
-    """
-
-    started: float
-    deadline: float | None
-    tried: list[Tried] = attrs.field(factory=list)
-    waited: float = 0.0
-    queued: float = 0.0
 
 
 @attrs.define(eq=False)
@@ -147,7 +129,13 @@ class Call:
             headers.add("content-length", str(content.size))
             if self.on_upload is not None:
                 content = _Watched(content, self.on_upload)
-        limits = Timeouts(connect=self.timeout.connect, read=read_limit, write=read_limit, total=self.remaining())
+        limits = Timeouts(
+            connect=self.timeout.connect,
+            read=read_limit,
+            write=read_limit,
+            total=self.remaining(),
+            call=self.journey.limit,
+        )
         return Outgoing(send.method, url, headers, content, limits)
 
     def job(self) -> Job:
@@ -306,7 +294,7 @@ class Call:
             self._tell(self.info(), None, error)
 
     def _tell(self, info: CallInfo, answer: Any, error: AccelError | None, **known: Any) -> None:
-        from ipfs_accel._telemetry.records import record_of, tell  # noqa: PLC0415 - few programs listen
+        from ipfs_accel._telemetry.records import record_of, tell  # noqa: PLC0415 - `Context.listeners` has loaded it
 
         record = record_of(self.operation, self.target, info, self.request, answer=answer, error=error)
         tell(self.listeners, attrs.evolve(record, **known) if known else record)

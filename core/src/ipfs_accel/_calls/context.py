@@ -22,7 +22,8 @@ from ipfs_accel._worlds.effects import Run, Steps
 from ipfs_accel.errors import AccelError, ClientClosedError, InvalidRequestError, PluginError
 from ipfs_accel.types import Request, Timeout
 
-from .call import Call, Journey
+from .call import Call
+from .journey import Journey
 
 if TYPE_CHECKING:
     from ipfs_accel._resilience.gate import Priority
@@ -189,13 +190,15 @@ class Context:
     def listeners(self, target: Target) -> tuple[Listener, ...]:
         """Return who is told of calls to an endpoint."""
         found = target.backend.listeners
-        if self.config.telemetry is None or not self.config.telemetry.otel:
-            return found
-        if self._telemetry is None:
-            from ipfs_accel._telemetry.otel import Telemetry  # noqa: PLC0415 - off unless it is asked for
+        if self.config.telemetry is not None and self.config.telemetry.otel:
+            if self._telemetry is None:
+                from ipfs_accel._telemetry.otel import Telemetry  # noqa: PLC0415 - off unless it is asked for
 
-            self._telemetry = Telemetry(self.config.environ)
-        return (*found, self._telemetry)
+                self._telemetry = Telemetry(self.config.environ)
+            found = (*found, self._telemetry)
+        if found:  # few programs listen; and not when a call fails, which may be since no file can be opened any more
+            from ipfs_accel._telemetry import records  # noqa: F401, PLC0415
+        return found
 
     def busy(self, endpoint: str) -> int:
         """Return how many calls to an endpoint are under way."""

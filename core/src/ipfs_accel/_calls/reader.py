@@ -154,8 +154,7 @@ class Reader(Generic[T]):
             self._note_silence(now - asked_at)
         journey = self.call.journey
         if journey.deadline is not None and now > journey.deadline:
-            limit = journey.deadline - journey.started
-            raise DeadlineExceededError(f"the call was not over within {limit:g} s", phase="total")
+            raise DeadlineExceededError(f"the call was not over within {journey.limit:g} s", phase="total")
         return events
 
     def _note_silence(self, waited: float) -> None:

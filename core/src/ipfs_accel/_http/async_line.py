@@ -43,6 +43,7 @@ class AsyncLine(LineState):
         sink = self.sink
         while not sink.has_head:
             await self.fill()
+        self.hear(sink.status)
         return sink.status, sink.headers
 
     async def more(self) -> bytes | None:
@@ -68,7 +69,8 @@ class AsyncLine(LineState):
         """Wait for more, or for the end."""
         if self.sink.is_malformed:
             raise MalformedError
-        if not await self.wire.fill(self.left(self.read_timeout, ReadTimeoutError)):
+        limit = self.proxys_time() if self.asks_proxy else self.left(self.read_timeout, ReadTimeoutError)
+        if not await self.wire.fill(limit):
             self._has_ended()
 
     def is_readable(self) -> bool:
@@ -119,7 +121,7 @@ class AsyncLine(LineState):
         if self.proxy is not None and self.proxy.is_secure:
             await self.start_tls(self.proxy.hostname)
         if self._tunnels:
-            await self.wire.send(self.call_proxy(), self.left(self.timeouts.write, WriteTimeoutError))
+            await self.wire.send(self.call_proxy(), self.proxys_time())
             while not self.sink.has_head:
                 await self.fill()
             self.hear_proxy()

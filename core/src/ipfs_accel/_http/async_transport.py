@@ -38,6 +38,9 @@ class _Home:
         self.call_soon: Callable[..., object]
         self.open_wire: OpenWire
         self.loop = current_loop()
+        # What anyio loads for a loop when it is first used: closing a connection needs it, even if that is closed since
+        # no file can be opened any more.
+        anyio.CancelScope()
         if isinstance(self.loop, asyncio.AbstractEventLoop):
             from . import asyncio_wire  # noqa: PLC0415 - each loop needs its own alone
 
@@ -175,7 +178,7 @@ class AsyncTransport:
         if grant is None:
             if self._pool.closed:
                 raise ClientClosedError("this client was closed while a call waited for a connection")
-            raise pool_timeout(self._options.max_connections, self._pool.stats().active, limit)
+            raise pool_timeout(self._options.max_connections, self._pool.stats().active, timeouts)
         return grant
 
     def _open(self, home: _Home, target: Target) -> AsyncLine:

@@ -139,6 +139,11 @@ class Proxy:
     user: tuple[bytes, bytes] | None = attrs.field(repr=False)
 
     @property
+    def name(self) -> str:
+        """As errors show it, with its port and without its user."""
+        return f"[{self.hostname}]:{self.port}" if ":" in self.hostname else f"{self.hostname}:{self.port}"
+
+    @property
     def is_secure(self) -> bool:
         """Whether it is reached over TLS."""
         return self.scheme == "https"

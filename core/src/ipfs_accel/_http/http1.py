@@ -95,6 +95,11 @@ class Reader:
         self.has_head = self.is_over = self.is_malformed = False
 
     @property
+    def begins_like_tls(self) -> bool:
+        """Whether it is an alert of TLS that came, as it does when plain HTTP is spoken to a port that wants TLS."""
+        return self._beginning[:2] == b"\x15\x03"
+
+    @property
     def keeps(self) -> bool:
         """Whether the connection may serve another request."""
         return self.is_over and self._keeps and not self.has_more

@@ -25,6 +25,7 @@ class Inflater:
         self._is_deflate = encoding == "deflate"
         self._engine: Any = None
         self._head = b""
+        self._padding = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield what more of the body decompresses to."""
@@ -37,7 +38,11 @@ class Inflater:
             self._engine = zlib.decompressobj(self._format(data))
         while data:
             if self._engine.eof:
-                self._engine = zlib.decompressobj(_GZIP)  # gzip allows several members; anything else is corrupt
+                # gzip allows several members, with zeros behind each that fill a block; anything else is corrupt.
+                data = self._without_padding(data)
+                if not data:
+                    return
+                self._engine = zlib.decompressobj(_GZIP)
             piece = self._step(data)
             data = self._engine.unconsumed_tail or self._engine.unused_data
             if piece:
@@ -51,6 +56,13 @@ class Inflater:
         """Check that nothing is missing."""
         if self._head or (self._engine is not None and not self._engine.eof):
             raise InvalidResponseError("the compressed body of the answer is cut")
+
+    def _without_padding(self, data: bytes) -> bytes:
+        rest = data.lstrip(b"\0")
+        self._padding += len(data) - len(rest)
+        if self._padding > _STEP or (rest and self._is_deflate):
+            raise InvalidResponseError("the compressed body of the answer is corrupt")
+        return rest
 
     def _format(self, data: bytes) -> int:
         if not self._is_deflate:
@@ -72,7 +84,7 @@ class Decoder:
     __slots__ = ("_encoding", "_inflater", "_pieces", "_status")
 
     def __init__(self, encoding: str, status: int) -> None:
-        self._encoding = encoding.strip().lower()
+        self._encoding = encoding
         self._status = status
         self._inflater: Inflater | None = None
         self._pieces: Iterator[bytes] = iter(())
@@ -113,5 +125,8 @@ class Decoder:
 
 def decoder_for(headers: Headers, status: int) -> Decoder | None:
     """Return what decompresses a response, or None if it is plain."""
-    encoding = headers.get("content-encoding")
-    return None if encoding is None or encoding.strip().lower() in {"", "identity"} else Decoder(encoding, status)
+    said = headers.get("content-encoding")
+    if said is None:
+        return None
+    encodings = [encoding for each in said.split(",") if (encoding := each.strip().lower()) not in {"", "identity"}]
+    return Decoder(", ".join(encodings), status) if encodings else None

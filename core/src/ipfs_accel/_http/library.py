@@ -103,6 +103,8 @@ class _Raw(Reader):
     __slots__ = ()
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
+        if not self.received:
+            self._beginning = bytes(data[:5])
         self.pieces.append(bytes(data))
         self.unread += len(data)
 
@@ -155,7 +157,29 @@ def _request(request: Request, line: LineState) -> Any:
     )
 
 
-class SyncLibraryLine(SyncLine):
+class _Spoken(LineState):
+    """What the library's lines of both worlds have in common."""
+
+    _is_with_proxy = False
+
+    def begin_tls(self) -> None:
+        """Note with whom it is: a proxy that is reached over it, or the server in the tunnel."""
+        self.sent, self.sink.received = False, 0  # what was said to a proxy is not part of the exchange
+        if self.proxy is not None and self.proxy.is_secure and not self._is_with_proxy:
+            self._is_with_proxy = True
+        else:
+            self.asks_proxy = False
+
+    @property
+    def is_over(self) -> bool:
+        return False  # the library says it when it is asked for more
+
+    @property
+    def keeps(self) -> bool:
+        return self.is_open
+
+
+class SyncLibraryLine(_Spoken, SyncLine):
     """A connection over which the library speaks."""
 
     def __init__(self, target: Target, generation: int, proxy: Proxy | None = None, context: Any = None) -> None:
@@ -168,6 +192,7 @@ class SyncLibraryLine(SyncLine):
             response = self._connection.handle_request(_request(request, self))
         if not self.received:  # the bytes of this head were there before the request: they cannot be its answer
             raise UnaskedError
+        self.hear(response.status)
         self._stream = response.stream
         self._body: Iterator[bytes] = iter(response.stream)
         return response.status, response.headers
@@ -178,14 +203,6 @@ class SyncLibraryLine(SyncLine):
                 return data
             self._stream.close()
         return None
-
-    @property
-    def is_over(self) -> bool:
-        return False  # the library says it when it is asked for more
-
-    @property
-    def keeps(self) -> bool:
-        return self.is_open
 
     def is_readable(self) -> bool:
         return self.sink.unread > 0 or super().is_readable()
@@ -240,8 +257,8 @@ class _SyncTap(http.NetworkStream):
     ) -> http.NetworkStream:
         line = self._line
         with _for_the_library():
+            line.begin_tls()
             line.start_tls(server_hostname or line.target.hostname)
-        line.sent, line.sink.received = False, 0  # what was said to a proxy is not part of the exchange
         return self
 
     def get_extra_info(self, info: str) -> Any:
@@ -250,7 +267,7 @@ class _SyncTap(http.NetworkStream):
         return self._line.is_readable() if info == "is_readable" else None
 
 
-class AsyncLibraryLine(AsyncLine):
+class AsyncLibraryLine(_Spoken, AsyncLine):
     """A connection over which the library speaks."""
 
     def __init__(self, target: Target, generation: int, proxy: Proxy | None = None, context: Any = None) -> None:
@@ -264,6 +281,7 @@ class AsyncLibraryLine(AsyncLine):
             response = await self._connection.handle_async_request(_request(request, self))
         if not self.received:  # as above
             raise UnaskedError
+        self.hear(response.status)
         self._stream = response.stream
         self._body = aiter(response.stream)
         return response.status, response.headers
@@ -276,14 +294,6 @@ class AsyncLibraryLine(AsyncLine):
                 self._body = None
                 await self._stream.aclose()
         return None
-
-    @property
-    def is_over(self) -> bool:
-        return False  # the library says it when it is asked for more
-
-    @property
-    def keeps(self) -> bool:
-        return self.is_open
 
     def is_readable(self) -> bool:
         return self.sink.unread > 0 or super().is_readable()
@@ -355,8 +365,8 @@ class _AsyncTap(http.AsyncNetworkStream):
     ) -> http.AsyncNetworkStream:
         line = self._line
         with _for_the_library():
+            line.begin_tls()
             await line.start_tls(server_hostname or line.target.hostname)
-        line.sent, line.sink.received = False, 0  # as above
         return self
 
     def get_extra_info(self, info: str) -> Any:

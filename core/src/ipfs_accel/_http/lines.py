@@ -8,7 +8,15 @@ from typing import Any
 
 from .base import Proxy, Target, find_os_error
 from .http1 import Reader
-from .network import BrokenError, ConnectTimeoutError, MalformedError, ProxyRefusedError, UnaskedError
+from .network import (
+    WHO_ARE_YOU,
+    BrokenError,
+    ConnectTimeoutError,
+    MalformedError,
+    ProxyRefusedError,
+    ReadTimeoutError,
+    UnaskedError,
+)
 from .requests import LAST_CHUNK, Request
 from .timeouts import Timeouts
 
@@ -30,6 +38,7 @@ class LineState:
         is_overdue: Whether a time-out means that this moment came, and not the limit of the step.
         proxy: Where the connection goes to instead, if anywhere.
         context: The TLS settings, where TLS is needed.
+        asks_proxy: Whether it is still with a proxy, which has to give a tunnel first.
     """
 
     def __init__(
@@ -47,6 +56,7 @@ class LineState:
         self.held = b""
         self._is_cut = False
         self._connecting_since = 0.0
+        self.asks_proxy = False
         self.begin(Timeouts(), None)
 
     def begin(self, timeouts: Timeouts, deadline: float | None) -> None:
@@ -62,6 +72,11 @@ class LineState:
         self.deadline = deadline
 
     @property
+    def name(self) -> str:
+        """The server, as errors show it, and what is on the way to it."""
+        return self.target.name if self.proxy is None else f"{self.target.name} through the proxy {self.proxy.name}"
+
+    @property
     def received(self) -> int:
         """Bytes of this answer so far."""
         return self.sink.received
@@ -75,6 +90,12 @@ class LineState:
     def keeps(self) -> bool:
         """Whether it may serve another request, now that the answer to this one is complete."""
         return self.sink.keeps and not self._is_cut
+
+    def proxys_time(self) -> float | None:
+        """Return how long a proxy's answer may take, which belongs to the connecting."""
+        limit = self.timeouts.connect
+        waited = time.monotonic() - self._connecting_since
+        return self.left(None if limit is None else max(0.0, limit - waited), ReadTimeoutError)
 
     def left(self, limit: float | None, error: type[Exception]) -> float | None:
         """Return how long the next step may take.
@@ -109,6 +130,7 @@ class LineState:
         """Return the host and port to connect to, and how many seconds that may take."""
         limit = self.left(self.timeouts.connect, ConnectTimeoutError)
         self._connecting_since = time.monotonic()
+        self.asks_proxy = self._tunnels
         goal = self.proxy or self.target
         return goal.hostname, goal.port, limit
 
@@ -120,7 +142,8 @@ class LineState:
         return self.proxy is not None and self.target.is_secure
 
     def call_proxy(self) -> bytes:
-        """Return what asks a proxy for a tunnel."""
+        """Return what asks a proxy for a tunnel; there is as much time for its answer as there was to reach it."""
+        self._connecting_since = time.monotonic()
         self.sink.expect("CONNECT")
         name, proxy = self.target.name, self.proxy
         allowed = None if proxy is None else proxy.authorization
@@ -134,6 +157,12 @@ class LineState:
             raise ProxyRefusedError(sink.status)
         if sink.has_more:
             raise MalformedError
+        self.asks_proxy = False
+
+    def hear(self, status: int) -> None:
+        """Raise if it was a proxy that answered, which lets nobody through who does not say who it is."""
+        if status == WHO_ARE_YOU and self.proxy is not None and not self.target.is_secure:
+            raise ProxyRefusedError(status)
 
     def _start_asking(self, request: Request) -> None:
         """Hold the head back until there is something of the body, so that one packet carries both.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "WHO_ARE_YOU",
     "BrokenError",
     "ConnectError",
     "ConnectTimeoutError",
@@ -52,6 +53,10 @@ class SendError(BrokenError):
 
 class MalformedError(NetworkError):
     """What came is no HTTP/1.1, or it ended too early."""
+
+
+WHO_ARE_YOU = 407
+"""The status with which a proxy asks for a name and a password."""
 
 
 class ProxyRefusedError(NetworkError):

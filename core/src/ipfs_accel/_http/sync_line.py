@@ -45,6 +45,7 @@ class SyncLine(LineState):
         sink = self.sink
         while not sink.has_head:
             self.fill()
+        self.hear(sink.status)
         return sink.status, sink.headers
 
     def more(self) -> bytes | None:
@@ -72,7 +73,8 @@ class SyncLine(LineState):
             raise MalformedError
         if self._view is None:
             self._view = memoryview(bytearray(_MOST))
-        size = self.stream.receive_into(self._view, self.left(self.read_timeout, ReadTimeoutError))
+        limit = self.proxys_time() if self.asks_proxy else self.left(self.read_timeout, ReadTimeoutError)
+        size = self.stream.receive_into(self._view, limit)
         if size:
             sink.feed(self._view[:size])
         else:
@@ -127,7 +129,7 @@ class SyncLine(LineState):
         if self.proxy is not None and self.proxy.is_secure:
             self.start_tls(self.proxy.hostname)
         if self._tunnels:
-            self.stream.send(self.call_proxy(), self.left(self.timeouts.write, WriteTimeoutError))
+            self.stream.send(self.call_proxy(), self.proxys_time())
             while not self.sink.has_head:
                 self.fill()
             self.hear_proxy()

@@ -17,6 +17,7 @@ class Timeouts:
         write: Without progress while sending.
         pool: To wait for a connection when all are in use.
         total: From the call of `send` to the end of the body.
+        call: What the call as a whole may take, of which `total` is what is left: errors name what was set.
     """
 
     connect: float | None = 5.0
@@ -24,3 +25,4 @@ class Timeouts:
     write: float | None = 60.0
     pool: float | None = 10.0
     total: float | None = None
+    call: float | None = None

@@ -29,7 +29,13 @@ def _logger() -> Any:
 
 def _is_heard(level: int) -> bool:
     """Return whether somebody set up logging; our own NullHandler is the first of `_stdlib.handlers`."""
-    return _stdlib.isEnabledFor(level) and bool(logging.getLogger().handlers or len(_stdlib.handlers) > 1)
+    if not _stdlib.isEnabledFor(level) or not (logging.getLogger().handlers or len(_stdlib.handlers) > 1):
+        return False
+    try:
+        _logger()
+    except OSError:  # no file can be opened any more, which the call's own error tells
+        return False
+    return True
 
 
 def finished(operation: str, info: CallInfo, answer: object) -> None:
