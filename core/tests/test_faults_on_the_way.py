@@ -227,6 +227,23 @@ def test_a_protocol_that_is_too_old(ask: Ask, pem: Path) -> None:
         error = ask(server, config={"ca_file": str(pem)})
     assert (type(error), error.attempts, error.sent) == (e.APIConnectionError, 1, False)
     assert "TLS error" in str(error)
+    assert "TLS 1.2" in error.hint
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<html><center>The plain HTTP request was sent to HTTPS port</center></html>",
+        b"Client sent an HTTP request to an HTTPS server.\n",
+        b"<p>Reason: You're speaking plain HTTP to an SSL-enabled server port.<br /></p>",
+    ],
+    ids=["nginx", "go", "apache"],
+)
+def test_plain_http_to_a_server_that_wants_tls(ask: Ask, page: bytes) -> None:
+    with serve(lambda connection: connection.request() and connection.send(answer(page, "400 Bad Request"))) as server:
+        error = ask(server)
+    assert (error.status, error.attempts) == (400, 1)
+    assert "https://" in error.hint
 
 
 def test_an_end_that_tls_does_not_know_of(ask: Ask, pem: Path) -> None:

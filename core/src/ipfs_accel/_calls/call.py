@@ -49,6 +49,9 @@ __all__ = ["Call", "UnsupportedParameterWarning"]
 T = TypeVar("T")
 
 _LOGIN_WANTED = 511
+_BAD_REQUEST = 400
+_WANTS_TLS = (b"request was sent to HTTPS port", b"request to an HTTPS server", b"to an SSL-enabled server port")
+"""How nginx, Go's library and Apache's server answer who speaks plain HTTP to a port that speaks TLS."""
 _RETRYABLE = {408: True, 425: True, 505: False, _LOGIN_WANTED: False}
 """Whether a repetition may succeed, for statuses whose class says something else."""
 
@@ -336,6 +339,8 @@ class Call:
             error.retryable = _RETRYABLE[status]
         if status == _LOGIN_WANTED:
             error.about(hint="a network between here and the server wants a login first, such as that of a hotel")
+        elif status == _BAD_REQUEST and any(words in response.body for words in _WANTS_TLS):
+            error.about(hint="the server wants TLS at this port: the base URL has to begin with https://")
         return error
 
     def error_detail(self, response: HttpResponse) -> ErrorDetail:
