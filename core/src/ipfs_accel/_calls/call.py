@@ -297,7 +297,7 @@ class Call:
             self._tell(self.info(), None, error)
 
     def _tell(self, info: CallInfo, answer: Any, error: AccelError | None, **known: Any) -> None:
-        from ipfs_accel._telemetry.records import record_of, tell  # noqa: PLC0415 - `Context.listeners` has loaded it
+        from ipfs_accel._telemetry.records import record_of, tell  # noqa: PLC0415 - few programs listen
 
         record = record_of(self.operation, self.target, info, self.request, answer=answer, error=error)
         tell(self.listeners, attrs.evolve(record, **known) if known else record)

@@ -196,8 +196,6 @@ class Context:
 
                 self._telemetry = Telemetry(self.config.environ)
             found = (*found, self._telemetry)
-        if found:  # few programs listen; and not when a call fails, which may be since no file can be opened any more
-            from ipfs_accel._telemetry import records  # noqa: F401, PLC0415
         return found
 
     def busy(self, endpoint: str) -> int:

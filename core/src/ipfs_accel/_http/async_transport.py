@@ -38,9 +38,6 @@ class _Home:
         self.call_soon: Callable[..., object]
         self.open_wire: OpenWire
         self.loop = current_loop()
-        # What anyio loads for a loop when it is first used: closing a connection needs it, even if that is closed since
-        # no file can be opened any more.
-        anyio.CancelScope()
         if isinstance(self.loop, asyncio.AbstractEventLoop):
             from . import asyncio_wire  # noqa: PLC0415 - each loop needs its own alone
 
