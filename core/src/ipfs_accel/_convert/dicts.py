@@ -100,7 +100,9 @@ def _part(part: Any, where: str) -> tuple[Part, ...]:  # noqa: PLR0911 - one for
     if not isinstance(part, Mapping):
         return (Text(text=part) if isinstance(part, str) else part,)
     kind = part.get("type")
-    value = part.get(str(kind))
+    if not isinstance(kind, str):
+        raise InvalidRequestError(f"{where}.type: expected a string, got {type(kind).__name__}")
+    value = part.get(kind)
     if kind in {"text", "input_text", "output_text"} and isinstance(part.get("text"), str):
         notes = _notes(part.get("annotations") or part.get("citations"), f"{where}.annotations")
         return (Text(text=part["text"], annotations=notes),)
