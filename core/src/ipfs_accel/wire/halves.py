@@ -24,16 +24,20 @@ def joined(half: str, piece: str) -> tuple[str, str]:
     Callers ask only for a piece that is not ASCII, or if a half waits, so that it costs other pieces nothing.
     """
     text = half + piece
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        waits = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
-        return mended(text[:-1] if waits else text), waits
-    return text, ""
+    waits = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
+    return mended(text[:-1] if waits else text), waits
 
 
 def mended(text: str) -> str:
-    """Return a text with its halves joined, and `ALONE` for those that have none to join."""
+    """Return a text with its halves joined, and `ALONE` for those that have none to join; most texts have none."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        pass
+    else:
+        return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 

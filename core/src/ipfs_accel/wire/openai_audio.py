@@ -30,7 +30,7 @@ from ipfs_accel.types import (
 
 from .collector import Collector, speech
 from .fields import field
-from .halves import ALONE, joined
+from .halves import ALONE, joined, mended
 from .multipart import post_multipart
 from .openai_errors import checked, event_object
 from .openai_requests import given
@@ -270,7 +270,8 @@ class _TranscriptDecoder:
 def _transcript(out: Collector[TranscribeResponse]) -> TranscribeResponse:
     done = out.kept[-1]
     segments = tuple(out.kept[:-1])
-    return TranscribeResponse(text=field(done, "text", str), segments=segments, usage=_usage(done.get("usage")))
+    text = mended(field(done, "text", str))
+    return TranscribeResponse(text=text, segments=segments, usage=_usage(done.get("usage")))
 
 
 def _read_speech(response: HttpResponse) -> SpeakResponse:
