@@ -24,7 +24,7 @@ def joined(half: str, piece: str) -> tuple[str, str]:
     Callers ask only for a piece that is not ASCII, or if a half waits, so that it costs other pieces nothing.
     """
     text = half + piece
-    waits = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
+    waits = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
     return mended(text[:-1] if waits else text), waits
 
 
