@@ -24,8 +24,12 @@ def joined(half: str, piece: str) -> tuple[str, str]:
     Callers ask only for a piece that is not ASCII, or if a half waits, so that it costs other pieces nothing.
     """
     text = half + piece
-    waits = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
-    return mended(text[:-1] if waits else text), waits
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        waits = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
+        return mended(text[:-1] if waits else text), waits
+    return text, ""
 
 
 def mended(text: str) -> str:
