@@ -195,3 +195,32 @@ def test_a_character_that_two_pieces_have_halves_of_is_one(
     for kind, name in ((TextDelta, "text"), (ReasoningDelta, "text"), (ToolCallDelta, "arguments")):
         pieces = [getattr(each, name) for each in events if isinstance(each, kind)]
         assert "".join(pieces).encode().decode() in {WHOLE, f'{{"x":"{WHOLE}"}}'}
+
+
+HALF = "a\ud83d"
+ARGUMENTS = {"x": HALF}
+WHOLES: dict[str, Any] = {
+    "openai": {"id": "c", "choices": [{"index": 0, "message": {"role": "assistant", "content": HALF, "reasoning_content": HALF, "tool_calls": [{"id": "t", "function": {"name": "f", "arguments": f'{{"x":"{HALF}"}}'}}]}, "finish_reason": "stop"}]},
+    "responses": {"id": "r", "model": "m", "status": "completed", "output": [
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "a\ufffd"}]},
+        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": HALF}]},
+        {"type": "function_call", "call_id": "t", "name": "f", "arguments": f'{{"x":"{HALF}"}}'}]},
+    "claude": {"id": "m", "type": "message", "role": "assistant", "model": "m", "stop_reason": "tool_use", "usage": {"input_tokens": 1, "output_tokens": 1}, "content": [
+        {"type": "thinking", "thinking": HALF, "signature": "S"}, {"type": "text", "text": HALF}, {"type": "tool_use", "id": "t", "name": "f", "input": ARGUMENTS}]},
+    "gemini": {"candidates": [{"content": {"role": "model", "parts": [{"text": HALF, "thought": True}, {"text": HALF}, {"functionCall": {"name": "f", "args": ARGUMENTS}}]}, "finishReason": "STOP"}]},
+    "ollama": {"model": "m", "message": {"role": "assistant", "content": HALF, "thinking": HALF, "tool_calls": [{"function": {"name": "f", "arguments": ARGUMENTS}}]}, "done": True, "done_reason": "stop"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("backend", WHOLES)
+def test_half_a_character_of_a_whole_answer_is_replaced_too(
+    backend: str, parser: str, endpoints: dict[str, EndpointConfig], httpserver: HTTPServer
+) -> None:
+    answer = Response(json.dumps(WHOLES[backend]), content_type="application/json")
+    httpserver.expect_request(re.compile("/.*")).respond_with_response(answer)
+    with Client(Config(environ={}), endpoints=endpoints) as client:
+        message = client.chat(f"{backend}/m", "hi", max_tokens=9).message
+        assert message.text == message.reasoning == "a\ufffd"
+        assert [call.parse_arguments() for call in message.tool_calls] == [{"x": "a\ufffd"}]
+        results = [Message.tool(call.id, "1") for call in message.tool_calls]
+        client.chat(f"{backend}/m", ["hi", message, *results, "and?"], max_tokens=9)

@@ -240,12 +240,24 @@ def test_an_operation_that_the_backend_does_not_have(client: Client) -> None:
         ("gpt", e.InvalidRequestError, "models are named endpoint/model"),
         (None, e.InvalidRequestError, None),
         ("", e.InvalidRequestError, None),
+        (b"acme/x", e.InvalidRequestError, None),
+        (5, e.InvalidRequestError, None),
+        ({"a": 1}, e.InvalidRequestError, None),
+        (["acme/x", b"acme/y"], e.InvalidRequestError, None),
     ],
 )
-def test_unknown_models(model: str | None, kind: type[Exception], hint: str | None, client: Client) -> None:
+def test_unknown_models(model: Any, kind: type[Exception], hint: str | None, client: Client) -> None:
     with pytest.raises(kind) as caught:
         client.chat(model, "q")
     assert (hint or "") in (getattr(caught.value, "hint", None) or "")
+
+
+@pytest.mark.parametrize("name", [b"acme", 5, None, ["acme"], {}])
+def test_what_is_no_name_of_an_endpoint(name: Any, client: Client) -> None:
+    for call in (client.list_models, client.list_files):
+        with pytest.raises(e.InvalidRequestError, match=r"endpoint: expected a string, got"):
+            call(name)
+    assert "endpoint: expected a string" in str(client.healthcheck(name).detail)
 
 
 def test_capabilities_and_find(httpserver: HTTPServer) -> None:

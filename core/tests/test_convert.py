@@ -179,6 +179,14 @@ def test_bad_messages_are_named_by_their_place(given: Any, message: str) -> None
     [
         (Text(text=5), "text: expected a string, got int"),  # type: ignore[arg-type]
         (Text(text=b"a"), "text: expected a string, got bytes"),  # type: ignore[arg-type]
+        (Text(text="a", annotations=None), "annotations: expected a tuple of dicts, got None"),  # type: ignore[arg-type]
+        (Text(text="a", annotations=({}, "x")), "annotations: expected a tuple of dicts"),  # type: ignore[arg-type]
+        (Image(url=5), "url: expected a string, got int"),  # type: ignore[arg-type]
+        (Image(data=PNG, media_type=5), "media_type: expected a string, got int"),  # type: ignore[arg-type]
+        (Image(data=PNG, detail=[]), "detail: expected a string, got list"),  # type: ignore[arg-type]
+        (Document(data=b"%PDF-1", name=5), "name: expected a string, got int"),  # type: ignore[arg-type]
+        (Audio(data=WAV, transcript=5), "transcript: expected a string, got int"),  # type: ignore[arg-type]
+        (Opaque(backend="acme", data={"type": []}), r"data\.type: expected a string, got list"),
         (Reasoning(text=None), "text: expected a string, got NoneType"),  # type: ignore[arg-type]
         (Reasoning(text="a", signature=5), "signature: expected a string, got int"),  # type: ignore[arg-type]
         (Refusal(text=5), "text: expected a string, got int"),  # type: ignore[arg-type]
@@ -343,6 +351,11 @@ def test_call_options_are_split_off_and_checked() -> None:
         {"timeout": Timeout(first_event=True)},
         {"timeout": Timeout(total="3")},  # type: ignore[arg-type]
         {"on_unsupported": "maybe"},
+        {"on_unsupported": ["warn"]},
+        {"on_unsupported": NESTED},
+        {"timeout": NESTED},
+        {"priority": NESTED},
+        {"cache": NESTED},
         {"on_upload": 3},
         {"priority": 1},
         {"cache": 1},

@@ -15,6 +15,11 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"\xff" * 8
 DATA = base64.b64encode(PNG).decode()
 
 
+NESTED: list[Any] = []
+for _ in range(100_000):
+    NESTED = [NESTED]
+
+
 def parts(*messages: Any) -> tuple[Any, ...]:
     """Return the parts of the last message."""
     return checked_messages(messages)[-1].content
@@ -150,6 +155,9 @@ def test_results_in_googles_form(response: dict[str, Any], expected: ToolResult)
         ({"role": "user", "content": [{"type": "image", "source": {"data": "?"}}]}, r"content\[0\]\.source: it is not base64"),
         ({"role": "user", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {"a": {1}}}]}, r"content\[0\]\.input: it cannot be written as JSON"),
         ({"role": "model", "parts": [5]}, r"parts\[0\]: expected a dict, got int"),
+        ({"role": "model", "parts": 5}, r"parts: expected a list of dicts, got int"),
+        ({"role": "model", "parts": [{"toolCall": NESTED}]}, r"parts\[0\]: it is nested too deeply"),
+        ({"role": "user", "content": [{"type": ["text"]}]}, r"content\[0\]\.type: expected a string, got list"),
         ({"role": "model", "parts": [{"function_call": {"args": {}}}]}, r"parts\[0\]\.function_call\.name: missing"),
         ({"role": "user", "parts": [{"functionResponse": {"name": "f"}}]}, "tool_name: no call of 'f' before it"),
         ({"role": "robot", "parts": []}, "role: 'robot' is not one of"),

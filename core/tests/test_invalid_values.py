@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ipfs_accel import BackendInfo, Client, Config, hookimpl
+from ipfs_accel import BackendInfo, Client, Config, Image, hookimpl
 from ipfs_accel.errors import AccelError, InvalidRequestError, InvalidValueError, PluginError
 from ipfs_accel.plans import Endpoint, Flow, Job, Local, Ready
 from ipfs_accel.types import PredictRequest, PredictResponse, Tensor, Upload
@@ -111,6 +111,11 @@ def test_a_value_alone_raises_a_value_error_with_its_hint() -> None:
 def test_a_file_that_is_not_there_is_named_by_the_call(tmp_path: Any) -> None:
     with pytest.raises(InvalidValueError, match="file: cannot read"):
         Upload.of(tmp_path / "none")
+    for path in ("a\0b", "a\ud800"):
+        with pytest.raises(InvalidValueError, match=r"^file: 'a.* is no path of a file$"):
+            Upload.of(path)
+        with pytest.raises(InvalidValueError, match=r"^image: 'a.* is no path of a file$"):
+            Image.from_path(path)
     with Client(Config(environ={}), plugins=[Shaky("plan")]) as client:
         with pytest.raises(InvalidRequestError, match=r"^shaky: file: cannot read .*none: No such file"):
             client.upload_file("shaky", tmp_path / "none")

@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 import pytest
-from ipfs_accel import AsyncClient, BackendInfo, Client, Config, EndpointConfig, Image, hookimpl
+from ipfs_accel import AsyncClient, BackendInfo, Client, Config, EndpointConfig, Image, Message, Tool, hookimpl
 from ipfs_accel import errors as e
 from ipfs_accel._convert import media as convert
 from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, HttpStream, Local, Plan, StreamPlan
@@ -21,6 +21,7 @@ from ipfs_accel.types import (
     Progress,
     SpeakRequest,
     SpeakResponse,
+    Text,
     Transfer,
     Upload,
     UploadRequest,
@@ -276,6 +277,26 @@ BAD: list[tuple[Any, Any, dict[str, Any], str]] = [
     (convert.classify_request, [("a", "b", "c")], {}, r"inputs\[0\]: expected a string or a pair"),
     (convert.batch_request, {}, {}, "items: there is none"),
     (convert.batch_request, ["a"], {}, r"items\[0\]: expected a BatchItem"),
+    (convert.batch_request, "a", {}, "items: expected a mapping of ids or BatchItems, got str"),
+    (convert.batch_request, Message.user("a"), {}, "items: expected a mapping of ids or BatchItems, got Message"),
+    (
+        convert.batch_request,
+        {"a": Message.user(Text(text=5))},
+        {},
+        r"items\['a'\]\.messages\.content\[0\]\.text: expected",
+    ),  # type: ignore[arg-type]
+    (
+        convert.batch_request,
+        [BatchItem(id="a", request=ChatRequest(messages=(Message.user(Text(text=5)),)))],  # type: ignore[arg-type]
+        {},
+        r"items\[0\]\.request\.messages\[0\]\.content\[0\]\.text: expected a string, got int",
+    ),
+    (
+        convert.batch_request,
+        {"a": ChatRequest(messages=(Message.user("a"),), tools=(Tool(name=5),))},  # type: ignore[arg-type]
+        {},
+        r"items\['a'\]\.tools\[0\]\.name: expected str, got 5",
+    ),
     (
         convert.batch_request,
         [BatchItem(id="a", request=ChatRequest(messages=()))],

@@ -1,10 +1,20 @@
-"""Near names for things that were not found."""
+"""What errors show of values that are wrong, and near names for things that were not found."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-__all__ = ["did_you_mean"]
+__all__ = ["did_you_mean", "short"]
+
+
+def short(value: Any) -> str:
+    """Return a value's repr, cut to fit into a message."""
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = f"a deeply nested {type(value).__name__}"
+    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - a line of a message
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:

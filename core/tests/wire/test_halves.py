@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ipfs_accel import strict_json
 from ipfs_accel.types import AudioDelta, BlockEnd, Text, TextDelta
 from ipfs_accel.wire.assembler import Assembler, chat_assembler
-from ipfs_accel.wire.halves import ALONE, joined, mended, written
+from ipfs_accel.wire.halves import ALONE, Growing, mended, written
 
 HIGH, LOW, WHOLE = "\ud83d", "\ude0b", "\U0001f60b"
 
@@ -39,11 +39,9 @@ def test_a_text_is_the_same_wherever_it_is_cut(text: str, data: Any) -> None:
         units[2 * start : 2 * end].decode("utf-16-le", "surrogatepass")
         for start, end in zip([0, *cuts], [*cuts, len(units) // 2], strict=True)
     ]
-    half, found = "", []
-    for piece in pieces:
-        text_so_far, half = joined(half, piece)
-        found.append(text_so_far)
-    assert "".join(found) + (ALONE if half else "") == mended(text)
+    growing = Growing()
+    found = [growing.whole(piece) for piece in pieces]
+    assert "".join(found) + (ALONE if growing.cut else "") == mended(text)
 
 
 def tell(out: Assembler[Any], kind: str, piece: str) -> None:

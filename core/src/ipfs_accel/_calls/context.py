@@ -113,6 +113,8 @@ class Context:
 
     def target(self, name: str, limit: float | None = None) -> Steps[Target]:
         """Load what an endpoint needs, once."""
+        if not isinstance(name, str):
+            raise InvalidRequestError(f"endpoint: expected a string, got {type(name).__name__}")
         found = self._targets.get(name)
         if found is not None:
             return found

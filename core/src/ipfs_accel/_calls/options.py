@@ -7,6 +7,7 @@ from typing import Any
 from ipfs_accel._config.seconds import is_seconds, wrong_limit
 from ipfs_accel._config.secrets import as_secret
 from ipfs_accel._secret import Secret
+from ipfs_accel._suggest import short
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import Timeout
 
@@ -21,8 +22,8 @@ def split_call_options(options: dict[str, Any]) -> dict[str, Any]:
     if timeout is not None:
         _check_timeout(timeout)
     policy = options.pop("on_unsupported", None)
-    if policy not in {None, "raise", "warn"}:
-        raise InvalidRequestError(f"on_unsupported: expected 'raise' or 'warn', got {policy!r}")
+    if policy not in (None, "raise", "warn"):
+        raise InvalidRequestError(f"on_unsupported: expected 'raise' or 'warn', got {short(policy)}")
     watch = options.pop("on_upload", None)
     if watch is not None and not callable(watch):
         raise InvalidRequestError(f"on_upload: expected a function, got {type(watch).__name__}")
@@ -30,12 +31,12 @@ def split_call_options(options: dict[str, Any]) -> dict[str, Any]:
     priority = options.pop("priority", None)
     if priority is not None:
         if priority not in _PRIORITIES:
-            raise InvalidRequestError(f"priority: expected one of {', '.join(_PRIORITIES)}, got {priority!r}")
+            raise InvalidRequestError(f"priority: expected one of {', '.join(_PRIORITIES)}, got {short(priority)}")
         settings["priority"] = priority
     cache = options.pop("cache", None)
     if cache is not None:
         if not isinstance(cache, bool):
-            raise InvalidRequestError(f"cache: expected True or False, got {cache!r}")
+            raise InvalidRequestError(f"cache: expected True or False, got {short(cache)}")
         settings["cache"] = cache
     key = options.pop("key", None)
     if key is not None:
@@ -51,4 +52,4 @@ def _check_timeout(timeout: Any) -> None:
         if wrong is not None:
             raise InvalidRequestError(f"timeout.{wrong}")
     elif not is_seconds(timeout):
-        raise InvalidRequestError(f"timeout: expected seconds above 0 or a Timeout, got {timeout!r}")
+        raise InvalidRequestError(f"timeout: expected seconds above 0 or a Timeout, got {short(timeout)}")

@@ -30,7 +30,7 @@ from ipfs_accel._resilience.settings import (
     table_of,
 )
 from ipfs_accel._secret import KeySource, Secret
-from ipfs_accel._suggest import did_you_mean
+from ipfs_accel._suggest import did_you_mean, short
 from ipfs_accel.errors import ConfigError
 from ipfs_accel.types import Timeout
 from ipfs_accel.types._requests import OnUnsupported
@@ -94,7 +94,7 @@ def _check_seconds(_instance: Any, attribute: Any, value: Any) -> None:
         if wrong is not None:
             raise ConfigError(f"{attribute.name}.{wrong}")
     elif value is not None and not is_seconds(value):
-        raise ConfigError(f"{attribute.name}: expected seconds above 0 or a Timeout, got {value!r}")
+        raise ConfigError(f"{attribute.name}: expected seconds above 0 or a Timeout, got {short(value)}")
 
 
 @attrs.frozen(kw_only=True)

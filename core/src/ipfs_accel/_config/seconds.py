@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 
+from ipfs_accel._suggest import short
 from ipfs_accel.types import Timeout
 
 __all__ = ["is_seconds", "wrong_limit"]
@@ -21,5 +22,5 @@ def wrong_limit(limits: Timeout) -> str | None:
     for field in attrs.fields(Timeout):
         value = getattr(limits, field.name)
         if value is not None and not is_seconds(value):
-            return f"{field.name}: expected seconds above 0 or None, got {value!r}"
+            return f"{field.name}: expected seconds above 0 or None, got {short(value)}"
     return None

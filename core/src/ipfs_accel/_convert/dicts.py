@@ -26,16 +26,17 @@ def from_dict(message: Mapping[str, Any], before: Sequence[Message]) -> Message:
         message: The dict.
         before: The messages before it.
     """
+    role, content = message.get("role"), message.get("content")
+    if len(message) == 2 and role is not None and role != "tool" and isinstance(content, str):  # noqa: PLR2004 - only these
+        return Message(role=role, content=content)
     if message.get("type") == "message" or "parts" in message:
         from . import dumped  # noqa: PLC0415 - few callers have such messages
 
         return dumped.whole(message, before, _parts)
     # The SDKs' own messages, written as dicts, have null for what they do not say.
     unknown = [name for name, value in message.items() if name not in _KEYS and value is not None]
-    unknown = sorted(str(name) for name in unknown if name not in _NOT_SENT)
     if unknown:
-        raise InvalidRequestError(f"{unknown[0]}: unknown key", hint=did_you_mean(unknown[0], _KEYS))
-    role = message.get("role")
+        _refuse_unknown(unknown)
     parts = _said(message)
     if role == "tool":
         call_id = _answered(message, before)
@@ -46,6 +47,12 @@ def from_dict(message: Mapping[str, Any], before: Sequence[Message]) -> Message:
     for index, call in enumerate(calls or ()):
         parts = (*parts, _tool_call(call, index))
     return Message(role=role, content=parts, name=message.get("name"))  # type: ignore[arg-type]
+
+
+def _refuse_unknown(names: Iterable[Any]) -> None:
+    unknown = sorted(str(name) for name in names if name not in _NOT_SENT)
+    if unknown:
+        raise InvalidRequestError(f"{unknown[0]}: unknown key", hint=did_you_mean(unknown[0], _KEYS))
 
 
 def _answered(message: Mapping[str, Any], before: Sequence[Message]) -> str:
@@ -93,7 +100,9 @@ def _part(part: Any, where: str) -> tuple[Part, ...]:  # noqa: PLR0911 - one for
     if not isinstance(part, Mapping):
         return (Text(text=part) if isinstance(part, str) else part,)
     kind = part.get("type")
-    value = part.get(str(kind))
+    if not isinstance(kind, str):
+        raise InvalidRequestError(f"{where}.type: expected a string, got {type(kind).__name__}")
+    value = part.get(kind)
     if kind in {"text", "input_text", "output_text"} and isinstance(part.get("text"), str):
         notes = _notes(part.get("annotations") or part.get("citations"), f"{where}.annotations")
         return (Text(text=part["text"], annotations=notes),)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 from ipfs_accel import strict_json
+from ipfs_accel._suggest import short
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import Audio, Document, Image, Message, Opaque, Part, Reasoning, Text, ToolCall, ToolResult
 
@@ -53,7 +54,7 @@ def answered(name: Any, before: Sequence[Message]) -> str:
             if found is not None:
                 return found
             break
-    what = "tool_call_id: no call" if name is None else f"tool_name: no call of {name!r}"
+    what = "tool_call_id: no call" if name is None else f"tool_name: no call of {short(name)}"
     raise InvalidRequestError(f"{what} before it is without a result")
 
 
@@ -112,9 +113,14 @@ def _medium(kind: str, part: Json, where: str) -> Part:
 
 
 def _of_gemini(message: Json, before: Sequence[Message]) -> Message:
-    role = {"model": "assistant", None: "user"}.get(message.get("role"), message.get("role"))
+    role = message.get("role")
+    if role is None or role == "model":
+        role = "assistant" if role else "user"
     found: list[Part] = []
-    for index, part in enumerate(message.get("parts") or ()):
+    parts = message.get("parts") or ()
+    if not isinstance(parts, list | tuple):
+        raise InvalidRequestError(f"parts: expected a list of dicts, got {type(parts).__name__}")
+    for index, part in enumerate(parts):
         if not isinstance(part, Mapping):
             raise InvalidRequestError(f"parts[{index}]: expected a dict, got {type(part).__name__}")
         given = {_camel(name): value for name, value in _given(part).items()}
@@ -143,7 +149,10 @@ def _gemini_part(part: dict[str, Any], where: str, before: Sequence[Message]) ->
         yield _data_of(family, _plain_base64(data.get("data")), f"{where}.inline_data.data", kind)
     own = {name: value for name, value in part.items() if name != "thought" or value}
     if own and own.keys() != {"thought"}:
-        yield Opaque(backend="gemini", data=_wire(own))
+        try:
+            yield Opaque(backend="gemini", data=_wire(own))
+        except RecursionError:
+            raise InvalidRequestError(f"{where}: it is nested too deeply") from None
 
 
 def _gemini_result(result: Json, where: str, before: Sequence[Message]) -> ToolResult:

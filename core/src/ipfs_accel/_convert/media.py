@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, cast
 
 import attrs
 
+from ipfs_accel._suggest import short
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import (
     BatchItem,
@@ -29,7 +30,7 @@ from ipfs_accel.types import (
 
 from .files import upload
 from .messages import checked_media
-from .texts import chat_request, check, checked, checked_chat, short
+from .texts import chat_request, check, checked, checked_chat
 
 __all__ = [
     "BatchSource",
@@ -150,7 +151,7 @@ def upload_request(_model: str, value: Any, options: dict[str, Any]) -> UploadRe
     return UploadRequest(file=file, **checked(UploadRequest, options))
 
 
-def batch_request(model: str, items: BatchSource, options: dict[str, Any]) -> BatchRequest:
+def batch_request(model: str, items: Any, options: dict[str, Any]) -> BatchRequest:
     """Make the request of `create_batch`; items may be `BatchItem`s, or a mapping of ids to chats or requests."""
     own: dict[str, Any] = {
         name: options.pop(name) for name in ("completion_window", "metadata", "extra") if name in options
@@ -158,6 +159,8 @@ def batch_request(model: str, items: BatchSource, options: dict[str, Any]) -> Ba
     if isinstance(items, Mapping):
         chats = cast("Mapping[str, Any]", items)
         found = [BatchItem(id=name, request=_batched(model, value, options, name)) for name, value in chats.items()]
+    elif isinstance(items, str) or not isinstance(items, Iterable):
+        raise InvalidRequestError(f"items: expected a mapping of ids or BatchItems, got {type(items).__name__}")
     else:
         found = [_item(item, index, model) for index, item in enumerate(items)]
         if options:

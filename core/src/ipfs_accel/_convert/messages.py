@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from ipfs_accel._suggest import short
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import (
     Audio,
@@ -28,6 +29,7 @@ __all__ = ["checked_media", "checked_messages"]
 T = TypeVar("T")
 
 _MEDIA = (Image, Audio, Document)
+_WORDS = {"image": ("detail",), "audio": ("id", "transcript"), "document": ("name",)}
 
 
 def checked_messages(messages: Messages) -> tuple[Message, ...]:
@@ -58,6 +60,10 @@ def checked_media(value: T, where: str) -> T:
     """
     if not isinstance(value, _MEDIA):
         return value
+    for name in ("url", "file_id", "media_type", *_WORDS[value.kind]):
+        said = getattr(value, name)
+        if said is not None and not isinstance(said, str):
+            raise InvalidRequestError(f"{where}.{name}: expected a string, got {type(said).__name__}")
     if [value.data, value.url, value.file_id].count(None) != 2:  # noqa: PLR2004 - all but one
         raise InvalidRequestError(f"{where}: give exactly one of data=, url= and file_id= of {value.kind}")
     if value.url is not None and value.url.startswith("data:"):
@@ -87,7 +93,7 @@ def _message(message: Any, where: str, before: Sequence[Message]) -> Message:
         kind = type(message).__name__
         raise InvalidRequestError(f"{where}: expected a Message, a dict or a string, got {kind}", hint=hint)
     if message.role not in ROLES:
-        raise InvalidRequestError(f"{where}.role: {message.role!r} is not one of {', '.join(ROLES)}")
+        raise InvalidRequestError(f"{where}.role: {short(message.role)} is not one of {', '.join(ROLES)}")
     if message.name is not None:
         _check_text(message.name, f"{where}.name")
     _check_parts(message.content, where)
@@ -96,7 +102,8 @@ def _message(message: Any, where: str, before: Sequence[Message]) -> Message:
 
 def _check_parts(parts: tuple[Any, ...], where: str) -> None:
     for index, part in enumerate(parts):
-        if type(part) is not Text or type(part.text) is not str:  # what nearly all of them are needs no more questions
+        # What nearly all of them are needs no more questions.
+        if type(part) is not Text or type(part.text) is not str or part.annotations != ():
             _check_part(part, f"{where}.content[{index}]")
 
 
@@ -107,12 +114,21 @@ def _check_part(part: Any, where: str) -> None:
         _check_text(getattr(part, name), f"{where}.{name}")
     if isinstance(part, _MEDIA):
         checked_media(part, where)
+    elif isinstance(part, Text):
+        _check_notes(part.annotations, f"{where}.annotations")
     elif isinstance(part, ToolResult):
         _check_parts(part.content, where)
     elif isinstance(part, Opaque) and not isinstance(part.data, Mapping):
         raise InvalidRequestError(f"{where}.data: expected a mapping, got {type(part.data).__name__}")
+    elif isinstance(part, Opaque) and not isinstance(part.data.get("type", ""), str):
+        raise InvalidRequestError(f"{where}.data.type: expected a string, got {type(part.data['type']).__name__}")
     elif isinstance(part, Reasoning) and part.signature is not None:
         _check_text(part.signature, f"{where}.signature")
+
+
+def _check_notes(notes: Any, where: str) -> None:
+    if not isinstance(notes, tuple | list) or not all(isinstance(note, Mapping) for note in notes):
+        raise InvalidRequestError(f"{where}: expected a tuple of dicts, got {short(notes)}")
 
 
 def _check_text(value: Any, where: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from ipfs_accel._suggest import did_you_mean
+from ipfs_accel._suggest import did_you_mean, short
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import (
     ChatRequest,
@@ -35,7 +35,6 @@ __all__ = [
     "detokenize_request",
     "embed_request",
     "rerank_request",
-    "short",
     "strings",
     "tokenize_request",
 ]
@@ -222,15 +221,6 @@ def _token_ids(value: Any, name: str) -> tuple[int, ...]:
     if not is_sequence or not all(isinstance(token, int) and not isinstance(token, bool) for token in value):
         raise InvalidRequestError(f"{name}: expected a string or token ids, got {short(value)}")
     return tuple(value)
-
-
-def short(value: Any) -> str:
-    """Return a value's repr, cut to fit into a message."""
-    try:
-        text = repr(value)
-    except RecursionError:
-        text = f"a deeply nested {type(value).__name__}"
-    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - a line of a message
 
 
 def _tools(tools: Any) -> tuple[Tool, ...]:

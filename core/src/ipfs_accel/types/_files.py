@@ -97,6 +97,8 @@ class Upload:
                 head = file.read(_HEAD_BYTES)
         except OSError as error:
             raise InvalidValueError(f"{field}: cannot read {path}: {error.strerror}") from None
+        except ValueError:  # a null byte, or half a character
+            raise InvalidValueError(f"{field}: {str(path)!a} is no path of a file") from None
         media_type = _SUFFIXES.get(path.suffix.lower()) or sniff_media_type(head)
         return cls(name=name or path.name, media_type=media_type, size=size, path=path)
 

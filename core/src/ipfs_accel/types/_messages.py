@@ -135,6 +135,8 @@ class _Media:
             return cls(data=Path(path).read_bytes(), **fields)
         except OSError as error:
             raise InvalidValueError(f"{cls.kind}: cannot read {path}: {error.strerror}") from None
+        except ValueError:  # a null byte, or half a character
+            raise InvalidValueError(f"{cls.kind}: {str(path)!a} is no path of a file") from None
 
     def base64(self) -> str:
         """Return the data as base64 text; only for media that carries data."""

@@ -41,7 +41,7 @@ from ipfs_accel.types._events import BlockType
 from ipfs_accel.types._messages import sniff_media_type
 
 from ._outbox import Outbox
-from .halves import ALONE, joined
+from .halves import ALONE, Growing
 
 __all__ = [
     "Assembler",
@@ -81,19 +81,16 @@ def settle_finish_reason(reason: str | None, *, has_tool_calls: bool) -> str | N
     return "tool_calls" if has_tool_calls and reason in {"stop", "function_call", None} else reason
 
 
-class _Block:
+class _Block(Growing):
     """A block while it grows."""
 
-    __slots__ = (
-        *("annotations", "cut", "id", "is_open", "name", "number", "opaque"),
-        *("pieces", "signature", "sound", "type"),
-    )
+    __slots__ = ("annotations", "id", "is_open", "name", "number", "opaque", "pieces", "signature", "sound", "type")
 
     def __init__(self, number: int, kind: BlockType) -> None:
+        super().__init__()
         self.number = number
         self.type = kind
         self.pieces: list[str] = []
-        self.cut = ""  # half a character, until the next piece comes
         self.id: str | None = None
         self.name: str | None = None
         self.signature: str | None = None
@@ -236,7 +233,7 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
         elif name and not block.name:
             block.name = name
         if block.cut or not arguments.isascii():
-            arguments, block.cut = joined(block.cut, arguments)
+            arguments = block.whole(arguments)
         if arguments:
             block.pieces.append(arguments)
             self._events.append(ToolCallDelta(arguments, choice, block.number))
@@ -256,7 +253,7 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
             block = self._begin(state, "audio")
         block.id = block.id or id
         if block.cut or not transcript.isascii():
-            transcript, block.cut = joined(block.cut, transcript)
+            transcript = block.whole(transcript)
         if data or transcript:
             block.sound.append(data)
             block.pieces.append(transcript)
@@ -327,7 +324,7 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
         if block is None or block.type != kind:
             block = self._begin(state, kind)
         if block.cut or not piece.isascii():
-            piece, block.cut = joined(block.cut, piece)
+            piece = block.whole(piece)
             if not piece:
                 return
         block.pieces.append(piece)

@@ -12,28 +12,51 @@ from typing import Any
 
 from ipfs_accel import strict_json
 
-__all__ = ["ALONE", "joined", "mended", "written"]
+__all__ = ["ALONE", "Growing", "mended", "written"]
 
 ALONE = "\ufffd"
 """Stands for a half that has stayed alone."""
 
 
-def joined(half: str, piece: str) -> tuple[str, str]:
-    """Return what a text goes on with, and the half that waits for the next piece; "" if none does.
+class Growing:
+    """A text that comes in pieces.
 
-    Callers ask only for a piece that is not ASCII, or if a half waits, so that it costs other pieces nothing.
+    Attributes:
+        cut: Half a character that waits for the next piece; "" if none does.
     """
-    text = half + piece
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        waits = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
-        return mended(text[:-1] if waits else text), waits
-    return text, ""
+
+    __slots__ = ("cut",)
+
+    def __init__(self) -> None:
+        self.cut = ""
+
+    def whole(self, piece: str) -> str:
+        """Return what the text goes on with; "" if that is only half a character.
+
+        Callers ask only for a piece that is not ASCII, or if a half waits, so that it costs other pieces nothing.
+        """
+        if not self.cut:
+            try:
+                piece.encode()
+            except UnicodeEncodeError:
+                pass
+            else:
+                return piece
+        text = self.cut + piece
+        self.cut = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
+        return mended(text[:-1] if self.cut else text)
 
 
 def mended(text: str) -> str:
-    """Return a text with its halves joined, and `ALONE` for those that have none to join."""
+    """Return a text with its halves joined, and `ALONE` for those that have none to join; most texts have none."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        pass
+    else:
+        return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import Message, Request, Tool
+from ipfs_accel.types import Message, Request, Tool, ToolCall
 
 __all__ = ["check_called", "check_model", "check_tools"]
 
@@ -40,10 +40,10 @@ def check_tools(tools: Sequence[Tool], pattern: re.Pattern[str], rule: str) -> N
 def check_called(messages: Iterable[Message], pattern: re.Pattern[str], rule: str) -> None:
     """Refuse calls of tools in a history whose names the API does not take, likewise."""
     for index, message in enumerate(messages):
-        for call in message.tool_calls if message.role == "assistant" else ():
-            if not pattern.fullmatch(call.name):
+        for part in message.content:
+            if isinstance(part, ToolCall) and not pattern.fullmatch(part.name):
                 raise InvalidRequestError(
-                    f"messages[{index}]: {rule}, not {_short(call.name)}",
+                    f"messages[{index}]: {rule}, not {_short(part.name)}",
                     hint="another provider's model called it; rename the tool, or leave out the call and its result",
                 )
 

@@ -32,7 +32,7 @@ from ipfs_accel.types import (
 
 from .assembler import Assembler, settle_finish_reason, sound, tool_call_id
 from .fields import field
-from .halves import written
+from .halves import mended, written
 from .openai_errors import checked, error_in_body, is_error
 from .sse import ServerSentEvent
 from .vectors import vectors
@@ -101,18 +101,18 @@ def _chat_choice(choice: Any, position: int) -> Choice:
 def _parts(message: Json) -> Iterator[Part]:
     reasoning = message.get("reasoning_content") or message.get("reasoning")
     if reasoning and isinstance(reasoning, str):
-        yield Reasoning(text=reasoning)
+        yield Reasoning(text=mended(reasoning))
     text = _plain(message.get("content"))
     if text:
-        yield Text(text=text, annotations=tuple(message.get("annotations") or ()))
+        yield Text(text=mended(text), annotations=tuple(message.get("annotations") or ()))
     audio = message.get("audio")
     if isinstance(audio, dict) and isinstance(audio.get("data"), str):
         yield sound(base64.b64decode(audio["data"]), audio.get("id"), audio.get("transcript"))
     if message.get("refusal"):
-        yield Refusal(text=message["refusal"])
+        yield Refusal(text=mended(message["refusal"]))
     for index, call in enumerate(message.get("tool_calls") or ()):
         name, arguments = _function(call)
-        yield ToolCall(id=tool_call_id(call.get("id"), index), name=name or "", arguments=arguments)
+        yield ToolCall(id=tool_call_id(call.get("id"), index), name=name or "", arguments=mended(arguments))
     if isinstance(message.get("function_call"), dict):  # deprecated by OpenAI, still sent by old servers
         name, arguments = _function({"function": message["function_call"]})
         yield ToolCall(id=tool_call_id(None, 0), name=name or "", arguments=arguments)
@@ -202,7 +202,7 @@ def _completion_choice(choice: Any, position: int) -> CompletionChoice:
     index = choice.get("index") if isinstance(choice, dict) else None
     return CompletionChoice(
         index=position if index is None else index,
-        text=field(choice, "text", str),
+        text=mended(field(choice, "text", str)),
         finish_reason=choice.get("finish_reason") or None,
         logprobs=tuple(_logprobs(choice.get("logprobs"))) or None,
     )

@@ -30,7 +30,7 @@ from ipfs_accel.types import (
 
 from .collector import Collector, speech
 from .fields import field
-from .halves import ALONE, joined
+from .halves import ALONE, Growing, mended
 from .multipart import post_multipart
 from .openai_errors import checked, event_object
 from .openai_requests import given
@@ -241,36 +241,35 @@ class _TranscriptDecoder:
     """Tells a collector what a transcript's events mean."""
 
     def __init__(self) -> None:
-        self._half = ""
+        self._text = Growing()
 
     def __call__(self, event: ServerSentEvent, out: Collector[TranscribeResponse]) -> None:
         data = event_object(event)
         match data.get("type"):
             case "transcript.text.delta":
-                self._text(field(data, "delta", str), out)
+                piece = field(data, "delta", str)
+                if self._text.cut or not piece.isascii():
+                    piece = self._text.whole(piece)
+                if piece:
+                    out.emit(TextDelta(piece))
             case "transcript.text.segment":
                 segment = _segment(data)
                 out.kept.append(segment)
                 out.emit(segment)
             case "transcript.text.done":
-                if self._half:
+                if self._text.cut:
                     out.emit(TextDelta(ALONE))
                 out.kept.append(data)
                 out.done()
             case _:
                 pass
 
-    def _text(self, piece: str, out: Collector[TranscribeResponse]) -> None:
-        if self._half or not piece.isascii():
-            piece, self._half = joined(self._half, piece)
-        if piece:
-            out.emit(TextDelta(piece))
-
 
 def _transcript(out: Collector[TranscribeResponse]) -> TranscribeResponse:
     done = out.kept[-1]
     segments = tuple(out.kept[:-1])
-    return TranscribeResponse(text=field(done, "text", str), segments=segments, usage=_usage(done.get("usage")))
+    text = mended(field(done, "text", str))
+    return TranscribeResponse(text=text, segments=segments, usage=_usage(done.get("usage")))
 
 
 def _read_speech(response: HttpResponse) -> SpeakResponse:

@@ -24,6 +24,7 @@ from ipfs_accel.types import (
 
 from .assembler import Assembler, build_chat, settle_finish_reason
 from .fields import field
+from .halves import mended
 from .openai_answers import token_logprob
 from .openai_errors import checked, error_in_body, event_object
 from .sse import ServerSentEvent
@@ -100,13 +101,13 @@ def _parts(item: Any, logprobs: list[TokenLogprob], backend: str) -> Iterator[Pa
     if kind == "message":
         for content in item.get("content") or ():
             if content.get("type") == "refusal":
-                yield Refusal(text=content.get("refusal") or "")
+                yield Refusal(text=mended(content.get("refusal") or ""))
             elif content.get("text"):
-                yield Text(text=content["text"], annotations=tuple(content.get("annotations") or ()))
+                yield Text(text=mended(content["text"]), annotations=tuple(content.get("annotations") or ()))
             logprobs += [token_logprob(token) for token in content.get("logprobs") or ()]
         yield from _remark(item, backend)
     elif kind in _CALLS:
-        arguments = item.get(_CALLS[kind]) or ""
+        arguments = mended(item.get(_CALLS[kind]) or "")
         yield ToolCall(id=field(item, "call_id", str), name=item.get("name") or "", arguments=arguments)
         yield from _remark(item, backend)
     else:
@@ -140,7 +141,7 @@ def _border(backend: str) -> Opaque:
 
 def _thought(item: Json) -> str:
     pieces = item.get("summary") or item.get("content") or ()
-    return "\n\n".join([piece.get("text") or "" for piece in pieces])
+    return mended("\n\n".join([piece.get("text") or "" for piece in pieces]))
 
 
 def _usage(usage: Any) -> Usage:

@@ -78,11 +78,11 @@ def _parts(block: Json) -> Iterator[Part]:
     if kind == "text":
         text, citations = field(block, "text", str), optional(block, "citations", list)
         if text or citations:
-            yield Text(text=text, annotations=tuple(citations or ()))
+            yield Text(text=mended(text), annotations=tuple(citations or ()))
     elif kind == "thinking":
         text, signature = optional(block, "thinking", str) or "", optional(block, "signature", str) or None
         if text or signature:
-            yield Reasoning(text=text, signature=signature)
+            yield Reasoning(text=mended(text), signature=signature)
     elif kind == "tool_use":
         yield ToolCall(id=field(block, "id", str), name=field(block, "name", str), arguments=_arguments(block))
         yield from _about_call(block)

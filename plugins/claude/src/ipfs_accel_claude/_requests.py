@@ -136,7 +136,7 @@ def _check(request: ChatRequest) -> None:
     check_tools(request.tools, _TOOL_NAME, _NAMES)
     check_called(request.messages, _CALLED_NAME, _NAMES)
     for index, stop in enumerate(request.stop or ()):
-        if not stop.strip():
+        if not stop or stop.isspace():
             raise InvalidRequestError(
                 f"stop[{index}]: Claude takes no stop of white space alone, such as {stop!r}",
                 hint="leave it out, and cut the answer there",
@@ -243,7 +243,7 @@ def _block(part: Part, ids: CallIds, *, blank: bool = False, cites: bool = False
     Empty text is refused, and so is white space alone unless the model is another's (`blank`).
     """
     if isinstance(part, Text | Refusal):
-        is_said = part.text if blank else part.text.strip()
+        is_said = part.text and (blank or not part.text.isspace())
         return _text(part, cites=cites) if is_said else None
     if isinstance(part, Image):
         return {"type": "image", "source": _image_source(part)}

@@ -57,7 +57,7 @@ class PartialCall:
 def _mended(value: Any) -> Any:
     """Return arguments with the characters whole that two pieces had halves of."""
     if isinstance(value, str):
-        return value if value.isascii() else mended(value)
+        return mended(value)
     if isinstance(value, dict):
         return {name: _mended(each) for name, each in value.items()}
     return [_mended(each) for each in value] if isinstance(value, list) else value

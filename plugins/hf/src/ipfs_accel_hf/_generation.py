@@ -10,6 +10,7 @@ from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import CompletionChoice, CompletionRequest, CompletionResponse, TokenLogprob, Usage
 from ipfs_accel.wire.assembler import Assembler
 from ipfs_accel.wire.fields import field
+from ipfs_accel.wire.halves import mended
 from ipfs_accel.wire.openai_requests import given
 from ipfs_accel.wire.sse import ServerSentEvent
 
@@ -97,7 +98,7 @@ def generation_of(body: Any, request: CompletionRequest, inputs: int | None, out
 
 def _choice(sequence: Json, index: int, request: CompletionRequest) -> CompletionChoice:
     reason: str | None = sequence.get("finish_reason")
-    text = field(sequence, "generated_text", str)
+    text = mended(field(sequence, "generated_text", str))
     tops = sequence.get("top_tokens") or ()
     tokens = sequence.get("tokens") or ()
     logprobs = [

@@ -115,7 +115,9 @@ def read_completion(response: HttpResponse) -> CompletionResponse:
     """Read a whole completion; raises as `read_chat` does."""
     body = checked(response.json())
     choice = CompletionChoice(
-        text=field(body, "response", str), finish_reason=body.get("done_reason"), logprobs=_logprobs(body) or None
+        text=mended(field(body, "response", str)),
+        finish_reason=body.get("done_reason"),
+        logprobs=_logprobs(body) or None,
     )
     answer = CompletionResponse(
         model=body.get("model"), choices=(choice,), usage=_usage(body), extra=rest(body, _KNOWN), raw=body
@@ -142,9 +144,9 @@ def _whole(body: Json, answer: A) -> A:
 
 def _parts(message: Json) -> Iterator[Part]:
     if message.get("thinking"):
-        yield Reasoning(text=field(message, "thinking", str))
+        yield Reasoning(text=mended(field(message, "thinking", str)))
     if message.get("content"):
-        yield Text(text=field(message, "content", str))
+        yield Text(text=mended(field(message, "content", str)))
     for index, call in enumerate(message.get("tool_calls") or ()):
         name, arguments = _called(call)
         yield ToolCall(id=tool_call_id(call.get("id"), index), name=name, arguments=arguments)
@@ -209,8 +211,7 @@ class GenerateDecoder:
         if thought:
             self._thoughts.append(thought)
             out.reasoning(thought)
-            text = "".join(self._thoughts)
-            out.extra["thinking"] = text if text.isascii() else mended(text)
+            out.extra["thinking"] = mended("".join(self._thoughts))
         out.text(field(body, "response", str))
         _common(body, out)
 
