@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ipfs_accel._headers import Headers
     from ipfs_accel._resilience.gate import Priority
     from ipfs_accel._resilience.guard import Hold
+    from ipfs_accel._resilience.places import Place
     from ipfs_accel._telemetry.records import Listener
     from ipfs_accel._telemetry.usage import Ledger
     from ipfs_accel.types._requests import OnUnsupported
@@ -62,6 +63,7 @@ class Journey:
     Attributes:
         started: When the caller called.
         deadline: When it has to be over; None is no limit.
+        place: The call's on its way to a target that was chosen by how busy it is; None once it counts there.
         tried: The attempts that failed.
         waited: Seconds between attempts.
         queued: Seconds before the limits of endpoints.
@@ -69,6 +71,7 @@ class Journey:
 
     started: float
     deadline: float | None
+    place: Place | None = None
     tried: list[Tried] = attrs.field(factory=list)
     waited: float = 0.0
     queued: float = 0.0
@@ -201,8 +204,7 @@ class Call:
     def received(self, headers: Any, head_at: float, connect: float) -> None:
         """Note a response's head, when it came, and how long the connection had taken."""
         self.first_at = head_at
-        self.connect = connect
-        self.headers = headers
+        self.connect, self.headers = connect, headers
         gate = self.target.guard.gate
         if gate is not None and self.hold is not None and self.hold.ticket is not None:
             gate.read(headers, self.hold.ticket, self.target.guard.clock.time())
