@@ -152,7 +152,7 @@ class AsyncTransport:
             except BaseException:
                 await return_grant(self._pool, grant)
                 raise
-        return self._open(home, target) if isinstance(grant, New) else grant
+        return self._open(home, target, grant) if isinstance(grant, New) else grant
 
     async def _wait(self, home: _Home, target: Target, timeouts: Timeouts, deadline: float | None) -> AsyncLine | New:
         event = anyio.Event()
@@ -177,9 +177,10 @@ class AsyncTransport:
             raise pool_timeout(self._options.max_connections, self._pool.stats().active, limit)
         return grant
 
-    def _open(self, home: _Home, target: Target) -> AsyncLine:
+    def _open(self, home: _Home, target: Target, slot: New) -> AsyncLine:
         kind, proxy = (self._kind, None) if target.is_here else (self._kind_through_proxy, self._proxy)
         line = kind(target, self._pool.generation, proxy, self._context)
+        line.slot = slot
         line.open_wire = home.open_wire
         return line
 
@@ -190,7 +191,7 @@ class AsyncTransport:
         except BaseException:
             self._pool.release(line, reusable=False)
             raise
-        return self._open(home, line.target)
+        return self._open(home, line.target, line.slot)
 
     async def _attempt(
         self, line: AsyncLine, request: Request, *, resendable: bool
