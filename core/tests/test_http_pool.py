@@ -538,9 +538,38 @@ def test_another_loop_is_refused(served: Any) -> None:
             second.run(use())
         with pytest.raises(ConfigError, match="belongs to another event loop"):
             anyio.run(use, backend="trio")
-        with pytest.raises(ConfigError, match="belongs to another event loop"):
-            anyio.run(world.close)
         first.run(world.close())
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # of a loop that was over before
+@pytest.mark.parametrize("first", ["an asyncio that goes on", "an asyncio that is over", "a trio that is over"])
+@pytest.mark.parametrize("second", ["asyncio", "trio"])
+def test_closing_in_another_loop_ends_what_there_is(first: str, second: str, served: Any) -> None:
+    is_ended = threading.Event()
+
+    def handle(connection: Connection) -> None:
+        connection.request()
+        connection.send(answer())
+        if connection.head() is None:
+            is_ended.set()
+
+    server = served(handle)
+    world = Tasks()
+
+    async def use() -> None:
+        assert await world.fetch(server.url) == b"ok"
+
+    if first == "an asyncio that goes on":
+        with asyncio.Runner() as runner:
+            runner.run(use())
+            anyio.run(world.close, backend=second)
+            assert is_ended.wait(60)
+            runner.run(asyncio.sleep(0))
+    else:
+        anyio.run(use, backend=first.split()[1])
+        anyio.run(world.close, backend=second)
+        assert is_ended.wait(60)
+    assert numbers(world.stats)[:2] == (0, 0)
 
 
 def in_child(function: Callable[[], None]) -> int:

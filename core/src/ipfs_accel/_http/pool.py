@@ -64,13 +64,22 @@ class New:
         """Take back an open line of which nobody knows any more; for its finalizer."""
         pool = self._pool()
         if pool is not None and line.generation == pool.generation:
-            line.hang_up()
-            pool.orphan(line)
+            try:
+                line.hang_up()
+            finally:
+                pool.orphan(line)
         elif pool is not None:
             line.forget()
 
     def __del__(self) -> None:
-        pool = self._pool()
+        try:
+            self._leave()
+        except BaseException:
+            self._leave()  # an interrupt, which goes no further from here
+            raise
+
+    def _leave(self) -> None:
+        pool = self._pool() if hasattr(self, "_pool") else None
         if pool is not None:
             pool.lose_slot(self)
 
@@ -278,8 +287,8 @@ class Pool(Generic[L]):
                 del self._idle[line.key]
 
     def _bury(self, line: L) -> None:
-        self.dead.append(line)
         self._slots.discard(id(line.slot))
+        self.dead.append(line)
 
     def _collect(self) -> None:
         """Take back what was lost, unless somebody has the lock, who will do it."""

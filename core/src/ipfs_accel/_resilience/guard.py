@@ -180,6 +180,13 @@ class Hold:
             guard.budget.give_back(self.spent)
 
     def __del__(self) -> None:
+        try:
+            self._abandon()
+        except BaseException:
+            self._abandon()  # an interrupt, which goes no further from here
+            raise
+
+    def _abandon(self) -> None:
         # May run anywhere, even while this thread holds one of the locks: so nothing here takes one.
         if getattr(self, "_is_settled", True) or self._generation != self._guard.generation:
             return
@@ -190,6 +197,7 @@ class Hold:
             self._guard.pool.abandon(self.key, self)
         if self.ticket is not None and self._guard.gate is not None:
             self._guard.gate.abandon(self.ticket)
+        self._is_settled = True
 
 
 def _tokens(error: BaseException | None, usage: Any) -> float | None:

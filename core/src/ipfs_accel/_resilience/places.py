@@ -28,11 +28,14 @@ class Place:
 
     def leave(self) -> None:
         """Give the place back; harmless the second time, and without a lock."""
-        self._taken.discard(id(self))
+        getattr(self, "_taken", set()).discard(id(self))
 
     def __del__(self) -> None:
-        if hasattr(self, "_taken"):
+        try:
             self.leave()
+        except BaseException:
+            self.leave()  # an interrupt, which goes no further from here
+            raise
 
 
 class Places:
