@@ -13,7 +13,7 @@ from ipfs_accel import CacheConfig, Client, EndpointConfig, RetryConfig, Semanti
 from ipfs_accel import errors as e
 from ipfs_accel.plans import Http, HttpResponse, post_json
 from ipfs_accel.testing.raw_server import Connection, answer
-from ipfs_accel.types import EmbedResponse
+from ipfs_accel.types import EmbedResponse, Image, Message, Text, Tool
 
 from .acme import Acme
 from .both_worlds import awaiting, blocking, fault, fine, scripted
@@ -194,6 +194,45 @@ def test_a_question_that_means_the_same_has_the_same_answer(world: World, config
         "answer to what is the sea?",
     ]
     assert [result.answer.cached for result in results] == [None, "semantic", None]
+
+
+ASKED = {"role": "user", "content": "the sky?"}
+TOOL = Tool(name="look", parameters={})
+
+
+@pytest.mark.parametrize(
+    ("messages", "options"),
+    [
+        ([{**ASKED, "name": "Bob"}], {}),
+        ([ASKED], {"tools": [TOOL]}),
+        ([ASKED], {"tools": [TOOL], "tool_choice": "required"}),
+        ([ASKED], {"max_tokens": 5}),
+        ([ASKED], {"user": "bob"}),
+        ([ASKED], {"response_format": "json"}),
+        ([ASKED], {"extra": {"k": 1}}),
+        ([{"role": "system", "content": "Be short."}, ASKED], {}),
+        ([{"role": "developer", "content": "Be short."}, ASKED], {}),
+        ([ASKED, {"role": "assistant", "content": "Blue."}, ASKED], {}),
+        ([{**ASKED, "name": "Ann"}, {"role": "assistant", "content": "Blue."}, ASKED], {}),
+        ([Message.user(Text(text="the sky?"), Text(text="please"))], {}),
+        ([Message.user("the sky?", Image(url="https://x.example/a.png"))], {}),
+        ([{"role": "system", "content": "the sky?"}], {}),
+    ],
+)
+def test_who_asks_or_asks_otherwise_has_no_answer_that_was_for_another(
+    messages: Any, options: Any, config: Any
+) -> None:
+    semantic = SemanticConfig(embed="acme/vectors", threshold=0.5)
+    with scripted(speak) as server:
+        results = blocking(
+            server,
+            ("chat", {"model": "acme/m", "messages": [{**ASKED, "content": "the sky, please?"}], **SURE}),
+            ("chat", {"model": "acme/m", "messages": messages, **SURE, **options}),
+            ("chat", {"model": "acme/m", "messages": [ASKED], **SURE}),
+            plugin=Embedding,
+            config=config(semantic=semantic),
+        )
+    assert [result.answer.cached for result in results] == [None, None, "semantic"]
 
 
 def test_only_the_question_may_differ(config: Any) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import anyio
 import pytest
 from ipfs_accel._http import AsyncTransport, PoolStats, Timeouts, Transport, TransportOptions
-from ipfs_accel._http.pool import NEW, Pool, Waiter
+from ipfs_accel._http.pool import New, Pool, Waiter
 from ipfs_accel.errors import ClientClosedError, ConfigError, PoolTimeoutError
 from ipfs_accel.testing.raw_server import Connection, RawServer, answer, blackhole, chunked, serve
 
@@ -78,6 +78,7 @@ class Line:
         self.key = key
         self.generation = generation
         self.idle_since = 0.0
+        self.slot: Any = None
         self.readable = readable
         self.forgotten = False
 
@@ -88,9 +89,15 @@ class Line:
         self.forgotten = True
 
 
+def new(pool: Pool[Any], key: str = "a") -> New:
+    grant = pool.take(key)
+    assert isinstance(grant, New)
+    return grant
+
+
 def parked(pool: Pool[Any], *lines: Line) -> None:
     for line in lines:
-        assert pool.take(line.key) is NEW
+        line.slot = new(pool, line.key)
     for line in lines:
         assert pool.release(line, reusable=True)
 
@@ -132,24 +139,27 @@ def test_the_last_used_line_is_used_first() -> None:
     parked(pool, first, second)
     assert pool.take("a") is second
     assert pool.take("a") is first
-    assert pool.take("a") is NEW
+    third = new(pool)
     assert numbers(pool.stats()) == (3, 0, 3, 2)
+    del third
+    assert numbers(pool.stats()) == (2, 0, 3, 2)  # which nobody has any more
 
 
 def test_lines_of_another_origin_are_not_used() -> None:
     pool: Pool[Any] = Pool(4, 4, 30)
     parked(pool, Line("a"))
-    assert pool.take("b") is NEW
+    other = new(pool, "b")
     assert numbers(pool.stats()) == (1, 1, 2, 0)
+    del other
 
 
 def test_at_the_limit_the_oldest_idle_line_makes_room() -> None:
     pool: Pool[Any] = Pool(3, 3, 30)
     old, newer, newest = Line("a"), Line("b"), Line("a")
     parked(pool, old, newer, newest)
-    assert pool.take("c") is NEW
+    others = [new(pool, "c")]
     assert list(pool.dead) == [old]
-    assert pool.take("c") is NEW
+    others.append(new(pool, "c"))
     assert list(pool.dead) == [old, newer]
     assert pool.take("a") is newest
     assert pool.take("a") is None
@@ -182,38 +192,38 @@ def test_there_is_a_limit_for_idle_lines() -> None:
     parked(pool, old, newer)
     assert list(pool.dead) == [old]
     none: Pool[Any] = Pool(9, 0, 30)
-    assert none.take("a") is NEW
+    old.slot = new(none)
     assert none.release(old, reusable=True) is False
 
 
 def test_lines_and_slots_are_handed_to_the_queue_in_order() -> None:
     pool: Pool[Any] = Pool(1, 1, 30)
     woken: list[str] = []
-    assert pool.take("a") is NEW
+    line = Line("a")
+    line.slot = new(pool)
     waiters = [Waiter[Any](key, lambda key=key: woken.append(key)) for key in "abc"]  # type: ignore[misc]
     for waiter in waiters:
         assert pool.take(waiter.key, waiter) is None
-    line = Line("a")
     assert pool.release(line, reusable=True) is True
     assert (woken, waiters[0].grant) == (["a"], line)
     assert pool.take("a") is None  # nobody overtakes
     assert pool.release(line, reusable=True) is False  # of another origin than the next caller wants
-    assert (woken, waiters[1].grant) == (["a", "b"], NEW)
-    assert pool.release(Line("b"), reusable=False) is False
-    assert (woken, waiters[2].grant) == (["a", "b", "c"], NEW)
+    assert (woken, type(waiters[1].grant)) == (["a", "b"], New)
+    assert pool.release(waiters[1].grant, reusable=False) is False
+    assert (woken, type(waiters[2].grant)) == (["a", "b", "c"], New)
     assert numbers(pool.stats()) == (1, 0, 3, 1)
 
 
 def test_who_leaves_the_queue_gets_nothing() -> None:
     pool: Pool[Any] = Pool(1, 1, 30)
-    assert pool.take("a") is NEW
+    grant: Any = new(pool)
     first, second = Waiter[Any]("a", lambda: None), Waiter[Any]("a", lambda: None)
     assert pool.take("a", first) is pool.take("a", second) is None
     assert pool.give_up(first) is None
-    assert pool.release(NEW, reusable=False) is False
+    assert pool.release(grant, reusable=False) is False
     assert first.grant is None
-    assert pool.give_up(second) is NEW
-    assert pool.release(NEW, reusable=True) is False
+    grant = pool.give_up(second)
+    assert pool.release(grant, reusable=True) is False
     assert numbers(pool.stats())[:2] == (0, 0)
 
 
@@ -227,11 +237,34 @@ def test_an_orphan_inside_of_a_locked_method() -> None:
             return False
 
     trap = Trap()
+    orphan.slot = new(pool)
     parked(pool, trap)
     assert pool.take("a") is trap
-    assert pool.take("a") is NEW
     assert numbers(pool.stats())[:2] == (1, 0)
     assert list(pool.dead) == [orphan]
+
+
+def test_who_waits_gets_the_slot_of_one_that_was_dropped() -> None:
+    pool: Pool[Any] = Pool(1, 1, 30)
+    woken: list[str] = []
+    grant = new(pool)
+    waiter = Waiter[Any]("a", lambda: woken.append("a"))
+    assert pool.take("a", waiter) is None
+    del grant
+    assert (woken, type(waiter.grant)) == (["a"], New)
+    assert numbers(pool.stats())[:2] == (1, 0)
+
+
+def test_a_line_is_given_back_once_however_often() -> None:
+    pool: Pool[Any] = Pool(2, 2, 30)
+    kept, broken = Line(), Line()
+    kept.slot, broken.slot = new(pool), new(pool)
+    for _ in range(2):
+        assert pool.release(kept, reusable=True) is True
+        assert pool.release(broken, reusable=False) is False
+    assert numbers(pool.stats())[:2] == (0, 1)
+    assert pool.take("a") is kept
+    assert isinstance(pool.take("a"), New)
 
 
 def test_a_forked_child_starts_anew() -> None:
@@ -537,9 +570,38 @@ def test_another_loop_is_refused(served: Any) -> None:
             second.run(use())
         with pytest.raises(ConfigError, match="belongs to another event loop"):
             anyio.run(use, backend="trio")
-        with pytest.raises(ConfigError, match="belongs to another event loop"):
-            anyio.run(world.close)
         first.run(world.close())
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # of a loop that was over before
+@pytest.mark.parametrize("first", ["an asyncio that goes on", "an asyncio that is over", "a trio that is over"])
+@pytest.mark.parametrize("second", ["asyncio", "trio"])
+def test_closing_in_another_loop_ends_what_there_is(first: str, second: str, served: Any) -> None:
+    is_ended = threading.Event()
+
+    def handle(connection: Connection) -> None:
+        connection.request()
+        connection.send(answer())
+        if connection.head() is None:
+            is_ended.set()
+
+    server = served(handle)
+    world = Tasks()
+
+    async def use() -> None:
+        assert await world.fetch(server.url) == b"ok"
+
+    if first == "an asyncio that goes on":
+        with asyncio.Runner() as runner:
+            runner.run(use())
+            anyio.run(world.close, backend=second)
+            assert is_ended.wait(60)
+            runner.run(asyncio.sleep(0))
+    else:
+        anyio.run(use, backend=first.split()[1])
+        anyio.run(world.close, backend=second)
+        assert is_ended.wait(60)
+    assert numbers(world.stats)[:2] == (0, 0)
 
 
 def in_child(function: Callable[[], None]) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -9,15 +11,27 @@ from typing import Any
 
 import anyio
 import pytest
-from ipfs_accel import AsyncClient, BreakerConfig, Client, Config, EndpointConfig, RetryConfig, RouteConfig, load_config
+from ipfs_accel import (
+    AsyncClient,
+    BreakerConfig,
+    CacheConfig,
+    Client,
+    Config,
+    EndpointConfig,
+    RetryConfig,
+    RouteConfig,
+    load_config,
+)
 from ipfs_accel import errors as e
 from ipfs_accel._calls.routes import failure_class
+from ipfs_accel._resilience.places import Place, Places
 from ipfs_accel.errors import AccelError
 from ipfs_accel.testing.raw_server import Connection, RawServer
 
 from .acme import Acme
 from .both_worlds import fault, fine, scripted, streamed
 from .fake_clock import FakeClock
+from .http_worlds import settle
 
 Ask = Callable[..., Any]
 
@@ -191,6 +205,116 @@ def test_the_least_busy_target_is_the_one_with_fewest_calls_under_way() -> None:
                 stream.close()
             assert busy == {"a": 2, "b": 2}
             assert {state.active for state in client.states().values()} == {0}
+
+
+CALLS = 20
+BALANCED = RouteConfig(targets=["a/m", "b/m"], policy="least_busy")
+
+
+def _at_once(kind: Any, cache: Any, run: Callable[[Any, Callable[[Any], Any]], None], operation: str = "chat") -> Any:
+    """Have so many calls begin at once on a new client; return how many each of two servers was asked."""
+    all_are_there = threading.Barrier(CALLS)
+
+    def hold(connection: Connection) -> None:
+        all_are_there.wait(60)
+        connection.send(fine() if operation == "chat" else streamed("a", "END"))
+
+    config = {"routes": {"spread": BALANCED}, "cache": cache}
+    with ExitStack() as stack:
+        servers = {name: stack.enter_context(scripted(hold)) for name in "ab"}
+        client = _client(kind, servers, {"config": config})
+        run(client, lambda client: getattr(client, operation)("spread", "q", temperature=0))
+        assert all(not taken for taken in client._core.places._taken.values())
+        assert {state.active for state in client.states().values()} == {0}
+        return {name: len(server.heads) for name, server in servers.items()}
+
+
+@pytest.fixture(params=[False, True], ids=["no cache", "cache"])
+def cache(request: pytest.FixtureRequest, tmp_path: Any) -> Any:
+    return CacheConfig(path=str(tmp_path / "answers.sqlite3")) if request.param else None
+
+
+@pytest.mark.parametrize("operation", ["chat", "stream"])
+def test_threads_that_begin_at_once_are_spread(operation: str, cache: Any) -> None:
+    def run(client: Any, ask: Callable[[Any], Any]) -> None:
+        asked = [ask] * CALLS if operation == "chat" else [ask(client).read for _ in range(CALLS)]
+        threads = [threading.Thread(target=each, args=(client,) if each is ask else ()) for each in asked]
+        with client:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+
+    assert _at_once(Client, cache, run, operation) == {"a": CALLS // 2, "b": CALLS // 2}
+
+
+@pytest.mark.parametrize("library", ["asyncio", "trio"])
+@pytest.mark.parametrize("operation", ["chat", "stream"])
+def test_tasks_that_begin_at_once_are_spread(operation: str, library: str, cache: Any) -> None:
+    def run(client: Any, ask: Callable[[Any], Any]) -> None:
+        async def together() -> None:
+            async with client, anyio.create_task_group() as group:
+                for _ in range(CALLS):
+                    if operation == "chat":
+                        group.start_soon(ask, client)
+                    else:
+                        group.start_soon(ask(client).read)
+
+        anyio.run(together, backend=library)
+
+    assert _at_once(AsyncClient, cache, run, operation) == {"a": CALLS // 2, "b": CALLS // 2}
+
+
+def _refuse(connection: Connection) -> None:
+    connection.send(fault(400))
+
+
+@pytest.mark.parametrize("end", ["answered", "refused", "kept", "never tried", "dropped", "cancelled"])
+def test_a_place_is_given_back_however_the_call_ends(end: str, tmp_path: Any) -> None:
+    config = {
+        "routes": {"spread": BALANCED},
+        "cache": CacheConfig(path=str(tmp_path / "answers.sqlite3"), sampled=True),
+    }
+
+    async def run(servers: dict[str, RawServer]) -> None:
+        async with _client(AsyncClient, servers, {"config": config}) as client:
+            if end == "never tried":
+                await client.chat("spread", "q", cache=False)
+                await client.isolate("a")
+            if end == "cancelled":
+                async with anyio.create_task_group() as group:
+                    group.start_soon(client.chat, "spread", "q")
+                    await settle(lambda: servers["a"].heads)
+                    group.cancel_scope.cancel()
+            elif end == "dropped":
+                client.stream("spread", "q")
+                await client.chat("b/m", "q")
+            else:
+                for _ in range(2 if end == "kept" else 1):
+                    with contextlib.suppress(e.BadRequestError):
+                        await client.chat("spread", "q")
+            assert all(not taken for taken in client._core.places._taken.values())
+            assert {state.active for state in client.states().values()} == {0}
+
+    steps = {"refused": _refuse, "cancelled": Connection.wait}
+    with scripted(steps.get(end, fine())) as first, scripted(fine()) as second:
+        anyio.run(run, {"a": first, "b": second})
+        assert len(first.heads) == (0 if end == "dropped" else 1)
+
+
+def test_a_call_counts_once_where_it_is_going_and_under_way() -> None:
+    places, place, under_way = Places(), Place(), {"a": set[int](), "b": set[int]()}
+    assert places.choose(place, "ab", under_way.__getitem__) == 0
+    under_way["a"].add(id(place))
+    other, third = Place(), Place()
+    assert places.choose(other, "ab", under_way.__getitem__) == 1
+    assert places.choose(third, "ab", under_way.__getitem__) == 0
+    del other
+    assert places.choose(Place(), "ab", under_way.__getitem__) == 1
+    third.leave()
+    third.leave()
+    place.leave()
+    assert places.choose(third, "ab", under_way.__getitem__) == 1
 
 
 def test_routes_come_from_the_file_and_may_be_the_default(tmp_path: Any, ask: Ask) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import anyio
 import pytest
 from ipfs_accel import AsyncClient, Client, Config, EndpointConfig, StoreConfig, load_config
 from ipfs_accel import errors as e
+from ipfs_accel._resilience.places import Place
 
 from .cli.shelf import Shelf
 
@@ -49,15 +51,55 @@ def test_the_least_busy_serves(shelves: dict[str, Shelf]) -> None:
     with client_of(shelves, policy="least_busy") as client:
         client.head_object("all/b/k")
         store = client._core.stores["all"]
-        store.begin("left")
+        busy = {name: Place() for name in ("left", "middle")}
+        store.begin("left", busy["left"])
         assert client.head_object("all/b/k").endpoint == "middle"
-        store.begin("middle")
+        store.begin("middle", busy["middle"])
         assert client.head_object("all/b/k").endpoint == "right"
-        store.end("left", 60.0)
-        store.end("middle", 0.0)
+        for name, seconds in {"left": 60.0, "middle": 0.0}.items():
+            busy[name].leave()
+            store.took(name, seconds)
         # All are idle again: the faster ones come first.
-        assert store.order()[-1] == "left"
-        assert {load.busy for load in store._loads.values()} == {0}
+        assert store.order(Place())[-1] == "left"
+        assert _calls_at(client) == set()
+
+
+def _calls_at(client: Client) -> set[str]:
+    """The endpoints of the store at which calls count as being under way."""
+    return {name for name, load in client._core.stores["all"]._loads.items() if load.calls}
+
+
+def test_calls_that_begin_at_once_go_to_different_ones(shelves: dict[str, Shelf]) -> None:
+    served: list[str] = []
+    all_are_there = threading.Barrier(3)
+
+    class Watched(Shelf):
+        def _find(self, bucket: str, key: str) -> bytes:
+            served.append(self.name)
+            all_are_there.wait(60)
+            return b""
+
+    with client_of({name: Watched(name) for name in shelves}, policy="least_busy") as client:
+        threads = [threading.Thread(target=client.head_object, args=("all/b/k",)) for _ in shelves]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(served) == ["left", "middle", "right"]
+        assert _calls_at(client) == set()
+
+
+def test_a_call_that_only_waits_to_begin_is_nowhere(shelves: dict[str, Shelf]) -> None:
+    with client_of(shelves, policy="least_busy") as client:
+        client.head_object("all/b/k")
+        waiting = client.stream_object("all/b/k")
+        assert _calls_at(client) == set()
+        assert waiting.read().key == "k"
+        for shelf in shelves.values():
+            shelf.failure = e.NotFoundError("gone", status=404)
+        with pytest.raises(e.NotFoundError):
+            client.head_object("all/b/k")
+        assert _calls_at(client) == set()
 
 
 GOES_ON: list[tuple[e.APIError, bool]] = [

@@ -244,7 +244,8 @@ def test_questions() -> None:
     def chat(*messages: t.Message) -> t.ChatRequest:
         return t.ChatRequest(model="m", messages=messages)
 
-    assert question_of(chat(t.Message.system("s"), t.Message.user("why?"))) == "why?"
+    found = question_of(chat(t.Message.system("s"), t.Message(role="user", content="why?", name="Ann")))
+    assert found == ("why?", chat(t.Message.system("s"), t.Message(role="user", content=[t.Text(text="")], name="Ann")))
     assert question_of(chat(t.Message.user("why?"), t.Message.assistant("because"))) is None
     assert question_of(chat(t.Message.user("what?", t.Image(url="https://x.example/a.png")))) is None
     assert question_of(t.EmbedRequest(model="m", inputs=("x",))) is None

@@ -54,7 +54,8 @@ def attempted(call: Call, once: Callable[[], Steps[T]], *, repeatable: bool = Tr
     again = _Again(call, repeatable=repeatable)
     guard = call.target.guard
     while True:
-        hold = Hold(guard, None if call.is_check else guard.breaker(call.model))
+        place, call.journey.place = call.journey.place, None
+        hold = Hold(guard, None if call.is_check else guard.breaker(call.model), place)
         hold.spent = again.spent
         call.begin(hold)
         try:

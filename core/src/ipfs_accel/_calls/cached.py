@@ -182,10 +182,11 @@ def _meaning_of(
 ) -> Steps[_Meaning | None]:
     """Turn the last question of a chat into a vector; without one, because of a failure or its form, None."""
     target, request, whose = asked
-    config, question = cache.config.semantic, semantic.question_of(request)
-    if config is None or question is None or not isinstance(request, ChatRequest):
+    config = cache.config.semantic
+    asked_for = None if config is None else semantic.question_of(request)
+    if config is None or asked_for is None:
         return None
-    rest = attrs.evolve(request, messages=request.messages[:-1])
+    question, rest = asked_for
     part = cache.key_of("chat", target, rest, whose)
     try:
         inside = len(core.registry.middleware())  # which has made of the question what it is

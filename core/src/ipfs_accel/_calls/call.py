@@ -191,8 +191,7 @@ class Call:
     def received(self, headers: Any, head_at: float, connect: float) -> None:
         """Note a response's head, when it came, and how long the connection had taken."""
         self.first_at = head_at
-        self.connect = connect
-        self.headers = headers
+        self.connect, self.headers = connect, headers
         gate = self.target.guard.gate
         if gate is not None and self.hold is not None and self.hold.ticket is not None:
             gate.read(headers, self.hold.ticket, self.target.guard.clock.time())

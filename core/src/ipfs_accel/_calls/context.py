@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -15,6 +16,7 @@ from ipfs_accel._endpoints.target import Target
 from ipfs_accel._plugins.middleware_loading import check_options
 from ipfs_accel._plugins.registry import PluginRecord, Registry
 from ipfs_accel._resilience.clock import Clock
+from ipfs_accel._resilience.places import Places
 from ipfs_accel._secret import KeySource
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel._telemetry.usage import Ledger
@@ -41,6 +43,7 @@ class Context:
     Attributes:
         clock: Time and chance for all that it does; see `_resilience.clock`.
         turns: Route to whose turn it is, for those that take turns.
+        places: Who is on the way where, for those that go to the least busy.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Context:
         self._targets: dict[str, Target] = {}
         self._telemetry: Listener | None = None
         self.turns: dict[str, Iterator[int]] = {}
+        self.places = Places()
         check_options(self.config.plugins)
 
     # names
@@ -200,10 +204,10 @@ class Context:
             found = (*found, self._telemetry)
         return found
 
-    def busy(self, endpoint: str) -> int:
-        """Return how many calls to an endpoint are under way."""
+    def under_way(self, endpoint: str) -> AbstractSet[int]:
+        """Return the ids of the calls to an endpoint that are under way."""
         target = self._targets.get(endpoint)
-        return 0 if target is None else len(target.guard.under_way)
+        return frozenset() if target is None else target.guard.under_way
 
     def refuse_if_closed(self) -> None:
         """Raise `ClientClosedError` after `close`."""

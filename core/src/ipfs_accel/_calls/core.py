@@ -24,7 +24,7 @@ from .journey import Journey
 from .operations import Operation
 from .options import split_call_options
 from .planning import operation_plan, own_plan, plan
-from .routes import Route, check_routes, route_of, routed
+from .routes import Route, balanced, check_routes, route_of, routed
 
 if TYPE_CHECKING:
     from .cached import AnswerCache
@@ -79,17 +79,20 @@ class Core(Context):
         asked = settings.pop("cache", None)
         name = operation.name
 
-        def serve(request: Any) -> Steps[A]:
-            perform = self._routed(complete, name, route, request, settings)
-            if asked is None and self.config.cache is None:
-                return perform
-            if not self.cache.wants(name, request, asked):
-                return perform
-            from .cached import cached  # noqa: PLC0415 - off unless it is asked for
+        def begin(route: Route) -> Steps[A]:
+            def serve(request: Any) -> Steps[A]:
+                perform = self._routed(complete, name, route, request, settings)
+                if asked is None and self.config.cache is None:
+                    return perform
+                if not self.cache.wants(name, request, asked):
+                    return perform
+                from .cached import cached  # noqa: PLC0415 - off unless it is asked for
 
-            return cached(self, self.cache, name, (route.targets[0][0], request, settings), perform)
+                return cached(self, self.cache, name, (route.targets[0][0], request, settings), perform)
 
-        return self._within(name, route, request, serve, passed=passed)
+            return self._within(name, route, request, serve, passed=passed)
+
+        return balanced(self, route, begin) if route.is_balanced else begin(route)
 
     def opening(self, operation: Operation[Any], model: Model, value: Any, options: dict[str, Any]) -> Opening:
         """Check the arguments and return the steps that open a stream."""
@@ -97,7 +100,11 @@ class Core(Context):
         if settings.pop("cache", None):
             raise InvalidRequestError("cache: answers that come as a stream are not kept")
         name = operation.name
-        return self._within(name, route, request, lambda it: self._routed(open_stream, name, route, it, settings))
+
+        def begin(route: Route) -> Opening:
+            return self._within(name, route, request, lambda it: self._routed(open_stream, name, route, it, settings))
+
+        return balanced(self, route, begin) if route.is_balanced else begin(route)
 
     def _within(
         self, operation: str, route: Route, request: Any, serve: Callable[[Any], Steps[Any]], passed: int = 0
@@ -115,7 +122,7 @@ class Core(Context):
     ) -> tuple[Route, Request, dict[str, Any]]:
         route = route_of(self, model)
         endpoint, model_id = route.targets[0]
-        if len(route.targets) > 1 and operation.name in LASTING:
+        if len(route.targets[: route.hops + 1]) > 1 and operation.name in LASTING:
             raise InvalidRequestError(f"model: {operation.name!r} leaves something behind and takes one target alone")
         try:
             settings = split_call_options(options)
@@ -136,7 +143,7 @@ class Core(Context):
                 perform, operation, endpoint, asked, {**settings, "journey": journey, "has_way_out": has_way_out}
             )
 
-        if len(route.targets) == 1:
+        if len(route.targets) == 1 and route.place is None:
             return serve(route.targets[0], None, False)
         return routed(self, route, serve)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from ipfs_accel._resilience.places import Place
 from ipfs_accel._resilience.settings import USUAL_FALLBACKS, FailureClass, RouteConfig
 from ipfs_accel._worlds.effects import Steps
 from ipfs_accel.errors import (
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
     from .context import Context
 
-__all__ = ["Route", "check_routes", "failure_class", "route_of", "routed"]
+__all__ = ["Route", "balanced", "check_routes", "failure_class", "route_of", "routed"]
 
 T = TypeVar("T")
 
@@ -85,10 +86,24 @@ def failure_class(error: AccelError) -> FailureClass | None:
 
 @attrs.frozen
 class Route:
-    """What a call may go to, best first: endpoints and models; and why it goes on to the next."""
+    """What a call may go to, best first: endpoints and models; and why it goes on to the next.
+
+    Attributes:
+        hops: How many targets after the first are asked at most.
+        is_balanced: Whether the first one is chosen when the call begins, by how busy they are.
+        place: The call's at the one that was chosen.
+    """
 
     targets: Sequence[tuple[str, str]]
     fallback_on: Sequence[FailureClass] = ()
+    hops: int = 0
+    is_balanced: bool = False
+    place: Place | None = None
+
+    def beginning(self, first: int, place: Place | None = None) -> Route:
+        """Return the same with another target to begin with."""
+        targets = [*self.targets[first:], *self.targets[:first]]
+        return attrs.evolve(self, targets=targets[: self.hops + 1], is_balanced=False, place=place)
 
 
 def check_routes(config: Config) -> None:
@@ -126,16 +141,29 @@ def _names(model: Any) -> tuple[str, ...]:
 
 def _ordered(core: Context, name: str, config: RouteConfig) -> Route:
     targets = [core.split(target) for target in config.targets]
+    reasons = USUAL_FALLBACKS if config.fallback_on is None else config.fallback_on
+    route = Route(targets, reasons, config.max_hops, is_balanced=config.policy == "least_busy")
+    if route.is_balanced:
+        return route
     first = 0
     if config.policy == "round_robin":
         first = next(core.turns.setdefault(name, itertools.count())) % len(targets)
     elif config.policy == "random":
         first = min(int(core.clock.random() * len(targets)), len(targets) - 1)
-    elif config.policy == "least_busy":
-        first = min(range(len(targets)), key=lambda index: core.busy(targets[index][0]))
-    targets = [*targets[first:], *targets[:first]]
-    reasons = USUAL_FALLBACKS if config.fallback_on is None else config.fallback_on
-    return Route(targets[: config.max_hops + 1], reasons)
+    return route.beginning(first)
+
+
+def balanced(core: Context, route: Route, begin: Callable[[Route], Steps[T]]) -> Steps[T]:
+    """Perform a call at the least busy of its targets, chosen now: those that wait to begin would all choose the same.
+
+    Its place there is given back when the call itself counts there, and in any case at the end.
+    """
+    place = Place()
+    try:
+        first = core.places.choose(place, [endpoint for endpoint, _ in route.targets], core.under_way)
+        return (yield from begin(route.beginning(first, place)))
+    finally:
+        place.leave()
 
 
 def routed(core: Context, route: Route, serve: Callable[[tuple[str, str], Journey, bool], Steps[T]]) -> Steps[T]:
@@ -146,7 +174,7 @@ def routed(core: Context, route: Route, serve: Callable[[tuple[str, str], Journe
         route: The targets.
         serve: Asks one, given what all of them share and whether another one is left.
     """
-    journey = Journey(core.clock.now(), None)
+    journey = Journey(core.clock.now(), None, route.place)
     last = route.targets[-1]
     for target in route.targets:
         try:
@@ -159,6 +187,9 @@ def routed(core: Context, route: Route, serve: Callable[[tuple[str, str], Journe
 
 
 def _note(journey: Journey, target: tuple[str, str], error: AccelError) -> None:
+    if journey.place is not None:  # the call goes elsewhere and has never counted there
+        journey.place.leave()
+        journey.place = None
     if isinstance(error, APIError) and error.tried:
         journey.tried = list(error.tried)
     else:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from ipfs_accel._fork import renewed_after_fork
+from ipfs_accel._resilience.places import Place
 from ipfs_accel.errors import APIConnectionError, APIError, ConfigError, InvalidRequestError, NotFoundError
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ _WEIGHT = 0.2
 
 @attrs.define(eq=False)
 class _Load:
-    busy: int = 0
+    calls: set[int] = attrs.field(factory=set)
     seconds: float = 0.0
 
 
@@ -42,34 +44,37 @@ class Store:
 
     def __init__(self, config: StoreConfig) -> None:
         self.config = config
-        self._lock = threading.Lock()
         self._turn = 0
-        self._loads = {name: _Load() for name in config.endpoints}
+        self.after_fork()
+        renewed_after_fork(self)
 
-    def order(self) -> list[str]:
-        """Return the endpoints, the one to be tried first at the beginning."""
+    def after_fork(self) -> None:
+        """Forget all calls: in a forked child they are the parent's."""
+        self._lock = threading.Lock()
+        self._loads = {name: _Load() for name in self.config.endpoints}
+
+    def order(self, place: Place) -> list[str]:
+        """Return the endpoints, the one to be tried first at the beginning, where the call takes its place at once."""
         names = list(self.config.endpoints)
         with self._lock:
             if self.config.policy == "round_robin":
                 turn = self._turn % len(names)
                 self._turn += 1
-                return names[turn:] + names[:turn]
-            if self.config.policy == "least_busy":
-                names.sort(key=lambda name: (self._loads[name].busy, self._loads[name].seconds))
+                names = names[turn:] + names[:turn]
+            elif self.config.policy == "least_busy":
+                names.sort(key=lambda name: (len(self._loads[name].calls), self._loads[name].seconds))
+            place.take(self._loads[names[0]].calls)
         return names
 
-    def begin(self, name: str) -> None:
-        """Note a call."""
-        with self._lock:
-            self._loads[name].busy += 1
+    def begin(self, name: str, place: Place) -> None:
+        """Note where a call is."""
+        place.take(self._loads[name].calls)
 
-    def end(self, name: str, seconds: float | None) -> None:
-        """Note its end; `seconds` that it took, if it succeeded."""
+    def took(self, name: str, seconds: float) -> None:
+        """Note how long a call took that succeeded."""
         with self._lock:
             load = self._loads[name]
-            load.busy -= 1
-            if seconds is not None:
-                load.seconds += (seconds - load.seconds) * (_WEIGHT if load.seconds else 1.0)
+            load.seconds += (seconds - load.seconds) * (_WEIGHT if load.seconds else 1.0)
 
 
 def read(core: Core, operation: Operation[T], address: str, value: Any, options: dict[str, Any]) -> Steps[T]:
@@ -77,7 +82,7 @@ def read(core: Core, operation: Operation[T], address: str, value: Any, options:
     store, rest = _find(core, address)
     if store is None:
         return core.whole(operation, address, value, options)
-    return _spread(store, store.order(), lambda name: core.whole(operation, f"{name}/{rest}", value, {**options}))
+    return _spread(store, store.order, lambda name: core.whole(operation, f"{name}/{rest}", value, {**options}))
 
 
 def opening(core: Core, operation: Operation[Any], address: str, value: Any, options: dict[str, Any]) -> Opening:
@@ -85,7 +90,7 @@ def opening(core: Core, operation: Operation[Any], address: str, value: Any, opt
     store, rest = _find(core, address)
     if store is None:
         return core.opening(operation, address, value, options)
-    return _spread(store, store.order(), lambda name: core.opening(operation, f"{name}/{rest}", value, {**options}))
+    return _spread(store, store.order, lambda name: core.opening(operation, f"{name}/{rest}", value, {**options}))
 
 
 def write(core: Core, operation: Operation[T], address: str, value: Any, options: dict[str, Any]) -> Steps[T]:
@@ -98,15 +103,18 @@ def write(core: Core, operation: Operation[T], address: str, value: Any, options
         return core.whole(operation, f"{name}/{rest}", value, {**options})
 
     names = list(store.config.endpoints)
+    is_any = store.config.writes == "any"
     repeatable = not hasattr(value, "read") and not hasattr(value, "__next__")
     if store.config.writes == "all":
         if not repeatable:
             raise InvalidRequestError("source: it can be read only once, and each endpoint of the store needs it")
         return _everywhere(store, names, at)
-    if store.config.writes == "any":
-        names = store.order()
     is_conditional = bool(options.get("if_match") or options.get("if_none_match"))
-    tries = names if repeatable and store.config.writes == "any" else names[:1]
+
+    def tries(place: Place) -> list[str]:
+        ordered = store.order(place) if is_any else names
+        return ordered if repeatable and is_any else ordered[:1]
+
     return _spread(store, tries, at, only_unsent=is_conditional)
 
 
@@ -120,45 +128,55 @@ def _find(core: Core, address: str) -> tuple[Store | None, str]:
     return core.stores.setdefault(name, Store(config)), rest
 
 
-def _spread(store: Store, names: list[str], at: Callable[[str], Steps[T]], *, only_unsent: bool = False) -> Steps[T]:
-    """Try the endpoints in turn, until one serves or a failure is not the endpoint's."""
+def _spread(
+    store: Store, order: Callable[[Place], list[str]], at: Callable[[str], Steps[T]], *, only_unsent: bool = False
+) -> Steps[T]:
+    """Try the endpoints in turn, until one serves or a failure is not the endpoint's.
+
+    Their order is asked for when the call begins: those that wait to begin would all have the same.
+    """
     failed: list[str] = []
-    for name in names:
-        try:
-            return (yield from _timed(store, name, at))
-        except APIError as error:
-            failed.append(f"{name}: {error.message}")
-            seeks = store.config.seek_missing and isinstance(error, NotFoundError)
-            if name == names[-1] or not (seeks or _may_go_elsewhere(error, only_unsent=only_unsent)):
-                if len(failed) > 1:
-                    error.add_note(f"tried before: {'; '.join(failed[:-1])}")
-                raise
-    raise AssertionError(names)  # a store has endpoints
+    place = Place()
+    try:
+        names = order(place)
+        for name in names:
+            try:
+                return (yield from _timed(store, name, place, at))
+            except APIError as error:
+                failed.append(f"{name}: {error.message}")
+                seeks = store.config.seek_missing and isinstance(error, NotFoundError)
+                if name == names[-1] or not (seeks or _may_go_elsewhere(error, only_unsent=only_unsent)):
+                    if len(failed) > 1:
+                        error.add_note(f"tried before: {'; '.join(failed[:-1])}")
+                    raise
+        raise AssertionError(names)  # a store has endpoints
+    finally:
+        place.leave()
 
 
 def _everywhere(store: Store, names: list[str], at: Callable[[str], Steps[T]]) -> Steps[T]:
     """Do it at all endpoints; return the first one's answer."""
     answers: list[T] = []
-    for index, name in enumerate(names):
-        try:
-            answers.append((yield from _timed(store, name, at)))
-        except APIError as error:
-            done, left = ", ".join(names[:index]) or "none", ", ".join(names[index:])
-            error.hint = f"done at: {done}; not done at: {left}{f'; {error.hint}' if error.hint else ''}"
-            raise
+    place = Place()
+    try:
+        for index, name in enumerate(names):
+            try:
+                answers.append((yield from _timed(store, name, place, at)))
+            except APIError as error:
+                done, left = ", ".join(names[:index]) or "none", ", ".join(names[index:])
+                error.hint = f"done at: {done}; not done at: {left}{f'; {error.hint}' if error.hint else ''}"
+                raise
+    finally:
+        place.leave()
     return answers[0]
 
 
-def _timed(store: Store, name: str, at: Callable[[str], Steps[T]]) -> Steps[T]:
+def _timed(store: Store, name: str, place: Place, at: Callable[[str], Steps[T]]) -> Steps[T]:
     started = time.perf_counter()
-    seconds: float | None = None
-    store.begin(name)
-    try:
-        answer = yield from at(name)
-        seconds = time.perf_counter() - started
-        return answer
-    finally:
-        store.end(name, seconds)
+    store.begin(name, place)
+    answer = yield from at(name)
+    store.took(name, time.perf_counter() - started)
+    return answer
 
 
 def _may_go_elsewhere(error: APIError, *, only_unsent: bool) -> bool:

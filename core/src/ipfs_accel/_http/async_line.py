@@ -87,10 +87,10 @@ class AsyncLine(LineState):
 
     async def close(self) -> None:
         """Close the network connection."""
-        self.is_open = False
         self.sink.forget()
         with contextlib.suppress(Exception):
             await self.wire.aclose()
+        self.is_open = False
 
     def hang_up(self) -> None:
         """End the conversation at once, without awaiting anything and from any thread."""

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import ssl
-import threading
 import time
 import warnings
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
-from typing import Any, Self
+from typing import Self
 
 import anyio
 
 from ipfs_accel._headers import Headers
 from ipfs_accel.errors import AccelError, ClientClosedError, ConfigError, InvalidResponseError
 
-from .async_line import AsyncLine, OpenWire
+from .async_line import AsyncLine
 from .base import Proxy, Target, TransportOptions, make_ssl_context, parse_proxy, parse_url
 from .chosen import needs_library
 from .faults import pool_timeout, too_long, translate
+from .home import Home, current_loop
 from .inflate import decoder_for
 from .pool import New, Pool, PoolStats, Waiter
 from .requests import Request, build_request
@@ -28,47 +27,6 @@ from .timeouts import Timeouts
 __all__ = ["AsyncExchange", "AsyncTransport"]
 
 _MAX_DISCARDED = 256 * 1024
-
-
-class _Home:
-    """The event loop that a transport belongs to."""
-
-    def __init__(self) -> None:
-        self.thread = threading.get_ident()
-        self.call_soon: Callable[..., object]
-        self.open_wire: OpenWire
-        self.loop = current_loop()
-        if isinstance(self.loop, asyncio.AbstractEventLoop):
-            from . import asyncio_wire  # noqa: PLC0415 - each loop needs its own alone
-
-            self.call_soon = self.loop.call_soon_threadsafe
-            self.open_wire = asyncio_wire.opener()
-        else:
-            from . import trio_wire  # noqa: PLC0415 - as above
-
-            self.call_soon = self.loop.run_sync_soon
-            self.open_wire = trio_wire.open_wire
-
-    def waker(self, event: anyio.Event) -> Callable[[], None]:
-        """Return what sets the event from wherever it is called: a garbage collection may run in any thread."""
-
-        def wake() -> None:
-            if threading.get_ident() == self.thread:
-                event.set()
-            else:
-                self.call_soon(event.set)
-
-        return wake
-
-
-def current_loop() -> Any:
-    """Return what identifies the running event loop."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        import trio.lowlevel  # noqa: PLC0415 - without asyncio it is trio, which is then loaded already
-
-        return trio.lowlevel.current_trio_token()
 
 
 class AsyncTransport:
@@ -80,7 +38,7 @@ class AsyncTransport:
         self._kind = _kind_of_line(None)
         self._kind_through_proxy = _kind_of_line(self._proxy)
         self._context: ssl.SSLContext | None = None
-        self._home: _Home | None = None
+        self._home: Home | None = None
         self._generation = 0
         self._pool: Pool[AsyncLine] = Pool(options.max_connections, options.max_idle, options.keepalive_expiry)
 
@@ -111,11 +69,16 @@ class AsyncTransport:
             line = await self._replace(home, line)
 
     async def close(self) -> None:
-        """Close the idle connections and take no more requests; open exchanges may still be read to their end."""
-        if self._home is not None:
-            self._at_home()
+        """Close the idle connections and take no more requests; open exchanges may still be read to their end.
+
+        In another event loop than that of the connections these are ended from outside, whatever became of their loop.
+        """
+        home = self._home
         self._pool.close()
-        await bury(self._pool)
+        if home is None or self._generation != self._pool.generation or home.loop is current_loop():
+            await bury(self._pool)
+        else:
+            home.bury(self._pool)
 
     def waker(self, event: anyio.Event) -> Callable[[], None]:
         """Return what sets an event of this transport's loop from any thread.
@@ -129,10 +92,10 @@ class AsyncTransport:
         """Return how many connections are active and idle, and how often one was opened or reused."""
         return self._pool.stats()
 
-    def _at_home(self) -> _Home:
+    def _at_home(self) -> Home:
         home = self._home
         if home is None or self._generation != self._pool.generation:
-            home = self._home = _Home()
+            home = self._home = Home()
             self._generation = self._pool.generation
         elif home.loop is not current_loop():
             raise ConfigError(
@@ -141,7 +104,7 @@ class AsyncTransport:
             )
         return home
 
-    async def _check_out(self, home: _Home, target: Target, timeouts: Timeouts, deadline: float | None) -> AsyncLine:
+    async def _check_out(self, home: Home, target: Target, timeouts: Timeouts, deadline: float | None) -> AsyncLine:
         if self._context is None and (target.is_secure or (self._proxy is not None and self._proxy.is_secure)):
             self._context = make_ssl_context(self._options.verify)
         grant = self._pool.take(target.key)
@@ -153,9 +116,9 @@ class AsyncTransport:
             except BaseException:
                 await return_grant(self._pool, grant)
                 raise
-        return self._open(home, target) if isinstance(grant, New) else grant
+        return self._open(home, target, grant) if isinstance(grant, New) else grant
 
-    async def _wait(self, home: _Home, target: Target, timeouts: Timeouts, deadline: float | None) -> AsyncLine | New:
+    async def _wait(self, home: Home, target: Target, timeouts: Timeouts, deadline: float | None) -> AsyncLine | New:
         event = anyio.Event()
         waiter: Waiter[AsyncLine] = Waiter(target.key, home.waker(event))
         limit = timeouts.pool
@@ -178,20 +141,21 @@ class AsyncTransport:
             raise pool_timeout(self._options.max_connections, self._pool.stats().active, timeouts)
         return grant
 
-    def _open(self, home: _Home, target: Target) -> AsyncLine:
+    def _open(self, home: Home, target: Target, slot: New) -> AsyncLine:
         kind, proxy = (self._kind, None) if target.is_here else (self._kind_through_proxy, self._proxy)
         line = kind(target, self._pool.generation, proxy, self._context)
+        line.slot = slot
         line.open_wire = home.open_wire
         return line
 
-    async def _replace(self, home: _Home, line: AsyncLine) -> AsyncLine:
+    async def _replace(self, home: Home, line: AsyncLine) -> AsyncLine:
         self._pool.replace(line)
         try:
             await line.drop()
         except BaseException:
             self._pool.release(line, reusable=False)
             raise
-        return self._open(home, line.target)
+        return self._open(home, line.target, line.slot)
 
     async def _attempt(
         self, line: AsyncLine, request: Request, *, resendable: bool

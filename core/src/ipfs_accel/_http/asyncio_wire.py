@@ -144,9 +144,13 @@ class AsyncioWire(asyncio.BufferedProtocol):
         """Whether something is here that was not read."""
         return self.has_ended or self._has_news(0)
 
+    def abort(self) -> None:
+        """Close it; the loop does so in its next turn."""
+        self._transport.abort()
+
     async def aclose(self) -> None:
         """Close it, in the first step."""
-        self._transport.abort()
+        self.abort()
         await asyncio.sleep(0)  # the socket itself is closed in the loop's next turn
 
     def _attach(self, transport: asyncio.BaseTransport) -> None:

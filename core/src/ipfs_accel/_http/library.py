@@ -7,6 +7,7 @@ they go over the lines of this package, so that limits, pool and closing are the
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from types import SimpleNamespace
@@ -137,6 +138,12 @@ def _connection(kinds: Any, line: LineState, network: Any) -> Any:
     return kinds.proxy(url, socket_options=SOCKET_OPTIONS, **common)
 
 
+def _is_idle(connection: Any) -> bool:
+    """Whether the library has come to the end of an exchange: an interrupt may have stopped it in the middle."""
+    # To proxies it speaks by a pool, of one connection here.
+    return all(each.is_idle() for each in getattr(connection, "connections", (connection,)))
+
+
 def _scheme(target: Target) -> str:
     return "https" if target.is_secure else "http"
 
@@ -160,6 +167,7 @@ def _request(request: Request, line: LineState) -> Any:
 class _Spoken(LineState):
     """What the library's lines of both worlds have in common."""
 
+    _connection: Any
     _is_with_proxy = False
 
     def begin_tls(self) -> None:
@@ -176,7 +184,7 @@ class _Spoken(LineState):
 
     @property
     def keeps(self) -> bool:
-        return self.is_open
+        return self.is_open and _is_idle(self._connection)
 
 
 class SyncLibraryLine(_Spoken, SyncLine):
@@ -212,7 +220,7 @@ class _SyncNetwork(http.NetworkBackend):
     """Makes the network connection of a line."""
 
     def __init__(self, line: SyncLibraryLine) -> None:
-        self._line = line
+        self._line: Any = weakref.proxy(line)  # whoever drops the line is to end it at once
 
     def connect_tcp(self, *_: Any, **__: Any) -> http.NetworkStream:
         line = self._line
@@ -224,8 +232,8 @@ class _SyncNetwork(http.NetworkBackend):
 class _SyncTap(http.NetworkStream):
     """The network connection of a line; the line knows newer limits than those that the library passes."""
 
-    def __init__(self, line: SyncLibraryLine) -> None:
-        self._line = line
+    def __init__(self, line: Any) -> None:
+        self._line: SyncLibraryLine = line
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
         line = self._line
@@ -247,7 +255,8 @@ class _SyncTap(http.NetworkStream):
             line.write(buffer)
 
     def close(self) -> None:
-        self._line.close()
+        with suppress(ReferenceError):  # a line that is gone was closed
+            self._line.close()
 
     def start_tls(
         self,
@@ -320,7 +329,7 @@ class _AsyncNetwork(http.AsyncNetworkBackend):
     """Makes the network connection of a line."""
 
     def __init__(self, line: AsyncLibraryLine) -> None:
-        self._line = line
+        self._line: Any = weakref.proxy(line)  # whoever drops the line is to end it at once
 
     async def connect_tcp(self, *_: Any, **__: Any) -> http.AsyncNetworkStream:
         line = self._line
@@ -332,8 +341,8 @@ class _AsyncNetwork(http.AsyncNetworkBackend):
 class _AsyncTap(http.AsyncNetworkStream):
     """The network connection of a line; the line knows newer limits than those that the library passes."""
 
-    def __init__(self, line: AsyncLibraryLine) -> None:
-        self._line = line
+    def __init__(self, line: Any) -> None:
+        self._line: AsyncLibraryLine = line
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002, ASYNC109
         line = self._line
@@ -355,7 +364,8 @@ class _AsyncTap(http.AsyncNetworkStream):
             await line.write(buffer)
 
     async def aclose(self) -> None:
-        await self._line.close()
+        with suppress(ReferenceError):  # as above
+            await self._line.close()
 
     async def start_tls(
         self,

@@ -39,6 +39,7 @@ class LineState:
         proxy: Where the connection goes to instead, if anywhere.
         context: The TLS settings, where TLS is needed.
         asks_proxy: Whether it is still with a proxy, which has to give a tunnel first.
+        slot: Its place in the pool.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class LineState:
         self.generation = generation
         self.proxy = proxy
         self.context: Any = context
+        self.slot: Any = None
         self.idle_since = 0.0
         self.served = 0
         self.is_open = False
@@ -70,6 +72,11 @@ class LineState:
         self.timeouts = timeouts
         self.read_timeout = timeouts.read
         self.deadline = deadline
+
+    def __del__(self) -> None:
+        # An interrupt came at a moment at which nobody but a frame knew of it.
+        if getattr(self, "is_open", False) and self.slot is not None:
+            self.slot.lose(self)
 
     @property
     def name(self) -> str:

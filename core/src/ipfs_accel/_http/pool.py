@@ -3,22 +3,28 @@
 Both worlds share it. A connection ("line") is active, idle or gone. Idle ones of an origin form a stack, so that the
 warmest is used first and the others can expire. At the limit callers queue; a line or a slot that becomes free is
 handed to the first of them directly, so that nobody can overtake and no wake-up can be lost.
+
+An interrupt may come between any two lines of this, and a line or a slot be lost on the way to who asked for it. So
+nothing is counted: what is open is a set of slots, each of which leaves it when it is dropped, and active is what is
+open and not idle.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from contextlib import suppress
+from typing import Any, Generic, Protocol, TypeVar
 
 import attrs
 
 from ipfs_accel._fork import renewed_after_fork
 from ipfs_accel.errors import ClientClosedError
 
-__all__ = ["NEW", "Line", "New", "Pool", "PoolStats", "Waiter"]
+__all__ = ["Line", "New", "Pool", "PoolStats", "Waiter"]
 
 
 class Line(Protocol):
@@ -27,6 +33,7 @@ class Line(Protocol):
     key: str
     generation: int
     idle_since: float
+    slot: Any
 
     def is_readable(self) -> bool:
         """Whether something arrived although nothing was asked: in practice, that the server hung up."""
@@ -41,10 +48,40 @@ L = TypeVar("L", bound=Line)
 
 
 class New:
-    """The grant to open a new connection."""
+    """The grant to open a new connection, and then the slot of this connection, as long as somebody has it."""
 
+    __slots__ = ("__weakref__", "_pool")
 
-NEW = New()
+    def __init__(self, pool: Pool[Any]) -> None:
+        self._pool = weakref.ref(pool)
+
+    @property
+    def slot(self) -> New:
+        """Itself: it stands for a line that is not there yet."""
+        return self
+
+    def lose(self, line: Any) -> None:
+        """Take back an open line of which nobody knows any more; for its finalizer."""
+        pool = self._pool()
+        if pool is not None and line.generation == pool.generation:
+            try:
+                line.hang_up()
+            finally:
+                pool.orphan(line)
+        elif pool is not None:
+            line.forget()
+
+    def __del__(self) -> None:
+        try:
+            self._leave()
+        except BaseException:
+            self._leave()  # an interrupt, which goes no further from here
+            raise
+
+    def _leave(self) -> None:
+        pool = self._pool() if hasattr(self, "_pool") else None
+        if pool is not None:
+            pool.lose_slot(self)
 
 
 @attrs.frozen
@@ -86,7 +123,7 @@ class Pool(Generic[L]):
         # Lines that left the books and that somebody who may do I/O has to close.
         self.dead: deque[L] = deque()
         self._lock = threading.Lock()
-        self._active = 0
+        self._slots: set[int] = set()  # of all that is open or may be opened, by id
         self._opened = 0
         self._reused = 0
         self._idle: dict[str, deque[L]] = {}
@@ -103,8 +140,7 @@ class Pool(Generic[L]):
             grant = self._grant(key)
             if grant is None and waiter is not None:
                 self._waiters[waiter] = None
-        if self._orphans:
-            self._collect()
+        self._collect()
         return grant
 
     def give_up(self, waiter: Waiter[L]) -> L | New | None:
@@ -122,17 +158,19 @@ class Pool(Generic[L]):
                 if line.generation != self.generation:
                     return False
                 reusable = reusable and not self.closed
-            self._active -= 1
+                if line in self._by_age:
+                    return True  # an interrupt came after it had been given back
             kept = False
-            if self._waiters:
-                woken, kept = self._hand_over(line if reusable else None)
+            if reusable and self._waiters:
+                woken, kept = self._hand_over(line)
             elif reusable and not isinstance(line, New) and self.max_idle > 0:
                 self._park(line)
                 kept = True
+            if not kept:
+                self._slots.discard(id(line.slot))
         if woken is not None:
             woken.wake()
-        if self._orphans:
-            self._collect()
+        self._collect()
         return kept
 
     def replace(self, line: L) -> None:
@@ -151,12 +189,17 @@ class Pool(Generic[L]):
         self._orphans.append(line)
         self._collect()
 
+    def lose_slot(self, slot: New) -> None:
+        """Note that a slot was dropped; for its finalizer, and so without waiting for the lock, as above."""
+        self._slots.discard(id(slot))
+        self._collect()
+
     def close(self) -> None:
         """Take no more requests; the idle lines move to `dead`, those that wait are woken without a grant."""
         with self._lock:
             self.closed = True
-            self.dead.extend(self._by_age)
-            self._by_age.clear()
+            while self._by_age:
+                self._evict()
             self._idle.clear()
             waiters = list(self._waiters)
             self._waiters.clear()
@@ -167,7 +210,8 @@ class Pool(Generic[L]):
         """Return the numbers of this moment."""
         self._collect()
         with self._lock:
-            return PoolStats(active=self._active, idle=len(self._by_age), opened=self._opened, reused=self._reused)
+            idle = len(self._by_age)
+            return PoolStats(active=len(self._slots) - idle, idle=idle, opened=self._opened, reused=self._reused)
 
     def after_fork(self) -> None:
         """Start anew in a forked child: the connections belong to the parent."""
@@ -176,7 +220,7 @@ class Pool(Generic[L]):
         lines = [*self._by_age, *self.dead, *self._orphans]
         for collection in (self._by_age, self._idle, self.dead, self._orphans, self._waiters):
             collection.clear()
-        self._active = 0
+        self._slots = set()
         for line in lines:
             line.forget()
 
@@ -189,61 +233,75 @@ class Pool(Generic[L]):
         stack = self._idle.get(key)
         while stack:
             line = stack.pop()
-            del self._by_age[line]
             if not stack:
                 del self._idle[key]
+            if line not in self._by_age:
+                continue  # an interrupt came while it was taken out
             if not line.is_readable():
-                self._active += 1
                 self._reused += 1
+                del self._by_age[line]
                 return line
-            self.dead.append(line)
-        if self._active + len(self._by_age) >= self.max_connections:
+            del self._by_age[line]
+            self._bury(line)
+        if len(self._slots) >= self.max_connections:
             if not self._by_age:
                 return None
             self._evict()
-        self._active += 1
+        return self._new()
+
+    def _new(self) -> New:
+        slot = New(self)
+        self._slots.add(id(slot))
         self._opened += 1
-        return NEW
+        return slot
 
     def _hand_over(self, line: L | New | None) -> tuple[Waiter[L], bool]:
-        waiter, _ = self._waiters.popitem(last=False)
-        self._active += 1
-        if line is not None and not isinstance(line, New) and line.key == waiter.key:
+        """Give the first who waits a line of its origin, or a slot; tell whether the line is in use again."""
+        waiter = next(iter(self._waiters))
+        kept = line is not None and not isinstance(line, New) and line.key == waiter.key
+        if kept:
             self._reused += 1
             waiter.grant = line
-            return waiter, True
-        self._opened += 1
-        waiter.grant = NEW
-        return waiter, False
+        else:
+            if line is not None:
+                self._slots.discard(id(line.slot))
+            waiter.grant = self._new()
+        del self._waiters[waiter]
+        return waiter, kept
 
     def _park(self, line: L) -> None:
         line.idle_since = time.monotonic()
-        self._idle.setdefault(line.key, deque()).append(line)
         self._by_age[line] = None
+        self._idle.setdefault(line.key, deque()).append(line)
         if len(self._by_age) > self.max_idle:
             self._evict()
 
     def _evict(self) -> None:
         line, _ = self._by_age.popitem(last=False)
-        stack = self._idle[line.key]
-        stack.popleft()  # the oldest of all is the oldest of its origin
-        if not stack:
-            del self._idle[line.key]
+        self._bury(line)
+        stack = self._idle.get(line.key)
+        if stack is not None:
+            with suppress(ValueError):  # an interrupt came before it was there
+                stack.remove(line)  # the oldest of all is the oldest of its origin, and found at once
+            if not stack:
+                del self._idle[line.key]
+
+    def _bury(self, line: L) -> None:
+        self._slots.discard(id(line.slot))
         self.dead.append(line)
 
     def _collect(self) -> None:
-        while self._orphans:
+        """Take back what was lost, unless somebody has the lock, who will do it."""
+        while self._orphans or (self._waiters and len(self._slots) < self.max_connections):
             if not self._lock.acquire(blocking=False):
                 return
             woken: list[Waiter[L]] = []
             try:
                 while self._orphans:
-                    line = self._orphans.popleft()
-                    self.dead.append(line)
-                    if line.generation == self.generation:
-                        self._active -= 1
-                        if self._waiters:
-                            woken.append(self._hand_over(None)[0])
+                    self._bury(self._orphans[0])
+                    self._orphans.popleft()
+                while self._waiters and len(self._slots) < self.max_connections:
+                    woken.append(self._hand_over(None)[0])
             finally:
                 self._lock.release()
             for waiter in woken:

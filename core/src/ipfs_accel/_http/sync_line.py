@@ -96,8 +96,8 @@ class SyncLine(LineState):
 
     def close(self) -> None:
         """Close the network connection."""
-        self.is_open = False
         self.stream.close()
+        self.is_open = False
         self.sink.forget()
 
     def hang_up(self) -> None:

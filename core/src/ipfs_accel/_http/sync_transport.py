@@ -91,7 +91,7 @@ class Transport:
             grant = self._wait(target, timeouts, deadline)
         if self._pool.dead:
             bury(self._pool)
-        return self._open(target) if isinstance(grant, New) else grant
+        return self._open(target, grant) if isinstance(grant, New) else grant
 
     def _wait(self, target: Target, timeouts: Timeouts, deadline: float | None) -> SyncLine | New:
         event = threading.Event()
@@ -117,14 +117,16 @@ class Transport:
             raise pool_timeout(self._options.max_connections, self._pool.stats().active, timeouts)
         return grant
 
-    def _open(self, target: Target) -> SyncLine:
+    def _open(self, target: Target, slot: New) -> SyncLine:
         kind, proxy = (self._kind, None) if target.is_here else (self._kind_through_proxy, self._proxy)
-        return kind(target, self._pool.generation, proxy, self._context)
+        line = kind(target, self._pool.generation, proxy, self._context)
+        line.slot = slot
+        return line
 
     def _replace(self, line: SyncLine) -> SyncLine:
         self._pool.replace(line)
         line.drop()
-        return self._open(line.target)
+        return self._open(line.target, line.slot)
 
     def _attempt(
         self, line: SyncLine, request: Request, *, resendable: bool

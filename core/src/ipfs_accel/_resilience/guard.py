@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .batching import Batcher
     from .gate import Gate, Ticket
     from .keypool import KeyPolicy, KeyPool, PooledKey
+    from .places import Place
 
 __all__ = ["Guard", "GuardSettings", "Hold"]
 
@@ -52,7 +53,7 @@ class Guard:
         gate: The limits; None if none are configured.
         pool: The keys, if there are several; otherwise None.
         batcher: Joins small embeddings; None if that is not configured.
-        under_way: The ids of the holds of attempts under way; its methods need no lock.
+        under_way: The ids of attempts under way; its methods need no lock.
         is_isolated: Whether no call may go there at all.
         generation: Grows when it starts anew; what was taken before is then nobody's.
     """
@@ -123,6 +124,7 @@ class Hold:
         "_generation",
         "_guard",
         "_is_settled",
+        "_place",
         "breaker",
         "first_at",
         "key",
@@ -131,8 +133,9 @@ class Hold:
         "ticket",
     )
 
-    def __init__(self, guard: Guard, breaker: Breaker | None) -> None:
+    def __init__(self, guard: Guard, breaker: Breaker | None, place: Place | None = None) -> None:
         self._guard = guard
+        self._place = place
         self._generation = guard.generation
         self.started = guard.clock.now()
         self.first_at: float | None = None
@@ -141,7 +144,14 @@ class Hold:
         self.ticket: Ticket | None = None
         self.spent = 0
         self._is_settled = False
-        guard.under_way.add(id(self))
+        guard.under_way.add(self._id)
+        if place is not None:
+            place.leave()
+
+    @property
+    def _id(self) -> int:
+        # That of the call's place on its way here, if it had one: it is never counted twice.
+        return id(self if self._place is None else self._place)
 
     def settle(self, error: BaseException | None, usage: Any = None) -> None:
         """Give back everything, and note how it went. Harmless the second time.
@@ -153,7 +163,7 @@ class Hold:
         guard = self._guard
         if self._is_settled or self._generation != guard.generation:
             return
-        guard.under_way.discard(id(self))
+        guard.under_way.discard(self._id)
         if self.ticket is not None and guard.gate is not None:
             if not self.ticket.admitted or not getattr(error, "sent", True):
                 guard.gate.cancel(self.ticket)
@@ -170,16 +180,24 @@ class Hold:
             guard.budget.give_back(self.spent)
 
     def __del__(self) -> None:
+        try:
+            self._abandon()
+        except BaseException:
+            self._abandon()  # an interrupt, which goes no further from here
+            raise
+
+    def _abandon(self) -> None:
         # May run anywhere, even while this thread holds one of the locks: so nothing here takes one.
         if getattr(self, "_is_settled", True) or self._generation != self._guard.generation:
             return
-        self._guard.under_way.discard(id(self))
+        self._guard.under_way.discard(self._id)
         if self.breaker is not None:
             self.breaker.abandon(id(self))
         if self.key is not None and self._guard.pool is not None:
             self._guard.pool.abandon(self.key, self)
         if self.ticket is not None and self._guard.gate is not None:
             self._guard.gate.abandon(self.ticket)
+        self._is_settled = True
 
 
 def _tokens(error: BaseException | None, usage: Any) -> float | None:

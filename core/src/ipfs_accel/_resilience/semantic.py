@@ -7,6 +7,8 @@ from array import array
 from collections.abc import Callable, Iterable
 from operator import mul
 
+import attrs
+
 from ipfs_accel.types import ChatRequest, Text
 
 __all__ = ["nearest", "normalized", "question_of"]
@@ -17,14 +19,19 @@ _dot: Callable[[array[float], array[float]], float] = getattr(
 )
 
 
-def question_of(request: object) -> str | None:
-    """Return the text of a chat's last message, or None if it is not a user's with text alone."""
+def question_of(request: object) -> tuple[str, ChatRequest] | None:
+    """Return the text of a chat's last message, and the request without this text, with all else that it says.
+
+    None if that message is not a user's with text alone.
+    """
     if not isinstance(request, ChatRequest) or not request.messages:
         return None
-    last = request.messages[-1]
-    if last.role != "user" or not last.content or not all(isinstance(part, Text) for part in last.content):
+    *earlier, last = request.messages
+    texts = [part for part in last.content if isinstance(part, Text)]
+    if last.role != "user" or not texts or len(texts) < len(last.content):
         return None
-    return last.text
+    wordless = attrs.evolve(last, content=tuple([attrs.evolve(part, text="") for part in texts]))
+    return last.text, attrs.evolve(request, messages=(*earlier, wordless))
 
 
 def normalized(vector: Iterable[float]) -> array[float] | None:

@@ -223,7 +223,7 @@ class BatchingConfig:
 
 @attrs.frozen(kw_only=True)
 class SemanticConfig:
-    """Answers for questions that mean the same; only the last message of a chat may differ.
+    """Answers for questions that mean the same; only the text of a chat's last message may differ, not who says it.
 
     Attributes:
         embed: `endpoint/model` that turns questions into vectors.
