@@ -289,8 +289,11 @@ def test_an_answer_without_a_body_ends_with_its_head(data: bytes, method: str, k
     assert reader.keeps is keeps
     if keeps:
         assert again(reader) == b"again"
-    behind = read(data + b"x", method=method)
-    assert (behind.is_over, behind.has_more, behind.keeps) == (True, True, False)
+    for more in (b"x", b"abc", b"5\r\n", b"0\r\n\r\n", b"5\r\n\r\n", OK + b"\r\n"):
+        for cut in range(len(data) + len(more)):
+            whole = data + more
+            behind = read(*filter(None, (whole[:cut], whole[cut:])), method=method)
+            assert (behind.is_over, behind.has_more, behind.keeps) == (True, True, False), (more, cut)
 
 
 def test_a_proxy_that_refuses_may_say_why() -> None:

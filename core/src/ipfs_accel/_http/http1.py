@@ -30,6 +30,7 @@ _LENGTH_OF_LENGTH = len(b"content-length")
 _LENGTH_BETWEEN = len(b":\r\n")
 _BEGINNING = b"HTTP/"  # the parser takes two more protocols
 _LENGTH_OF_BEGINNING = len(_BEGINNING)
+_END = b"\r\n\r\n"
 _VERSIONS = frozenset({"1.0", "1.1"})
 _BODILESS = frozenset({204, 304})
 _SWITCHING = 101
@@ -58,6 +59,7 @@ class Reader:
         "_beginning",
         "_has_length",
         "_is_between",
+        "_is_chunked",
         "_keeps",
         "_method",
         "_parser",
@@ -87,7 +89,7 @@ class Reader:
             self._parser = HttpResponseParser(self)
         self._method = method
         self._beginning = b""
-        self._has_length = self._keeps = False
+        self._has_length = self._is_chunked = self._keeps = False
         self._silent = self._spent = 0
         self.received = self.unread = self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
@@ -120,6 +122,9 @@ class Reader:
             self._parser.feed_data(data)
             if self._silent > (_MAX_SILENT if self.has_head else _MAX_HEAD):
                 self._fail()
+            elif self.is_over and self._is_chunked and not self._is_between:
+                # It has no body, and the parser, which waits for a chunk, says nothing of the digits of a size.
+                self.has_more = self.has_more or not _END.endswith(bytes(data[-len(_END) :]))
         except (HttpParserError, HttpParserUpgrade) as error:
             cause = error.__context__
             if isinstance(error, HttpParserCallbackError) and not isinstance(cause, _RefusalError) and cause:
@@ -186,7 +191,7 @@ class Reader:
         if size == _LENGTH_OF_ENCODING and name.lower() == b"transfer-encoding":
             if self._has_length or value.lower() != b"chunked":
                 raise _RefusalError
-            self._has_length = True
+            self._has_length = self._is_chunked = True
         elif size == _LENGTH_OF_LENGTH and name.lower() == b"content-length":
             self._has_length = True
 
@@ -221,6 +226,8 @@ class Reader:
         if self.has_head:
             if not self.is_over:
                 self._finish()
+            elif self._is_chunked and self.status not in _BODILESS:
+                self.has_more = True  # the end of a body that an answer like this has not
         else:  # it was an informational one
             self.headers.clear()
-            self._has_length = False
+            self._has_length = self._is_chunked = False

@@ -114,7 +114,7 @@ class Transport:
         if grant is None:
             if self._pool.closed:
                 raise ClientClosedError("this client was closed while a call waited for a connection")
-            raise pool_timeout(self._options.max_connections, self._pool.stats().active, timeouts)
+            raise pool_timeout(self._pool.max_connections, self._pool.stats().active, timeouts)
         return grant
 
     def _open(self, target: Target, slot: New) -> SyncLine:
