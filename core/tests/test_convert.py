@@ -160,7 +160,10 @@ def called(arguments: Any) -> dict[str, Any]:
             [{"role": "assistant", "reasoning": {}, "content": [3]}],
             r"messages\[0\]\.content\[0\]: expected a string or",
         ),
-        ([{"role": "assistant", "content": "a", "annotations": 5}], r"messages\[0\]\.annotations: expected a list"),
+        (
+            [{"role": "assistant", "content": "a", "annotations": 5}],
+            r"messages\[0\]\.content\[0\]\.annotations: expected a tuple of dicts, got 5",
+        ),
         ([{"role": "assistant", "audio": {"data": "AAAA"}}], r"messages\[0\]\.audio\.id: missing"),
         ([{"role": "assistant", "audio": {"id": "s", "data": "?"}}], r"messages\[0\]\.audio\.data: it is not base64"),
         ([{"role": "user", "content": "a", "images": ["?"]}], r"messages\[0\]\.images\[0\]: it is not base64"),

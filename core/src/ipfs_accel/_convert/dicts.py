@@ -72,7 +72,7 @@ def _said(message: Mapping[str, Any]) -> tuple[Part, ...]:
     parts = _parts(message.get("content"))
     notes = message.get("annotations")
     if notes and len(parts) == 1 and isinstance(parts[0], Text):
-        parts = (Text(text=parts[0].text, annotations=_notes(notes, "annotations")),)
+        parts = (Text(text=parts[0].text, annotations=_notes(notes)),)
     thought = message.get("reasoning_content") or message.get("reasoning") or message.get("thinking")
     if thought:
         parts = (Reasoning(text=thought), *parts)
@@ -104,7 +104,7 @@ def _part(part: Any, where: str) -> tuple[Part, ...]:  # noqa: PLR0911 - one for
         raise InvalidRequestError(f"{where}.type: expected a string, got {type(kind).__name__}")
     value = part.get(kind)
     if kind in {"text", "input_text", "output_text"} and isinstance(part.get("text"), str):
-        notes = _notes(part.get("annotations") or part.get("citations"), f"{where}.annotations")
+        notes = _notes(part.get("annotations") or part.get("citations"))
         return (Text(text=part["text"], annotations=notes),)
     if kind == "image_url" and isinstance(value, Mapping) and isinstance(value.get("url"), str):
         return (Image(url=value["url"], detail=value.get("detail")),)
@@ -117,11 +117,9 @@ def _part(part: Any, where: str) -> tuple[Part, ...]:  # noqa: PLR0911 - one for
     return _other_part(part, where)
 
 
-def _notes(notes: Any, where: str) -> tuple[Mapping[str, Any], ...]:
-    found = tuple(notes) if isinstance(notes, list | tuple) else () if notes is None else (notes,)
-    if not all(isinstance(note, Mapping) for note in found):
-        raise InvalidRequestError(f"{where}: expected a list of dicts")
-    return found
+def _notes(notes: Any) -> Any:
+    """Return annotations as a part has them; whether they are some is checked with the part."""
+    return tuple(notes) if isinstance(notes, list) else notes or ()
 
 
 def _other_part(part: Mapping[str, Any], where: str) -> tuple[Part, ...]:

@@ -60,7 +60,7 @@ def checked_media(value: T, where: str) -> T:
     """
     if not isinstance(value, _MEDIA):
         return value
-    for name in ("url", "file_id", "media_type", *_WORDS[value.kind]):
+    for name in ("url", "file_id", "media_type", *_WORDS.get(value.kind, ())):
         said = getattr(value, name)
         if said is not None and not isinstance(said, str):
             raise InvalidRequestError(f"{where}.{name}: expected a string, got {type(said).__name__}")

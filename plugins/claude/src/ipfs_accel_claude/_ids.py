@@ -18,16 +18,18 @@ class CallIds:
 
     def __init__(self) -> None:
         self._used: set[str] = set()
+        self._numbers: dict[str, int] = {}
         self._last: dict[str, str] = {}
         self._waiting: dict[str, list[str]] = {}
 
     def of_call(self, given: str) -> str:
         """Return the id of a call that has not been written yet."""
         plain = found = _plain(given)
-        number = 1
+        number = self._numbers.get(plain, 1)
         while found in self._used:
             number += 1
             found = f"{plain}_{number}"
+        self._numbers[plain] = number
         self._used.add(found)
         self._last[given] = found
         self._waiting.setdefault(given, []).append(found)
