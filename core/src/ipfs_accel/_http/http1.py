@@ -122,9 +122,8 @@ class Reader:
             self._parser.feed_data(data)
             if self._silent > (_MAX_SILENT if self.has_head else _MAX_HEAD):
                 self._fail()
-            elif self.is_over and self._is_chunked and not self._is_between:
-                # It has no body, and the parser, which waits for a chunk, says nothing of the digits of a size.
-                self.has_more = self.has_more or not _END.endswith(bytes(data[-len(_END) :]))
+            elif self._is_chunked:
+                self._look_behind(data)
         except (HttpParserError, HttpParserUpgrade) as error:
             cause = error.__context__
             if isinstance(error, HttpParserCallbackError) and not isinstance(cause, _RefusalError) and cause:
@@ -155,6 +154,11 @@ class Reader:
         self._beginning += data[: _LENGTH_OF_BEGINNING - len(self._beginning)]
         if not _BEGINNING.startswith(self._beginning):
             raise _RefusalError
+
+    def _look_behind(self, data: bytes | bytearray | memoryview) -> None:
+        # Of an answer without a body the parser waits for a chunk, and says nothing of the digits of a size.
+        if self.is_over and not self._is_between and not _END.endswith(bytes(data[-len(_END) :])):
+            self.has_more = True
 
     def _fail(self) -> None:
         # What cannot be read may be behind the answer, in the same packet.
