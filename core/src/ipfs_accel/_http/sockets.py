@@ -91,7 +91,7 @@ class Stream:
 class _Secure(Stream):
     """A connection with TLS, which waits by itself: it may have to read in order to write."""
 
-    tls: ssl.SSLSocket
+    _sock: ssl.SSLSocket
 
     def __init__(self, sock: ssl.SSLSocket) -> None:
         self._sock = self.tls = sock
@@ -118,7 +118,7 @@ class _Secure(Stream):
         return _Tunnel(self, context, hostname, seconds)
 
     def is_readable(self) -> bool:
-        return self.tls.pending() > 0 or super().is_readable()
+        return self._sock.pending() > 0 or super().is_readable()
 
     def _limit(self, seconds: float | None) -> None:
         if seconds != self._timeout:
