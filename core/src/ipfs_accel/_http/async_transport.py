@@ -236,7 +236,7 @@ class AsyncExchange:
         self._pool = pool
         self._line = line
         self._is_active = True
-        self._decoder = decoder_for(self.headers, self.status)
+        self._decoder = decoder_for(headers, status)
         self._has_ended = False
 
     @property
@@ -264,6 +264,8 @@ class AsyncExchange:
                     return (first + rest)[:limit]
                 rest.clear()  # the error's traceback has this frame, for as long as somebody keeps the error
                 raise too_long(self._line, limit, self.status)
+            if self._has_ended and self._decoder is None:
+                break  # most come in one piece, and need not be asked for more
         return first + rest if rest else first
 
     def chunks(self) -> AsyncIterator[bytes]:

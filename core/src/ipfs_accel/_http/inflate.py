@@ -11,6 +11,8 @@ from ipfs_accel.errors import InvalidResponseError
 
 __all__ = ["Decoder", "Inflater", "decoder_for"]
 
+_NAME = b"content-encoding"
+_LENGTH_OF_NAME = len(_NAME)
 _STEP = 64 * 1024
 _HEAD = 2
 _GZIP = 31
@@ -123,10 +125,13 @@ class Decoder:
                 raise
 
 
-def decoder_for(headers: Headers, status: int) -> Decoder | None:
+def decoder_for(headers: list[tuple[bytes, bytes]], status: int) -> Decoder | None:
     """Return what decompresses a response, or None if it is plain."""
-    said = headers.get("content-encoding")
-    if said is None:
+    for name, _ in headers:
+        if len(name) == _LENGTH_OF_NAME and name.lower() == _NAME:
+            break
+    else:
         return None
+    said = Headers(headers).get("content-encoding", "")
     encodings = [encoding for each in said.split(",") if (encoding := each.strip().lower()) not in {"", "identity"}]
     return Decoder(", ".join(encodings), status) if encodings else None
