@@ -106,6 +106,12 @@ class SentHeaders:
 def secrets_in(keys: Iterable[str], headers: Iterable[tuple[str, str]]) -> list[str]:
     """Return what of a request no error, record or log may repeat, though a server does: keys and other credentials."""
     # A key may have several parts, of which a server may repeat any but the id at its beginning.
-    sent = [secret for key in keys for secret in (key, *key.split(":")[1:])]
-    sent += [value for name, value in headers if SECRET_NAME.search(name)]
-    return [secret for secret in sent if len(secret) >= SHORTEST_SECRET]
+    found: list[str] = []
+    for key in keys:
+        found.append(key)
+        if ":" in key:
+            found += key.split(":")[1:]
+    for name, value in headers:
+        if SECRET_NAME.search(name):
+            found.append(value)
+    return [secret for secret in found if len(secret) >= SHORTEST_SECRET]

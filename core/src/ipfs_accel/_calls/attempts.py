@@ -136,11 +136,12 @@ def _wait(call: Call, gate: Gate, ticket: Ticket, started: float) -> Steps[None]
 
 def _pass_breaker(call: Call, hold: Hold) -> None:
     """Refuse a target that counts as down, unless it is the only one left; one call at a time may probe it."""
-    guard, breaker, now = call.target.guard, hold.breaker, call.now()
+    guard, breaker = call.target.guard, hold.breaker
     if guard.is_isolated:
         raise _isolated("the endpoint")
-    if breaker is None:
+    if breaker is None or breaker.is_closed:
         return
+    now = call.now()
     if breaker.enter(now, id(hold)) is not False:
         return
     if breaker.state(now) == "isolated":
@@ -238,5 +239,5 @@ class _Again:
         if self._has_refreshed or not callable(source) or not call.sent_keys:
             return False
         self._has_refreshed = True
-        fresh = yield from keys.own(source, call.target.endpoint.name, call.remaining())
+        fresh = yield from keys.own(source, call.target.endpoint.name, call.remaining)
         return fresh != call.sent_keys[-1]

@@ -171,7 +171,7 @@ class Call:
         if source is None:
             return None
         self.key_id = key_id
-        key = yield from keys.own(source, self.target.endpoint.name, self.remaining())
+        key = yield from keys.own(source, self.target.endpoint.name, self.remaining)
         if key not in self.sent_keys:
             self.sent_keys.append(key)
         return key

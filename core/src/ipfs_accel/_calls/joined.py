@@ -64,7 +64,7 @@ def _group(call: Call, request: EmbedRequest) -> Steps[tuple[str, str]]:
     """Return what calls have in common that may go together."""
     key = ""
     if call.key is not None:
-        own = yield from keys.own(call.key, call.target.endpoint.name, call.remaining())
+        own = yield from keys.own(call.key, call.target.endpoint.name, call.remaining)
         key = hashlib.sha256(own.encode()).hexdigest()
     return repr(attrs.evolve(request, inputs=())), f"{key} {call.on_unsupported}"
 

@@ -52,9 +52,12 @@ async def _settled(given: Any) -> Any:
     return await given if inspect.isawaitable(given) else given
 
 
-def own(source: KeySource, endpoint: str, seconds: float | None = None) -> Steps[str]:
-    """Return the key that a call brings, or that an endpoint has."""
-    return reveal(source, endpoint) if isinstance(source, Secret) else (yield Asked(source, endpoint, seconds))
+def own(source: KeySource, endpoint: str, remaining: Callable[[], float | None] | None = None) -> Steps[str]:
+    """Return the key that a call brings, or that an endpoint has; `remaining` tells how long a function may take."""
+    if isinstance(source, Secret):
+        return reveal(source, endpoint)
+    key: str = yield Asked(source, endpoint, None if remaining is None else remaining())
+    return key
 
 
 def give(chosen: Steps[str | None], job: Job) -> Steps[None]:

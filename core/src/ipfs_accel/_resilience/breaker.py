@@ -50,9 +50,14 @@ class Breaker:
             return "closed"
         return "half_open" if now >= self._retry_at else "open"
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether calls may go on as usual; read without the lock: so it is nearly always."""
+        return not (self._is_open or self._isolated)
+
     def enter(self, now: float, who: int) -> bool | None:
         """Return None if a call may go on as usual, True if it may go on as the one probe, False if it may not."""
-        if not self._is_open and not self._isolated:  # read without the lock: so it is nearly always
+        if self.is_closed:
             return None
         with self._lock:
             state = self.state(now)
