@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 from ipfs_accel import AsyncClient, Client, Config, EndpointConfig, JsonSchema, Message, Tool, strict_json
-from ipfs_accel.errors import InvalidRequestError
+from ipfs_accel.errors import ConfigError, InvalidRequestError
 from ipfs_accel.types import ReasoningDelta, TextDelta, ToolCall, ToolCallDelta
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
@@ -224,3 +224,22 @@ def test_half_a_character_of_a_whole_answer_is_replaced_too(
         assert [call.parse_arguments() for call in message.tool_calls] == [{"x": "a\ufffd"}]
         results = [Message.tool(call.id, "1") for call in message.tool_calls]
         client.chat(f"{backend}/m", ["hi", message, *results, "and?"], max_tokens=9)
+
+
+@pytest.mark.parametrize(
+    ("backend", "option", "value"),
+    [
+        ("claude", "max_tokens", 0),
+        ("gemini", "server_timeout", -1.0),
+        ("hf", "scale_up_timeout", -1),
+        ("llvm", "context", -1),
+        ("llvm", "parallel", 0),
+        ("llvm", "threads", 0),
+        ("ollama", "num_ctx", -1),
+    ],
+)
+def test_a_negative_number_among_a_backends_settings_is_named(backend: str, option: str, value: float) -> None:
+    endpoint = EndpointConfig(key="sk-test-0123", options={option: value})
+    wrong = pytest.raises(ConfigError, match=rf"endpoint '{backend}', options: '{option}' must be >=? [01]: {value}")
+    with Client(Config(environ={}), endpoints={backend: endpoint}) as client, wrong:
+        client.chat(f"{backend}/m", "hi")
