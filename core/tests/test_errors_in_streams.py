@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
-from ipfs_accel import BackendInfo, RetryConfig
+from ipfs_accel import BackendInfo, CacheConfig, RetryConfig, load_config
 from ipfs_accel import errors as e
 from ipfs_accel.testing.raw_server import answer, chunked
 from ipfs_accel.wire.openai import OpenAICompatible
 
 from .both_worlds import awaiting, blocking, on_trio, outcome, scripted
+from .fake_clock import FakeClock
 
 RETRY = {"retry": RetryConfig(base=0.0, throttle_base=0.0)}
 
@@ -102,3 +105,52 @@ def test_which_statuses_are_tried_again(ask: Callable[..., Any], status: str, at
     tried = found.call.tried if attempts == 2 else found.tried
     assert [each.status for each in tried] == [int(status[:3])]
     assert hint in (getattr(found, "hint", None) or "")
+
+
+def failed(**choice: Any) -> dict[str, Any]:
+    return {"id": "c", "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error", **choice}]}
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        stream(event(failed(error={"code": 502, "message": "gone"}))),
+        stream(event([{"error": {"code": 502, "message": "gone"}}])),
+        stream(b'{"error": {"code": 502, "message": "gone"}}\n'),
+        stream(b'error: {"code": 502, "message": "gone"}\n\n'),
+    ],
+    ids=["in a choice", "in a list", "without a frame", "in a field of its name"],
+)
+def test_a_failure_is_told_wherever_it_stands(ask: Callable[..., Any], first: bytes) -> None:
+    found = ask(first, stream(*GOOD))
+    assert (found.text, found.call.tried[0].error) == ("blue", "InternalServerError")
+    between = b": " + b"x" * 1_000_000 + b"\n\n"
+    error = ask(stream(delta("bl"), between, event(failed(error={"code": 502, "message": "gone"}))), stream(*GOOD))
+    assert (type(error), error.message, error.partial.text) == (e.InternalServerError, "gone", "bl")
+
+
+@pytest.mark.parametrize("world", [blocking, awaiting, on_trio], ids=["sync", "asyncio", "trio"])
+@pytest.mark.parametrize("operation", ["chat", "stream"])
+@pytest.mark.parametrize("status", ["429 Slow down", "200 OK"])
+def test_a_moment_to_wait_for_is_a_wait(world: Any, operation: str, status: str) -> None:
+    headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1777550442000"}
+    error = {"code": 429, "message": "Provider returned error", "metadata": {"headers": headers}}
+    clock = FakeClock()
+    clock.at = 1777550400.0
+    with scripted(answer(json.dumps({"error": error}).encode(), status)) as server:
+        found = outcome(
+            world, server, operation, plugin=Dialect, endpoint={"retry": RetryConfig(attempts=1)}, clock=clock
+        )
+    assert (type(found), found.retry_after) == (e.RateLimitError, 42.0)
+
+
+@pytest.mark.parametrize("world", [blocking, awaiting, on_trio], ids=["sync", "asyncio", "trio"])
+def test_a_failure_is_not_kept_as_an_answer(world: Any, tmp_path: Path) -> None:
+    bad = answer(json.dumps(failed(message={"content": ""}, error={"code": 400, "message": "no"})).encode())
+    good = {"choices": [{"message": {"content": "blue"}, "finish_reason": "stop"}]}
+    call = ("chat", {"model": "acme/m", "messages": "q", "temperature": 0})
+    config = attrs.evolve(load_config(None, {}), cache=CacheConfig(path=str(tmp_path / "answers")))
+    with scripted(bad, answer(json.dumps(good).encode())) as server:
+        first, second, third = world(server, call, call, call, plugin=Dialect, config=config)
+    assert type(first.error) is e.BadRequestError
+    assert (second.answer.text, second.answer.cached, third.answer.cached) == ("blue", None, "exact")

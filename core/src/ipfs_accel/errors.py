@@ -112,6 +112,7 @@ class APIContext(Context, total=False):
     code: str | None
     request_id: str | None
     retry_after: float | None
+    retry_at: float | None
     retryable: bool
     attempts: int
     body: Any
@@ -222,15 +223,15 @@ class APIError(AccelError):
     Attributes:
         status: HTTP status, where one was received.
         code: The provider's own error code or type.
-        request_id: The provider's id of the request, for its support.
+        request_id: The provider's id of the request.
         retry_after: Seconds after which the server asks to be tried again.
+        retry_at: The same as a moment, in seconds since 1970, where the body names that.
         retryable: Whether the same call may succeed later.
         attempts: How often the call was tried.
         tried: What became of each attempt, this last one included.
         maybe_billed: Whether a request of this call may have been served, and billed, without an answer that came.
         body: What the server said: parsed JSON, or at most 512 characters of text.
-        phase: For time-outs and lost connections, where it happened: queue, pool, connect, write, read, first_event,
-            idle or total.
+        phase: Of time-outs and lost connections: queue, pool, connect, write, read, first_event, idle or total.
         sent: False if the request certainly never left this machine.
         partial: For streams, the answer as far as it had been assembled, or None if nothing had come.
     """
@@ -239,6 +240,7 @@ class APIError(AccelError):
     code: str | None = None
     request_id: str | None = None
     retry_after: float | None = None
+    retry_at: float | None = None
     retryable: bool = False
     attempts: int = 1
     tried: tuple[Tried, ...] = ()

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["duration", "rate_limits", "retry_after"]
 
-# x-ratelimit-remaining-tokens, anthropic-ratelimit-input-tokens-remaining
+# x-ratelimit-remaining-tokens, anthropic-ratelimit-input-tokens-remaining; without a name it is requests that count
 _LIMIT = re.compile(
-    r"x-ratelimit-(?P<kind>limit|remaining|reset)-(?P<what>[\w-]+)"
+    r"x-ratelimit-(?P<kind>limit|remaining|reset)(?:-(?P<what>[\w-]+))?"
     r"|anthropic-(?:priority-)?ratelimit-(?P<what2>[\w-]+)-(?P<kind2>limit|remaining|reset)",
     re.ASCII,
 )
@@ -88,7 +88,7 @@ def rate_limits(
         if match is None:
             continue
         kind = match["kind"] or match["kind2"]
-        entry = found.setdefault(match["what"] or match["what2"], [None, None, None])
+        entry = found.setdefault(match["what"] or match["what2"] or "requests", [None, None, None])
         if kind == "reset":
             entry[2] = _reset(value, _sent(headers, now))
         else:

@@ -16,6 +16,7 @@ from ipfs_accel._headers import Headers
 from ipfs_accel.plans import Endpoint, HttpResponse
 from ipfs_accel.types import ChatResponse, Reasoning, Refusal, Text, ToolCall, Usage
 from ipfs_accel.wire import openai_answers as answers
+from ipfs_accel.wire import openai_streams
 from ipfs_accel.wire.assembler import chat_assembler, completion_assembler
 from ipfs_accel.wire.openai import OpenAICompatible
 from ipfs_accel.wire.openai_errors import read_error
@@ -61,7 +62,7 @@ def test_messages(message: dict[str, Any], parts: tuple[Any, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "reason"), [("stop", "stop"), ("", None), (None, None), ("eos", "eos"), ("length", "length")]
+    ("given", "reason"), [("stop", "stop"), ("", None), (None, None), ("eos", "stop"), ("length", "length")]
 )
 def test_finish_reasons(given: str | None, reason: str | None) -> None:
     assert read({"content": "a"}, finish_reason=given).finish_reason == reason
@@ -251,7 +252,7 @@ def chunk(delta: Any, reason: str | None = None, index: int = 0, **more: Any) ->
 
 def stream(*chunks: Any, done: bool = True) -> ChatResponse:
     out = chat_assembler(merge=True)
-    decode = answers.ChatDecoder()
+    decode = openai_streams.ChatDecoder()
     data = b"".join(
         b"data: " + (each if isinstance(each, bytes) else json.dumps(each).encode()) + b"\n\n" for each in chunks
     )
@@ -318,7 +319,7 @@ def test_an_error_in_a_stream_is_raised_with_its_class_and_done_after_it_saves_n
     ]:
         with pytest.raises(kind):
             stream(chunk({"content": "a"}), {"error": error})
-    decode = answers.ChatDecoder()
+    decode = openai_streams.ChatDecoder()
     with pytest.raises(e.InternalServerError):
         decode(ServerSentEvent("error", '{"message": "flat"}'), chat_assembler())
 
@@ -347,7 +348,7 @@ def test_completion_chunks() -> None:
         '{"choices":[{"text":"b","index":0,"finish_reason":"stop"}]}',
         "[DONE]",
     ):
-        answers.decode_completion(ServerSentEvent(data=data), out)
+        openai_streams.decode_completion(ServerSentEvent(data=data), out)
     assert (out.conclude().text, out.is_done) == ("ab", True)
 
 

@@ -136,7 +136,7 @@ def test_messages(expected: tuple[Part, ...], message: dict[str, Any]) -> None:
     [
         ("stop", "stop", []),
         ("length", "length", []),
-        ("eos", "eos", []),
+        ("stop", "eos", []),
         (None, None, []),
         (None, "", []),
         ("content_filter", "content_filter", []),

@@ -68,7 +68,7 @@ def test_vectors_have_one_length_and_are_as_many_as_the_inputs() -> None:
 
 
 @pytest.mark.parametrize(
-    "indexes", [(0, 0), (1, 1), (0, 2), (-1, 0), (1, 2), (True, False), ("0", "1"), (1, None), (0.0, 1.0), (1, 0.0)]
+    "indexes", [(0, False), (1, 1), (0, 2), (-1, 0), (1, 2), (True, False), ("0", "1"), (1, None), (0.0, 1.0), (1, 0.0)]
 )
 def test_each_input_has_one_vector(indexes: tuple[Any, ...]) -> None:
     data = [{"index": index, "embedding": [float(place)]} for place, index in enumerate(indexes)]

@@ -320,6 +320,11 @@ ERRORS: list[tuple[int, dict[str, Any], type[e.APIError], str | None, bool]] = [
     (529, error("overloaded_error", "Overloaded"), e.OverloadedError, "overloaded_error", True),
     (500, error("brand_new_error"), e.InternalServerError, "brand_new_error", True),
     (500, error(None, None), e.InternalServerError, None, True),
+    # other hosts of these routes
+    (429, error("rate_limit_error", "[1113][Insufficient balance or no resource package.]", code="1113"), e.QuotaExceededError, "rate_limit_error", False),
+    (500, error("api_error", "insufficient balance (1008)"), e.QuotaExceededError, "api_error", False),
+    (400, error("invalid_request_error", code="context_length_exceeded"), e.ContextLengthExceededError, "invalid_request_error", False),
+    (400, error("invalid_request_error", "This model's maximum context length is 9 tokens"), e.ContextLengthExceededError, "invalid_request_error", False),
     (500, error("api_error", details="x"), e.InternalServerError, "api_error", True),
 ]  # fmt: skip
 
@@ -475,6 +480,21 @@ def test_a_piece_of_a_block_that_has_not_begun(client: Client, httpserver: HTTPS
     streaming(httpserver, sse(START, delta(9, "text_delta", text="lost"), finish(), STOP))
     with pytest.raises(e.InvalidResponseError, match="adds to a block 9 that it has not begun"):
         client.stream(f"claude/{MODEL}", "hi").read()
+
+
+@pytest.mark.parametrize(
+    "body", [{"error": {"code": 503, "message": "busy"}}, [{"error": {"code": 503, "message": "busy"}}]]
+)
+@pytest.mark.parametrize("frame", ["data: {}\n\n", "{}\n", "error: {}\n\n", "event: error\ndata: {}\n\n"])
+def test_an_error_in_another_hosts_form(frame: str, body: Any, client: Client, httpserver: HTTPServer) -> None:
+    streaming(httpserver, sse(START, *HO) + frame.format(json.dumps(body)))
+    with pytest.raises(e.OverloadedError, match="busy") as caught:
+        client.stream(f"claude/{MODEL}", "hi").read()
+    assert caught.value.partial is not None
+    httpserver.clear_all_handlers()
+    httpserver.expect_request("/v1/messages").respond_with_json(body)
+    with pytest.raises(e.OverloadedError, match="busy"):
+        client.chat(f"claude/{MODEL}", "hi")
 
 
 @pytest.mark.parametrize("kind", ["text_delta", "citations_delta"])

@@ -277,3 +277,26 @@ def test_files(client: Client, httpserver: HTTPServer, tmp_path: Any) -> None:
     done = client.download_file("groq", "file_1", tmp_path / "copy")
     assert isinstance(done, Transfer)
     assert (tmp_path / "copy").read_bytes() == source.read_bytes()
+
+
+@pytest.mark.parametrize("text", ["", "\n"], ids=["nothing", "an empty line"])
+def test_what_failed_is_told_where_nothing_was_answered(client: Client, httpserver: HTTPServer, text: str) -> None:
+    counts = {"total": 1, "completed": 0, "failed": 1}
+    state = {**BATCH, "status": "completed", "output_file_id": "o", "error_file_id": "f", "request_counts": counts}
+    line = {"custom_id": "a", "response": None, "error": {"code": "batch_expired", "message": "too late"}}
+    httpserver.expect_request("/openai/v1/batches/b").respond_with_json(state)
+    httpserver.expect_request("/openai/v1/files/f/content").respond_with_data(json.dumps(line))
+    httpserver.expect_request("/openai/v1/files/o/content").respond_with_data(text)
+    with client.batch_results("groq", "b") as stream:
+        results = list(stream)
+    assert [(result.id, result.error.code) for result in results] == [("a", "batch_expired")]
+    assert (stream.response.succeeded, stream.response.failed) == (0, 1)
+
+
+def test_results_that_do_not_come_are_missed(client: Client, httpserver: HTTPServer) -> None:
+    counts = {"total": 1, "completed": 1, "failed": 0}
+    state = {**BATCH, "status": "completed", "output_file_id": "o", "error_file_id": None, "request_counts": counts}
+    httpserver.expect_request("/openai/v1/batches/b").respond_with_json(state)
+    httpserver.expect_request("/openai/v1/files/o/content").respond_with_data("")
+    with pytest.raises(e.StreamIncomplete, match="0 of 1"):
+        client.batch_results("groq", "b").read()

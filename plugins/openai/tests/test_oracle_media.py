@@ -623,3 +623,26 @@ def test_what_a_batch_cannot_honour_is_refused_or_warned_about(client: Client, h
     with pytest.raises(e.UnsupportedParameterError, match="top_k"):
         client.create_batch("openai/gpt-4o", {"a": "hi"}, top_k=4)
     assert not httpserver.log
+
+
+@pytest.mark.parametrize("text", ["", "\n"], ids=["nothing", "an empty line"])
+def test_what_failed_is_told_where_nothing_was_answered(client: Client, httpserver: HTTPServer, text: str) -> None:
+    counts = {"total": 1, "completed": 0, "failed": 1}
+    state = {**BATCH, "status": "completed", "output_file_id": "o", "error_file_id": "f", "request_counts": counts}
+    line = {"custom_id": "a", "response": None, "error": {"code": "batch_expired", "message": "too late"}}
+    httpserver.expect_request("/v1/batches/b").respond_with_json(state)
+    httpserver.expect_request("/v1/files/f/content").respond_with_data(json.dumps(line))
+    httpserver.expect_request("/v1/files/o/content").respond_with_data(text)
+    with client.batch_results("openai", "b") as stream:
+        results = list(stream)
+    assert [(result.id, result.error.code) for result in results] == [("a", "batch_expired")]
+    assert (stream.response.succeeded, stream.response.failed) == (0, 1)
+
+
+def test_results_that_do_not_come_are_missed(client: Client, httpserver: HTTPServer) -> None:
+    counts = {"total": 1, "completed": 1, "failed": 0}
+    state = {**BATCH, "status": "completed", "output_file_id": "o", "error_file_id": None, "request_counts": counts}
+    httpserver.expect_request("/v1/batches/b").respond_with_json(state)
+    httpserver.expect_request("/v1/files/o/content").respond_with_data("")
+    with pytest.raises(e.StreamIncomplete, match="0 of 1"):
+        client.batch_results("openai", "b").read()

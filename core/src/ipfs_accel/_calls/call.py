@@ -210,6 +210,8 @@ class Call:
         error.about(hint=self.target.way_out(error, self.operation))
         if isinstance(error, APIError):
             error.about(request_id=self.request_id)
+            if error.retry_at is not None:
+                error.about(retry_after=max(0.0, error.retry_at - self.target.guard.clock.time()))
             if not error.tried:
                 error.tried = (*self.journey.tried, self.attempt(error))
                 error.attempts = len(error.tried)
@@ -328,6 +330,7 @@ class Call:
             body=_body(response),
             hint=detail.hint,
             retry_after=detail.retry_after or retry_after(response.headers, self.target.guard.clock.time()),
+            retry_at=detail.retry_at,
         )
         wish = response.headers.get("x-should-retry")
         if wish in {"true", "false"}:

@@ -90,6 +90,7 @@ class ErrorDetail:
         kind: A more exact class than the HTTP status tells.
         retryable: Overrides the class's own answer.
         retry_after: Seconds, where the body tells.
+        retry_at: Seconds since 1970, where it tells a moment instead.
         hint: What to do about it.
     """
 
@@ -98,6 +99,7 @@ class ErrorDetail:
     kind: type[APIStatusError] | None = None
     retryable: bool | None = None
     retry_after: float | None = None
+    retry_at: float | None = None
     hint: str | None = None
 
 

@@ -145,4 +145,7 @@ class HttpResponse:
             else:
                 why = "it is nested too deeply" if isinstance(error, RecursionError) else error
                 message, hint = f"the answer (status {self.status}, {kind}) is not valid JSON: {why}", None
-            raise InvalidResponseError(message, status=self.status, body=self.text()[:512], hint=hint) from None
+            # A server under load may send nothing at all, and the next time an answer.
+            found = InvalidResponseError(message, status=self.status, body=self.text()[:512], hint=hint)
+            found.retryable = not start
+            raise found from None

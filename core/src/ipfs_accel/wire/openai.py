@@ -43,6 +43,7 @@ from ipfs_accel.types import (
 
 from . import openai_answers as answers
 from . import openai_requests as requests
+from . import openai_streams as streams
 from .assembler import Assembler, chat_assembler, completion_assembler
 from .openai_errors import read_error
 from .openai_routes import Routes
@@ -59,7 +60,7 @@ class OpenAICompatible(Routes):
     """Whether the server knows `stream_options`; older ones refuse what they do not know."""
     reasoning_field: ClassVar[str | None] = None
     """Where the server takes back what it thought, such as `reasoning_content`; OpenAI's own API takes it nowhere."""
-    chat_decoder: ClassVar[type[answers.ChatDecoder]] = answers.ChatDecoder
+    chat_decoder: ClassVar[type[streams.ChatDecoder]] = streams.ChatDecoder
     """Reads the chunks of a streamed chat."""
     own_parts: ClassVar[str | None] = None
     """Backend whose opaque parts of messages the server takes."""
@@ -122,7 +123,7 @@ class OpenAICompatible(Routes):
                 self.completion_body(endpoint, request, stream=True),
             ),
             frames=SSEDecoder,
-            decoder=lambda: answers.decode_completion,
+            decoder=lambda: streams.decode_completion,
             assembler=completion_assembler,
             unsupported=self.unsupported(endpoint, request),
         )

@@ -1,4 +1,4 @@
-"""OpenAI's dialect, inward: whole answers and stream chunks to typed values.
+"""OpenAI's dialect, inward: whole answers to typed values.
 
 Servers differ: fields are null, absent or of a neighbouring form. What a server may leave out is optional here; what no
 answer can do without raises an `InvalidResponseError` that names it.
@@ -10,7 +10,6 @@ import base64
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from ipfs_accel import strict_json
 from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import (
@@ -30,20 +29,22 @@ from ipfs_accel.types import (
     Usage,
 )
 
-from .assembler import Assembler, settle_finish_reason, sound, tool_call_id
+from .assembler import settle_finish_reason, sound, tool_call_id
 from .fields import field
 from .halves import mended, written
-from .openai_errors import checked, error_in_body, is_error
-from .sse import ServerSentEvent
+from .openai_errors import checked, failed_choice, in_list
 from .vectors import vectors
 
 __all__ = [
-    "ChatDecoder",
+    "KNOWN",
     "beside_tokens",
     "chat_of",
     "completion_of",
-    "decode_completion",
     "embeddings_of",
+    "finish_reason",
+    "function_of",
+    "logprobs_of",
+    "plain",
     "read_chat",
     "read_completion",
     "read_embeddings",
@@ -56,8 +57,8 @@ __all__ = [
 Json = dict[str, Any]
 A = TypeVar("A", ChatResponse, CompletionResponse)
 
-# What has a place of its own in our types; everything else at the top of an answer goes into `extra`.
-_KNOWN = frozenset({"id", "object", "created", "model", "choices", "usage", "obfuscation", "error"})
+KNOWN = frozenset({"id", "object", "created", "model", "choices", "usage", "obfuscation", "error"})
+"""What has a place of its own in our types; everything else at the top of an answer goes into `extra`."""
 
 
 def read_chat(response: HttpResponse) -> ChatResponse:
@@ -71,7 +72,11 @@ def chat_of(body: Json) -> ChatResponse:
 
 
 def _answer(body: Json, kind: type[A], read_choice: Callable[[Any, int], Any]) -> A:
-    choices = tuple([read_choice(choice, index) for index, choice in enumerate(field(body, "choices", list))])
+    found = field(body, "choices", list)
+    for choice in found:
+        if isinstance(choice, dict) and (failure := failed_choice(choice, body)) is not None:
+            raise failure
+    choices = tuple([read_choice(choice, index) for index, choice in enumerate(found)])
     if not choices:
         raise InvalidResponseError("the answer has an empty list of choices")
     return kind(
@@ -88,13 +93,13 @@ def _chat_choice(choice: Any, position: int) -> Choice:
     message = field(choice, "message", dict)
     parts = tuple(_parts(message))
     has_calls = ToolCall in map(type, parts)
-    reason = settle_finish_reason(choice.get("finish_reason") or None, has_tool_calls=has_calls)
+    reason = settle_finish_reason(finish_reason(choice.get("finish_reason")), has_tool_calls=has_calls)
     index = choice.get("index")
     return Choice(
         index=position if index is None else index,
         message=Message(role="assistant", content=parts),
         finish_reason=reason,
-        logprobs=tuple(_logprobs(logprobs)) or None if (logprobs := choice.get("logprobs")) else None,
+        logprobs=tuple(logprobs_of(logprobs)) or None if (logprobs := choice.get("logprobs")) else None,
     )
 
 
@@ -102,7 +107,7 @@ def _parts(message: Json) -> Iterator[Part]:
     reasoning = message.get("reasoning_content") or message.get("reasoning")
     if reasoning and isinstance(reasoning, str):
         yield Reasoning(text=mended(reasoning))
-    text = _plain(message.get("content"))
+    text = plain(message.get("content"))
     if text:
         yield Text(text=mended(text), annotations=tuple(message.get("annotations") or ()))
     audio = message.get("audio")
@@ -111,26 +116,41 @@ def _parts(message: Json) -> Iterator[Part]:
     if message.get("refusal"):
         yield Refusal(text=mended(message["refusal"]))
     for index, call in enumerate(message.get("tool_calls") or ()):
-        name, arguments = _function(call)
+        name, arguments = function_of(call)
         yield ToolCall(id=tool_call_id(call.get("id"), index), name=name or "", arguments=mended(arguments))
     if isinstance(message.get("function_call"), dict):  # deprecated by OpenAI, still sent by old servers
-        name, arguments = _function({"function": message["function_call"]})
+        name, arguments = function_of({"function": message["function_call"]})
         yield ToolCall(id=tool_call_id(None, 0), name=name or "", arguments=arguments)
 
 
-def _plain(content: Any) -> str:
+def plain(content: Any) -> str:
+    """Return the text of a message's content, whole or in parts."""
     if isinstance(content, list):
         return "".join([part.get("text") or "" for part in content if isinstance(part, dict)])
     return content or ""
 
 
-def _function(call: Json) -> tuple[str | None, str]:
+def function_of(call: Json) -> tuple[str | None, str]:
     """Return name and arguments; MLC gives the arguments as an object, custom tools give free text."""
     function = call.get("function") or call.get("custom") or {}
     arguments = function.get("arguments", function.get("input"))
     if arguments is not None and not isinstance(arguments, str):
         arguments = written(arguments)
     return function.get("name"), arguments or ""
+
+
+def finish_reason(reason: Any) -> str | None:
+    """Return why an answer ended, in OpenAI's words; what is in nobody's is kept as it is."""
+    return _FINISH.get(reason, reason) or None
+
+
+# Together; Mistral, Z.ai; Z.ai.
+_FINISH = {
+    "eos": "stop",
+    "model_length": "length",
+    "model_context_window_exceeded": "length",
+    "sensitive": "content_filter",
+}
 
 
 def read_usage(usage: Any) -> Usage:
@@ -151,7 +171,7 @@ def read_usage(usage: Any) -> Usage:
 
 
 def _extra(body: Json) -> Json:
-    found = {name: value for name, value in body.items() if name not in _KNOWN and value is not None}
+    found = {name: value for name, value in body.items() if name not in KNOWN and value is not None}
     return {**found, "usage": beside} if (beside := beside_tokens(body.get("usage"))) else found
 
 
@@ -161,7 +181,7 @@ def beside_tokens(usage: Any) -> Json:
     return {name: value for name, value in said if "tokens" not in name and value is not None}
 
 
-def _logprobs(logprobs: Any) -> Iterator[TokenLogprob]:
+def logprobs_of(logprobs: Any) -> Iterator[TokenLogprob]:
     """Read both forms: a list of token objects, and the parallel lists of the old completions API."""
     if not isinstance(logprobs, dict):
         return
@@ -203,8 +223,8 @@ def _completion_choice(choice: Any, position: int) -> CompletionChoice:
     return CompletionChoice(
         index=position if index is None else index,
         text=mended(field(choice, "text", str)),
-        finish_reason=choice.get("finish_reason") or None,
-        logprobs=tuple(_logprobs(choice.get("logprobs"))) or None,
+        finish_reason=finish_reason(choice.get("finish_reason")),
+        logprobs=tuple(logprobs_of(choice.get("logprobs"))) or None,
     )
 
 
@@ -225,6 +245,8 @@ def embeddings_of(body: Json, count: int | None) -> EmbedResponse:
 def _in_order(items: list[Any]) -> list[Any]:
     """Return the vectors in the order of the inputs, each of which has to have one."""
     by_index = {item.get("index"): item for item in items}
+    if by_index.keys() == {0} and all(type(item["index"]) is int for item in items):
+        return items  # Gemini's route numbers none of them
     if by_index.keys() != set(range(len(items))) or any(type(index) is not int for index in by_index):
         raise InvalidResponseError(f"the answer's {len(items)} vectors do not have the indexes 0 to {len(items) - 1}")
     return [by_index[index] for index in range(len(items))]
@@ -233,7 +255,7 @@ def _in_order(items: list[Any]) -> list[Any]:
 def read_models(response: HttpResponse) -> tuple[ModelInfo, ...]:
     """Read the answer of GET /models; some servers give a bare list."""
     body = response.json()
-    items = body if isinstance(body, list) else field(checked(body), "data", list)
+    items = body if isinstance(body, list) and not in_list(body) else field(checked(body), "data", list)
     return tuple([_model(item) for item in items])
 
 
@@ -250,137 +272,3 @@ def _model(item: Any) -> ModelInfo:
         retired=item.get("shutdown_date"),
         raw=item,
     )
-
-
-def _chunk(event: ServerSentEvent, out: Assembler[Any]) -> Json | None:
-    """Return the JSON object of a stream's event; None if there is nothing to read in it."""
-    data = event.data
-    if data.startswith("[DONE]"):
-        if not out.choices:
-            raise InvalidResponseError("the stream ended without any choice")
-        out.done()
-        return None
-    if not data:
-        return None
-    if event.event == "error":
-        raise error_in_body(_error_event(data))
-    chunk = strict_json.loads(data)
-    if not isinstance(chunk, dict):
-        raise InvalidResponseError(f"a chunk of the stream is a JSON {type(chunk).__name__} instead of an object")
-    if is_error(chunk):
-        raise error_in_body(chunk)
-    _note(chunk, out)
-    return chunk
-
-
-def _note(chunk: Json, out: Assembler[Any]) -> None:
-    """Keep what a chunk says beside its choices."""
-    if not (out.id and out.model):  # Azure's first chunk has empty ones
-        out.start(chunk.get("id"), chunk.get("model"))
-    usage = chunk.get("usage")
-    if usage:
-        out.usage = read_usage(usage)
-        if beside := beside_tokens(usage):
-            out.extra["usage"] = beside
-    for name, value in chunk.items():
-        if name not in _KNOWN and value is not None:
-            out.extra[name] = value
-
-
-def _error_event(data: str) -> Json:
-    """Return the body of an event named error, which may also be plain text."""
-    try:
-        value = strict_json.loads(data)
-    except ValueError:
-        value = data
-    return value if isinstance(value, dict) else {"error": str(value)}
-
-
-class ChatDecoder:
-    """Tells an assembler what the chunks of a chat stream mean; made anew for each stream."""
-
-    def __init__(self) -> None:
-        self._last_call: dict[int, int | str] = {}
-        self._sound_id: str | None = None
-
-    def __call__(self, event: ServerSentEvent, out: Assembler[ChatResponse]) -> None:
-        """Take one event."""
-        chunk = _chunk(event, out)
-        if chunk is None:
-            return
-        for choice in chunk.get("choices") or ():
-            index = choice.get("index") or 0
-            if index not in out.choices:
-                out.text("", index)
-            delta = choice.get("delta")
-            if delta:
-                content = delta.get("content")
-                if len(delta) > 1 or content is None:
-                    self.rest(delta, out, index)
-                if content:
-                    out.text(_plain(content), index)
-                for position, call in enumerate(delta.get("tool_calls") or ()):
-                    self._tool_call(call, out, index, position)
-            if choice.get("logprobs"):
-                out.logprobs(_logprobs(choice["logprobs"]), index)
-            reason = choice.get("finish_reason")
-            if reason:
-                out.finish(reason, index)
-
-    def rest(self, delta: Json, out: Assembler[ChatResponse], index: int) -> None:
-        """Take what a delta says beside text and tool calls; a subclass may know more."""
-        reasoning = delta.get("reasoning_content") or delta.get("reasoning")
-        if isinstance(reasoning, str):
-            out.reasoning(reasoning, index)
-        if delta.get("refusal"):
-            out.refusal(delta["refusal"], index)
-        audio = delta.get("audio")
-        if isinstance(audio, dict) and (audio.get("data") or audio.get("transcript")):
-            data = base64.b64decode(audio.get("data") or "")
-            out.audio(data, audio.get("transcript") or "", index, id=audio.get("id") or self._sound_id)
-        elif isinstance(audio, dict):  # the first piece has only the id, the last only when it expires
-            self._sound_id = audio.get("id") or self._sound_id
-        for annotation in delta.get("annotations") or ():
-            out.annotation(annotation, index)
-        if isinstance(delta.get("function_call"), dict):
-            name, arguments = _function({"function": delta["function_call"]})
-            out.tool_call("function_call", index, name=name, arguments=arguments)
-
-    def _tool_call(self, call: Json, out: Assembler[ChatResponse], index: int, position: int) -> None:
-        """Add to a tool call; where the server gives no index, the id tells the calls apart, then what they hold."""
-        name, arguments = _function(call)
-        key = call.get("index")
-        if key is None:
-            key = call.get("id") or self._without_id(name, out, index, position)
-        self._last_call[index] = key
-        out.tool_call(key, index, id=call.get("id"), name=name, arguments=arguments)
-
-    def _without_id(self, name: str | None, out: Assembler[ChatResponse], index: int, position: int) -> int | str:
-        """Return the key of a piece with neither index nor id: a name begins a call unless it only repeats itself."""
-        last = self._last_call.get(index)
-        if last is None:
-            return position
-        tools = out.choices[index].tools
-        if not name or (name == tools[last].name and not _is_json("".join(tools[last].pieces))):
-            return last
-        return f"#{len(tools)}"
-
-
-def _is_json(text: str) -> bool:
-    try:
-        strict_json.loads(text)
-    except ValueError:
-        return False
-    return True
-
-
-def decode_completion(event: ServerSentEvent, out: Assembler[CompletionResponse]) -> None:
-    """Tell an assembler what a chunk of a text completion means."""
-    chunk = _chunk(event, out)
-    for choice in (chunk or {}).get("choices") or ():
-        index = choice.get("index") or 0
-        out.text(choice.get("text") or "", index)
-        if choice.get("logprobs"):
-            out.logprobs(_logprobs(choice["logprobs"]), index)
-        if choice.get("finish_reason"):
-            out.finish(choice["finish_reason"], index)

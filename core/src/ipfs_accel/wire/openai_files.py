@@ -6,11 +6,19 @@ class Acme(OpenAIFiles, OpenAICompatible): ...
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
 from typing import Any, ClassVar, cast
 
 from ipfs_accel import strict_json
 from ipfs_accel._headers import Headers
-from ipfs_accel.errors import APIError, APIStatusError, InvalidRequestError, InvalidResponseError, class_for_status
+from ipfs_accel.errors import (
+    APIError,
+    APIStatusError,
+    InvalidRequestError,
+    InvalidResponseError,
+    StreamIncomplete,
+    class_for_status,
+)
 from ipfs_accel.hookspecs import hookimpl
 from ipfs_accel.plans import (
     Endpoint,
@@ -173,7 +181,9 @@ class OpenAIFiles(Routes):
                     return tuple([read(strict_json.loads(line)) for line in response.body.splitlines() if line.strip()])
 
                 first = yield Http(send=self._content(endpoint, failed), parse=lines, max_bytes=_GIGABYTE)
-            return _results(first, self._content(endpoint, answered or failed) if answered or failed else None, read)
+            send = self._content(endpoint, answered or failed) if answered or failed else None
+            told = (state.succeeded or 0) + (state.failed or 0) if send is not None else 0
+            return _results(first, send, read, told)
 
         return StreamFlow(steps=steps)
 
@@ -333,29 +343,27 @@ def _failure(body: Any, status: int | None) -> APIStatusError:
     status = status or 500
     detail = read_error(HttpResponse(status=status, headers=Headers(()), body=strict_json.dumps(body)))
     kind = detail.kind or class_for_status(status)
-    return kind(detail.message, status=status, code=detail.code, body=body, hint=detail.hint)
-
-
-class _Results:
-    """Tells a collector what the lines of a result file mean."""
-
-    def __init__(self, first: tuple[BatchResult, ...], read: Callable[[Any], BatchResult]) -> None:
-        self._first = first
-        self._read = read
-
-    def __call__(self, line: str, out: Collector[BatchSummary]) -> None:
-        first, self._first = self._first, ()
-        for result in (*first, self._read(strict_json.loads(line))):
-            out.kept[0 if result.error is None else 1] += 1
-            out.emit(result)
+    return kind(
+        detail.message,
+        status=status,
+        code=detail.code,
+        body=body,
+        hint=detail.hint,
+        retry_after=detail.retry_after,
+        retry_at=detail.retry_at,
+    )
 
 
 def _results(
-    first: tuple[BatchResult, ...], send: HttpRequest | None, read: Callable[[Any], BatchResult]
+    first: tuple[BatchResult, ...], send: HttpRequest | None, read: Callable[[Any], BatchResult], told: int
 ) -> StreamPlan[BatchSummary]:
+    """Plan the reading of the results, of which `first` are known; as many as were `told` have to come."""
+
     def collector() -> Collector[BatchSummary]:
-        out = Collector(_summary, eof_is_end=True)
+        out = Collector(partial(_summary, told=told), eof_is_end=True)
         out.kept = [0, 0]
+        for result in first:  # also where no line follows them
+            _keep(result, out)
         return out
 
     if send is None:
@@ -368,11 +376,18 @@ def _results(
     return HttpStream(
         send=send,
         frames=NDJSONDecoder,
-        decoder=lambda: _Results(first, read),
+        decoder=lambda: lambda line, out: _keep(read(strict_json.loads(line)), out),
         assembler=collector,
         any_type=True,
     )
 
 
-def _summary(out: Collector[BatchSummary]) -> BatchSummary:
+def _keep(result: BatchResult, out: Collector[BatchSummary]) -> None:
+    out.kept[0 if result.error is None else 1] += 1
+    out.emit(result)
+
+
+def _summary(out: Collector[BatchSummary], told: int) -> BatchSummary:
+    if sum(out.kept) < told:
+        raise StreamIncomplete(f"the results ended after {sum(out.kept)} of {told}")
     return BatchSummary(succeeded=out.kept[0], failed=out.kept[1])

@@ -61,6 +61,7 @@ class SSEDecoder:
         self._id: str | None = None
         self._retry: int | None = None
         self._error: FramingError | None = None
+        self._is_bare = False
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """Take bytes and return the events that they complete.
@@ -170,13 +171,21 @@ class SSEDecoder:
             if self._data:
                 events.append(ServerSentEvent(self._event or "message", "\n".join(self._data), self._id, self._retry))
                 self._data = []
-            self._event, self._retry = "", None
+            self._event, self._retry, self._is_bare = "", None, False
         elif content[0] != 58:  # noqa: PLR2004 - a colon begins a comment
             self.field(content)
         self._offset += len(line)
 
     def field(self, content: bytes) -> None:
-        """Take a line; a subclass may know of servers that put others between their events."""
+        """Take a line that is neither data nor empty; a subclass may know of servers that put others between events.
+
+        By the standard, a line of an unknown name says nothing. Two that servers write when something goes wrong say
+        it nevertheless: JSON without a name before it, and a field `error`.
+        """
+        if self._is_bare or (not self._data and content[0] in b"{["):
+            self._is_bare = True
+            self._data.append(decode_utf8(content, self._offset))
+            return
         name, colon, value = content.partition(b":")
         start = self._offset + len(name) + len(colon)
         if value.startswith(b" "):
@@ -186,6 +195,9 @@ class SSEDecoder:
             self._data.append(text)
         elif name == b"event":
             self._event = text
+        elif name == b"error":
+            self._event = "error"
+            self._data.append(text)
         elif name == b"id" and "\0" not in text:
             self._id = text
         elif name == b"retry" and text.isascii() and text.isdigit():

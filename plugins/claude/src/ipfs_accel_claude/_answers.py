@@ -14,7 +14,7 @@ from ipfs_accel.wire.fields import field, optional, rest
 from ipfs_accel.wire.halves import mended, written
 from ipfs_accel.wire.sse import ServerSentEvent, SSEDecoder
 
-from ._errors import error_of
+from ._errors import error_of, is_error
 
 __all__ = ["StreamDecoder", "read_chat", "read_message", "read_streamed"]
 
@@ -57,7 +57,7 @@ def read_streamed(response: HttpResponse) -> ChatResponse:
 
 def read_message(body: Any) -> ChatResponse:
     """Read an answer's JSON."""
-    if isinstance(body, dict) and body.get("type") == "error":
+    if is_error(body):
         raise error_of(body)
     parts = tuple([part for block in field(body, "content", list) for part in _parts(block)])
     has_calls = any(isinstance(part, ToolCall) for part in parts)
@@ -152,7 +152,7 @@ class StreamDecoder:
             self._finish(body, out)
         elif kind == "message_stop":
             out.done()
-        elif kind == "error" or event.event == "error":
+        elif event.event == "error" or is_error(body):
             raise error_of(body)
 
     def _start(self, index: int, block: Json, out: Assembler[ChatResponse]) -> None:
@@ -239,4 +239,6 @@ def _read(event: ServerSentEvent) -> Json:
         if event.event == "error":
             raise InternalServerError(event.data[:512]) from None
         raise
+    if isinstance(body, list) and is_error(body):
+        raise error_of(body)
     return body if isinstance(body, dict) else {}

@@ -9,6 +9,7 @@ from ipfs_accel.errors import APIStatusError, InternalServerError
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import ChatResponse
 from ipfs_accel.wire import openai_answers as answers
+from ipfs_accel.wire import openai_streams
 from ipfs_accel.wire.assembler import Assembler
 from ipfs_accel.wire.sse import ServerSentEvent
 
@@ -31,7 +32,7 @@ def read_chat(response: HttpResponse) -> ChatResponse:
     return attrs.evolve(answer, choices=(first, *answer.choices[1:]), extra={**answer.extra, "executed_tools": ran})
 
 
-class GroqDecoder(answers.ChatDecoder):
+class GroqDecoder(openai_streams.ChatDecoder):
     """Tells an assembler what the chunks of a chat stream mean; made anew for each stream."""
 
     def __init__(self) -> None:

@@ -59,6 +59,7 @@ def refined(error: APIStatusError) -> APIStatusError:
         code=error.code,
         body=error.body,
         retry_after=error.retry_after,
+        retry_at=error.retry_at,
         hint=more.get("hint", error.hint),
     )
     if "retryable" in more:

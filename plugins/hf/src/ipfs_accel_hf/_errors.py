@@ -23,7 +23,7 @@ from ipfs_accel.errors import (
 from ipfs_accel.plans import ErrorDetail, HttpResponse
 from ipfs_accel.wire import openai_errors
 
-__all__ = ["error_in_event", "read_error"]
+__all__ = ["exact", "read_error"]
 
 # The statuses that the kinds of errors have where they do not come with status 200, from TGI's and TEI's sources.
 _STATUS = {
@@ -127,13 +127,14 @@ def _hosted(detail: ErrorDetail, body: Any, response: HttpResponse) -> ErrorDeta
     )
 
 
-def error_in_event(body: dict[str, Any]) -> APIStatusError:
-    """Return the error that an event of a stream says; the stream itself began with status 200."""
-    error = body.get("error")
-    message = str(error.get("message") or error) if isinstance(error, dict) else str(error)
+def exact(error: APIStatusError) -> APIStatusError:
+    """Return what the dialect read as the error of a stream's event as the exact one that this server's words tell."""
+    body = error.body if isinstance(error.body, dict) else {}
+    said = body.get("error")
+    message = str(said.get("message") or said) if isinstance(said, dict) else str(said)
     kind = _kind(body) or next((name for words, name in _BEGINNINGS.items() if message.startswith(words)), None)
     if kind not in _STATUS:
-        return openai_errors.error_in_body(body)
+        return error
     detail = _detail(kind, message)
     found = (detail.kind or class_for_status(_STATUS[kind]))(message, code=kind, body=body, status=_STATUS[kind])
     if detail.retryable is not None:

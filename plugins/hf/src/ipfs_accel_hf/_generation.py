@@ -11,10 +11,11 @@ from ipfs_accel.types import CompletionChoice, CompletionRequest, CompletionResp
 from ipfs_accel.wire.assembler import Assembler
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.halves import mended
+from ipfs_accel.wire.openai_errors import error_in_body
 from ipfs_accel.wire.openai_requests import given
 from ipfs_accel.wire.sse import ServerSentEvent
 
-from ._errors import error_in_event
+from ._errors import exact
 from ._stops import REASONS, without_stop
 
 __all__ = ["EventDecoder", "generation_of", "parameters", "prompts", "read_generation", "unsupported"]
@@ -74,7 +75,7 @@ def read_generation(response: HttpResponse, request: CompletionRequest) -> Compl
     if isinstance(body, list) and len(body) == 1:  # the hosted form, and that of POST /
         body = body[0]
     if isinstance(body, dict) and body.get("error"):
-        raise error_in_event(body)
+        raise exact(error_in_body(body))
     return generation_of(body, request, _tokens(response, "x-prompt-tokens"), _tokens(response, "x-generated-tokens"))
 
 
@@ -136,7 +137,7 @@ class EventDecoder:
         if not isinstance(body, dict):
             raise InvalidResponseError(f"an event of the stream is a JSON {type(body).__name__} instead of an object")
         if body.get("error"):
-            raise error_in_event(body)
+            raise exact(error_in_body(body))
         token = field(body, "token", dict)
         if self._echo:
             out.text(str(self._echo))

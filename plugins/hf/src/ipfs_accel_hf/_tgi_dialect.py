@@ -24,11 +24,12 @@ from ipfs_accel.types import (
     Usage,
 )
 from ipfs_accel.wire import openai_answers as answers
+from ipfs_accel.wire import openai_streams
 from ipfs_accel.wire.assembler import Assembler, settle_finish_reason
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.sse import ServerSentEvent
 
-from ._errors import error_in_event
+from ._errors import exact
 from ._stops import REASONS, without_stop
 
 __all__ = [
@@ -152,7 +153,7 @@ def read_completion(response: HttpResponse, stops: Sequence[str] | None) -> Comp
     return attrs.evolve(answer, choices=tuple(choices))
 
 
-class ChatEvents(answers.ChatDecoder):
+class ChatEvents(openai_streams.ChatDecoder):
     """Tells an assembler what a chat's events mean; an error among them has a form of its own."""
 
     def __call__(self, event: ServerSentEvent, out: Assembler[ChatResponse]) -> None:
@@ -160,7 +161,7 @@ class ChatEvents(answers.ChatDecoder):
         try:
             super().__call__(event, out)
         except APIStatusError as error:
-            raise error_in_event(error.body) from None
+            raise exact(error) from None
 
 
 class CompletionEvents:
@@ -172,9 +173,9 @@ class CompletionEvents:
             event = _without_end_token(event)
         before, out.usage = out.usage, None
         try:
-            answers.decode_completion(event, out)
+            openai_streams.decode_completion(event, out)
         except APIStatusError as error:
-            raise error_in_event(error.body) from None
+            raise exact(error) from None
         out.usage = _added(before, out.usage)
 
 

@@ -47,6 +47,7 @@ from ipfs_accel.types import (
 )
 from ipfs_accel.wire import openai_answers as answers
 from ipfs_accel.wire import openai_requests as requests
+from ipfs_accel.wire import openai_streams
 from ipfs_accel.wire.assembler import chat_assembler, completion_assembler
 from ipfs_accel.wire.openai_audio import OpenAIAudio
 from ipfs_accel.wire.openai_errors import read_error
@@ -99,7 +100,7 @@ class LLVM:
             return HttpStream(
                 send=server.send(post_json("/v1/chat/completions", _chat_body(server, request, stream=True))),
                 frames=SSEDecoder,
-                decoder=answers.ChatDecoder,
+                decoder=openai_streams.ChatDecoder,
                 assembler=lambda: chat_assembler(merge=True),
                 unsupported=lost(server.kind, request),
             )
@@ -134,7 +135,7 @@ class LLVM:
             return HttpStream(
                 send=server.send(post_json("/v1/completions", adapt(server.kind, body))),
                 frames=SSEDecoder,
-                decoder=lambda: answers.decode_completion,
+                decoder=lambda: openai_streams.decode_completion,
                 assembler=completion_assembler,
                 unsupported=lost(server.kind, request),
             )

@@ -13,6 +13,7 @@ from ipfs_accel.errors import InternalServerError, InvalidResponseError
 from ipfs_accel.plans import ErrorDetail, HttpResponse
 from ipfs_accel.types import ChatResponse, Choice, CompletionChoice, CompletionResponse, Message, Usage
 from ipfs_accel.wire import openai_answers as dialect
+from ipfs_accel.wire import openai_streams
 from ipfs_accel.wire.assembler import Assembler, chat_assembler, completion_assembler
 from ipfs_accel.wire.openai_errors import read_error as read_dialect_error
 from ipfs_accel.wire.sse import ServerSentEvent, SSEDecoder
@@ -145,7 +146,7 @@ class StreamDecoder:
     """Tells an assembler what a stream means, in whichever of its forms it comes; made anew for each stream."""
 
     def __init__(self) -> None:
-        self._chat = dialect.ChatDecoder()
+        self._chat = openai_streams.ChatDecoder()
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         self._has_text = False
 
@@ -183,7 +184,7 @@ class StreamDecoder:
             self._chat(event, out)
         elif "choices" in value:
             self._has_text = True
-            dialect.decode_completion(event, out)
+            openai_streams.decode_completion(event, out)
         elif "detail" in value or "error" in value:
             raise InternalServerError(f"the service answered with an error: {value.get('detail') or value['error']}")
         elif isinstance(value.get("text"), str):

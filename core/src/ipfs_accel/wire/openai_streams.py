@@ -1,0 +1,155 @@
+"""OpenAI's dialect, inward: the chunks of streams, told to an assembler."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from ipfs_accel import strict_json
+from ipfs_accel.errors import InvalidResponseError
+from ipfs_accel.types import ChatResponse, CompletionResponse
+
+from .assembler import Assembler
+from .openai_answers import KNOWN, beside_tokens, finish_reason, function_of, logprobs_of, plain, read_usage
+from .openai_errors import error_in_body, error_in_event, failed_choice, in_list, is_error
+from .sse import ServerSentEvent
+
+__all__ = ["ChatDecoder", "decode_completion"]
+
+Json = dict[str, Any]
+
+
+def _chunk(event: ServerSentEvent, out: Assembler[Any]) -> Json | None:
+    """Return the JSON object of a stream's event; None if there is nothing to read in it."""
+    data = event.data
+    if data.startswith("[DONE]"):
+        if not out.choices:
+            raise InvalidResponseError("the stream ended without any choice")
+        out.done()
+        return None
+    if not data:
+        return None
+    if event.event == "error":
+        raise error_in_event(data)
+    chunk = strict_json.loads(data)
+    if not isinstance(chunk, dict):
+        if in_list(chunk):
+            raise error_in_body(chunk)
+        raise InvalidResponseError(f"a chunk of the stream is a JSON {type(chunk).__name__} instead of an object")
+    if is_error(chunk):
+        raise error_in_body(chunk)
+    _note(chunk, out)
+    return chunk
+
+
+def _note(chunk: Json, out: Assembler[Any]) -> None:
+    """Keep what a chunk says beside its choices."""
+    if not (out.id and out.model):  # Azure's first chunk has empty ones
+        out.start(chunk.get("id"), chunk.get("model"))
+    usage = chunk.get("usage")
+    if usage:
+        out.usage = read_usage(usage)
+        if beside := beside_tokens(usage):
+            out.extra["usage"] = beside
+    for name, value in chunk.items():
+        if name not in KNOWN and value is not None:
+            out.extra[name] = value
+
+
+def _ends(choice: Json, chunk: Json, out: Assembler[Any], index: int) -> None:
+    """Take what a choice says at its end: why, unless it is that it failed."""
+    failure = failed_choice(choice, chunk)
+    if failure is not None:
+        raise failure
+    if (reason := finish_reason(choice.get("finish_reason"))) is not None:
+        out.finish(reason, index)
+
+
+class ChatDecoder:
+    """Tells an assembler what the chunks of a chat stream mean; made anew for each stream."""
+
+    def __init__(self) -> None:
+        self._last_call: dict[int, int | str] = {}
+        self._sound_id: str | None = None
+
+    def __call__(self, event: ServerSentEvent, out: Assembler[ChatResponse]) -> None:
+        """Take one event."""
+        chunk = _chunk(event, out)
+        if chunk is None:
+            return
+        for choice in chunk.get("choices") or ():
+            index = choice.get("index") or 0
+            if index not in out.choices:
+                out.text("", index)
+            delta = choice.get("delta")
+            if delta:
+                content = delta.get("content")
+                if len(delta) > 1 or content is None:
+                    self.rest(delta, out, index)
+                if content:
+                    out.text(plain(content), index)
+                for position, call in enumerate(delta.get("tool_calls") or ()):
+                    self._tool_call(call, out, index, position)
+            if choice.get("logprobs"):
+                out.logprobs(logprobs_of(choice["logprobs"]), index)
+            reason = choice.get("finish_reason")
+            if reason or "error" in choice:
+                _ends(choice, chunk, out, index)
+
+    def rest(self, delta: Json, out: Assembler[ChatResponse], index: int) -> None:
+        """Take what a delta says beside text and tool calls; a subclass may know more."""
+        reasoning = delta.get("reasoning_content") or delta.get("reasoning")
+        if isinstance(reasoning, str):
+            out.reasoning(reasoning, index)
+        if delta.get("refusal"):
+            out.refusal(delta["refusal"], index)
+        audio = delta.get("audio")
+        if isinstance(audio, dict) and (audio.get("data") or audio.get("transcript")):
+            data = base64.b64decode(audio.get("data") or "")
+            out.audio(data, audio.get("transcript") or "", index, id=audio.get("id") or self._sound_id)
+        elif isinstance(audio, dict):  # the first piece has only the id, the last only when it expires
+            self._sound_id = audio.get("id") or self._sound_id
+        for annotation in delta.get("annotations") or ():
+            out.annotation(annotation, index)
+        if isinstance(delta.get("function_call"), dict):
+            name, arguments = function_of({"function": delta["function_call"]})
+            out.tool_call("function_call", index, name=name, arguments=arguments)
+
+    def _tool_call(self, call: Json, out: Assembler[ChatResponse], index: int, position: int) -> None:
+        """Add to a tool call; where the server gives no index, the id tells the calls apart, then what they hold."""
+        name, arguments = function_of(call)
+        key = call.get("index")
+        if key is None:
+            key = call.get("id") or self._without_id(name, out, index, position)
+        self._last_call[index] = key
+        out.tool_call(key, index, id=call.get("id"), name=name, arguments=arguments)
+
+    def _without_id(self, name: str | None, out: Assembler[ChatResponse], index: int, position: int) -> int | str:
+        """Return the key of a piece with neither index nor id: a name begins a call unless it only repeats itself."""
+        last = self._last_call.get(index)
+        if last is None:
+            return position
+        tools = out.choices[index].tools
+        if not name or (name == tools[last].name and not _is_json("".join(tools[last].pieces))):
+            return last
+        return f"#{len(tools)}"
+
+
+def _is_json(text: str) -> bool:
+    try:
+        strict_json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def decode_completion(event: ServerSentEvent, out: Assembler[CompletionResponse]) -> None:
+    """Tell an assembler what a chunk of a text completion means."""
+    chunk = _chunk(event, out) or {}
+    for choice in chunk.get("choices") or ():
+        index = choice.get("index") or 0
+        out.text(choice.get("text") or "", index)
+        if choice.get("logprobs"):
+            out.logprobs(logprobs_of(choice["logprobs"]), index)
+        if choice.get("finish_reason") or "error" in choice:
+            _ends(choice, chunk, out, index)
