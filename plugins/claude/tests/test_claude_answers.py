@@ -497,6 +497,26 @@ def test_an_error_in_another_hosts_form(frame: str, body: Any, client: Client, h
         client.chat(f"claude/{MODEL}", "hi")
 
 
+def test_ids_that_are_numbers_are_texts(client: Client, httpserver: HTTPServer) -> None:
+    use = {"type": "tool_use", "id": 12, "name": "f", "input": {}}
+    body = {"id": 7, "type": "message", "role": "assistant", "model": "m", "content": [use], "stop_reason": "tool_use"}
+    streaming(
+        httpserver,
+        sse(
+            {"type": "message_start", "message": {**body, "content": []}},
+            start(0, use),
+            stop(0),
+            finish("tool_use"),
+            STOP,
+        ),
+    )
+    found = [client.stream(f"claude/{MODEL}", "hi").read()]
+    httpserver.clear_all_handlers()
+    httpserver.expect_request("/v1/messages").respond_with_json(body)
+    found.append(client.chat(f"claude/{MODEL}", "hi"))
+    assert [(answer.id, answer.tool_calls[0].id) for answer in found] == [("7", "12")] * 2
+
+
 @pytest.mark.parametrize("kind", ["text_delta", "citations_delta"])
 @pytest.mark.parametrize("value", [None, 5, [], True])
 def test_a_delta_of_another_form(kind: str, value: Any, client: Client, httpserver: HTTPServer) -> None:

@@ -12,7 +12,6 @@ from typing import Any, Generic, TypeVar
 
 from ipfs_accel.errors import StreamIncomplete
 from ipfs_accel.types import (
-    Audio,
     AudioDelta,
     BlockEnd,
     BlockStart,
@@ -23,25 +22,20 @@ from ipfs_accel.types import (
     FinishEvent,
     Message,
     Opaque,
-    Part,
-    Reasoning,
     ReasoningDelta,
-    Refusal,
     RefusalDelta,
     StreamEvent,
-    Text,
     TextDelta,
     TokenLogprob,
-    ToolCall,
     ToolCallDelta,
     Usage,
     UsageEvent,
 )
 from ipfs_accel.types._events import BlockType
-from ipfs_accel.types._messages import sniff_media_type
 
+from ._blocks import Block, ChoiceState, sound, tool_call_id
 from ._outbox import Outbox
-from .halves import ALONE, Growing
+from .halves import ALONE
 
 __all__ = [
     "Assembler",
@@ -63,85 +57,11 @@ _DELTAS: dict[str, Callable[[str, int, int], StreamEvent]] = {
     "tool_call": ToolCallDelta,
     "audio": lambda transcript, choice, block: AudioDelta(b"", transcript, choice, block),
 }
-_ORDER: dict[type[Any], int] = {Reasoning: 0, Text: 1, Audio: 2, Refusal: 3, ToolCall: 4, Opaque: 5}
-
-
-def tool_call_id(given: str | None, index: int) -> str:
-    """Return the provider's id of a tool call, or one made from its position where a server gives none."""
-    return given or f"call_{index}"
-
-
-def sound(data: bytes, id: str | None, transcript: str | None) -> Audio:  # noqa: A002 - the field's own name
-    """Make the part for sound that a model made; raw samples have no mark, so they are what cannot be told."""
-    return Audio(data=data, media_type=sniff_media_type(data) or "audio/pcm", id=id, transcript=transcript)
 
 
 def settle_finish_reason(reason: str | None, *, has_tool_calls: bool) -> str | None:
     """Return `tool_calls` if there are any: servers say `stop` after a forced call, so the reason alone misleads."""
     return "tool_calls" if has_tool_calls and reason in {"stop", "function_call", None} else reason
-
-
-class _Block(Growing):
-    """A block while it grows."""
-
-    __slots__ = ("annotations", "id", "is_open", "name", "number", "opaque", "pieces", "signature", "sound", "type")
-
-    def __init__(self, number: int, kind: BlockType) -> None:
-        super().__init__()
-        self.number = number
-        self.type = kind
-        self.pieces: list[str] = []
-        self.id: str | None = None
-        self.name: str | None = None
-        self.signature: str | None = None
-        self.annotations: list[Any] = []
-        self.opaque: Opaque | None = None
-        self.sound: list[bytes] = []
-        self.is_open = True
-
-    def part(self) -> Part:
-        if self.opaque is not None:
-            return self.opaque
-        text = "".join(self.pieces)
-        if self.type == "text":
-            return Text(text=text, annotations=tuple(self.annotations))
-        if self.type == "reasoning":
-            return Reasoning(text=text, signature=self.signature)
-        if self.type == "refusal":
-            return Refusal(text=text)
-        if self.type == "audio":
-            return sound(b"".join(self.sound), self.id, text or None)
-        return ToolCall(id=self.id or "", name=self.name or "", arguments=text)
-
-
-class _Choice:
-    """One answer while it grows."""
-
-    __slots__ = ("blocks", "current", "finish_reason", "index", "logprobs", "tools")
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self.blocks: list[_Block] = []
-        self.current: _Block | None = None
-        self.tools: dict[int | str, _Block] = {}
-        self.finish_reason: str | None = None
-        self.logprobs: list[TokenLogprob] = []
-
-    def parts(self, *, merge: bool) -> tuple[Part, ...]:
-        """Return the finished parts; merged means one of each kind, in the order of a whole answer."""
-        parts = [block.part() for block in self.blocks]
-        if not merge or len(parts) <= 1:
-            return tuple(parts)
-        texts: dict[type[Any], list[str]] = {}
-        for part in parts:
-            if isinstance(part, Text | Reasoning | Refusal):
-                texts.setdefault(type(part), []).append(part.text)
-        merged: list[Part] = [kind(text="".join(pieces)) for kind, pieces in texts.items() if kind is not Text]
-        if Text in texts:
-            notes = [note for part in parts if isinstance(part, Text) for note in part.annotations]
-            merged.append(Text(text="".join(texts[Text]), annotations=tuple(notes)))
-        merged += [part for part in parts if isinstance(part, ToolCall | Opaque | Audio)]
-        return tuple(sorted(merged, key=lambda part: _ORDER[type(part)]))
 
 
 class Assembler(Outbox[StreamEvent], Generic[T]):
@@ -171,7 +91,7 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
         self._build = build
         self._eof_after_finish = eof_after_finish
         self.merge = merge
-        self.choices: dict[int, _Choice] = {}
+        self.choices: dict[int, ChoiceState] = {}
         self.id: str | None = None
         self.model: str | None = None
         self.usage: Usage | None = None
@@ -217,26 +137,49 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
         Args:
             key: What tells this call from the others of its choice, such as the provider's index.
             choice: Which answer it belongs to.
-            id: The provider's id; counts the first time.
-            name: The tool's name; counts the first time.
+            id: The provider's id; the first one counts, with whatever piece it comes.
+            name: The tool's name, likewise.
             arguments: The next piece of JSON text.
         """
         state = self._choice(choice)
         block = state.tools.get(key)
         if block is None:
-            block = _Block(len(state.blocks), "tool_call")
-            block.id, block.name = tool_call_id(id, len(state.tools)), name
-            self._end_current(state)
-            state.tools[key] = block
-            state.blocks.append(block)
-            self._events.append(BlockStart(choice=choice, block=block.number, type="tool_call", id=block.id, name=name))
-        elif name and not block.name:
-            block.name = name
+            block = self._begin_call(state, key, id, name)
+        elif not (block.has_id and block.name):
+            block.name = block.name or name
+            if id and not block.has_id:
+                block.id, block.has_id = id, True
+            if state.held is block and block.name:
+                self._announce(state)
         if block.cut or not arguments.isascii():
             arguments = block.whole(arguments)
         if arguments:
             block.pieces.append(arguments)
-            self._events.append(ToolCallDelta(arguments, choice, block.number))
+            if state.held is not block:
+                self._events.append(ToolCallDelta(arguments, choice, block.number))
+
+    def _begin_call(self, state: ChoiceState, key: int | str, given: str | None, name: str | None) -> Block:
+        """Begin a tool call, and tell of it once it has a name and an id; the id may come with its second piece."""
+        self._end_current(state)
+        self._announce(state)
+        block = Block(len(state.blocks), "tool_call")
+        block.id, block.has_id, block.name = tool_call_id(given, len(state.tools)), bool(given), name
+        state.tools[key] = block
+        state.blocks.append(block)
+        state.held = block
+        if given and name:
+            self._announce(state)
+        return block
+
+    def _announce(self, state: ChoiceState) -> None:
+        """Tell of a tool call that waited for its name or its id, and of what of its arguments has come."""
+        block, state.held = state.held, None
+        if block is None:
+            return
+        start = BlockStart(choice=state.index, block=block.number, type="tool_call", id=block.id, name=block.name)
+        self._events.append(start)
+        if block.pieces:
+            self._events.append(ToolCallDelta("".join(block.pieces), state.index, block.number))
 
     def annotation(self, annotation: Any, choice: int = 0) -> None:
         """Add a citation or the like, in the provider's form, to the text that is coming."""
@@ -310,10 +253,10 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
         has_come = any(state.blocks or state.finish_reason for state in self.choices.values())
         return self._build(self) if has_come else None
 
-    def _choice(self, index: int) -> _Choice:
+    def _choice(self, index: int) -> ChoiceState:
         state = self.choices.get(index)
         if state is None:
-            state = self.choices[index] = _Choice(index)
+            state = self.choices[index] = ChoiceState(index)
         return state
 
     def _add(self, kind: BlockType, piece: str, choice: int) -> None:
@@ -330,15 +273,19 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
         block.pieces.append(piece)
         self._events.append(_DELTAS[kind](piece, choice, block.number))
 
-    def _begin(self, state: _Choice, kind: BlockType) -> _Block:
+    def _begin(self, state: ChoiceState, kind: BlockType) -> Block:
         self._end_current(state)
-        block = state.current = _Block(len(state.blocks), kind)
+        if state.held is not None:
+            self._announce(state)
+        block = state.current = Block(len(state.blocks), kind)
         state.blocks.append(block)
         self._events.append(BlockStart(choice=state.index, block=block.number, type=kind))
         return block
 
-    def _end(self, state: _Choice, block: _Block) -> None:
+    def _end(self, state: ChoiceState, block: Block) -> None:
         if block.is_open:
+            if state.held is block:
+                self._announce(state)
             block.is_open = False
             if block.cut:  # its other half has not come
                 block.cut = ""
@@ -346,18 +293,18 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
                 self._events.append(_DELTAS[block.type](ALONE, state.index, block.number))
             self._events.append(BlockEnd(choice=state.index, block=block.number, part=block.part()))
 
-    def _end_current(self, state: _Choice) -> None:
+    def _end_current(self, state: ChoiceState) -> None:
         if state.current is not None:
             self._end(state, state.current)
             state.current = None
 
-    def _end_all(self, state: _Choice) -> None:
+    def _end_all(self, state: ChoiceState) -> None:
         state.current = None
         for block in state.blocks:
             self._end(state, block)
 
 
-def _in_order(out: Assembler[Any]) -> list[_Choice]:
+def _in_order(out: Assembler[Any]) -> list[ChoiceState]:
     return [out.choices[index] for index in sorted(out.choices)]
 
 

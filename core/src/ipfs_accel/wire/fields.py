@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from ipfs_accel.errors import InvalidResponseError
 
-__all__ = ["field", "optional", "rest", "seconds"]
+__all__ = ["field", "id_of", "optional", "rest", "seconds"]
 
 T = TypeVar("T")
 
@@ -34,6 +34,11 @@ def optional(value: Any, name: str, kind: type[T]) -> T | None:
     """
     is_absent = isinstance(value, dict) and value.get(name) is None
     return None if is_absent else field(value, name, kind)
+
+
+def id_of(value: Any) -> str | None:
+    """Return an id as text, or None if there is none; some hosts, such as NVIDIA's, number theirs."""
+    return value or None if value is None or isinstance(value, str) else str(value)
 
 
 def rest(value: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from ipfs_accel.types import (
 )
 
 from .assembler import settle_finish_reason, sound, tool_call_id
-from .fields import field
+from .fields import field, id_of
 from .halves import mended, written
 from .openai_errors import checked, failed_choice, in_list
 from .vectors import vectors
@@ -38,6 +38,7 @@ from .vectors import vectors
 __all__ = [
     "KNOWN",
     "beside_tokens",
+    "calls_of",
     "chat_of",
     "completion_of",
     "embeddings_of",
@@ -80,7 +81,7 @@ def _answer(body: Json, kind: type[A], read_choice: Callable[[Any, int], Any]) -
     if not choices:
         raise InvalidResponseError("the answer has an empty list of choices")
     return kind(
-        id=body.get("id") or None,
+        id=id_of(body.get("id")),
         model=body.get("model"),
         choices=choices,
         usage=read_usage(body.get("usage")),
@@ -115,12 +116,18 @@ def _parts(message: Json) -> Iterator[Part]:
         yield sound(base64.b64decode(audio["data"]), audio.get("id"), audio.get("transcript"))
     if message.get("refusal"):
         yield Refusal(text=mended(message["refusal"]))
-    for index, call in enumerate(message.get("tool_calls") or ()):
+    for index, call in enumerate(calls_of(message)):
         name, arguments = function_of(call)
         yield ToolCall(id=tool_call_id(call.get("id"), index), name=name or "", arguments=mended(arguments))
     if isinstance(message.get("function_call"), dict):  # deprecated by OpenAI, still sent by old servers
         name, arguments = function_of({"function": message["function_call"]})
         yield ToolCall(id=tool_call_id(None, 0), name=name or "", arguments=arguments)
+
+
+def calls_of(message: Json) -> list[Json]:
+    """Return the tool calls of a message or of a delta; some hosts send one alone instead of a list."""
+    calls = message.get("tool_calls") or ()
+    return [call for call in ([calls] if isinstance(calls, dict) else calls) if isinstance(call, dict)]
 
 
 def plain(content: Any) -> str:
@@ -132,7 +139,7 @@ def plain(content: Any) -> str:
 
 def function_of(call: Json) -> tuple[str | None, str]:
     """Return name and arguments; MLC gives the arguments as an object, custom tools give free text."""
-    function = call.get("function") or call.get("custom") or {}
+    function = call.get("function") or call.get("custom") or call
     arguments = function.get("arguments", function.get("input"))
     if arguments is not None and not isinstance(arguments, str):
         arguments = written(arguments)

@@ -23,7 +23,7 @@ from ipfs_accel.types import (
 )
 
 from .assembler import Assembler, build_chat, settle_finish_reason
-from .fields import field
+from .fields import field, id_of
 from .halves import mended
 from .openai_answers import token_logprob
 from .openai_errors import checked, error_in_body, event_object
@@ -108,7 +108,11 @@ def _parts(item: Any, logprobs: list[TokenLogprob], backend: str) -> Iterator[Pa
         yield from _remark(item, backend)
     elif kind in _CALLS:
         arguments = mended(item.get(_CALLS[kind]) or "")
-        yield ToolCall(id=field(item, "call_id", str), name=item.get("name") or "", arguments=arguments)
+        yield ToolCall(
+            id=id_of(item.get("call_id")) or field(item, "call_id", str),
+            name=item.get("name") or "",
+            arguments=arguments,
+        )
         yield from _remark(item, backend)
     else:
         if kind == "reasoning":

@@ -10,7 +10,19 @@ from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.types import ChatResponse, CompletionResponse
 
 from .assembler import Assembler
-from .openai_answers import KNOWN, beside_tokens, finish_reason, function_of, logprobs_of, plain, read_usage
+from .fields import id_of
+from .openai_answers import (
+    KNOWN,
+    beside_tokens,
+    calls_of,
+    finish_reason,
+    function_of,
+    id_of,
+    logprobs_of,
+    plain,
+    read_usage,
+)
+from .openai_calls import Calls
 from .openai_errors import error_in_body, error_in_event, failed_choice, in_list, is_error
 from .sse import ServerSentEvent
 
@@ -45,7 +57,7 @@ def _chunk(event: ServerSentEvent, out: Assembler[Any]) -> Json | None:
 def _note(chunk: Json, out: Assembler[Any]) -> None:
     """Keep what a chunk says beside its choices."""
     if not (out.id and out.model):  # Azure's first chunk has empty ones
-        out.start(chunk.get("id"), chunk.get("model"))
+        out.start(id_of(chunk.get("id")), chunk.get("model"))
     usage = chunk.get("usage")
     if usage:
         out.usage = read_usage(usage)
@@ -69,7 +81,7 @@ class ChatDecoder:
     """Tells an assembler what the chunks of a chat stream mean; made anew for each stream."""
 
     def __init__(self) -> None:
-        self._last_call: dict[int, int | str] = {}
+        self._calls = Calls()
         self._sound_id: str | None = None
 
     def __call__(self, event: ServerSentEvent, out: Assembler[ChatResponse]) -> None:
@@ -88,8 +100,8 @@ class ChatDecoder:
                     self.rest(delta, out, index)
                 if content:
                     out.text(plain(content), index)
-                for position, call in enumerate(delta.get("tool_calls") or ()):
-                    self._tool_call(call, out, index, position)
+                if delta.get("tool_calls"):
+                    self._calls.take(calls_of(delta), out, index)
             if choice.get("logprobs"):
                 out.logprobs(logprobs_of(choice["logprobs"]), index)
             reason = choice.get("finish_reason")
@@ -114,33 +126,6 @@ class ChatDecoder:
         if isinstance(delta.get("function_call"), dict):
             name, arguments = function_of({"function": delta["function_call"]})
             out.tool_call("function_call", index, name=name, arguments=arguments)
-
-    def _tool_call(self, call: Json, out: Assembler[ChatResponse], index: int, position: int) -> None:
-        """Add to a tool call; where the server gives no index, the id tells the calls apart, then what they hold."""
-        name, arguments = function_of(call)
-        key = call.get("index")
-        if key is None:
-            key = call.get("id") or self._without_id(name, out, index, position)
-        self._last_call[index] = key
-        out.tool_call(key, index, id=call.get("id"), name=name, arguments=arguments)
-
-    def _without_id(self, name: str | None, out: Assembler[ChatResponse], index: int, position: int) -> int | str:
-        """Return the key of a piece with neither index nor id: a name begins a call unless it only repeats itself."""
-        last = self._last_call.get(index)
-        if last is None:
-            return position
-        tools = out.choices[index].tools
-        if not name or (name == tools[last].name and not _is_json("".join(tools[last].pieces))):
-            return last
-        return f"#{len(tools)}"
-
-
-def _is_json(text: str) -> bool:
-    try:
-        strict_json.loads(text)
-    except ValueError:
-        return False
-    return True
 
 
 def decode_completion(event: ServerSentEvent, out: Assembler[CompletionResponse]) -> None:

@@ -10,7 +10,7 @@ from ipfs_accel.errors import InternalServerError, InvalidResponseError
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import ChatResponse, Choice, Message, Opaque, Part, Reasoning, Text, ToolCall, Usage
 from ipfs_accel.wire.assembler import Assembler, chat_assembler, settle_finish_reason
-from ipfs_accel.wire.fields import field, optional, rest
+from ipfs_accel.wire.fields import field, id_of, optional, rest
 from ipfs_accel.wire.halves import mended, written
 from ipfs_accel.wire.sse import ServerSentEvent, SSEDecoder
 
@@ -64,7 +64,7 @@ def read_message(body: Any) -> ChatResponse:
     reason = settle_finish_reason(_finish(body), has_tool_calls=has_calls)
     usage = optional(body, "usage", dict) or {}
     return ChatResponse(
-        id=optional(body, "id", str),
+        id=id_of(body.get("id")),
         model=optional(body, "model", str),
         choices=(Choice(message=Message(role="assistant", content=parts), finish_reason=reason),),
         usage=_usage(usage),
@@ -84,10 +84,14 @@ def _parts(block: Json) -> Iterator[Part]:
         if text or signature:
             yield Reasoning(text=mended(text), signature=signature)
     elif kind == "tool_use":
-        yield ToolCall(id=field(block, "id", str), name=field(block, "name", str), arguments=_arguments(block))
+        yield ToolCall(id=_id(block), name=field(block, "name", str), arguments=_arguments(block))
         yield from _about_call(block)
     else:
         yield Opaque(backend="claude", data=block)
+
+
+def _id(block: Json) -> str:
+    return id_of(block.get("id")) or field(block, "id", str)
 
 
 def _about_call(block: Json) -> Iterator[Opaque]:
@@ -96,7 +100,7 @@ def _about_call(block: Json) -> Iterator[Opaque]:
     if beside.get("caller") == {"type": "direct"}:
         del beside["caller"]
     if beside:
-        yield Opaque(backend="claude", data={"type": "tool_use", "id": block["id"], **beside})
+        yield Opaque(backend="claude", data={"type": "tool_use", "id": _id(block), **beside})
 
 
 def _arguments(block: Json) -> str:
@@ -145,7 +149,7 @@ class StreamDecoder:
             self._stop(body.get("index"), out)
         elif kind == "message_start":
             message = field(body, "message", dict)
-            out.start(optional(message, "id", str), optional(message, "model", str))
+            out.start(id_of(message.get("id")), optional(message, "model", str))
             out.extra |= rest(message, _KNOWN)
             self._count(message, out)
         elif kind == "message_delta":
@@ -167,9 +171,7 @@ class StreamDecoder:
             out.end_block()
             out.reasoning(optional(block, "thinking", str) or "", signature=optional(block, "signature", str) or None)
         elif kind == "tool_use":
-            out.tool_call(
-                index, id=field(block, "id", str), name=field(block, "name", str), arguments=_arguments(block)
-            )
+            out.tool_call(index, id=_id(block), name=field(block, "name", str), arguments=_arguments(block))
 
     def _delta(self, index: Any, delta: Json, out: Assembler[ChatResponse]) -> None:
         block = self._blocks.get(index)

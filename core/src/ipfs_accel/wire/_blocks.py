@@ -1,0 +1,110 @@
+"""Blocks and choices of a stream while they grow: what an assembler keeps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ipfs_accel.types import Audio, Opaque, Part, Reasoning, Refusal, Text, TokenLogprob, ToolCall
+from ipfs_accel.types._events import BlockType
+from ipfs_accel.types._messages import sniff_media_type
+
+from .halves import Growing
+
+__all__ = ["Block", "ChoiceState", "sound", "tool_call_id"]
+
+_ORDER: dict[type[Any], int] = {Reasoning: 0, Text: 1, Audio: 2, Refusal: 3, ToolCall: 4, Opaque: 5}
+
+
+def tool_call_id(given: Any, index: int) -> str:
+    """Return the provider's id of a tool call, as text, or one made from its position where a server gives none."""
+    return f"call_{index}" if given is None or given == "" else str(given)
+
+
+def sound(data: bytes, id: str | None, transcript: str | None) -> Audio:  # noqa: A002 - the field's own name
+    """Make the part for sound that a model made; raw samples have no mark, so they are what cannot be told."""
+    return Audio(data=data, media_type=sniff_media_type(data) or "audio/pcm", id=id, transcript=transcript)
+
+
+class Block(Growing):
+    """A block while it grows.
+
+    Attributes:
+        has_id: Whether the id is the provider's own.
+    """
+
+    __slots__ = (
+        "annotations",
+        "has_id",
+        "id",
+        "is_open",
+        "name",
+        "number",
+        "opaque",
+        "pieces",
+        "signature",
+        "sound",
+        "type",
+    )
+
+    def __init__(self, number: int, kind: BlockType) -> None:
+        super().__init__()
+        self.number = number
+        self.type = kind
+        self.pieces: list[str] = []
+        self.id: str | None = None
+        self.has_id = False
+        self.name: str | None = None
+        self.signature: str | None = None
+        self.annotations: list[Any] = []
+        self.opaque: Opaque | None = None
+        self.sound: list[bytes] = []
+        self.is_open = True
+
+    def part(self) -> Part:
+        if self.opaque is not None:
+            return self.opaque
+        text = "".join(self.pieces)
+        if self.type == "text":
+            return Text(text=text, annotations=tuple(self.annotations))
+        if self.type == "reasoning":
+            return Reasoning(text=text, signature=self.signature)
+        if self.type == "refusal":
+            return Refusal(text=text)
+        if self.type == "audio":
+            return sound(b"".join(self.sound), self.id, text or None)
+        return ToolCall(id=self.id or "", name=self.name or "", arguments=text)
+
+
+class ChoiceState:
+    """One answer while it grows.
+
+    Attributes:
+        held: A tool call whose beginning is not told yet, since its name or its id may still come.
+    """
+
+    __slots__ = ("blocks", "current", "finish_reason", "held", "index", "logprobs", "tools")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.blocks: list[Block] = []
+        self.current: Block | None = None
+        self.held: Block | None = None
+        self.tools: dict[int | str, Block] = {}
+        self.finish_reason: str | None = None
+        self.logprobs: list[TokenLogprob] = []
+
+    def parts(self, *, merge: bool) -> tuple[Part, ...]:
+        """Return the finished parts; merged means one of each kind, in the order of a whole answer."""
+        parts = [block.part() for block in self.blocks]
+        if not merge or len(parts) <= 1:
+            return tuple(parts)
+        texts: dict[type[Any], list[str]] = {}
+        for part in parts:
+            if isinstance(part, Text | Reasoning | Refusal):
+                texts.setdefault(type(part), []).append(part.text)
+        merged: list[Part] = [kind(text="".join(pieces)) for kind, pieces in texts.items() if kind is not Text]
+        if Text in texts:
+            notes = [note for part in parts if isinstance(part, Text) for note in part.annotations]
+            merged.append(Text(text="".join(texts[Text]), annotations=tuple(notes)))
+        merged += [part for part in parts if isinstance(part, ToolCall | Opaque | Audio)]
+        return tuple(sorted(merged, key=lambda part: _ORDER[type(part)]))
