@@ -1,7 +1,8 @@
 """Slow, obvious parsers of the two stream formats, to hold the fast ones to.
 
 They look at the whole stream at once, character by character, in the order of the text of WHATWG HTML, section
-9.2.6). Two things are ours on purpose: the end of the stream completes an event, and an event carries the last id.
+9.2.6). Four things are ours on purpose: the end of the stream completes an event, an event carries the last id, a field
+`error` is an event of that name, and lines of JSON without a name before them are data.
 """
 
 from __future__ import annotations
@@ -31,21 +32,28 @@ def parse_sse(stream: bytes) -> list[dict[str, Any]]:
     text = text.removeprefix("\ufeff")
     events: list[dict[str, Any]] = []
     data: list[str] = []
-    kind, last_id, retry = "", None, None
+    kind, last_id, retry, bare = "", None, None, False
     for line in [*lines_of(text), ""]:
         if not line:
             if data:
                 events.append({"event": kind or "message", "data": "\n".join(data), "id": last_id, "retry": retry})
-            data, kind, retry = [], "", None
+            data, kind, retry, bare = [], "", None, False
             continue
         name, colon, value = line.partition(":")
         if colon and not name:
+            continue
+        if name != "data" and (bare or (not data and line[0] in "{[")):
+            bare = True
+            data.append(line)
             continue
         value = value.removeprefix(" ")
         if name == "data":
             data.append(value)
         elif name == "event":
             kind = value
+        elif name == "error":
+            kind = "error"
+            data.append(value)
         elif name == "id" and "\0" not in value:
             last_id = value
         elif name == "retry" and value and all(character in "0123456789" for character in value):

@@ -222,7 +222,7 @@ def test_a_stream_gives_what_the_whole_answer_gives(
     [
         ("end_turn", "stop"),
         ("stop_sequence", "stop"),
-        ("pause_turn", "stop"),
+        ("pause_turn", "pause_turn"),
         ("max_tokens", "length"),
         ("model_context_window_exceeded", "length"),
         ("tool_use", "tool_calls"),
@@ -495,6 +495,26 @@ def test_an_error_in_another_hosts_form(frame: str, body: Any, client: Client, h
     httpserver.expect_request("/v1/messages").respond_with_json(body)
     with pytest.raises(e.OverloadedError, match="busy"):
         client.chat(f"claude/{MODEL}", "hi")
+
+
+@pytest.mark.parametrize("place", ["message_delta", "its delta", "message_stop"])
+def test_a_usage_that_is_whole_only_at_the_end(place: str, client: Client, httpserver: HTTPServer) -> None:
+    used = {"input_tokens": 7, "cache_read_input_tokens": 2, "output_tokens": 5, "server_time": 3}
+    begun = {**START["message"], "usage": {"input_tokens": 0, "output_tokens": 0}}
+    end: dict[str, Any] = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}
+    (end if place == "message_delta" else end["delta"] if place == "its delta" else {})["usage"] = used
+    last = {**STOP, "usage": used} if place == "message_stop" else STOP
+    streaming(httpserver, sse({"type": "message_start", "message": begun}, *HO, end, last))
+    answer = client.stream(f"claude/{MODEL}", "hi").read()
+    assert (answer.usage.input_tokens, answer.usage.cached_input_tokens, answer.usage.output_tokens) == (9, 2, 5)
+    assert answer.extra["server_time"] == 3
+    assert "usage" not in answer.extra
+
+
+def test_a_count_of_nothing_at_the_end_hides_none(client: Client, httpserver: HTTPServer) -> None:
+    begun = {**START["message"], "usage": {"input_tokens": 7, "output_tokens": 1}}
+    streaming(httpserver, sse({"type": "message_start", "message": begun}, *HO, finish(input_tokens=0), STOP))
+    assert client.stream(f"claude/{MODEL}", "hi").read().usage.input_tokens == 7
 
 
 def test_ids_that_are_numbers_are_texts(client: Client, httpserver: HTTPServer) -> None:

@@ -10,6 +10,8 @@ import base64
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+import attrs
+
 from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import (
@@ -80,12 +82,13 @@ def _answer(body: Json, kind: type[A], read_choice: Callable[[Any, int], Any]) -
     choices = tuple([read_choice(choice, index) for index, choice in enumerate(found)])
     if not choices:
         raise InvalidResponseError("the answer has an empty list of choices")
+    usage = body.get("usage") or found[0].get("usage")
     return kind(
         id=id_of(body.get("id")),
         model=body.get("model"),
         choices=choices,
-        usage=read_usage(body.get("usage")),
-        extra=_extra(body),
+        usage=read_usage(usage),
+        extra=_extra(body, usage),
         raw=body,
     )
 
@@ -161,31 +164,77 @@ _FINISH = {
 
 
 def read_usage(usage: Any) -> Usage:
-    """Read token counts; details are parts of the totals, so nothing is added up."""
+    """Read token counts. Details are parts of the totals; where a host counts what was thought beside, it is added."""
     if not isinstance(usage, dict):
         return Usage()
-    inputs = usage.get("prompt_tokens_details") or {}
-    outputs = usage.get("completion_tokens_details") or {}
-    return Usage(
-        input_tokens=usage.get("prompt_tokens"),
-        output_tokens=usage.get("completion_tokens"),
-        cached_input_tokens=inputs.get("cached_tokens"),
-        cache_write_input_tokens=inputs.get("cache_write_tokens"),
-        reasoning_tokens=outputs.get("reasoning_tokens"),
+    inputs = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
+    outputs = usage.get("completion_tokens_details") or usage.get("output_tokens_details") or {}
+    output, thought = _first(usage, _OUTPUT), _first(outputs, _THOUGHT)
+    if thought is None:
+        thought = usage.get("reasoning_tokens")
+    read, written = _first(inputs, _READ), _first(inputs, _WRITTEN)
+    found = Usage(
+        input_tokens=_first(usage, _INPUT),
+        output_tokens=output,
+        cached_input_tokens=_first(usage, _READ_ABOVE) if read is None else read,
+        cache_write_input_tokens=_first(usage, _WRITTEN_ABOVE) if written is None else written,
+        reasoning_tokens=thought,
         audio_input_tokens=inputs.get("audio_tokens"),
         audio_output_tokens=outputs.get("audio_tokens"),
     )
+    if thought and output is not None and _is_beside(found, usage.get("total_tokens")):
+        return attrs.evolve(found, output_tokens=output + thought)
+    return found
 
 
-def _extra(body: Json) -> Json:
+# By what names hosts tell the same: OpenAI's two APIs; OpenAI, DeepSeek, Moonshot, and gateways to Claude.
+_INPUT, _OUTPUT, _THOUGHT = (
+    ("prompt_tokens", "input_tokens"),
+    ("completion_tokens", "output_tokens"),
+    ("reasoning_tokens",),
+)
+_READ, _READ_ABOVE = ("cached_tokens",), ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
+_WRITTEN = ("cache_write_tokens", "cache_creation_tokens")
+_WRITTEN_ABOVE = ("cache_creation_input_tokens",)
+_DETAILS = {
+    "prompt_tokens_details": {*_READ, *_WRITTEN, "audio_tokens"},
+    "completion_tokens_details": {*_THOUGHT, "audio_tokens"},
+    "input_tokens_details": {*_READ, *_WRITTEN, "audio_tokens"},
+    "output_tokens_details": {*_THOUGHT, "audio_tokens"},
+}
+_COUNTED = {*_INPUT, *_OUTPUT, *_THOUGHT, *_READ_ABOVE, *_WRITTEN_ABOVE, *_DETAILS, "total_tokens"}
+
+
+def _first(usage: Json, names: tuple[str, ...]) -> Any:
+    return next((usage[name] for name in names if usage.get(name) is not None), None)
+
+
+def _is_beside(usage: Usage, total: Any) -> bool:
+    """Whether what was thought is not in the output: xAI, and gateways to Gemini, tell it by the total alone."""
+    output, thought = usage.output_tokens or 0, usage.reasoning_tokens or 0
+    return thought > output or total == (usage.input_tokens or 0) + output + thought
+
+
+def _extra(body: Json, usage: Any) -> Json:
     found = {name: value for name, value in body.items() if name not in KNOWN and value is not None}
-    return {**found, "usage": beside} if (beside := beside_tokens(body.get("usage"))) else found
+    return {**found, "usage": beside} if (beside := beside_tokens(usage)) else found
 
 
 def beside_tokens(usage: Any) -> Json:
-    """Return what a usage says that is no count of tokens, such as times."""
-    said = usage.items() if isinstance(usage, dict) else ()
-    return {name: value for name, value in said if "tokens" not in name and value is not None}
+    """Return what a usage says that `Usage` has no place for: times, prices, and counts of another kind."""
+    if not isinstance(usage, dict):
+        return {}
+    found = {name: value for name, value in usage.items() if name not in _COUNTED and value is not None}
+    for name, known in _DETAILS.items():
+        details = usage.get(name)
+        if isinstance(details, dict) and (
+            unknown := {each: n for each, n in details.items() if n and each not in known}
+        ):
+            found[name] = unknown
+    total = usage.get("total_tokens")
+    if total and total != read_usage(usage).total_tokens:  # it counts something that nothing else tells
+        found["total_tokens"] = total
+    return found
 
 
 def logprobs_of(logprobs: Any) -> Iterator[TokenLogprob]:

@@ -19,13 +19,12 @@ from ipfs_accel.types import (
     TokenCount,
     TokenLogprob,
     ToolCall,
-    Usage,
 )
 
 from .assembler import Assembler, build_chat, settle_finish_reason
 from .fields import field, id_of
 from .halves import mended
-from .openai_answers import token_logprob
+from .openai_answers import beside_tokens, read_usage, token_logprob
 from .openai_errors import checked, error_in_body, event_object
 from .sse import ServerSentEvent
 
@@ -72,6 +71,8 @@ def _answer(body: Json, backend: str, raw: Any = None) -> ChatResponse:
         last = item
     has_calls = any(isinstance(part, ToolCall) for part in parts)
     extra = {name: body[name] for name in _KEPT if body.get(name) not in (None, {}, False)}
+    if beside := beside_tokens(body.get("usage")):
+        extra["usage"] = beside
     if ran := sorted({str(item.get("type")) for item in body["output"]} - {"reasoning", *_SAID}):
         extra["server_tools"] = ran  # they cost what no token tells
     reason = settle_finish_reason(_reason(body), has_tool_calls=has_calls)
@@ -80,7 +81,7 @@ def _answer(body: Json, backend: str, raw: Any = None) -> ChatResponse:
         id=body.get("id"),
         model=body.get("model"),
         choices=(Choice(message=message, finish_reason=reason, logprobs=tuple(logprobs) or None),),
-        usage=_usage(body.get("usage")),
+        usage=read_usage(body.get("usage")),
         extra=extra,
         raw=raw,
     )
@@ -92,7 +93,7 @@ def _reason(body: Json) -> str | None:
         return "stop"
     if status == "incomplete":
         why = (body.get("incomplete_details") or {}).get("reason")
-        return _REASONS.get(str(why), why)
+        return _REASONS.get(str(why), why) or status
     return status  # queued or in progress, for answers that are made in the background
 
 
@@ -148,19 +149,6 @@ def _thought(item: Json) -> str:
     return mended("\n\n".join([piece.get("text") or "" for piece in pieces]))
 
 
-def _usage(usage: Any) -> Usage:
-    if not isinstance(usage, dict):
-        return Usage()
-    inputs, outputs = usage.get("input_tokens_details") or {}, usage.get("output_tokens_details") or {}
-    return Usage(
-        input_tokens=usage.get("input_tokens"),
-        output_tokens=usage.get("output_tokens"),
-        cached_input_tokens=inputs.get("cached_tokens"),
-        cache_write_input_tokens=inputs.get("cache_write_tokens"),
-        reasoning_tokens=outputs.get("reasoning_tokens"),
-    )
-
-
 def read_count(response: HttpResponse) -> TokenCount:
     """Read the answer of POST /responses/input_tokens."""
     body = checked(response.json())
@@ -182,6 +170,7 @@ class ResponseDecoder:
     def __init__(self, backend: str = "openai") -> None:
         self._backend = backend
         self._last: Json = {}
+        self._items: dict[int, Json] = {}
 
     def __call__(self, event: ServerSentEvent, out: Assembler[ChatResponse]) -> None:
         """Take one event; those without a handler say nothing that the last one does not say again."""
@@ -189,6 +178,8 @@ class ResponseDecoder:
         kind = str(data.get("type"))
         if kind == "response.output_item.done":
             self._last = data.get("item") or {}
+            index = data.get("output_index")
+            self._items[len(self._items) if index is None else index] = self._last
             _item_ends(data, out, self._backend)
         elif kind == "response.output_item.added":
             item = data.get("item") or {}
@@ -197,6 +188,8 @@ class ResponseDecoder:
                 out.opaque(border.backend, border.data)
             self._last = {}
             _item_begins(data, item, out)
+        elif kind in _ENDS:
+            _response_ends(data, out, self._items)
         elif kind in _HANDLERS:
             _HANDLERS[kind](data, out)
 
@@ -253,18 +246,22 @@ def _item_ends(data: Json, out: Assembler[ChatResponse], backend: str) -> None:
         out.opaque(backend, item)
 
 
-def _response_ends(data: Json, out: Assembler[ChatResponse]) -> None:
+def _response_ends(data: Json, out: Assembler[ChatResponse], items: dict[int, Json]) -> None:
+    """Take the answer that the last event has; gateways leave its items out, which came one by one before."""
     response = field(data, "response", dict)
     if response.get("status") == "failed":
         raise _failure(response)
-    if not isinstance(response.get("output"), list):
-        raise InvalidResponseError("the last event of the stream has no answer in it")
-    out.final = response
+    output = response.get("output") or [items[index] for index in sorted(items)]
+    if output or not out.choices:
+        if not output and response.get("output") is None:
+            raise InvalidResponseError("the last event of the stream has no answer in it")
+        out.final = {**response, "output": output}
     out.finish(_reason(response) or "stop")
-    out.usage = _usage(response.get("usage"))
+    out.usage = read_usage(response.get("usage"))
     out.done()
 
 
+_ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 _HANDLERS: dict[str, Callable[[Json, Assembler[ChatResponse]], None]] = {
     "response.created": _created,
     "response.output_text.delta": _text,
@@ -277,7 +274,4 @@ _HANDLERS: dict[str, Callable[[Json, Assembler[ChatResponse]], None]] = {
     "response.output_text.annotation.added": _annotation,
     "response.content_part.added": _part_ends,
     "response.content_part.done": _part_ends,
-    "response.completed": _response_ends,
-    "response.incomplete": _response_ends,
-    "response.failed": _response_ends,
 }

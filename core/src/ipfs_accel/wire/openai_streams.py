@@ -17,7 +17,6 @@ from .openai_answers import (
     calls_of,
     finish_reason,
     function_of,
-    id_of,
     logprobs_of,
     plain,
     read_usage,
@@ -60,12 +59,16 @@ def _note(chunk: Json, out: Assembler[Any]) -> None:
         out.start(id_of(chunk.get("id")), chunk.get("model"))
     usage = chunk.get("usage")
     if usage:
-        out.usage = read_usage(usage)
-        if beside := beside_tokens(usage):
-            out.extra["usage"] = beside
+        _count(usage, out)
     for name, value in chunk.items():
         if name not in KNOWN and value is not None:
             out.extra[name] = value
+
+
+def _count(usage: Any, out: Assembler[Any]) -> None:
+    out.usage = read_usage(usage)
+    if beside := beside_tokens(usage):
+        out.extra["usage"] = beside
 
 
 def _ends(choice: Json, chunk: Json, out: Assembler[Any], index: int) -> None:
@@ -73,6 +76,8 @@ def _ends(choice: Json, chunk: Json, out: Assembler[Any], index: int) -> None:
     failure = failed_choice(choice, chunk)
     if failure is not None:
         raise failure
+    if choice.get("usage") and not chunk.get("usage"):  # Moonshot
+        _count(choice["usage"], out)
     if (reason := finish_reason(choice.get("finish_reason"))) is not None:
         out.finish(reason, index)
 

@@ -182,11 +182,11 @@ class SSEDecoder:
         By the standard, a line of an unknown name says nothing. Two that servers write when something goes wrong say
         it nevertheless: JSON without a name before it, and a field `error`.
         """
-        if self._is_bare or (not self._data and content[0] in b"{["):
+        name, colon, value = content.partition(b":")
+        if name != b"data" and (self._is_bare or (not self._data and content[0] in b"{[")):
             self._is_bare = True
             self._data.append(decode_utf8(content, self._offset))
             return
-        name, colon, value = content.partition(b":")
         start = self._offset + len(name) + len(colon)
         if value.startswith(b" "):
             value, start = value[1:], start + 1

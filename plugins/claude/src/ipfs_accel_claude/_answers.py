@@ -23,7 +23,6 @@ Json = dict[str, Any]
 _FINISH = {
     "end_turn": "stop",
     "stop_sequence": "stop",
-    "pause_turn": "stop",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "tool_use": "tool_calls",
@@ -155,6 +154,8 @@ class StreamDecoder:
         elif kind == "message_delta":
             self._finish(body, out)
         elif kind == "message_stop":
+            if body.get("usage"):  # of other hosts
+                self._count(body, out)
             out.done()
         elif event.event == "error" or is_error(body):
             raise error_of(body)
@@ -220,15 +221,16 @@ class StreamDecoder:
         for index in list(self._blocks):
             self._stop(index, out)
         delta = optional(body, "delta", dict) or {}
-        out.extra |= rest(body, {"type", "delta", "usage"}) | rest(delta, set())
-        self._count(body, out)
+        out.extra |= rest(body, {"type", "delta", "usage"}) | rest(delta, {"usage"})
+        self._count(body if body.get("usage") else delta, out)
         reason = _finish(delta)
         if reason is not None:
             out.finish(reason)
 
     def _count(self, message: Json, out: Assembler[ChatResponse]) -> None:
-        # Later counts are totals, and what they leave out keeps its earlier value.
-        self._usage |= rest(optional(message, "usage", dict) or {}, set())
+        # Later counts are totals, and what they leave out, or have as 0, keeps its earlier value.
+        said = rest(optional(message, "usage", dict) or {}, set())
+        self._usage |= {name: value for name, value in said.items() if value or name not in self._usage}
         out.usage = _usage(self._usage)
         out.extra |= rest(self._usage, _TOKENS)
 
