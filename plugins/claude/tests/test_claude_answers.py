@@ -517,6 +517,24 @@ def test_a_count_of_nothing_at_the_end_hides_none(client: Client, httpserver: HT
     assert client.stream(f"claude/{MODEL}", "hi").read().usage.input_tokens == 7
 
 
+@pytest.mark.parametrize(
+    "block", [{"thinking": "", "signature": ""}, {"thinking": ""}, {}], ids=["signature", "text", "nothing"]
+)
+def test_an_empty_thought_is_one_whole_and_streamed(
+    block: dict[str, Any], client: Client, httpserver: HTTPServer
+) -> None:
+    think = {"type": "thinking", **block}
+    body = {**START["message"], "content": [think, {"type": "text", "text": "ho"}], "stop_reason": "end_turn"}
+    signed = [delta(0, "signature_delta", signature="")] if block.get("signature") == "" else []
+    text = [start(1, TEXT), delta(1, "text_delta", text="ho"), stop(1)]
+    streaming(httpserver, sse(START, start(0, think), *signed, stop(0), *text, finish(), STOP))
+    found = [client.stream(f"claude/{MODEL}", "hi").read()]
+    httpserver.clear_all_handlers()
+    httpserver.expect_request("/v1/messages").respond_with_json(body)
+    found.append(client.chat(f"claude/{MODEL}", "hi"))
+    assert [answer.message.content for answer in found] == [(Reasoning(text=""), Text(text="ho"))] * 2
+
+
 def test_ids_that_are_numbers_are_texts(client: Client, httpserver: HTTPServer) -> None:
     use = {"type": "tool_use", "id": 12, "name": "f", "input": {}}
     body = {"id": 7, "type": "message", "role": "assistant", "model": "m", "content": [use], "stop_reason": "tool_use"}

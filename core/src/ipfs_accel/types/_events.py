@@ -14,7 +14,7 @@ import attrs
 from ._messages import Part
 from ._usage import Usage
 
-BlockType: TypeAlias = Literal["text", "reasoning", "refusal", "tool_call", "audio", "opaque"]
+BlockType: TypeAlias = Literal["text", "reasoning", "refusal", "tool_call", "audio", "image", "opaque"]
 
 
 @attrs.frozen(kw_only=True)
@@ -24,7 +24,7 @@ class BlockStart:
     Attributes:
         choice: Number of the answer, from 0.
         block: Number of the block within it, from 0.
-        type: text, reasoning, refusal, tool_call, audio, or opaque (which has no deltas).
+        type: text, reasoning, refusal, tool_call, audio, image or opaque (which have no deltas).
         id: Of a tool call.
         name: Of the tool that is called.
     """

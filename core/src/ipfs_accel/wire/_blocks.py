@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ipfs_accel.types import Audio, Opaque, Part, Reasoning, Refusal, Text, TokenLogprob, ToolCall
+from ipfs_accel.types import Audio, Image, Opaque, Part, Reasoning, Refusal, Text, TokenLogprob, ToolCall
 from ipfs_accel.types._events import BlockType
 from ipfs_accel.types._messages import sniff_media_type
 
@@ -12,7 +12,7 @@ from .halves import Growing
 
 __all__ = ["Block", "ChoiceState", "sound", "tool_call_id"]
 
-_ORDER: dict[type[Any], int] = {Reasoning: 0, Text: 1, Audio: 2, Refusal: 3, ToolCall: 4, Opaque: 5}
+_ORDER: dict[type[Any], int] = {Reasoning: 0, Text: 1, Image: 2, Audio: 3, Refusal: 4, ToolCall: 5, Opaque: 6}
 
 
 def tool_call_id(given: Any, index: int) -> str:
@@ -30,6 +30,7 @@ class Block(Growing):
 
     Attributes:
         has_id: Whether the id is the provider's own.
+        whole_part: The part, where it came whole.
     """
 
     __slots__ = (
@@ -39,11 +40,11 @@ class Block(Growing):
         "is_open",
         "name",
         "number",
-        "opaque",
         "pieces",
         "signature",
         "sound",
         "type",
+        "whole_part",
     )
 
     def __init__(self, number: int, kind: BlockType) -> None:
@@ -56,18 +57,18 @@ class Block(Growing):
         self.name: str | None = None
         self.signature: str | None = None
         self.annotations: list[Any] = []
-        self.opaque: Opaque | None = None
+        self.whole_part: Opaque | Image | None = None
         self.sound: list[bytes] = []
         self.is_open = True
 
     def part(self) -> Part:
-        if self.opaque is not None:
-            return self.opaque
+        if self.whole_part is not None:
+            return self.whole_part
         text = "".join(self.pieces)
         if self.type == "text":
             return Text(text=text, annotations=tuple(self.annotations))
         if self.type == "reasoning":
-            return Reasoning(text=text, signature=self.signature)
+            return Reasoning(text=text, signature=self.signature or None)
         if self.type == "refusal":
             return Refusal(text=text)
         if self.type == "audio":
@@ -106,5 +107,5 @@ class ChoiceState:
         if Text in texts:
             notes = [note for part in parts if isinstance(part, Text) for note in part.annotations]
             merged.append(Text(text="".join(texts[Text]), annotations=tuple(notes)))
-        merged += [part for part in parts if isinstance(part, ToolCall | Opaque | Audio)]
+        merged += [part for part in parts if isinstance(part, ToolCall | Opaque | Audio | Image)]
         return tuple(sorted(merged, key=lambda part: _ORDER[type(part)]))

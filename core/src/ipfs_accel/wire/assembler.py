@@ -20,6 +20,7 @@ from ipfs_accel.types import (
     CompletionChoice,
     CompletionResponse,
     FinishEvent,
+    Image,
     Message,
     Opaque,
     ReasoningDelta,
@@ -110,7 +111,7 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
         self._add("text", piece, choice)
 
     def reasoning(self, piece: str, choice: int = 0, signature: str | None = None) -> None:
-        """Add to the visible reasoning, or set its signature."""
+        """Add to the visible reasoning, or set its signature; an empty one only says that the model thought."""
         self._add("reasoning", piece, choice)
         if signature is not None:
             current = self._choice(choice).current
@@ -204,10 +205,13 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
 
     def opaque(self, backend: str, data: Any, choice: int = 0) -> None:
         """Add a part that only its provider understands; it comes whole."""
-        state = self._choice(choice)
-        block = self._begin(state, "opaque")
-        block.opaque = Opaque(backend=backend, data=data)
-        self._end_current(state)
+        self._whole_part("opaque", Opaque(backend=backend, data=data), choice)
+
+    def image(self, picture: Image, choice: int = 0) -> None:
+        """Add a picture; it comes whole, and once more is no other."""
+        blocks = self._choice(choice).blocks
+        if not any(block.whole_part == picture for block in blocks if block.type == "image"):
+            self._whole_part("image", picture, choice)
 
     def end_block(self, choice: int = 0, key: int | str | None = None) -> None:
         """End the tool call of that key, or the current block, where the provider says so itself."""
@@ -272,6 +276,11 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
                 return
         block.pieces.append(piece)
         self._events.append(_DELTAS[kind](piece, choice, block.number))
+
+    def _whole_part(self, kind: BlockType, part: Opaque | Image, choice: int) -> None:
+        state = self._choice(choice)
+        self._begin(state, kind).whole_part = part
+        self._end_current(state)
 
     def _begin(self, state: ChoiceState, kind: BlockType) -> Block:
         self._end_current(state)

@@ -20,6 +20,7 @@ from ipfs_accel.types import (
     CompletionChoice,
     CompletionResponse,
     EmbedResponse,
+    Image,
     Message,
     ModelInfo,
     Part,
@@ -47,6 +48,7 @@ __all__ = [
     "finish_reason",
     "function_of",
     "logprobs_of",
+    "pictures",
     "plain",
     "read_chat",
     "read_completion",
@@ -54,6 +56,7 @@ __all__ = [
     "read_model",
     "read_models",
     "read_usage",
+    "thoughts",
     "token_logprob",
 ]
 
@@ -111,9 +114,12 @@ def _parts(message: Json) -> Iterator[Part]:
     reasoning = message.get("reasoning_content") or message.get("reasoning")
     if reasoning and isinstance(reasoning, str):
         yield Reasoning(text=mended(reasoning))
+    elif thought := thoughts(message.get("content")):
+        yield Reasoning(text=mended(thought))
     text = plain(message.get("content"))
     if text:
         yield Text(text=mended(text), annotations=tuple(message.get("annotations") or ()))
+    yield from pictures(message)
     audio = message.get("audio")
     if isinstance(audio, dict) and isinstance(audio.get("data"), str):
         yield sound(base64.b64decode(audio["data"]), audio.get("id"), audio.get("transcript"))
@@ -138,6 +144,23 @@ def plain(content: Any) -> str:
     if isinstance(content, list):
         return "".join([part.get("text") or "" for part in content if isinstance(part, dict)])
     return content or ""
+
+
+def thoughts(content: Any) -> str:
+    """Return what a model thought where that stands among the parts of its content, as Mistral has it."""
+    found = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else ()
+    return "".join([plain(part.get("thinking")) for part in found if part.get("type") == "thinking"])
+
+
+def pictures(message: Json) -> Iterator[Image]:
+    """Return the pictures of a message or of a delta: OpenRouter's in `images`, or parts of the content."""
+    content = message.get("content")
+    found = (*(message.get("images") or ()), *(content if isinstance(content, list) else ()))
+    for item in found:
+        where = item.get("image_url") if isinstance(item, dict) else None
+        url = where.get("url") if isinstance(where, dict) else where
+        if isinstance(url, str) and url:
+            yield Image(url=url)
 
 
 def function_of(call: Json) -> tuple[str | None, str]:

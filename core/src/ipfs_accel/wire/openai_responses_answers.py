@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import (
     ChatResponse,
     Choice,
+    Image,
     Message,
     Opaque,
     Part,
@@ -120,6 +122,8 @@ def _parts(item: Any, logprobs: list[TokenLogprob], backend: str) -> Iterator[Pa
             text = _thought(item)
             if text:
                 yield Reasoning(text=text)
+        elif (picture := _picture(item)) is not None:
+            yield picture
         yield Opaque(backend=backend, data=item)
 
 
@@ -142,6 +146,12 @@ def _runs_on(last: Json, item: Json) -> bool:
 def _border(backend: str) -> Opaque:
     """Return the remark of a message that says nothing beside its parts, where it has to be told from the next one."""
     return Opaque(backend=backend, data={"type": "message"})
+
+
+def _picture(item: Json) -> Image | None:
+    """Return what the server's own tool for pictures made; it goes back as the opaque item beside it."""
+    data = item.get("result") if item.get("type") == "image_generation_call" else None
+    return Image(data=base64.b64decode(data)) if isinstance(data, str) and data else None
 
 
 def _thought(item: Json) -> str:
@@ -243,6 +253,8 @@ def _item_ends(data: Json, out: Assembler[ChatResponse], backend: str) -> None:
         for remark in _remark(item, backend):
             out.opaque(remark.backend, remark.data)
     elif item:
+        if (picture := _picture(item)) is not None:
+            out.image(picture)
         out.opaque(backend, item)
 
 

@@ -18,8 +18,10 @@ from .openai_answers import (
     finish_reason,
     function_of,
     logprobs_of,
+    pictures,
     plain,
     read_usage,
+    thoughts,
 )
 from .openai_calls import Calls
 from .openai_errors import error_in_body, error_in_event, failed_choice, in_list, is_error
@@ -82,6 +84,18 @@ def _ends(choice: Json, chunk: Json, out: Assembler[Any], index: int) -> None:
         out.finish(reason, index)
 
 
+def _of_parts(content: Any, out: Assembler[ChatResponse], index: int) -> str:
+    """Take what a model thought and the pictures among the parts of a delta's content; return its text."""
+    out.reasoning(thoughts(content), index)
+    _show({"content": content}, out, index)
+    return plain(content)
+
+
+def _show(delta: Json, out: Assembler[ChatResponse], index: int) -> None:
+    for picture in pictures(delta):
+        out.image(picture, index)
+
+
 class ChatDecoder:
     """Tells an assembler what the chunks of a chat stream mean; made anew for each stream."""
 
@@ -104,7 +118,7 @@ class ChatDecoder:
                 if len(delta) > 1 or content is None:
                     self.rest(delta, out, index)
                 if content:
-                    out.text(plain(content), index)
+                    out.text(content if type(content) is str else _of_parts(content, out, index), index)
                 if delta.get("tool_calls"):
                     self._calls.take(calls_of(delta), out, index)
             if choice.get("logprobs"):
@@ -126,6 +140,8 @@ class ChatDecoder:
             out.audio(data, audio.get("transcript") or "", index, id=audio.get("id") or self._sound_id)
         elif isinstance(audio, dict):  # the first piece has only the id, the last only when it expires
             self._sound_id = audio.get("id") or self._sound_id
+        if delta.get("images"):
+            _show(delta, out, index)
         for annotation in delta.get("annotations") or ():
             out.annotation(annotation, index)
         if isinstance(delta.get("function_call"), dict):

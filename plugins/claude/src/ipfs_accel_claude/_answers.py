@@ -80,8 +80,7 @@ def _parts(block: Json) -> Iterator[Part]:
             yield Text(text=mended(text), annotations=tuple(citations or ()))
     elif kind == "thinking":
         text, signature = optional(block, "thinking", str) or "", optional(block, "signature", str) or None
-        if text or signature:
-            yield Reasoning(text=mended(text), signature=signature)
+        yield Reasoning(text=mended(text), signature=signature)
     elif kind == "tool_use":
         yield ToolCall(id=_id(block), name=field(block, "name", str), arguments=_arguments(block))
         yield from _about_call(block)
@@ -170,7 +169,7 @@ class StreamDecoder:
                 out.annotation(citation)
         elif kind == "thinking":
             out.end_block()
-            out.reasoning(optional(block, "thinking", str) or "", signature=optional(block, "signature", str) or None)
+            out.reasoning(optional(block, "thinking", str) or "", signature=optional(block, "signature", str) or "")
         elif kind == "tool_use":
             out.tool_call(index, id=_id(block), name=field(block, "name", str), arguments=_arguments(block))
 
