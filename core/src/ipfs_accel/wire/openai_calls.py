@@ -14,7 +14,7 @@ from ipfs_accel.types import ChatResponse
 from ._blocks import Block
 from .assembler import Assembler
 from .fields import id_of
-from .openai_answers import function_of
+from .openai_answers import calls_of, function_of
 
 __all__ = ["Calls"]
 
@@ -31,16 +31,19 @@ class Calls:
         self._by_id: dict[tuple[int, str], Key] = {}
         self._last: dict[int, Key] = {}
 
-    def take(self, calls: list[Json], out: Assembler[ChatResponse], choice: int) -> None:
+    def take(self, calls: Any, out: Assembler[ChatResponse], choice: int) -> None:
         """Take what one delta has of them."""
-        for position, call in enumerate(calls):
+        for position, call in enumerate(calls if type(calls) is list else calls_of({"tool_calls": calls})):
+            if type(call) is not dict:
+                continue
             name, arguments = function_of(call)
-            index, given = call.get("index"), id_of(call.get("id"))
+            index, given = call.get("index"), call.get("id")
             known = self._by_index.get((choice, index)) if index is not None else None
-            if known is not None and not given and not name:
+            if known is not None and not name and (given is None or given == ""):
                 # What nearly every piece is: more arguments of the call with this index.
                 out.tool_call(known, choice, arguments=arguments)
                 continue
+            given = id_of(given)
             tools = out.choices[choice].tools
             if index is None:
                 key = self._without_index(choice, given, name, tools)
@@ -50,7 +53,7 @@ class Calls:
                 key = self._with_index(known, (choice, given or ""), name, tools)
             if key is None:
                 key = position if index is None and not tools else f"#{len(tools)}"
-            elif name and given == tools[key].id and _text(tools[key]) == arguments and _is_json(arguments):
+            elif name and given == tools[key].id and _text(tools[key]) == arguments and _is_whole(arguments):
                 continue  # the whole call once more
             self._last[choice] = key
             if index is not None:
@@ -89,7 +92,7 @@ class Calls:
 
 def _is_next(name: str | None, block: Block) -> bool:
     """Whether a name begins another call than that of a block, instead of repeating its own."""
-    return bool(name and block.name) and (name != block.name or _is_json(_text(block)))
+    return bool(name and block.name) and (name != block.name or _is_whole(_text(block)))
 
 
 def _text(block: Block) -> str:
@@ -98,10 +101,13 @@ def _text(block: Block) -> str:
 
 def _is_open(block: Block) -> bool:
     """Whether the arguments of a call are begun and not complete."""
-    return bool(block.pieces) and not _is_json(_text(block))
+    return bool(block.pieces) and not _is_whole(_text(block))
 
 
-def _is_json(text: str) -> bool:
+def _is_whole(text: str) -> bool:
+    """Whether arguments are complete, which are an object."""
+    if not text.startswith("{"):
+        return False
     try:
         strict_json.loads(text)
     except ValueError:

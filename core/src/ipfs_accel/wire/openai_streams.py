@@ -14,7 +14,6 @@ from .fields import id_of
 from .openai_answers import (
     KNOWN,
     beside_tokens,
-    calls_of,
     finish_reason,
     function_of,
     logprobs_of,
@@ -119,8 +118,9 @@ class ChatDecoder:
                     self.rest(delta, out, index)
                 if content:
                     out.text(content if type(content) is str else _of_parts(content, out, index), index)
-                if delta.get("tool_calls"):
-                    self._calls.take(calls_of(delta), out, index)
+                calls = delta.get("tool_calls")
+                if calls:
+                    self._calls.take(calls, out, index)
             if choice.get("logprobs"):
                 out.logprobs(logprobs_of(choice["logprobs"]), index)
             reason = choice.get("finish_reason")
