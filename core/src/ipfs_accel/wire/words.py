@@ -60,27 +60,25 @@ _CLASSES: dict[str, type[APIStatusError]] = {
     "not_supported_error": NotSupportedByServerError,
     "internal_error": InternalServerError,
 }
-_TOO_LONG = re.compile(
-    r"maximum (?:context|prompt|model|input) length"  # OpenAI, xAI, vLLM, Mistral, Fireworks
+# Texts, which are compiled with the first failure.
+_TOO_LONG = (
+    r"(?i)maximum (?:context|prompt|model|input) length"  # OpenAI, xAI, vLLM, Mistral, Fireworks
     r"|context (?:window|size|length|limit) (?:is )?exceed|exceeds? (?:\w+ ){0,2}context"
     r"|longer than [^.]{0,30}context"
     r"|exceed(?:ed|s)? (?:\w+ )?(?:model token limit|max(?:imum)? (?:length|number of tokens))"  # Moonshot, Gemini
     r"|(?:prompt|input) is too long"  # Anthropic, Bedrock
     r"|input token count\b.{0,60}exceeds|prompt token count\b.{0,40}exceeds"  # Gemini, GitHub
-    r"|`inputs` (?:tokens \+ `max_new_tokens` must be <=|must have less than) ",  # TGI, Together
-    re.IGNORECASE,
+    r"|`inputs` (?:tokens \+ `max_new_tokens` must be <=|must have less than) "  # TGI, Together
 )
-_SPENT = re.compile(
-    r"insufficient[ _](?:balance|credits?|funds|quota)|balance is (?:too low|not enough|insufficient)"
-    r"|no resource package|used all available credits|doesn't have any credits|account is in arrears",
-    re.IGNORECASE,
+_SPENT = (
+    r"(?i)insufficient[ _](?:balance|credits?|funds|quota)|balance is (?:too low|not enough|insufficient)"
+    r"|no resource package|used all available credits|doesn't have any credits|account is in arrears"
 )
 _UNITS = {"milliseconds": "ms", "seconds": "s", "minutes": "m", "hours": "h"}
-_AGAIN = re.compile(
-    r"(?:try again|retry)(?: (?:in|after))? "
+_AGAIN = (
+    r"(?ai)(?:try again|retry)(?: (?:in|after))? "
     r"(?P<number>\d+(?:\.\d+)?) ?(?P<unit>milliseconds?|seconds?|minutes?|hours?)\b"
-    r"|(?:try again|retry)(?: (?:in|after))? (?P<span>\d[\w.]*[a-z])",
-    re.ASCII | re.IGNORECASE,
+    r"|(?:try again|retry)(?: (?:in|after))? (?P<span>\d[\w.]*[a-z])"
 )
 _SECONDS = ("retry_after", "retryAfter", "retry_after_seconds")
 
@@ -95,9 +93,9 @@ def kind_of(text: str, names: Iterable[str] = ()) -> type[APIStatusError] | None
 
 
 def _said(text: str) -> type[APIStatusError] | None:
-    if _SPENT.search(text):
+    if re.search(_SPENT, text):
         return QuotaExceededError
-    return ContextLengthExceededError if _TOO_LONG.search(text) else None
+    return ContextLengthExceededError if re.search(_TOO_LONG, text) else None
 
 
 Wait = tuple[float | None, float | None]
@@ -109,7 +107,7 @@ def wait(text: str, *places: Any) -> Wait:
 
     These may be numbers of seconds, the `RetryInfo` of Google's errors, or headers that a gateway passes on as JSON.
     """
-    found = _AGAIN.search(text)
+    found = re.search(_AGAIN, text)
     if found is not None:
         unit = found["unit"]
         said = found["span"] or found["number"] + _UNITS[unit.lower().removesuffix("s") + "s"]
