@@ -97,7 +97,7 @@ def new(pool: Pool[Any], key: str = "a") -> New:
 
 def parked(pool: Pool[Any], *lines: Line) -> None:
     for line in lines:
-        line.slot = new(pool, line.key)
+        pool.adopt(line, new(pool, line.key))
     for line in lines:
         assert pool.release(line, reusable=True)
 

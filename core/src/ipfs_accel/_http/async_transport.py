@@ -144,9 +144,8 @@ class AsyncTransport:
     def _open(self, home: Home, target: Target, slot: New) -> AsyncLine:
         kind, proxy = (self._kind, None) if target.is_here else (self._kind_through_proxy, self._proxy)
         line = kind(target, self._pool.generation, proxy, self._context)
-        line.slot = slot
         line.open_wire = home.open_wire
-        return line
+        return self._pool.adopt(line, slot)
 
     async def _replace(self, home: Home, line: AsyncLine) -> AsyncLine:
         self._pool.replace(line)

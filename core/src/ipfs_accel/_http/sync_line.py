@@ -6,7 +6,7 @@ import ssl
 import threading
 
 from .base import Proxy, Target
-from .lines import LineState
+from .lines import LineState, not_ours
 from .names import connect_to_any
 from .network import ConnectTimeoutError, MalformedError, ReadTimeoutError, SendError, WriteTimeoutError
 from .requests import Request
@@ -110,6 +110,11 @@ class SyncLine(LineState):
         if self.is_open:
             self.is_open = False
             self.stream.detach()
+
+        def refuse() -> bytes | None:
+            raise not_ours(self)
+
+        self.more = refuse  # type: ignore[method-assign]
 
     def connect_tcp(self, host: str, port: int, limit: float | None) -> None:
         """Connect to a host within a limit in seconds."""

@@ -119,9 +119,7 @@ class Transport:
 
     def _open(self, target: Target, slot: New) -> SyncLine:
         kind, proxy = (self._kind, None) if target.is_here else (self._kind_through_proxy, self._proxy)
-        line = kind(target, self._pool.generation, proxy, self._context)
-        line.slot = slot
-        return line
+        return self._pool.adopt(kind(target, self._pool.generation, proxy, self._context), slot)
 
     def _replace(self, line: SyncLine) -> SyncLine:
         self._pool.replace(line)

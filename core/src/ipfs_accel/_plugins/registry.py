@@ -16,6 +16,7 @@ import pluggy
 
 from ipfs_accel import hookspecs
 from ipfs_accel._config.config import PluginPolicy
+from ipfs_accel._fork import Importing, renewed_after_fork
 from ipfs_accel._invalid import InvalidValueError
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel.errors import AccelError, InvalidRequestError, PluginError
@@ -33,6 +34,10 @@ from .records import PluginRecord, State
 __all__ = ["Backend", "PluginRecord", "Registry", "reserved"]
 
 BACKENDS = "ipfs_accel.backends"
+CUT = (
+    "this process was forked while another thread imported it, which cannot be ended here; "
+    "make the first call before forking, or fork before it"
+)
 
 # Names that only our own distributions may register: a key for `openai` must not reach a stranger's code by its name.
 RESERVED: dict[str, str] = {
@@ -149,6 +154,7 @@ class _Slot:
     target: Any = None
     backend: Backend | None = None
     lock: threading.Lock = attrs.field(factory=threading.Lock)
+    importing: Importing = attrs.field(factory=Importing)
 
 
 class Registry:
@@ -166,6 +172,8 @@ class Registry:
         self._slots: dict[str, _Slot] = {}
         self._middleware_objects = tuple(middleware)
         self._middleware_lock = threading.Lock()
+        self._middleware_importing = Importing()
+        self._is_middleware_cut = False
         self._loadings: list[Loading] | None = None
         self.has_middleware = bool(middleware or policy.middleware)
         for plugin in plugins:
@@ -176,6 +184,17 @@ class Registry:
         for name, origins in found.items():
             self._slots.setdefault(name, self._judge(name, origins))
         self._strangers = [self._stranger(name, origin) for name, origin in _strangers(found)]
+        renewed_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Have locks that nobody holds, and give up what another thread was importing."""
+        for slot in self._slots.values():
+            slot.lock = threading.Lock()
+            if slot.importing.is_cut:
+                slot.importing = Importing()
+                slot.record = attrs.evolve(slot.record, state="broken", reason=CUT)
+        self._middleware_lock = threading.Lock()
+        self._is_middleware_cut = self._middleware_importing.is_cut
 
     def records(self) -> list[PluginRecord]:
         """Return all plugins by name, without loading any, and what registers names of ours beside them."""
@@ -205,7 +224,9 @@ class Registry:
 
     def _all_middleware(self) -> list[Loading]:
         if self._loadings is None:
-            with self._middleware_lock:
+            if self._is_middleware_cut:
+                raise PluginError(f"the middleware is broken: {CUT}")
+            with self._middleware_lock, self._middleware_importing:
                 if self._loadings is None:
                     self._loadings = load_all(self._policy, self._middleware_objects)
         return self._loadings
@@ -283,8 +304,9 @@ class Registry:
             if slot.record.state != "available":
                 return
             try:
-                plugin = slot.target.load() if isinstance(slot.target, metadata.EntryPoint) else slot.target
-                slot.backend = self._register(slot.record.name, adapt(plugin))
+                with slot.importing:
+                    plugin = slot.target.load() if isinstance(slot.target, metadata.EntryPoint) else slot.target
+                    slot.backend = self._register(slot.record.name, adapt(plugin))
             except IncompatibleError as error:
                 slot.record = attrs.evolve(slot.record, state="incompatible", reason=str(error))
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything, and only it is to suffer
