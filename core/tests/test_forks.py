@@ -12,8 +12,10 @@ from importlib import metadata
 from typing import Any
 
 import pytest
-from ipfs_accel import AsyncClient, Client, Config, _fork
+from ipfs_accel import AsyncClient, Client, Config, RouteConfig, StoreConfig, _fork
+from ipfs_accel._calls import stores
 from ipfs_accel._plugins import distributions, middleware_loading, registry
+from ipfs_accel._resilience.places import Place
 from ipfs_accel.testing.raw_server import Connection
 
 from .acme import Acme
@@ -39,7 +41,7 @@ def in_child(function: Callable[[], object]) -> str:
         os.write(writing, said.encode())
         os._exit(0)
     os.close(writing)
-    with open(reading, encoding="utf-8") as pipe:
+    with os.fdopen(reading, encoding="utf-8") as pipe:
         said = pipe.read()
     os.waitpid(child, 0)
     return said
@@ -56,7 +58,10 @@ def going_on() -> Iterator[tuple[Any, threading.Event]]:
         connection.send(piece(b"b\nEND\n") + b"0\r\n\r\n")
 
     with scripted(speak, fine("child"), fine("parent")) as server:
-        yield server, may_go_on
+        try:
+            yield server, may_go_on
+        finally:
+            may_go_on.set()
 
 
 REFUSED = "is read by the process that forked this one"
@@ -102,7 +107,7 @@ class Slow:
         self.begun, self.may_end = threading.Event(), threading.Event()
         self._plugin = plugin
 
-    def load(self, _entry_point: Any) -> Any:
+    def load(self) -> Any:
         self.begun.set()
         self.may_end.wait(60)
         return self._plugin
@@ -121,10 +126,12 @@ def importing(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Slow, Any]]:
         thread = threading.Thread(target=client.chat, args=("acme/m", "q"))
         thread.start()
         slow.begun.wait(60)
-        yield slow, client
-        slow.may_end.set()
-        thread.join()
-        client.close()
+        try:
+            yield slow, client
+        finally:
+            slow.may_end.set()
+            thread.join()
+            client.close()
 
 
 def test_a_fork_waits_for_an_import_of_another_thread(importing: tuple[Slow, Any]) -> None:
@@ -139,7 +146,7 @@ def test_an_import_that_takes_too_long_is_refused_in_the_child(
     slow, client = importing
     monkeypatch.setattr(_fork, "PATIENCE", 0.05)
     said = in_child(lambda: client.chat("acme/m", "q"))
-    assert said.startswith("PluginError: acme/m: the plugin 'acme' (from acme-plugin 1) is broken: this process was forked")
+    assert said.startswith("PluginError: the plugin 'acme' (from acme-plugin 1) is broken: this process was forked")
     assert "make the first call before forking" in said
     slow.may_end.set()
     assert client.chat("acme/m", "q").text == "blue"
@@ -174,7 +181,7 @@ def test_a_thread_that_forks_while_it_imports_waits_for_nobody(monkeypatch: pyte
     said: list[str] = []
 
     class Forks(Acme):
-        def load(self, _entry_point: Any) -> Any:
+        def load(self) -> Any:
             said.append(in_child(lambda: "a child"))
             return self
 
@@ -187,6 +194,27 @@ def test_a_thread_that_forks_while_it_imports_waits_for_nobody(monkeypatch: pyte
         with Client(Config(environ={})) as client:
             assert client.chat("acme/m", "q").text == "blue"
     assert said == ["a child"]
+
+
+def test_locks_that_other_threads_hold_do_not_stop_a_child() -> None:
+    places = RouteConfig(targets=["acme/m"], policy="least_busy")
+    config = Config(environ={}, routes={"r": places}, stores={"s": StoreConfig(endpoints=("acme",))})
+    with scripted(fine()) as server, Client(config, plugins=[Acme(server.url)]) as client:
+        core = client._core
+        store, _ = stores._find(core, "s/b/k")
+        assert store is not None
+        held = [client._making.lock, core.registry._middleware_lock, core.places._lock, store._lock]
+        held += [slot.lock for slot in core.registry._slots.values()]
+        for each in held:
+            each.acquire()
+
+        def child() -> tuple[str, list[str]]:
+            return client.chat("r", "q").text, store.order(Place())
+
+        said = in_child(child)
+        for each in held:
+            each.release()
+        assert said == "('blue', ['acme'])"
 
 
 def test_a_new_import_waits_until_a_fork_is_over() -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar
 
+from ipfs_accel._fork import renewed_after_fork
 from ipfs_accel._worlds.effects import Shut, Steps
 from ipfs_accel._worlds.perform import aperform, perform
 from ipfs_accel.errors import StreamIncomplete
@@ -62,6 +63,13 @@ class _Face(Generic[E, T]):
         self._reader = reader
         self._pieces = reader.pieces
         self._pending.extend(reader.events)
+        if reader.exchange is not None:
+            renewed_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Have nothing to give in a forked child, where reading on is refused: the stream is the parent's."""
+        if self._reader is not None and self._reader.exchange is not None:
+            self._pending.clear()
 
     def _shut(self) -> Shut | None:
         """Return what is to be let go of, if there is anything."""
