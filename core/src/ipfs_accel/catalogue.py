@@ -13,6 +13,8 @@ from typing import Any, Self
 
 import attrs
 
+from ipfs_accel._values import frozen
+
 from . import strict_json
 from .capabilities import Support
 from .types import ModelInfo
@@ -24,7 +26,7 @@ _DATE = re.compile(r"-20\d\d-?\d\d-?\d\d$")
 _SETS = {"input_modalities", "output_modalities"}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Catalogue:
     """Models of one provider.
 

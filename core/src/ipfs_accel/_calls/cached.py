@@ -15,6 +15,7 @@ from ipfs_accel._resilience.codec import CACHEABLE, decode, digest, encode
 from ipfs_accel._resilience.settings import CacheConfig, SemanticConfig
 from ipfs_accel._telemetry import log
 from ipfs_accel._telemetry.records import record_of, tell
+from ipfs_accel._values import frozen
 from ipfs_accel._worlds.effects import Run, Steps
 from ipfs_accel.errors import AccelError, InvalidRequestError
 from ipfs_accel.types import Answer, CallInfo, ChatRequest, CompletionRequest, Request, Timing
@@ -160,7 +161,7 @@ def _told(core: Context, asked: tuple[str, Target, Request], answer: Any, *, how
     return attrs.evolve(answer, call=info)
 
 
-@attrs.frozen
+@frozen
 class _Meaning:
     """A question as a vector, among the questions that it may be compared with."""
 

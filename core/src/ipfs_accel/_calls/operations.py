@@ -6,9 +6,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import attrs
-
 from ipfs_accel._convert import texts
+from ipfs_accel._values import frozen
 from ipfs_accel.types import (
     ChatResponse,
     CompletionResponse,
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 A = TypeVar("A")
 
 
-@attrs.frozen
+@frozen
 class Operation(Generic[A]):
     """One operation.
 

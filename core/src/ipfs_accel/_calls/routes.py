@@ -6,9 +6,8 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import attrs
-
 from ipfs_accel._resilience.settings import USUAL_FALLBACKS, FailureClass, RouteConfig
+from ipfs_accel._values import frozen
 from ipfs_accel._worlds.effects import Steps
 from ipfs_accel.errors import (
     AccelError,
@@ -83,7 +82,7 @@ def failure_class(error: AccelError) -> FailureClass | None:
     return found
 
 
-@attrs.frozen
+@frozen
 class Route:
     """What a call may go to, best first: endpoints and models; and why it goes on to the next."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +29,7 @@ from ipfs_accel._resilience.settings import (
 )
 from ipfs_accel._secret import KeySource, Secret
 from ipfs_accel._suggest import did_you_mean
+from ipfs_accel._values import frozen
 from ipfs_accel.errors import ConfigError
 from ipfs_accel.types import Timeout
 from ipfs_accel.types._requests import OnUnsupported
@@ -66,7 +66,7 @@ def _as_source(value: Any) -> KeySource:
     raise ConfigError(f"key: expected a key or a function that gives one, got {type(value).__name__}")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ModelOverride:
     """The user's word on a model; it wins over what servers and catalogues say.
 
@@ -96,7 +96,7 @@ def _check_seconds(_instance: Any, attribute: Any, value: Any) -> None:
         raise ConfigError(f"{attribute.name}: expected seconds above 0 or a Timeout, got {value!r}")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class EndpointConfig:
     """A use of a backend, from code or from the file's `[endpoints.NAME]`.
 
@@ -136,7 +136,7 @@ class EndpointConfig:
     batching: BatchingConfig | None = attrs.field(default=None, validator=is_a(BatchingConfig))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PluginPolicy:
     """Which plugins may load.
 
@@ -153,7 +153,7 @@ class PluginPolicy:
     options: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, validator=table_of(Mapping))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """Everything that is configured.
 
@@ -232,6 +232,8 @@ def load_config(path: str | Path | None = None, environ: Mapping[str, str] | Non
 
 
 def _parse(text: str, file: Path, environ: Mapping[str, str]) -> Config:
+    import tomllib  # noqa: PLC0415 - there may be no file
+
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -8,9 +8,8 @@ import stat
 from pathlib import Path
 from typing import Any
 
-import attrs
-
 from ipfs_accel._secret import Secret
+from ipfs_accel._values import frozen
 from ipfs_accel.errors import ConfigError
 
 from .paths import config_dir, is_there
@@ -19,7 +18,7 @@ from .secrets import as_secret
 __all__ = ["KeyFile", "StoredKey"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class StoredKey:
     """A key and the origin, such as `https://api.openai.com`, that it may be sent to."""
 
@@ -27,7 +26,7 @@ class StoredKey:
     origin: str
 
 
-@attrs.frozen
+@frozen
 class KeyFile:
     """The keys that `ipfs-accel keys set` stored."""
 

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 import attrs
 
 from ipfs_accel._url import is_here
+from ipfs_accel._values import frozen
 from ipfs_accel.errors import ConfigError
 from ipfs_accel.installing import install_command
 
@@ -48,7 +49,7 @@ def _most_connections() -> int:
     return _MAX_CONNECTIONS if files == resource.RLIM_INFINITY else max(1, min(_MAX_CONNECTIONS, files // 2))
 
 
-@attrs.frozen
+@frozen
 class TransportOptions:
     """How a transport connects.
 
@@ -122,7 +123,7 @@ def _context_for(verify: bool | str | ssl.SSLContext) -> ssl.SSLContext:
         raise ConfigError(f"the certificate file {verify!r} is of no use: {reason}", hint=_CA_HINT) from None
 
 
-@attrs.frozen
+@frozen
 class Proxy:
     """Where requests go instead of to the server.
 
@@ -175,7 +176,7 @@ def parse_proxy(url: str) -> Proxy:
 # URLs
 
 
-@attrs.frozen
+@frozen
 class Target:
     """A URL, taken apart.
 

@@ -13,9 +13,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-import attrs
-
 from ipfs_accel._fork import renewed_after_fork
+from ipfs_accel._values import frozen
 from ipfs_accel.errors import ClientClosedError
 
 __all__ = ["NEW", "Line", "New", "Pool", "PoolStats", "Waiter"]
@@ -47,7 +46,7 @@ class New:
 NEW = New()
 
 
-@attrs.frozen
+@frozen
 class PoolStats:
     """How a pool is used: connections now active and idle, and how often one was opened or reused so far."""
 

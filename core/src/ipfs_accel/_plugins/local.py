@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import attrs
+from ipfs_accel._values import frozen
 
 if TYPE_CHECKING:
     from ipfs_accel.hookspecs import LocalServer
@@ -16,7 +16,7 @@ CONNECT_SECONDS = 0.5
 _PORTS = {"http": 80, "https": 443}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LocalState:
     """How a server of this machine is.
 

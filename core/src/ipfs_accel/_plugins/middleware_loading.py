@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import metadata
 from types import ModuleType
 from typing import Any
 
@@ -19,7 +18,8 @@ from ipfs_accel.hookspecs import _middleware as middleware_hooks
 from ipfs_accel.hookspecs import _objects as object_hooks
 
 from .adapters import IncompatibleError, adapt
-from .distributions import Installed, installed
+from .distributions import installed
+from .entry_points import EntryPoint, Installed
 from .records import PluginRecord, State
 
 __all__ = ["Loading", "Middleware", "check_options", "load_all", "needed", "records_of"]
@@ -111,7 +111,7 @@ def _record(found: Installed, reason: str | None) -> PluginRecord:
     )
 
 
-def _find(policy: PluginPolicy, name: str) -> tuple[PluginRecord, metadata.EntryPoint | None]:
+def _find(policy: PluginPolicy, name: str) -> tuple[PluginRecord, EntryPoint | None]:
     found = [each for each in installed(GROUP) if each.entry_point.name == name]
     if not found:
         reason = "the configuration names it, but it is not installed"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from importlib import metadata
 from typing import Any
 
 import attrs
@@ -26,7 +25,8 @@ from ipfs_accel.installing import install_command
 from ipfs_accel.types import CallRecord
 
 from .adapters import IncompatibleError, adapt
-from .distributions import Installed, installed
+from .distributions import installed
+from .entry_points import EntryPoint, Installed
 from .middleware_loading import Loading, Middleware, load_all, needed, records_of
 from .records import PluginRecord, State
 
@@ -283,7 +283,7 @@ class Registry:
             if slot.record.state != "available":
                 return
             try:
-                plugin = slot.target.load() if isinstance(slot.target, metadata.EntryPoint) else slot.target
+                plugin = slot.target.load() if isinstance(slot.target, EntryPoint) else slot.target
                 slot.backend = self._register(slot.record.name, adapt(plugin))
             except IncompatibleError as error:
                 slot.record = attrs.evolve(slot.record, state="incompatible", reason=str(error))

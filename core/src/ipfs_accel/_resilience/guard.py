@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ipfs_accel._fork import renewed_after_fork
+from ipfs_accel._values import frozen
 from ipfs_accel.errors import (
     APIConnectionError,
     InternalServerError,
@@ -32,7 +33,7 @@ MAX_BREAKERS = 1024
 """Models that are watched at once; those in order make room for further ones."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GuardSettings:
     """What an endpoint's configuration says of all this; None means that there is no such thing."""
 

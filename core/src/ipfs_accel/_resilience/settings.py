@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import attrs
 
 from ipfs_accel._suggest import did_you_mean
+from ipfs_accel._values import frozen
 from ipfs_accel.errors import ConfigError
 
 __all__ = [
@@ -118,7 +119,7 @@ def as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RetryConfig:
     """How failures are tried again; the default of every endpoint.
 
@@ -147,7 +148,7 @@ class RetryConfig:
     throttle_cost: int = attrs.field(default=5, validator=_number(0, whole=True))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BreakerConfig:
     """When a model of an endpoint counts as down, so that a chain or route passes it over at once.
 
@@ -176,7 +177,7 @@ class BreakerConfig:
     even_last: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LimitsConfig:
     """How much an endpoint is asked at most; nothing is limited that is not set.
 
@@ -206,7 +207,7 @@ class LimitsConfig:
         return self.requests_per_minute is not None or self.tokens_per_minute is not None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BatchingConfig:
     """How small calls of `embed` that come at once are joined into one request.
 
@@ -221,7 +222,7 @@ class BatchingConfig:
     max_chars: int = attrs.field(default=64_000, validator=_number(1, whole=True))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SemanticConfig:
     """Answers for questions that mean the same; only the last message of a chat may differ.
 
@@ -238,7 +239,7 @@ class SemanticConfig:
     max_entries: int = attrs.field(default=500, validator=_number(1, 100_000, whole=True))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CacheConfig:
     """Answers that are kept, in a file that any number of processes may share.
 
@@ -260,7 +261,7 @@ class CacheConfig:
     semantic: SemanticConfig | None = attrs.field(default=None, validator=is_a(SemanticConfig))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TelemetryConfig:
     """Who is told of calls.
 
@@ -284,7 +285,7 @@ def _several(what: str) -> Callable[[Any, Any, Any], None]:
     return check
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RouteConfig:
     """Several targets under one name, used like a model.
 
@@ -305,7 +306,7 @@ class RouteConfig:
     max_hops: int = attrs.field(default=MAX_HOPS, validator=_number(0, 100, whole=True))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class StoreConfig:
     """Endpoints that hold the same objects, used like one: `store/bucket/key`.
 

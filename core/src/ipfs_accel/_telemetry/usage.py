@@ -14,6 +14,7 @@ import attrs
 
 from ipfs_accel import strict_json
 from ipfs_accel._fork import renewed_after_fork
+from ipfs_accel._values import frozen
 from ipfs_accel.errors import ConfigError
 
 __all__ = ["Ledger", "UsageTotal", "read_log", "totals"]
@@ -125,7 +126,7 @@ class Ledger:
             warnings.warn(f"usage_log: cannot write {path}: {error.strerror}; it is left alone", stacklevel=2)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Line:
     """The tokens of a line of the log, in the form that a total takes."""
 

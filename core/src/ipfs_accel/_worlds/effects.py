@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeAlias, TypeV
 
 import attrs
 
+from ipfs_accel._values import frozen
 from ipfs_accel.plans import HttpResponse
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Effect(Protocol):
 Steps: TypeAlias = Generator[Effect, Any, T]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Whole:
     """A response that was read to its end.
 
@@ -190,7 +191,7 @@ class Run(Generic[T]):
             raise
 
 
-@attrs.frozen
+@frozen
 class Pause:
     """Let some seconds pass."""
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 import attrs
 
+from ipfs_accel._values import frozen
 from ipfs_accel.errors import AccelError, APIStatusError, APITimeoutError
 
 from ._http import Body, HttpRequest, HttpResponse, Pairs, get, json_bytes, post_json, segment
@@ -80,7 +81,7 @@ class Endpoint:
     memo: dict[Any, Any] = attrs.field(factory=dict, repr=False)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ErrorDetail:
     """What a provider's error body says, read by `BackendInfo.read_error`.
 
@@ -131,7 +132,7 @@ class FrameDecoder(Protocol[T_co]):
         ...
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Http(Generic[T]):
     """Send one request and parse its whole answer.
 
@@ -148,7 +149,7 @@ class Http(Generic[T]):
     max_bytes: int | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HttpStream(Generic[T]):
     """Send one request and decode its answer while it comes.
 
@@ -208,7 +209,7 @@ class Job:
             self.on_progress(done, total)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Local(Generic[T]):
     """Run a blocking function: in the caller's thread, or in the thread pool of an async client.
 
@@ -221,7 +222,7 @@ class Local(Generic[T]):
     unsupported: tuple[str, ...] = ()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LocalStream(Generic[T]):
     """Run a blocking generator that tells the assembler what happens and yields after each step.
 
@@ -236,14 +237,14 @@ class LocalStream(Generic[T]):
     unsupported: tuple[str, ...] = ()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Ready(Generic[T]):
     """An answer that is known already."""
 
     value: T
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Flow(Generic[T]):
     """Several steps: a generator that yields plans, is sent their answers (or errors), and returns the last plan.
 
@@ -254,7 +255,7 @@ class Flow(Generic[T]):
     steps: Callable[[], Generator[Plan[Any] | list[Plan[Any]], Any, Plan[T]]]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class StreamFlow(Generic[T]):
     """Several steps before a stream: as `Flow`, but the last plan is a stream."""
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
+from ipfs_accel._values import frozen
+
 from ._messages import Message, ToolCall
 from ._usage import Usage
 
@@ -21,7 +23,7 @@ else:
 _UNKNOWN = Usage()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Timing:
     """Where the time of a call went, in seconds from its start.
 
@@ -38,7 +40,7 @@ class Timing:
     total: float
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RateLimit:
     """What a server says of one of its limits; None where it does not.
 
@@ -53,7 +55,7 @@ class RateLimit:
     reset: float | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Tried:
     """An attempt that failed.
 
@@ -82,7 +84,7 @@ class Tried:
     maybe_billed: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CallInfo:
     """How an answer came about.
 
@@ -127,7 +129,7 @@ class CallInfo:
         }
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Answer:
     """What all answers have.
 
@@ -165,7 +167,7 @@ class Answer:
         return self.call.timing if self.call else None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TokenLogprob:
     """The log probability of one token.
 
@@ -182,7 +184,7 @@ class TokenLogprob:
     top: tuple[TokenLogprob, ...] = ()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Choice:
     """One of the answers to a chat.
 
@@ -199,7 +201,7 @@ class Choice:
     logprobs: tuple[TokenLogprob, ...] | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChatResponse(Answer):
     """The answer to a chat.
 
@@ -243,7 +245,7 @@ class ChatResponse(Answer):
         return self.choices[0].finish_reason
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CompletionChoice:
     """One of the continuations of a prompt.
 
@@ -260,7 +262,7 @@ class CompletionChoice:
     logprobs: tuple[TokenLogprob, ...] | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CompletionResponse(Answer):
     """The answer to a text completion; several prompts give their choices one after the other.
 
@@ -289,7 +291,7 @@ class CompletionResponse(Answer):
         return self.choices[0].finish_reason
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class EmbedResponse(Answer):
     """Vectors, one per input and in the inputs' order.
 
@@ -310,7 +312,7 @@ class EmbedResponse(Answer):
         return np.array([np.frombuffer(vector, dtype=np.float32) for vector in self.vectors], dtype=np.float32)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RankedDocument:
     """One document's place.
 
@@ -325,7 +327,7 @@ class RankedDocument:
     document: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RerankResponse(Answer):
     """Documents by falling relevance.
 
@@ -340,21 +342,21 @@ class RerankResponse(Answer):
     usage: Usage = _UNKNOWN
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TokenizeResponse(Answer):
     """Token ids of a text."""
 
     tokens: tuple[int, ...]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DetokenizeResponse(Answer):
     """The text of token ids."""
 
     text: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TokenCount(Answer):
     """How many input tokens a chat has.
 

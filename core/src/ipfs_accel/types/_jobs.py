@@ -7,6 +7,8 @@ from typing import Literal, TypeAlias
 
 import attrs
 
+from ipfs_accel._values import frozen
+
 from ._answers import Answer
 from ._requests import ChatRequest, CompletionRequest, EmbedRequest, Request
 
@@ -16,7 +18,7 @@ BatchStatus: TypeAlias = Literal[
 _OVER = {"completed", "failed", "expired", "cancelled"}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BatchItem:
     """One request of a batch.
 
@@ -29,7 +31,7 @@ class BatchItem:
     request: ChatRequest | CompletionRequest | EmbedRequest
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BatchRequest(Request):
     """Requests to work off later.
 
@@ -44,7 +46,7 @@ class BatchRequest(Request):
     metadata: Mapping[str, str] | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Batch(Answer):
     """The state of a batch.
 
@@ -78,7 +80,7 @@ class Batch(Answer):
         return self.status in _OVER
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BatchResult:
     """What became of one request of a batch; an event of `batch_results`.
 
@@ -93,7 +95,7 @@ class BatchResult:
     error: Exception | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BatchSummary(Answer):
     """The end of a batch's results.
 

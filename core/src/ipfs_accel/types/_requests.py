@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias, TypedDict
 import attrs
 
 from ipfs_accel._secret import KeySource
+from ipfs_accel._values import frozen
 
 from ._messages import Message
 
@@ -21,7 +22,7 @@ TokenInput: TypeAlias = str | Sequence[int]
 OnUnsupported: TypeAlias = Literal["raise", "warn"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Tool:
     """A function that the model may ask to have called.
 
@@ -38,7 +39,7 @@ class Tool:
     strict: bool | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class JsonSchema:
     """A structured answer: JSON that follows `schema`.
 
@@ -58,7 +59,7 @@ class JsonSchema:
 ResponseFormat: TypeAlias = Literal["text", "json"] | JsonSchema
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Timeout:
     """The four time limits of a call, in seconds; None switches one off.
 
@@ -186,7 +187,7 @@ class PredictOptions(CallOptions, total=False):
     version: str | int
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Request:
     """What all requests have.
 
@@ -204,7 +205,7 @@ class Request:
         return tuple([name for name in names if getattr(self, name) not in (None, ())])
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SamplingRequest(Request):
     """What all requests for generated text have; None leaves the provider's default.
 
@@ -235,7 +236,7 @@ class SamplingRequest(Request):
     user: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChatRequest(SamplingRequest):
     """A conversation to continue.
 
@@ -260,7 +261,7 @@ class ChatRequest(SamplingRequest):
     top_logprobs: int | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CompletionRequest(SamplingRequest):
     """A text to continue.
 
@@ -277,7 +278,7 @@ class CompletionRequest(SamplingRequest):
     logprobs: int | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class EmbedRequest(Request):
     """Inputs to turn into vectors.
 
@@ -292,7 +293,7 @@ class EmbedRequest(Request):
     user: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RerankRequest(Request):
     """Documents to order by their relevance to a query.
 
@@ -307,7 +308,7 @@ class RerankRequest(Request):
     top_n: int | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TokenizeRequest(Request):
     """A text to split into tokens.
 
@@ -320,7 +321,7 @@ class TokenizeRequest(Request):
     add_special: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DetokenizeRequest(Request):
     """Token ids to turn into text.
 

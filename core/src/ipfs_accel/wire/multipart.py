@@ -8,6 +8,7 @@ from pathlib import Path
 
 import attrs
 
+from ipfs_accel._values import frozen
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.plans import Body, HttpRequest, Pairs
 from ipfs_accel.types import Upload
@@ -18,7 +19,7 @@ PIECE = 256 * 1024
 _QUOTED = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FileBody:
     """A file, or a part of one, as the body of a request.
 
@@ -44,7 +45,7 @@ class FileBody:
                 yield piece
 
 
-@attrs.frozen
+@frozen
 class DataBody:
     """Bytes in memory as the body of a request, sent in pieces so that progress can be told.
 
