@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
-from ipfs_accel._values import frozen
+from ipfs_accel._values import define, frozen
 
 
 def make(decorate: Any) -> type[Any]:
@@ -48,7 +48,7 @@ class OwnWords:
     __hash__ = None  # type: ignore[assignment]
 
 
-@pytest.mark.parametrize("options", [{}, {"kw_only": True}], ids=["by place", "by name"])
+@pytest.mark.parametrize("options", [{}, {"kw_only": True}, {"eq": False}], ids=["by place", "by name", "alone"])
 def test_what_a_value_shows_and_equals_is_what_attrs_would_have_made_of_it(options: dict[str, Any]) -> None:
     theirs, ours = make(attrs.frozen(**options)), make(frozen(**options))
     given: list[dict[str, Any]] = [
@@ -68,6 +68,16 @@ def test_what_a_value_shows_and_equals_is_what_attrs_would_have_made_of_it(optio
     assert theirs.__slots__ == ours.__slots__  # type: ignore[attr-defined]
     assert b[0] != a[0]
     assert b[0].__eq__("a") is NotImplemented
+
+
+@pytest.mark.parametrize("options", [{}, {"kw_only": True}, {"eq": False}], ids=["by place", "by name", "alone"])
+def test_what_can_be_changed_is_made_as_attrs_makes_it(options: dict[str, Any]) -> None:
+    theirs, ours = make(attrs.define(**options)), make(define(**options))
+    a, b = theirs(name="a"), ours(name="a")
+    assert (a == theirs(name="a"), repr(a)) == (b == ours(name="a"), repr(b))
+    assert (theirs.__hash__ is None) == (ours.__hash__ is None) == options.get("eq", True)
+    b.folded = [1]
+    assert (b.folded, repr(b)) == ((1,), "make.<locals>.Value(name='a', beside=None, folded=<1>)".rpartition(">.")[2])
 
 
 def test_a_value_stays_frozen_is_copied_changed_and_pickled() -> None:

@@ -1,4 +1,4 @@
-"""Frozen values: attrs classes that take half of attrs' time to be made, since what few of them ever do waits for it.
+"""Values: attrs classes that take half of attrs' time to be made, since what few of them ever do waits for it.
 
 Of what attrs writes and compiles for a class, half is for showing and comparing it. Those three methods are here, once
 for all classes, by what attrs knows of the fields; all else is attrs' own.
@@ -6,26 +6,28 @@ for all classes, by what attrs knows of the fields; all else is attrs' own.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-__all__ = ["frozen"]
+__all__ = ["define", "frozen"]
 
-if TYPE_CHECKING:
-    from attrs import frozen
-else:
 
-    def frozen(cls: type | None = None, *, kw_only: bool = False) -> Any:
-        """Make a class one of frozen, slotted values, as `attrs.frozen` does."""
-
+def _maker(make: Callable[..., type], *, is_hashable: bool) -> Any:
+    def decorator(cls: type | None = None, *, kw_only: bool = False, eq: bool = True) -> Any:
         def made(cls: type) -> type:
-            for name, method in (("__eq__", _eq), ("__hash__", _hash), ("__repr__", _repr)):
+            methods: dict[str, Any] = {"__repr__": _repr}
+            if eq:
+                methods |= {"__eq__": _eq, "__hash__": _hash if is_hashable else None}
+            for name, method in methods.items():
                 if name not in cls.__dict__:
                     setattr(cls, name, method)
-            return attrs.frozen(cls, kw_only=kw_only, eq=False, repr=False)
+            return make(cls, kw_only=kw_only, eq=False, repr=False)
 
         return made if cls is None else made(cls)
+
+    return decorator
 
 
 def _eq(self: Any, other: Any) -> Any:
@@ -43,8 +45,15 @@ def _hash(self: Any) -> int:
 def _repr(self: Any) -> str:
     kind = self.__class__
     shown = [
-        f"{each.name}={(repr if each.repr is True else each.repr)(getattr(self, each.name))}"
+        f"{each.name}={(repr if each.repr is True else each.repr)(getattr(self, each.name, attrs.NOTHING))}"
         for each in kind.__attrs_attrs__
         if each.repr
     ]
     return f"{kind.__qualname__.rpartition('>.')[2]}({', '.join(shown)})"
+
+
+if TYPE_CHECKING:
+    from attrs import define, frozen
+else:
+    # As those of attrs, for classes whose fields are compared, hashed and shown in the plain way.
+    define, frozen = _maker(attrs.define, is_hashable=False), _maker(attrs.frozen, is_hashable=True)

@@ -25,7 +25,7 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
-from ipfs_accel._values import frozen
+from ipfs_accel._values import define, frozen
 
 from .types import Answer, Reasoning, Request, ToolCall
 
@@ -34,7 +34,7 @@ __all__ = ["Ask", "CallContext", "map_texts", "texts_of"]
 T = TypeVar("T")
 
 
-@attrs.define(kw_only=True, eq=False)
+@define(kw_only=True, eq=False)
 class CallContext:
     """A call, as one middleware sees it.
 

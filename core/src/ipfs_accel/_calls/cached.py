@@ -18,7 +18,7 @@ from ipfs_accel._telemetry.records import record_of, tell
 from ipfs_accel._values import frozen
 from ipfs_accel._worlds.effects import Run, Steps
 from ipfs_accel.errors import AccelError, InvalidRequestError
-from ipfs_accel.types import Answer, CallInfo, ChatRequest, CompletionRequest, Request, Timing
+from ipfs_accel.types import Answer, CallInfo, ChatRequest, CompletionRequest, Timing
 
 from . import keys
 from . import operations as ops
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from array import array
 
     from ipfs_accel._endpoints.target import Target
+    from ipfs_accel.types import Request
 
     from .context import Context
 

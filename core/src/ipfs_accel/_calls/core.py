@@ -15,7 +15,6 @@ from ipfs_accel._resilience.settings import CacheConfig
 from ipfs_accel._telemetry.pricing import merge_override
 from ipfs_accel._worlds.effects import Steps
 from ipfs_accel.errors import AccelError, InvalidRequestError
-from ipfs_accel.types import Health, Model, ModelInfo, Request, Timeout
 
 from .attempts import LASTING
 from .call import Journey
@@ -27,6 +26,8 @@ from .planning import operation_plan, own_plan, plan
 from .routes import Route, check_routes, route_of, routed
 
 if TYPE_CHECKING:
+    from ipfs_accel.types import Health, Model, ModelInfo, Request, Timeout
+
     from .cached import AnswerCache
     from .streams import Opening
 

@@ -10,6 +10,7 @@ import attrs
 
 from ipfs_accel._config.secrets import key_of, reveal
 from ipfs_accel._secret import KeySource, Secret
+from ipfs_accel._values import frozen
 from ipfs_accel.errors import AccelError, DeadlineExceededError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Asked", "give", "own"]
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Asked:
     """Ask a function for a key; its result is the key.
 

@@ -8,22 +8,16 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ipfs_accel._convert import texts
 from ipfs_accel._values import frozen
-from ipfs_accel.types import (
-    ChatResponse,
-    CompletionResponse,
-    DetokenizeResponse,
-    EmbedResponse,
-    Request,
-    RerankResponse,
-    TokenCount,
-    TokenizeResponse,
-)
 
 if TYPE_CHECKING:
     from ipfs_accel.types import (
         Batch,
+        ChatResponse,
         ClassifyResponse,
+        CompletionResponse,
         DeletedObjects,
+        DetokenizeResponse,
+        EmbedResponse,
         FileInfo,
         ImageResponse,
         ModelResult,
@@ -32,7 +26,11 @@ if TYPE_CHECKING:
         ObjectListing,
         PredictResponse,
         PresignedRequest,
+        Request,
+        RerankResponse,
         SpeakResponse,
+        TokenCount,
+        TokenizeResponse,
         TranscribeResponse,
     )
 

@@ -11,8 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import attrs
-
+from ipfs_accel._values import define
 from ipfs_accel.errors import APIConnectionError, APIError, ConfigError, InvalidRequestError, NotFoundError
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ _WEIGHT = 0.2
 """Of the newest call in the moving average of how long calls take."""
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class _Load:
     busy: int = 0
     seconds: float = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -14,15 +15,18 @@ from ipfs_accel._plugins.registry import Backend
 from ipfs_accel._resilience.guard import Guard
 from ipfs_accel._secret import KeySource, secrets_in
 from ipfs_accel._url import is_here
+from ipfs_accel._values import frozen
 from ipfs_accel.errors import AccelError, APIConnectionError, MissingKeyError, ModelNotFoundError
 from ipfs_accel.hookspecs import KeyHeader
 from ipfs_accel.plans import Endpoint
-from ipfs_accel.types import ModelInfo, Timeout
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import ModelInfo, Timeout
 
 __all__ = ["Target"]
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@frozen(kw_only=True, eq=False)
 class Target:
     """An endpoint as the core sees it.
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .base import SOCKET_OPTIONS
 from .http1 import Reader
@@ -28,6 +27,9 @@ from .network import (
     WriteTimeoutError,
 )
 from .sockets import watch
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["AsyncioWire", "opener"]
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import ssl
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .base import Proxy, Target, find_os_error
 from .http1 import Reader
 from .network import BrokenError, ConnectTimeoutError, MalformedError, ProxyRefusedError, UnaskedError
 from .requests import LAST_CHUNK, Request
 from .timeouts import Timeouts
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["LineState"]
 

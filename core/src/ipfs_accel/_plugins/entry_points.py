@@ -15,7 +15,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
-import attrs
+from ipfs_accel._values import frozen
 
 __all__ = ["EntryPoint", "Installed", "find"]
 
@@ -25,7 +25,7 @@ _SUFFIXES = (".dist-info", ".egg-info")
 _UNREADABLE = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class EntryPoint:
     """What a distribution registers.
 
@@ -52,7 +52,7 @@ class EntryPoint:
         return found
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Installed:
     """An entry point and whose it is.
 

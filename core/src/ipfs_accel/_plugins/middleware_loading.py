@@ -12,6 +12,7 @@ import pluggy
 from ipfs_accel import hookspecs
 from ipfs_accel._config.config import PluginPolicy, structure
 from ipfs_accel._suggest import did_you_mean
+from ipfs_accel._values import frozen
 from ipfs_accel.errors import AccelError, ConfigError, PluginError
 from ipfs_accel.hookspecs import PROJECT
 from ipfs_accel.hookspecs import _middleware as middleware_hooks
@@ -27,7 +28,7 @@ __all__ = ["Loading", "Middleware", "check_options", "load_all", "needed", "reco
 GROUP = "ipfs_accel.middleware"
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@frozen(kw_only=True, eq=False)
 class Middleware:
     """A loaded one.
 
@@ -44,7 +45,7 @@ class Middleware:
     caller: Any
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Loading:
     """What became of one; without `middleware` if it is not to be used, or cannot be."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import pluggy
@@ -17,18 +17,20 @@ from ipfs_accel import hookspecs
 from ipfs_accel._config.config import PluginPolicy
 from ipfs_accel._invalid import InvalidValueError
 from ipfs_accel._suggest import did_you_mean
+from ipfs_accel._values import define, frozen
 from ipfs_accel.errors import AccelError, InvalidRequestError, PluginError
 from ipfs_accel.hookspecs import OPERATIONS, PROJECT, BackendInfo
 from ipfs_accel.hookspecs import _middleware as middleware_hooks
 from ipfs_accel.hookspecs import _objects as object_hooks
-from ipfs_accel.installing import install_command
-from ipfs_accel.types import CallRecord
 
 from .adapters import IncompatibleError, adapt
 from .distributions import installed
 from .entry_points import EntryPoint, Installed
 from .middleware_loading import Loading, Middleware, load_all, needed, records_of
 from .records import PluginRecord, State
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import CallRecord
 
 __all__ = ["Backend", "PluginRecord", "Registry", "reserved"]
 
@@ -53,7 +55,7 @@ RESERVED: dict[str, str] = {
 }
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@frozen(kw_only=True, eq=False)
 class Backend:
     """A loaded plugin.
 
@@ -141,7 +143,7 @@ def _record(name: str, origin: Installed, state: State, reason: str | None) -> P
     )
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class _Slot:
     """What the registry knows of one name."""
 
@@ -328,6 +330,8 @@ class Registry:
     def _absent(self, name: str) -> PluginError:
         owner = RESERVED.get(name)
         if owner:
+            from ipfs_accel.installing import install_command  # noqa: PLC0415 - needed for hints alone
+
             extra = owner.removeprefix("ipfs-accel-")
             command = install_command(f"ipfs-accel[{extra}]", owner)
             return PluginError(f"the backend {name!r} is not installed", hint=f"run: {command}")

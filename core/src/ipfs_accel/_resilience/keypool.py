@@ -9,7 +9,7 @@ from typing import Literal, Protocol, TypeAlias
 import attrs
 
 from ipfs_accel._secret import KeySource
-from ipfs_accel._values import frozen
+from ipfs_accel._values import define, frozen
 from ipfs_accel.errors import (
     AccelError,
     APIError,
@@ -52,7 +52,7 @@ class KeyState:
     output_tokens: int
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class PooledKey:
     """One key of a pool; `users` are the ids of the holds that have it, and a hold leaves them before it ends."""
 

@@ -14,13 +14,13 @@ import attrs
 
 from ipfs_accel import strict_json
 from ipfs_accel._fork import renewed_after_fork
-from ipfs_accel._values import frozen
+from ipfs_accel._values import define, frozen
 from ipfs_accel.errors import ConfigError
 
 __all__ = ["Ledger", "UsageTotal", "read_log", "totals"]
 
 
-@attrs.define(kw_only=True)
+@define(kw_only=True)
 class UsageTotal:
     """What was used of one model.
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 import attrs
 
-from ipfs_accel._values import frozen
+from ipfs_accel._values import define, frozen
 from ipfs_accel.errors import AccelError, APIStatusError, APITimeoutError
 
 from ._http import Body, HttpRequest, HttpResponse, Pairs, get, json_bytes, post_json, segment
@@ -58,7 +58,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@frozen(kw_only=True, eq=False)
 class Endpoint:
     """A configured use of a backend, as its hooks see it.
 
@@ -173,7 +173,7 @@ class HttpStream(Generic[T]):
     going_on: Callable[[Any], HttpRequest | None] | None = None
 
 
-@attrs.define(kw_only=True, eq=False)
+@define(kw_only=True, eq=False)
 class Job:
     """What a blocking function knows of the call that it works for.
 

@@ -15,7 +15,7 @@ from ipfs_accel import AsyncClient, Client, Config, EndpointConfig, RetryConfig,
 from ipfs_accel._config.config import PluginPolicy
 from ipfs_accel._http.pool import PoolStats
 from ipfs_accel._plugins.registry import Registry
-from ipfs_accel._values import frozen
+from ipfs_accel._values import define, frozen
 from ipfs_accel.errors import AccelError
 from ipfs_accel.hookspecs import BackendInfo
 
@@ -56,7 +56,7 @@ class Exchange:
         return self.replies[-1].is_stream
 
 
-@attrs.define(kw_only=True)
+@define(kw_only=True)
 class Outcome:
     """What became of a call.
 

@@ -10,7 +10,8 @@ import attrs
 from ipfs_accel._values import frozen
 
 from ._answers import Answer
-from ._requests import ChatRequest, CompletionRequest, EmbedRequest, Request
+from ._requests import ChatRequest, Request
+from ._text_requests import CompletionRequest, EmbedRequest
 
 BatchStatus: TypeAlias = Literal[
     "validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"

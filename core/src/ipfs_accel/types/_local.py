@@ -12,7 +12,8 @@ from ipfs_accel._values import frozen
 from ._answers import Answer
 from ._files import Upload
 from ._messages import Message
-from ._requests import CallOptions, Messages, Request
+from ._options import CallOptions
+from ._requests import Messages, Request
 
 if TYPE_CHECKING:
     from ._files import UploadSource

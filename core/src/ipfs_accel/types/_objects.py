@@ -12,7 +12,8 @@ from ipfs_accel._values import frozen
 
 from ._answers import Answer
 from ._files import Upload, UploadSource
-from ._requests import CallOptions, Request
+from ._options import CallOptions
+from ._requests import Request
 
 ObjectSource: TypeAlias = "UploadSource | Iterable[bytes]"
 """A path, bytes or a media part; or pieces of bytes whose total nobody knows yet, such as an open file."""

@@ -8,7 +8,7 @@ without streaming would have given.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ipfs_accel.errors import StreamIncomplete
 from ipfs_accel.types import (
@@ -23,7 +23,6 @@ from ipfs_accel.types import (
     FinishEvent,
     Message,
     Opaque,
-    Part,
     Reasoning,
     ReasoningDelta,
     Refusal,
@@ -31,17 +30,19 @@ from ipfs_accel.types import (
     StreamEvent,
     Text,
     TextDelta,
-    TokenLogprob,
     ToolCall,
     ToolCallDelta,
     Usage,
     UsageEvent,
 )
-from ipfs_accel.types._events import BlockType
-from ipfs_accel.types._messages import sniff_media_type
 
 from ._outbox import Outbox
+from ._settled import settle_finish_reason, sound, tool_call_id
 from .halves import ALONE, joined
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import Part, TokenLogprob
+    from ipfs_accel.types._events import BlockType
 
 __all__ = [
     "Assembler",
@@ -64,21 +65,6 @@ _DELTAS: dict[str, Callable[[str, int, int], StreamEvent]] = {
     "audio": lambda transcript, choice, block: AudioDelta(b"", transcript, choice, block),
 }
 _ORDER: dict[type[Any], int] = {Reasoning: 0, Text: 1, Audio: 2, Refusal: 3, ToolCall: 4, Opaque: 5}
-
-
-def tool_call_id(given: str | None, index: int) -> str:
-    """Return the provider's id of a tool call, or one made from its position where a server gives none."""
-    return given or f"call_{index}"
-
-
-def sound(data: bytes, id: str | None, transcript: str | None) -> Audio:  # noqa: A002 - the field's own name
-    """Make the part for sound that a model made; raw samples have no mark, so they are what cannot be told."""
-    return Audio(data=data, media_type=sniff_media_type(data) or "audio/pcm", id=id, transcript=transcript)
-
-
-def settle_finish_reason(reason: str | None, *, has_tool_calls: bool) -> str | None:
-    """Return `tool_calls` if there are any: servers say `stop` after a forced call, so the reason alone misleads."""
-    return "tool_calls" if has_tool_calls and reason in {"stop", "function_call", None} else reason
 
 
 class _Block:

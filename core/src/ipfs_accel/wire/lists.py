@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from ipfs_accel.errors import ConflictError, InvalidResponseError
 from ipfs_accel.plans import Flow, Http, Plan, Ready
-from ipfs_accel.types import Batch
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import Batch
 
 __all__ = ["Page", "check_over", "paged"]
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import EditImageRequest, Image, Tool, Upload, UploadRequest
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import EditImageRequest, Image, Tool, Upload, UploadRequest
 
 __all__ = ["FILE", "check_edit", "check_sound", "check_texts", "check_tools", "check_upload"]
 

@@ -5,38 +5,45 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from functools import cache
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import attrs
-from ipfs_accel import BackendInfo, hookimpl
-from ipfs_accel.catalogue import Catalogue
+from ipfs_accel import BackendInfo, hookimpl, types
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.plans import Endpoint, Flow, Http, Job, Local, Plan, Ready, StreamPlan, post_json
-from ipfs_accel.types import (
-    Answer,
-    BatchItem,
-    ChatRequest,
-    EditImageRequest,
-    EmbedRequest,
-    FileInfo,
-    ModelInfo,
-    ModerateRequest,
-    ModerateResponse,
-    Request,
-    TokenCount,
-    TranscribeRequest,
-    TranscribeResponse,
-    UploadRequest,
-)
-from ipfs_accel.wire import openai_responses_answers as responses_answers
+from ipfs_accel.types import ChatRequest
 from ipfs_accel.wire import openai_responses_requests as responses_requests
+from ipfs_accel.wire.late import late
 from ipfs_accel.wire.openai_audio import OpenAIAudio
 from ipfs_accel.wire.openai_files import OpenAIFiles
 from ipfs_accel.wire.openai_images import OpenAIImages
 from ipfs_accel.wire.openai_requests import given
 from ipfs_accel.wire.openai_responses import OpenAIResponses
 
-from . import _calls, _limits, _moderation, _rules, _uploads
+from . import _calls, _limits, _rules
+
+if TYPE_CHECKING:
+    from ipfs_accel.catalogue import Catalogue
+    from ipfs_accel.types import (
+        Answer,
+        BatchItem,
+        EmbedRequest,
+        FileInfo,
+        ModelInfo,
+        ModerateRequest,
+        ModerateResponse,
+        Request,
+        TokenCount,
+        TranscribeRequest,
+        TranscribeResponse,
+        UploadRequest,
+    )
+    from ipfs_accel.wire import openai_responses_answers as responses_answers
+
+    from . import _moderation, _uploads
+else:  # chats need neither
+    (responses_answers,) = late("ipfs_accel.wire", "openai_responses_answers")
+    _moderation, _uploads = late(__package__, "_moderation", "_uploads")
 
 __all__ = ["CommonOptions", "OpenAI", "Options"]
 
@@ -81,6 +88,8 @@ def _headers(options: Options) -> Mapping[str, str]:
 
 @cache
 def _catalogue() -> Catalogue:
+    from ipfs_accel.catalogue import Catalogue  # noqa: PLC0415 - other servers than OpenAI's own have none
+
     return Catalogue.load("ipfs_accel_openai")
 
 
@@ -176,7 +185,7 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
 
     def image_body(self, endpoint: Endpoint, request: Any) -> dict[str, Any]:
         """Check the pictures, for OpenAI's own service."""
-        if self.is_hosted(endpoint) and isinstance(request, EditImageRequest):
+        if self.is_hosted(endpoint) and isinstance(request, types.EditImageRequest):
             _limits.check_edit(request)
         return super().image_body(endpoint, request)
 
