@@ -35,6 +35,7 @@ from ipfs_accel.plans import Body, ErrorDetail, HttpRequest, HttpResponse, Job, 
 from ipfs_accel.types import Answer, CallInfo, Timing, Tried
 
 from . import keys
+from .journey import Journey
 
 if TYPE_CHECKING:
     from ipfs_accel._headers import Headers
@@ -56,25 +57,6 @@ _RETRYABLE = {408: True, 425: True, 505: False, _LOGIN_WANTED: False}
 
 class UnsupportedParameterWarning(UserWarning):
     """An option was left out because the backend cannot honour it."""
-
-
-@define(eq=False)
-class Journey:
-    """What all targets and attempts of a call share.
-
-    Attributes:
-        started: When the caller called.
-        deadline: When it has to be over; None is no limit.
-        tried: The attempts that failed.
-        waited: Seconds between attempts.
-        queued: Seconds before the limits of endpoints.
-    """
-
-    started: float
-    deadline: float | None
-    tried: list[Tried] = attrs.field(factory=list)
-    waited: float = 0.0
-    queued: float = 0.0
 
 
 @define(eq=False)

@@ -22,7 +22,8 @@ from ipfs_accel._worlds.effects import Run, Steps
 from ipfs_accel.errors import AccelError, ClientClosedError, InvalidRequestError, PluginError
 from ipfs_accel.types import Timeout
 
-from .call import Call, Journey
+from .call import Call
+from .journey import Journey
 
 if TYPE_CHECKING:
     from ipfs_accel._resilience.gate import Priority

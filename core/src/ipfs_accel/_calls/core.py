@@ -17,9 +17,9 @@ from ipfs_accel._worlds.effects import Steps
 from ipfs_accel.errors import AccelError, InvalidRequestError
 
 from .attempts import LASTING
-from .call import Journey
 from .context import Context
 from .execute import complete, open_stream
+from .journey import Journey
 from .operations import Operation
 from .options import split_call_options
 from .planning import operation_plan, own_plan, plan

@@ -7,7 +7,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ipfs_accel._convert import texts
-from ipfs_accel._values import frozen
 
 if TYPE_CHECKING:
     from ipfs_accel.types import (
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 A = TypeVar("A")
 
 
-@frozen
 class Operation(Generic[A]):
     """One operation.
 
@@ -46,8 +44,11 @@ class Operation(Generic[A]):
         build: Makes the request from model id, main argument and options.
     """
 
-    name: str
-    build: Callable[[str, Any, dict[str, Any]], Request]
+    __slots__ = ("build", "name")
+
+    def __init__(self, name: str, build: Callable[[str, Any, dict[str, Any]], Request]) -> None:
+        self.name = name
+        self.build = build
 
 
 def _late(name: str, module: str = "media") -> Callable[[str, Any, dict[str, Any]], Request]:

@@ -38,7 +38,7 @@ from ipfs_accel.errors import (
 )
 from ipfs_accel.types import Tried
 
-from .call import Journey
+from .journey import Journey
 
 if TYPE_CHECKING:
     from ipfs_accel._config.config import Config

@@ -84,7 +84,6 @@ def _socket_options() -> list[tuple[int, int, int]]:
 SOCKET_OPTIONS = _socket_options()
 
 
-@frozen
 class Proxy:
     """Where requests go instead of to the server.
 
@@ -95,10 +94,19 @@ class Proxy:
         user: The name and the password that its URL holds.
     """
 
-    scheme: Literal["http", "https", "socks5", "socks5h"]
-    hostname: str
-    port: int
-    user: tuple[bytes, bytes] | None = attrs.field(repr=False)
+    __slots__ = ("hostname", "port", "scheme", "user")
+
+    def __init__(
+        self,
+        scheme: Literal["http", "https", "socks5", "socks5h"],
+        hostname: str,
+        port: int,
+        user: tuple[bytes, bytes] | None,
+    ) -> None:
+        self.scheme = scheme
+        self.hostname = hostname
+        self.port = port
+        self.user = user
 
     @property
     def is_secure(self) -> bool:
@@ -146,7 +154,6 @@ def _check_socks() -> None:
 # URLs
 
 
-@frozen
 class Target:
     """A URL, taken apart.
 
@@ -161,14 +168,19 @@ class Target:
         path: With the query.
     """
 
-    key: str
-    name: str
-    host: str
-    hostname: str
-    port: int
-    is_secure: bool
-    is_here: bool
-    path: str = attrs.field(repr=False)
+    __slots__ = ("host", "hostname", "is_here", "is_secure", "key", "name", "path", "port")
+
+    def __init__(
+        self, *, key: str, name: str, host: str, hostname: str, port: int, is_secure: bool, is_here: bool, path: str
+    ) -> None:
+        self.key = key
+        self.name = name
+        self.host = host
+        self.hostname = hostname
+        self.port = port
+        self.is_secure = is_secure
+        self.is_here = is_here
+        self.path = path
 
 
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")

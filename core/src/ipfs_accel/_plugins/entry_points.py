@@ -15,8 +15,6 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
-from ipfs_accel._values import frozen
-
 __all__ = ["EntryPoint", "Installed", "find"]
 
 _FIELD = re.compile(r"^(Name|Version): *(.*?)\r?$", re.MULTILINE)
@@ -25,7 +23,6 @@ _SUFFIXES = (".dist-info", ".egg-info")
 _UNREADABLE = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 
 
-@frozen(eq=False)
 class EntryPoint:
     """What a distribution registers.
 
@@ -34,8 +31,11 @@ class EntryPoint:
         value: What it names, as `module:attribute`.
     """
 
-    name: str
-    value: str
+    __slots__ = ("name", "value")
+
+    def __init__(self, name: str, value: str) -> None:
+        self.name = name
+        self.value = value
 
     def load(self) -> Any:
         """Import what it names.
@@ -52,7 +52,6 @@ class EntryPoint:
         return found
 
 
-@frozen(eq=False)
 class Installed:
     """An entry point and whose it is.
 
@@ -62,9 +61,12 @@ class Installed:
         version: Of that distribution.
     """
 
-    entry_point: EntryPoint
-    distribution: str
-    version: str
+    __slots__ = ("distribution", "entry_point", "version")
+
+    def __init__(self, entry_point: EntryPoint, distribution: str, version: str) -> None:
+        self.entry_point = entry_point
+        self.distribution = distribution
+        self.version = version
 
 
 def find(group: str) -> list[Installed]:

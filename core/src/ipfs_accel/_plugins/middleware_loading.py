@@ -12,7 +12,6 @@ import pluggy
 from ipfs_accel import hookspecs
 from ipfs_accel._config.config import PluginPolicy, structure
 from ipfs_accel._suggest import did_you_mean
-from ipfs_accel._values import frozen
 from ipfs_accel.errors import AccelError, ConfigError, PluginError
 from ipfs_accel.hookspecs import PROJECT
 from ipfs_accel.hookspecs import _middleware as middleware_hooks
@@ -28,7 +27,6 @@ __all__ = ["Loading", "Middleware", "check_options", "load_all", "needed", "reco
 GROUP = "ipfs_accel.middleware"
 
 
-@frozen(kw_only=True, eq=False)
 class Middleware:
     """A loaded one.
 
@@ -39,18 +37,23 @@ class Middleware:
         caller: Calls its hooks and nobody else's.
     """
 
-    name: str
-    plugin: Any
-    hooks: frozenset[str]
-    caller: Any
+    __slots__ = ("caller", "hooks", "name", "plugin")
+
+    def __init__(self, *, name: str, plugin: Any, hooks: frozenset[str], caller: Any) -> None:
+        self.name = name
+        self.plugin = plugin
+        self.hooks = hooks
+        self.caller = caller
 
 
-@frozen(eq=False)
 class Loading:
     """What became of one; without `middleware` if it is not to be used, or cannot be."""
 
-    record: PluginRecord
-    middleware: Middleware | None = None
+    __slots__ = ("middleware", "record")
+
+    def __init__(self, record: PluginRecord, middleware: Middleware | None = None) -> None:
+        self.record = record
+        self.middleware = middleware
 
 
 def check_options(policy: PluginPolicy) -> None:

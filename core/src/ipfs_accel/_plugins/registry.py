@@ -17,7 +17,6 @@ from ipfs_accel import hookspecs
 from ipfs_accel._config.config import PluginPolicy
 from ipfs_accel._invalid import InvalidValueError
 from ipfs_accel._suggest import did_you_mean
-from ipfs_accel._values import define, frozen
 from ipfs_accel.errors import AccelError, InvalidRequestError, PluginError
 from ipfs_accel.hookspecs import OPERATIONS, PROJECT, BackendInfo
 from ipfs_accel.hookspecs import _middleware as middleware_hooks
@@ -55,7 +54,6 @@ RESERVED: dict[str, str] = {
 }
 
 
-@frozen(kw_only=True, eq=False)
 class Backend:
     """A loaded plugin.
 
@@ -66,13 +64,25 @@ class Backend:
         listeners: What is told of each call that is over.
     """
 
-    name: str
-    info: BackendInfo
-    operations: frozenset[str]
-    calls: Mapping[str, Callable[..., Any]]
-    listeners: tuple[Callable[[CallRecord], object], ...] = ()
-    _manager: pluggy.PluginManager = attrs.field(alias="manager", repr=False)
-    _hooks: dict[str, Callable[..., Any]] = attrs.field(factory=dict, init=False, repr=False)
+    __slots__ = ("_hooks", "_manager", "calls", "info", "listeners", "name", "operations")
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        info: BackendInfo,
+        operations: frozenset[str],
+        calls: Mapping[str, Callable[..., Any]],
+        listeners: tuple[Callable[[CallRecord], object], ...] = (),
+        manager: pluggy.PluginManager,
+    ) -> None:
+        self.name = name
+        self.info = info
+        self.operations = operations
+        self.calls = calls
+        self.listeners = listeners
+        self._manager = manager
+        self._hooks: dict[str, Callable[..., Any]] = {}
 
     def plan(self, operation: str, **arguments: Any) -> Any:
         """Call one hook; returns its plan.
@@ -143,14 +153,16 @@ def _record(name: str, origin: Installed, state: State, reason: str | None) -> P
     )
 
 
-@define(eq=False)
 class _Slot:
     """What the registry knows of one name."""
 
-    record: PluginRecord
-    target: Any = None
-    backend: Backend | None = None
-    lock: threading.Lock = attrs.field(factory=threading.Lock)
+    __slots__ = ("backend", "lock", "record", "target")
+
+    def __init__(self, record: PluginRecord, target: Any = None) -> None:
+        self.record = record
+        self.target = target
+        self.backend: Backend | None = None
+        self.lock = threading.Lock()
 
 
 class Registry:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from ipfs_accel._fork import renewed_after_fork
-from ipfs_accel._values import frozen
 from ipfs_accel.errors import (
     APIConnectionError,
     InternalServerError,
@@ -33,15 +30,25 @@ MAX_BREAKERS = 1024
 """Models that are watched at once; those in order make room for further ones."""
 
 
-@frozen(kw_only=True)
 class GuardSettings:
     """What an endpoint's configuration says of all this; None means that there is no such thing."""
 
-    retry: RetryConfig = attrs.field(factory=RetryConfig)
-    breaker: BreakerConfig = attrs.field(factory=BreakerConfig)
-    limits: LimitsConfig | None = None
-    batching: BatchingConfig | None = None
-    key_policy: KeyPolicy = "round_robin"
+    __slots__ = ("batching", "breaker", "key_policy", "limits", "retry")
+
+    def __init__(
+        self,
+        *,
+        retry: RetryConfig | None = None,
+        breaker: BreakerConfig | None = None,
+        limits: LimitsConfig | None = None,
+        batching: BatchingConfig | None = None,
+        key_policy: KeyPolicy = "round_robin",
+    ) -> None:
+        self.retry = RetryConfig() if retry is None else retry
+        self.breaker = BreakerConfig() if breaker is None else breaker
+        self.limits = limits
+        self.batching = batching
+        self.key_policy = key_policy
 
 
 class Guard:

@@ -19,18 +19,7 @@ import attrs
 
 from ipfs_accel import types
 from ipfs_accel.hookspecs import BackendInfo, hookimpl
-from ipfs_accel.plans import (
-    Endpoint,
-    Http,
-    HttpRequest,
-    HttpResponse,
-    HttpStream,
-    Plan,
-    StreamPlan,
-    get,
-    post_json,
-    segment,
-)
+from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, HttpStream, get, post_json, segment
 
 from . import openai_answers as answers
 from . import openai_requests as requests
@@ -40,6 +29,7 @@ from .openai_routes import Routes
 from .sse import SSEDecoder
 
 if TYPE_CHECKING:
+    from ipfs_accel.plans import Plan, StreamPlan
     from ipfs_accel.types import (
         ChatRequest,
         ChatResponse,

@@ -15,7 +15,7 @@ import attrs
 from ipfs_accel import strict_json, types
 from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.hookspecs import hookimpl
-from ipfs_accel.plans import Endpoint, Http, HttpResponse, HttpStream, Plan, StreamPlan, post_json
+from ipfs_accel.plans import Endpoint, Http, HttpResponse, HttpStream, post_json
 from ipfs_accel.types import Usage
 
 from .collector import Collector, speech
@@ -28,6 +28,7 @@ from .openai_routes import Routes
 from .sse import ServerSentEvent, SSEDecoder
 
 if TYPE_CHECKING:
+    from ipfs_accel.plans import Plan, StreamPlan
     from ipfs_accel.types import Segment, SpeakRequest, SpeakResponse, TranscribeRequest, TranscribeResponse, Upload
 
     from . import multipart

@@ -8,27 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from ipfs_accel import strict_json, types
+from ipfs_accel import plans, strict_json, types
 from ipfs_accel._headers import Headers
 from ipfs_accel.errors import APIError, APIStatusError, InvalidRequestError, InvalidResponseError, class_for_status
 from ipfs_accel.hookspecs import hookimpl
-from ipfs_accel.plans import (
-    Endpoint,
-    Flow,
-    Http,
-    HttpRequest,
-    HttpResponse,
-    HttpStream,
-    Job,
-    LocalStream,
-    Plan,
-    StreamFlow,
-    StreamPlan,
-    get,
-    json_bytes,
-    post_json,
-    segment,
-)
+from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, HttpStream, get, json_bytes, post_json, segment
 from ipfs_accel.types import ChatRequest
 
 from .collector import Collector, download
@@ -42,6 +26,7 @@ from .openai_errors import checked, error_in_body, read_error
 from .openai_routes import Routes
 
 if TYPE_CHECKING:
+    from ipfs_accel.plans import Flow, Job, Plan, StreamPlan
     from ipfs_accel.types import (
         Answer,
         Batch,
@@ -142,7 +127,7 @@ class OpenAIFiles(Routes):
             )
             return self.batch_of_file(endpoint, file.id, self.batch_prefix + route, request)
 
-        return Flow(steps=steps)
+        return plans.Flow(steps=steps)
 
     @hookimpl
     def list_batches(self, endpoint: Endpoint, limit: int | None) -> Plan[tuple[Batch, ...]]:
@@ -178,7 +163,7 @@ class OpenAIFiles(Routes):
                 first = yield Http(send=self._content(endpoint, failed), parse=lines, max_bytes=_GIGABYTE)
             return _results(first, self._content(endpoint, answered or failed) if answered or failed else None, read)
 
-        return StreamFlow(steps=steps)
+        return plans.StreamFlow(steps=steps)
 
     def batch_of_file(self, endpoint: Endpoint, file: str, route: str, request: BatchRequest) -> Http[Batch]:
         """Plan POST /batches, for a file of lines that the provider has already."""
@@ -367,7 +352,7 @@ def _results(
             out.done()
             yield
 
-        return LocalStream(run=nothing, assembler=collector)
+        return plans.LocalStream(run=nothing, assembler=collector)
     return HttpStream(
         send=send,
         frames=NDJSONDecoder,

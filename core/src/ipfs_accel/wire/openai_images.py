@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ipfs_accel import types
 from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
 from ipfs_accel.hookspecs import hookimpl
-from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, HttpStream, Plan, StreamPlan, post_json
+from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, HttpStream, post_json
 from ipfs_accel.types import Image, Usage
 
 from .collector import Collector
@@ -26,6 +26,7 @@ from .openai_routes import Routes
 from .sse import ServerSentEvent, SSEDecoder
 
 if TYPE_CHECKING:
+    from ipfs_accel.plans import Plan, StreamPlan
     from ipfs_accel.types import EditImageRequest, GeneratedImage, GenerateImageRequest, ImageResponse, VaryImageRequest
 
     from . import multipart

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ipfs_accel.hookspecs import hookimpl
-from ipfs_accel.plans import Endpoint, Http, HttpStream, Plan, StreamPlan, post_json
+from ipfs_accel.plans import Endpoint, Http, HttpStream, post_json
 
 from . import openai_responses_requests as requests
 from .late import late
@@ -18,6 +18,7 @@ from .openai_requests import given
 from .sse import SSEDecoder
 
 if TYPE_CHECKING:
+    from ipfs_accel.plans import Plan, StreamPlan
     from ipfs_accel.types import ChatRequest, ChatResponse
 
     from . import openai_responses_answers as answers

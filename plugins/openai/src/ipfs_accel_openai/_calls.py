@@ -9,19 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ipfs_accel.plans import (
-    Endpoint,
-    Http,
-    HttpRequest,
-    HttpResponse,
-    HttpStream,
-    Pairs,
-    Plan,
-    StreamPlan,
-    get,
-    post_json,
-    segment,
-)
+from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, HttpStream, Pairs, get, post_json, segment
 from ipfs_accel.types import ChatResponse
 from ipfs_accel.wire.late import late
 from ipfs_accel.wire.openai_answers import read_chat
@@ -30,6 +18,7 @@ from ipfs_accel.wire.openai_files import batch_of
 from ipfs_accel.wire.sse import SSEDecoder
 
 if TYPE_CHECKING:
+    from ipfs_accel.plans import Plan, StreamPlan
     from ipfs_accel.types import Batch
     from ipfs_accel.wire import openai_responses_answers as answers
 else:  # chats do not need it

@@ -8,9 +8,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import attrs
-from ipfs_accel import BackendInfo, hookimpl, types
+from ipfs_accel import BackendInfo, hookimpl, plans, types
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.plans import Endpoint, Flow, Http, Job, Local, Plan, Ready, StreamPlan, post_json
+from ipfs_accel.plans import Endpoint, Http, post_json
 from ipfs_accel.types import ChatRequest
 from ipfs_accel.wire import openai_responses_requests as responses_requests
 from ipfs_accel.wire.late import late
@@ -24,6 +24,7 @@ from . import _calls, _limits, _rules
 
 if TYPE_CHECKING:
     from ipfs_accel.catalogue import Catalogue
+    from ipfs_accel.plans import Job, Plan, StreamPlan
     from ipfs_accel.types import (
         Answer,
         BatchItem,
@@ -133,7 +134,7 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
 
             return _tokens.count(request)
 
-        return Local(run=run)
+        return plans.Local(run=run)
 
     @hookimpl
     def moderate(self, endpoint: Endpoint, request: ModerateRequest) -> Plan[ModerateResponse]:
@@ -148,9 +149,9 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
             for send in sends:
                 answers += [(yield Http(send=send, parse=lambda response: _moderation.read(response, 1)))]
             results = tuple([result for answer in answers for result in answer.results])
-            return Ready(value=attrs.evolve(answers[-1], results=results, raw=[answer.raw for answer in answers]))
+            return plans.Ready(value=attrs.evolve(answers[-1], results=results, raw=[answer.raw for answer in answers]))
 
-        return Flow(steps=steps)
+        return plans.Flow(steps=steps)
 
     @hookimpl
     def stream_transcribe(self, endpoint: Endpoint, request: TranscribeRequest) -> StreamPlan[TranscribeResponse]:
