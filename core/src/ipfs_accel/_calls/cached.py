@@ -12,7 +12,7 @@ from ipfs_accel._config.paths import cache_dir
 from ipfs_accel._resilience import semantic
 from ipfs_accel._resilience.cache import AnswerStore
 from ipfs_accel._resilience.codec import CACHEABLE, decode, digest, encode
-from ipfs_accel._resilience.settings import CacheConfig, SemanticConfig
+from ipfs_accel._resilience.optional import CacheConfig, SemanticConfig
 from ipfs_accel._telemetry import log
 from ipfs_accel._telemetry.records import record_of, tell
 from ipfs_accel._values import frozen

@@ -11,7 +11,6 @@ import attrs
 from ipfs_accel._config.config import Config, EndpointConfig
 from ipfs_accel._endpoints.target import Target
 from ipfs_accel._invalid import InvalidValueError
-from ipfs_accel._resilience.settings import CacheConfig
 from ipfs_accel._telemetry.pricing import merge_override
 from ipfs_accel._worlds.effects import Steps
 from ipfs_accel.errors import AccelError, InvalidRequestError
@@ -58,7 +57,9 @@ class Core(Context):
     def cache(self) -> AnswerCache:
         """The kept answers; made when first needed."""
         if self._cache is None:
-            from .cached import AnswerCache  # noqa: PLC0415 - off unless it is asked for
+            from ipfs_accel._resilience.optional import CacheConfig  # noqa: PLC0415 - off unless it is asked for
+
+            from .cached import AnswerCache  # noqa: PLC0415 - as above
 
             self._cache = AnswerCache(self.config.cache or CacheConfig(), self.clock.time, self.whole)
         return self._cache

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ipfs_accel._resilience.settings import USUAL_FALLBACKS, FailureClass, RouteConfig
+from ipfs_accel._resilience.settings import USUAL_FALLBACKS, FailureClass
 from ipfs_accel._values import frozen
 from ipfs_accel._worlds.effects import Steps
 from ipfs_accel.errors import (
@@ -42,6 +42,7 @@ from .journey import Journey
 
 if TYPE_CHECKING:
     from ipfs_accel._config.config import Config
+    from ipfs_accel._resilience.optional import RouteConfig
 
     from .context import Context
 
@@ -104,6 +105,8 @@ def check_routes(config: Config) -> None:
 def route_of(core: Context, model: str | Sequence[str] | None) -> Route:
     """Return the targets that a name, or a list of names, stands for."""
     if model is not None and not isinstance(model, str):
+        from ipfs_accel._resilience.optional import RouteConfig  # noqa: PLC0415 - few calls name several targets
+
         try:
             return _ordered(core, "", RouteConfig(targets=_names(model)))
         except ConfigError as error:

@@ -15,7 +15,7 @@ from ipfs_accel._values import define
 from ipfs_accel.errors import APIConnectionError, APIError, ConfigError, InvalidRequestError, NotFoundError
 
 if TYPE_CHECKING:
-    from ipfs_accel._resilience.settings import StoreConfig
+    from ipfs_accel._resilience.optional import StoreConfig
     from ipfs_accel._worlds.effects import Steps
 
     from .core import Core

@@ -9,24 +9,11 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
-from ipfs_accel._resilience.settings import (
-    BatchingConfig,
-    BreakerConfig,
-    CacheConfig,
-    LimitsConfig,
-    RetryConfig,
-    RouteConfig,
-    StoreConfig,
-    TelemetryConfig,
-    as_tuple,
-    is_a,
-    one_of,
-    table_of,
-)
+from ipfs_accel._resilience.settings import BreakerConfig, RetryConfig, as_tuple, is_a, one_of, table_of
 from ipfs_accel._secret import KeySource, Secret
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel._values import frozen
@@ -37,6 +24,16 @@ from ipfs_accel.types._requests import OnUnsupported
 from .paths import config_dir, is_there
 from .seconds import is_seconds, wrong_limit
 from .secrets import as_secret
+
+if TYPE_CHECKING:
+    from ipfs_accel._resilience.optional import (
+        BatchingConfig,
+        CacheConfig,
+        LimitsConfig,
+        RouteConfig,
+        StoreConfig,
+        TelemetryConfig,
+    )
 
 __all__ = [
     "Config",
@@ -131,9 +128,9 @@ class EndpointConfig:
     timeout: float | Timeout | None = attrs.field(default=None, validator=_check_seconds)
     models: Mapping[str, ModelOverride] = attrs.field(factory=dict, validator=table_of(ModelOverride))
     retry: RetryConfig | None = attrs.field(default=None, validator=is_a(RetryConfig))
-    limits: LimitsConfig | None = attrs.field(default=None, validator=is_a(LimitsConfig))
+    limits: LimitsConfig | None = attrs.field(default=None, validator=is_a("LimitsConfig"))
     breaker: BreakerConfig | None = attrs.field(default=None, validator=is_a(BreakerConfig))
-    batching: BatchingConfig | None = attrs.field(default=None, validator=is_a(BatchingConfig))
+    batching: BatchingConfig | None = attrs.field(default=None, validator=is_a("BatchingConfig"))
 
 
 @frozen(kw_only=True)
@@ -186,16 +183,16 @@ class Config:
     proxy: str | None = attrs.field(default=None, repr=False)
     ca_file: str | None = None
     retry: RetryConfig | None = attrs.field(default=None, validator=is_a(RetryConfig))
-    limits: LimitsConfig | None = attrs.field(default=None, validator=is_a(LimitsConfig))
+    limits: LimitsConfig | None = attrs.field(default=None, validator=is_a("LimitsConfig"))
     breaker: BreakerConfig | None = attrs.field(default=None, validator=is_a(BreakerConfig))
-    routes: Mapping[str, RouteConfig] = attrs.field(factory=dict, validator=table_of(RouteConfig))
-    cache: CacheConfig | None = attrs.field(default=None, validator=is_a(CacheConfig))
-    telemetry: TelemetryConfig | None = attrs.field(default=None, validator=is_a(TelemetryConfig))
+    routes: Mapping[str, RouteConfig] = attrs.field(factory=dict, validator=table_of("RouteConfig"))
+    cache: CacheConfig | None = attrs.field(default=None, validator=is_a("CacheConfig"))
+    telemetry: TelemetryConfig | None = attrs.field(default=None, validator=is_a("TelemetryConfig"))
     usage_log: str | None = None
     aliases: Mapping[str, str] = attrs.field(factory=dict, validator=table_of(str))
     plugins: PluginPolicy = attrs.field(default=PluginPolicy(), validator=is_a(PluginPolicy))
     endpoints: Mapping[str, EndpointConfig] = attrs.field(factory=dict, validator=table_of(EndpointConfig))
-    stores: Mapping[str, StoreConfig] = attrs.field(factory=dict, validator=table_of(StoreConfig))
+    stores: Mapping[str, StoreConfig] = attrs.field(factory=dict, validator=table_of("StoreConfig"))
     environ: Mapping[str, str] = attrs.field(factory=lambda: os.environ, repr=False)
     sources: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 

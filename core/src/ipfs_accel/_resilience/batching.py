@@ -14,7 +14,7 @@ import attrs
 
 from ipfs_accel._values import define
 
-from .settings import BatchingConfig
+from .optional import BatchingConfig
 
 __all__ = ["Batch", "Batcher", "Member"]
 

@@ -19,7 +19,7 @@ from ipfs_accel.errors import QueueFullError
 
 from .buckets import Bucket
 from .lanes import Lanes, Priority, Ticket
-from .settings import LimitsConfig
+from .optional import LimitsConfig
 
 if TYPE_CHECKING:
     from ipfs_accel._headers import Headers

@@ -17,12 +17,13 @@ from ipfs_accel.errors import (
 from .breaker import Breaker, Outcome
 from .budget import RetryBudget
 from .clock import Clock
-from .settings import BatchingConfig, BreakerConfig, LimitsConfig, RetryConfig
+from .settings import BreakerConfig, RetryConfig
 
 if TYPE_CHECKING:
     from .batching import Batcher
     from .gate import Gate, Ticket
     from .keypool import KeyPolicy, KeyPool, PooledKey
+    from .optional import BatchingConfig, LimitsConfig
 
 __all__ = ["Guard", "GuardSettings", "Hold"]
 
@@ -48,7 +49,7 @@ class GuardSettings:
         self.breaker = BreakerConfig() if breaker is None else breaker
         self.limits = limits
         self.batching = batching
-        self.key_policy = key_policy
+        self.key_policy: KeyPolicy = key_policy
 
 
 class Guard:
