@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 __all__ = ["duration", "rate_limits", "retry_after"]
 
+# Patterns are texts where most processes never need them.
 # x-ratelimit-remaining-tokens, anthropic-ratelimit-input-tokens-remaining
-_LIMIT = re.compile(
-    r"x-ratelimit-(?P<kind>limit|remaining|reset)-(?P<what>[\w-]+)"
-    r"|anthropic-(?:priority-)?ratelimit-(?P<what2>[\w-]+)-(?P<kind2>limit|remaining|reset)",
-    re.ASCII,
+_LIMIT = (
+    r"(?a)x-ratelimit-(?P<kind>limit|remaining|reset)-(?P<what>[\w-]+)"
+    r"|anthropic-(?:priority-)?ratelimit-(?P<what2>[\w-]+)-(?P<kind2>limit|remaining|reset)"
 )
 _NUMBER = re.compile(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?", re.ASCII)
 _LONGEST = 400 * 86_400.0
@@ -27,11 +27,10 @@ _MILLISECONDS = 1e11
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d)")
 # The three forms of HTTP's dates (RFC 9110, 5.6.7), and offsets in place of GMT. The library has a parser for mails,
 # which is much to load for that, and failures are no time to load anything.
-_DATE = re.compile(
-    r"(?:[a-z]+,?\s+)?(?:(?P<day>\d{1,2})[\s-](?P<month>[a-z]{3})[\s-](?P<year>\d{4}|\d\d)\s+(?P<time>[\d:]+)"
+_DATE = (
+    r"(?ai)(?:[a-z]+,?\s+)?(?:(?P<day>\d{1,2})[\s-](?P<month>[a-z]{3})[\s-](?P<year>\d{4}|\d\d)\s+(?P<time>[\d:]+)"
     r"|(?P<month2>[a-z]{3})\s+(?P<day2>\d{1,2})\s+(?P<time2>[\d:]+)\s+(?P<year2>\d{4}))"
-    r"(?:\s*(?:GMT|UTC?|Z|(?P<zone>[+-]\d{4})))?",
-    re.ASCII | re.IGNORECASE,
+    r"(?:\s*(?:GMT|UTC?|Z|(?P<zone>[+-]\d{4})))?"
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -74,7 +73,7 @@ def _sent(headers: Headers, now: float | None) -> float | None:
 
 def _moment(text: str) -> float | None:
     """Return the seconds since 1970 of a date of HTTP (RFC 9110, 5.6.7) or ISO 8601; UTC if it names no zone."""
-    match = _DATE.fullmatch(text.strip())
+    match = re.fullmatch(_DATE, text.strip())
     try:
         found = datetime.fromisoformat(_as_iso(match) if match else text)
         return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
@@ -98,8 +97,9 @@ def rate_limits(
     What a server does not tell, or tells as nonsense, is None. `now` is as for `retry_after`.
     """
     found: dict[str, list[float | None]] = {}
+    limit_of = re.compile(_LIMIT).fullmatch
     for name, value in headers.items():
-        match = _LIMIT.fullmatch(name)
+        match = limit_of(name)
         if match is None:
             continue
         kind = match["kind"] or match["kind2"]
