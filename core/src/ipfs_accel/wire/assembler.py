@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ipfs_accel import types
 from ipfs_accel.errors import StreamIncomplete
 from ipfs_accel.types import (
     Audio,
@@ -18,8 +19,6 @@ from ipfs_accel.types import (
     BlockStart,
     ChatResponse,
     Choice,
-    CompletionChoice,
-    CompletionResponse,
     FinishEvent,
     Message,
     Opaque,
@@ -41,7 +40,7 @@ from ._settled import settle_finish_reason, sound, tool_call_id
 from .halves import ALONE, joined
 
 if TYPE_CHECKING:
-    from ipfs_accel.types import Part, TokenLogprob
+    from ipfs_accel.types import CompletionResponse, Part, TokenLogprob
     from ipfs_accel.types._events import BlockType
 
 __all__ = [
@@ -369,10 +368,12 @@ def build_completion(out: Assembler[CompletionResponse]) -> CompletionResponse:
         text = "".join([piece for block in state.blocks if block.type == "text" for piece in block.pieces])
         logprobs = tuple(state.logprobs) or None
         choices.append(
-            CompletionChoice(index=state.index, text=text, finish_reason=state.finish_reason, logprobs=logprobs)
+            types.CompletionChoice(index=state.index, text=text, finish_reason=state.finish_reason, logprobs=logprobs)
         )
     usage = out.usage or Usage()
-    return CompletionResponse(id=out.id or None, model=out.model, choices=tuple(choices), usage=usage, extra=out.extra)
+    return types.CompletionResponse(
+        id=out.id or None, model=out.model, choices=tuple(choices), usage=usage, extra=out.extra
+    )
 
 
 def chat_assembler(*, eof_after_finish: bool = True, merge: bool = False) -> Assembler[ChatResponse]:
