@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar
 
+from ipfs_accel import types
 from ipfs_accel._fork import renewed_after_fork
 from ipfs_accel._worlds.effects import Shut, Steps
 from ipfs_accel._worlds.perform import aperform, perform
 from ipfs_accel.errors import StreamIncomplete
-from ipfs_accel.types import TextDelta
 
 from .execute import DRAIN_SECONDS, go_on
 from .reader import Reader
@@ -115,7 +115,8 @@ class Stream(_Face[E, T]):
     @property
     def text_stream(self) -> Iterator[str]:
         """Only the pieces of text, of the first choice."""
-        return (event.text for event in self if isinstance(event, TextDelta) and event.choice == 0)
+        kind = types.TextDelta
+        return (event.text for event in self if isinstance(event, kind) and event.choice == 0)
 
     def read(self) -> T:
         """Read to the end and return the whole answer."""
@@ -200,7 +201,8 @@ class AsyncStream(_Face[E, T]):
     @property
     def text_stream(self) -> AsyncIterator[str]:
         """Only the pieces of text, of the first choice."""
-        return (event.text async for event in self if isinstance(event, TextDelta) and event.choice == 0)
+        kind = types.TextDelta
+        return (event.text async for event in self if isinstance(event, kind) and event.choice == 0)
 
     async def read(self) -> T:
         """Read to the end and return the whole answer."""

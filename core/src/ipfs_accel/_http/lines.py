@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ssl
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipfs_accel.errors import ConfigError
 
@@ -21,6 +20,9 @@ from .network import (
 )
 from .requests import LAST_CHUNK, Request
 from .timeouts import Timeouts
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["LineState", "not_ours"]
 

@@ -19,9 +19,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
 
-import attrs
-
 from ipfs_accel._fork import renewed_after_fork
+from ipfs_accel._values import frozen
 from ipfs_accel.errors import ClientClosedError
 
 __all__ = ["Line", "New", "Pool", "PoolStats", "Waiter"]
@@ -84,7 +83,7 @@ class New:
             pool.lose_slot(self)
 
 
-@attrs.frozen
+@frozen
 class PoolStats:
     """How a pool is used: connections now active and idle, and how often one was opened or reused so far."""
 

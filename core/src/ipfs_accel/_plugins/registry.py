@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import pluggy
@@ -23,13 +22,15 @@ from ipfs_accel.errors import AccelError, InvalidRequestError, PluginError
 from ipfs_accel.hookspecs import OPERATIONS, PROJECT, BackendInfo
 from ipfs_accel.hookspecs import _middleware as middleware_hooks
 from ipfs_accel.hookspecs import _objects as object_hooks
-from ipfs_accel.installing import install_command
-from ipfs_accel.types import CallRecord
 
 from .adapters import IncompatibleError, adapt
-from .distributions import Installed, installed
+from .distributions import installed
+from .entry_points import EntryPoint, Installed
 from .middleware_loading import Loading, Middleware, load_all, needed, records_of
 from .records import PluginRecord, State
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import CallRecord
 
 __all__ = ["Backend", "PluginRecord", "Registry", "reserved"]
 
@@ -58,7 +59,6 @@ RESERVED: dict[str, str] = {
 }
 
 
-@attrs.frozen(kw_only=True, eq=False)
 class Backend:
     """A loaded plugin.
 
@@ -69,13 +69,25 @@ class Backend:
         listeners: What is told of each call that is over.
     """
 
-    name: str
-    info: BackendInfo
-    operations: frozenset[str]
-    calls: Mapping[str, Callable[..., Any]]
-    listeners: tuple[Callable[[CallRecord], object], ...] = ()
-    _manager: pluggy.PluginManager = attrs.field(alias="manager", repr=False)
-    _hooks: dict[str, Callable[..., Any]] = attrs.field(factory=dict, init=False, repr=False)
+    __slots__ = ("_hooks", "_manager", "calls", "info", "listeners", "name", "operations")
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        info: BackendInfo,
+        operations: frozenset[str],
+        calls: Mapping[str, Callable[..., Any]],
+        listeners: tuple[Callable[[CallRecord], object], ...] = (),
+        manager: pluggy.PluginManager,
+    ) -> None:
+        self.name = name
+        self.info = info
+        self.operations = operations
+        self.calls = calls
+        self.listeners = listeners
+        self._manager = manager
+        self._hooks: dict[str, Callable[..., Any]] = {}
 
     def plan(self, operation: str, **arguments: Any) -> Any:
         """Call one hook; returns its plan.
@@ -146,15 +158,17 @@ def _record(name: str, origin: Installed, state: State, reason: str | None) -> P
     )
 
 
-@attrs.define(eq=False)
 class _Slot:
     """What the registry knows of one name."""
 
-    record: PluginRecord
-    target: Any = None
-    backend: Backend | None = None
-    lock: threading.Lock = attrs.field(factory=threading.Lock)
-    importing: Importing = attrs.field(factory=Importing)
+    __slots__ = ("backend", "importing", "lock", "record", "target")
+
+    def __init__(self, record: PluginRecord, target: Any = None) -> None:
+        self.record = record
+        self.target = target
+        self.backend: Backend | None = None
+        self.lock = threading.Lock()
+        self.importing = Importing()
 
 
 class Registry:
@@ -305,7 +319,7 @@ class Registry:
                 return
             try:
                 with slot.importing:
-                    plugin = slot.target.load() if isinstance(slot.target, metadata.EntryPoint) else slot.target
+                    plugin = slot.target.load() if isinstance(slot.target, EntryPoint) else slot.target
                     slot.backend = self._register(slot.record.name, adapt(plugin))
             except IncompatibleError as error:
                 slot.record = attrs.evolve(slot.record, state="incompatible", reason=str(error))
@@ -350,6 +364,8 @@ class Registry:
     def _absent(self, name: str) -> PluginError:
         owner = RESERVED.get(name)
         if owner:
+            from ipfs_accel.installing import install_command  # noqa: PLC0415 - needed for hints alone
+
             extra = owner.removeprefix("ipfs-accel-")
             command = install_command(f"ipfs-accel[{extra}]", owner)
             return PluginError(f"the backend {name!r} is not installed", hint=f"run: {command}")

@@ -8,8 +8,9 @@ without streaming would have given.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ipfs_accel import types
 from ipfs_accel.errors import StreamIncomplete
 from ipfs_accel.types import (
     Audio,
@@ -18,12 +19,9 @@ from ipfs_accel.types import (
     BlockStart,
     ChatResponse,
     Choice,
-    CompletionChoice,
-    CompletionResponse,
     FinishEvent,
     Message,
     Opaque,
-    Part,
     Reasoning,
     ReasoningDelta,
     Refusal,
@@ -31,17 +29,19 @@ from ipfs_accel.types import (
     StreamEvent,
     Text,
     TextDelta,
-    TokenLogprob,
     ToolCall,
     ToolCallDelta,
     Usage,
     UsageEvent,
 )
-from ipfs_accel.types._events import BlockType
-from ipfs_accel.types._messages import sniff_media_type
 
 from ._outbox import Outbox
+from ._settled import settle_finish_reason, sound, tool_call_id
 from .halves import ALONE, Growing
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import CompletionResponse, Part, TokenLogprob
+    from ipfs_accel.types._events import BlockType
 
 __all__ = [
     "Assembler",
@@ -64,21 +64,6 @@ _DELTAS: dict[str, Callable[[str, int, int], StreamEvent]] = {
     "audio": lambda transcript, choice, block: AudioDelta(b"", transcript, choice, block),
 }
 _ORDER: dict[type[Any], int] = {Reasoning: 0, Text: 1, Audio: 2, Refusal: 3, ToolCall: 4, Opaque: 5}
-
-
-def tool_call_id(given: str | None, index: int) -> str:
-    """Return the provider's id of a tool call, or one made from its position where a server gives none."""
-    return given or f"call_{index}"
-
-
-def sound(data: bytes, id: str | None, transcript: str | None) -> Audio:  # noqa: A002 - the field's own name
-    """Make the part for sound that a model made; raw samples have no mark, so they are what cannot be told."""
-    return Audio(data=data, media_type=sniff_media_type(data) or "audio/pcm", id=id, transcript=transcript)
-
-
-def settle_finish_reason(reason: str | None, *, has_tool_calls: bool) -> str | None:
-    """Return `tool_calls` if there are any: servers say `stop` after a forced call, so the reason alone misleads."""
-    return "tool_calls" if has_tool_calls and reason in {"stop", "function_call", None} else reason
 
 
 class _Block(Growing):
@@ -380,10 +365,12 @@ def build_completion(out: Assembler[CompletionResponse]) -> CompletionResponse:
         text = "".join([piece for block in state.blocks if block.type == "text" for piece in block.pieces])
         logprobs = tuple(state.logprobs) or None
         choices.append(
-            CompletionChoice(index=state.index, text=text, finish_reason=state.finish_reason, logprobs=logprobs)
+            types.CompletionChoice(index=state.index, text=text, finish_reason=state.finish_reason, logprobs=logprobs)
         )
     usage = out.usage or Usage()
-    return CompletionResponse(id=out.id or None, model=out.model, choices=tuple(choices), usage=usage, extra=out.extra)
+    return types.CompletionResponse(
+        id=out.id or None, model=out.model, choices=tuple(choices), usage=usage, extra=out.extra
+    )
 
 
 def chat_assembler(*, eof_after_finish: bool = True, merge: bool = False) -> Assembler[ChatResponse]:

@@ -8,34 +8,24 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ipfs_accel import strict_json
+from ipfs_accel import strict_json, types
 from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.plans import HttpResponse
-from ipfs_accel.types import (
-    ChatResponse,
-    Choice,
-    CompletionChoice,
-    CompletionResponse,
-    EmbedResponse,
-    Message,
-    ModelInfo,
-    Part,
-    Reasoning,
-    Refusal,
-    Text,
-    TokenLogprob,
-    ToolCall,
-    Usage,
-)
+from ipfs_accel.types import ChatResponse, Choice, Message, Reasoning, Refusal, Text, TokenLogprob, ToolCall, Usage
 
-from .assembler import Assembler, settle_finish_reason, sound, tool_call_id
+from ._settled import settle_finish_reason, sound, tool_call_id
 from .fields import field
 from .halves import mended, written
 from .openai_errors import checked, error_in_body, is_error
 from .sse import ServerSentEvent
 from .vectors import vectors
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import CompletionChoice, CompletionResponse, EmbedResponse, ModelInfo, Part
+
+    from .assembler import Assembler
 
 __all__ = [
     "ChatDecoder",
@@ -54,7 +44,7 @@ __all__ = [
 ]
 
 Json = dict[str, Any]
-A = TypeVar("A", ChatResponse, CompletionResponse)
+A = TypeVar("A", ChatResponse, "CompletionResponse")
 
 # What has a place of its own in our types; everything else at the top of an answer goes into `extra`.
 _KNOWN = frozenset({"id", "object", "created", "model", "choices", "usage", "obfuscation", "error"})
@@ -195,12 +185,12 @@ def read_completion(response: HttpResponse) -> CompletionResponse:
 
 def completion_of(body: Json) -> CompletionResponse:
     """Read the JSON object of a completion's answer."""
-    return _answer(body, CompletionResponse, _completion_choice)
+    return _answer(body, types.CompletionResponse, _completion_choice)
 
 
 def _completion_choice(choice: Any, position: int) -> CompletionChoice:
     index = choice.get("index") if isinstance(choice, dict) else None
-    return CompletionChoice(
+    return types.CompletionChoice(
         index=position if index is None else index,
         text=mended(field(choice, "text", str)),
         finish_reason=choice.get("finish_reason") or None,
@@ -219,7 +209,7 @@ def embeddings_of(body: Json, count: int | None) -> EmbedResponse:
     if any(item.get("index", position) is not position for position, item in enumerate(items)):
         items = _in_order(items)
     found = vectors([item.get("embedding") for item in items], count)
-    return EmbedResponse(vectors=found, model=body.get("model"), usage=read_usage(body.get("usage")), raw=body)
+    return types.EmbedResponse(vectors=found, model=body.get("model"), usage=read_usage(body.get("usage")), raw=body)
 
 
 def _in_order(items: list[Any]) -> list[Any]:
@@ -243,7 +233,7 @@ def read_model(response: HttpResponse) -> ModelInfo:
 
 
 def _model(item: Any) -> ModelInfo:
-    return ModelInfo(
+    return types.ModelInfo(
         id=field(item, "id", str),
         owned_by=item.get("owned_by"),
         created=item.get("created"),

@@ -58,17 +58,14 @@ _CLASSES: dict[str, type[APIStatusError]] = {
     "not_supported_error": NotSupportedByServerError,
     "internal_error": InternalServerError,
 }
-# Older servers say it only in words.
-_CONTEXT = re.compile(
-    r"maximum context length|context (?:window|size|length) (?:is )?exceed|exceeds the available context", re.IGNORECASE
-)
-_AGAIN = re.compile(r"try again in (\d[\w.]*[a-z])", re.ASCII | re.IGNORECASE)
+# Older servers say it only in words. Patterns are texts here, as most processes never see an error.
+_CONTEXT = r"(?i)maximum context length|context (?:window|size|length) (?:is )?exceed|exceeds the available context"
+_AGAIN = r"(?ai)try again in (\d[\w.]*[a-z])"
 # Providers repeat the wrong key in their message: by its prefix, by what stands before it, by its look.
-_KEY = re.compile(
-    r"\b(?:sk[-_]|[pr]k_|gsk_|hf_|xai-|AIza)[\w*.-]{6,}"
+_KEY = (
+    r"(?i)\b(?:sk[-_]|[pr]k_|gsk_|hf_|xai-|AIza)[\w*.-]{6,}"
     r"|(?<=key provided: )\S+|(?<=Bearer )[\w.~+/=-]{12,}"
-    r"|\b(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{32,}\b",
-    re.IGNORECASE,
+    r"|\b(?=[a-z]*\d)(?=\d*[a-z])[a-z\d]{32,}\b"
 )
 
 
@@ -156,7 +153,7 @@ def read_error(response: HttpResponse) -> ErrorDetail:
 
 def _wait(message: str) -> float | None:
     """Return the seconds of a "please try again in 9m38.016s"."""
-    found = _AGAIN.search(message)
+    found = re.search(_AGAIN, message)
     return duration(found[1]) if found else None
 
 
@@ -182,7 +179,7 @@ def _detail(body: Any) -> ErrorDetail:
     code, kind_name = error.get("code"), error.get("type")
     names = [str(name).lower() for name in (code, kind_name) if name]
     kind = next((_CLASSES[name] for name in names if name in _CLASSES), None)
-    if kind is None and _CONTEXT.search(text):
+    if kind is None and re.search(_CONTEXT, text):
         kind = ContextLengthExceededError
     if isinstance(error.get("n_prompt_tokens"), int) and isinstance(error.get("n_ctx"), int):
         text += f" ({error['n_prompt_tokens']} tokens in a context of {error['n_ctx']})"
@@ -202,7 +199,7 @@ def _validation(item: Any) -> str:
 
 
 def _masked(text: str) -> str:
-    return _KEY.sub("***", text)
+    return re.sub(_KEY, "***", text)
 
 
 def _speaks_of_model(message: str) -> bool:

@@ -1,0 +1,23 @@
+"""What a chat's answer needs in either form, whole or assembled from a stream."""
+
+from __future__ import annotations
+
+from ipfs_accel.types import Audio
+from ipfs_accel.types._messages import sniff_media_type
+
+__all__ = ["settle_finish_reason", "sound", "tool_call_id"]
+
+
+def tool_call_id(given: str | None, index: int) -> str:
+    """Return the provider's id of a tool call, or one made from its position where a server gives none."""
+    return given or f"call_{index}"
+
+
+def sound(data: bytes, id: str | None, transcript: str | None) -> Audio:  # noqa: A002 - the field's own name
+    """Make the part for sound that a model made; raw samples have no mark, so they are what cannot be told."""
+    return Audio(data=data, media_type=sniff_media_type(data) or "audio/pcm", id=id, transcript=transcript)
+
+
+def settle_finish_reason(reason: str | None, *, has_tool_calls: bool) -> str | None:
+    """Return `tool_calls` if there are any: servers say `stop` after a forced call, so the reason alone misleads."""
+    return "tool_calls" if has_tool_calls and reason in {"stop", "function_call", None} else reason
