@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
-from ipfs_accel._resilience.settings import BreakerConfig, RetryConfig, number, as_tuple, is_a, one_of, table_of
+from ipfs_accel._resilience.settings import BreakerConfig, RetryConfig, as_tuple, is_a, number, one_of, table_of
 from ipfs_accel._secret import KeySource, Secret
 from ipfs_accel._suggest import did_you_mean, short
 from ipfs_accel._values import frozen
