@@ -8,13 +8,13 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import metadata
 from typing import Any
 
 import pytest
 from ipfs_accel import AsyncClient, Client, Config, RouteConfig, StoreConfig, _fork
 from ipfs_accel._calls import stores
 from ipfs_accel._plugins import distributions, middleware_loading, registry
+from ipfs_accel._plugins.entry_points import EntryPoint
 from ipfs_accel._resilience.places import Place
 from ipfs_accel.testing.raw_server import Connection
 
@@ -118,10 +118,10 @@ def importing(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Slow, Any]]:
     """A backend of which a thread of the parent imports the plugin, for as long as it is told to."""
     with scripted(fine()) as server:
         slow = Slow(Acme(server.url))
-        entry = metadata.EntryPoint("acme", "acme:plugin", registry.BACKENDS)
+        entry = EntryPoint("acme", "acme:plugin")
         found = distributions.Installed(entry, "acme-plugin", "1")
         monkeypatch.setattr(registry, "installed", lambda _group: [found])
-        monkeypatch.setattr(metadata.EntryPoint, "load", slow.load)
+        monkeypatch.setattr(EntryPoint, "load", slow.load)
         client = Client(Config(environ={}))
         thread = threading.Thread(target=client.chat, args=("acme/m", "q"))
         thread.start()
@@ -187,9 +187,9 @@ def test_a_thread_that_forks_while_it_imports_waits_for_nobody(monkeypatch: pyte
 
     with scripted(fine()) as server:
         plugin = Forks(server.url)
-        entry = metadata.EntryPoint("acme", "acme:plugin", registry.BACKENDS)
+        entry = EntryPoint("acme", "acme:plugin")
         monkeypatch.setattr(registry, "installed", lambda _group: [distributions.Installed(entry, "acme-plugin", "1")])
-        monkeypatch.setattr(metadata.EntryPoint, "load", plugin.load)
+        monkeypatch.setattr(EntryPoint, "load", plugin.load)
         monkeypatch.setattr(_fork, "PATIENCE", 1000.0)
         with Client(Config(environ={})) as client:
             assert client.chat("acme/m", "q").text == "blue"
