@@ -329,3 +329,14 @@ def test_what_a_usage_says_beside_tokens_is_kept() -> None:
     usage = {"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 1}, "queue_time": 0.25}
     answer = read_chat(response({"choices": [{"message": {"content": "a"}}], "usage": usage}))
     assert (answer.usage.cached_input_tokens, answer.extra) == (1, {"usage": {"queue_time": 0.25}})
+
+
+@pytest.mark.parametrize("body", [b'{"choices":[{"index":1e400,"message":{"content":"x"}}]}'])
+def test_an_index_that_is_no_number(body: bytes) -> None:
+    with pytest.raises(e.InvalidResponseError, match="the index of a choice is inf"):
+        read_chat(HttpResponse(status=200, headers=Headers(()), body=body))
+
+
+def test_a_count_that_is_no_number_is_unknown() -> None:
+    body = b'{"choices":[{"index":0,"message":{"content":"x"}}],"usage":{"prompt_tokens":1e400}}'
+    assert read_chat(HttpResponse(status=200, headers=Headers(()), body=body)).usage.input_tokens is None

@@ -81,11 +81,18 @@ def _chat_choice(choice: Any, position: int) -> Choice:
     reason = settle_finish_reason(choice.get("finish_reason") or None, has_tool_calls=has_calls)
     index = choice.get("index")
     return Choice(
-        index=position if index is None else index,
+        index=position if index is None else _index(index),
         message=Message(role="assistant", content=parts),
         finish_reason=reason,
         logprobs=tuple(_logprobs(logprobs)) or None if (logprobs := choice.get("logprobs")) else None,
     )
+
+
+def _index(value: Any) -> Any:
+    """Refuse the one number that is none, which JSON has a form for: what is as large as 1e400."""
+    if isinstance(value, float) and not value.is_integer():
+        raise InvalidResponseError(f"the index of a choice is {value}")
+    return value
 
 
 def _parts(message: Json) -> Iterator[Part]:
@@ -191,7 +198,7 @@ def completion_of(body: Json) -> CompletionResponse:
 def _completion_choice(choice: Any, position: int) -> CompletionChoice:
     index = choice.get("index") if isinstance(choice, dict) else None
     return types.CompletionChoice(
-        index=position if index is None else index,
+        index=position if index is None else _index(index),
         text=mended(field(choice, "text", str)),
         finish_reason=choice.get("finish_reason") or None,
         logprobs=tuple(_logprobs(choice.get("logprobs"))) or None,
@@ -301,7 +308,7 @@ class ChatDecoder:
         for choice in chunk.get("choices") or ():
             index = choice.get("index") or 0
             if index not in out.choices:
-                out.text("", index)
+                out.text("", _index(index))
             delta = choice.get("delta")
             if delta:
                 content = delta.get("content")
