@@ -27,7 +27,10 @@ from ipfs_accel.types import (
     ToolCall,
     Usage,
 )
+from ipfs_accel.wire.assembler import chat_assembler
 from ipfs_accel.wire.openai_answers import (
+    ChatDecoder,
+    decode_completion,
     read_chat,
     read_completion,
     read_embeddings,
@@ -35,6 +38,7 @@ from ipfs_accel.wire.openai_answers import (
     read_models,
     read_usage,
 )
+from ipfs_accel.wire.sse import ServerSentEvent
 
 
 def response(value: Any) -> HttpResponse:
@@ -331,10 +335,19 @@ def test_what_a_usage_says_beside_tokens_is_kept() -> None:
     assert (answer.usage.cached_input_tokens, answer.extra) == (1, {"usage": {"queue_time": 0.25}})
 
 
-@pytest.mark.parametrize("body", [b'{"choices":[{"index":1e400,"message":{"content":"x"}}]}'])
-def test_an_index_that_is_no_number(body: bytes) -> None:
+ENDLESS = b'{"choices":[{"index":1e400,"text":"x","message":{"content":"x"},"delta":{"content":"x"}}]}'
+
+
+@pytest.mark.parametrize("read", [read_chat, read_completion], ids=["chat", "completion"])
+def test_an_index_that_is_no_number(read: Any) -> None:
     with pytest.raises(e.InvalidResponseError, match="the index of a choice is inf"):
-        read_chat(HttpResponse(status=200, headers=Headers(()), body=body))
+        read(HttpResponse(status=200, headers=Headers(()), body=ENDLESS))
+
+
+@pytest.mark.parametrize("decode", [ChatDecoder(), decode_completion], ids=["chat", "completion"])
+def test_an_index_that_is_no_number_in_a_stream(decode: Any) -> None:
+    with pytest.raises(e.InvalidResponseError, match="the index of a choice is inf"):
+        decode(ServerSentEvent(data=ENDLESS.decode()), chat_assembler())
 
 
 def test_a_count_that_is_no_number_is_unknown() -> None:

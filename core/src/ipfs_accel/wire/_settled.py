@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.types import Audio
 from ipfs_accel.types._messages import sniff_media_type
 
-__all__ = ["settle_finish_reason", "sound", "tool_call_id"]
+__all__ = ["choice_index", "settle_finish_reason", "sound", "tool_call_id"]
+
+
+def choice_index(value: Any) -> Any:
+    """Refuse the one number that is none, which JSON has a form for: what is as large as 1e400."""
+    if isinstance(value, float) and not value.is_integer():
+        raise InvalidResponseError(f"the index of a choice is {value}")
+    return value
 
 
 def tool_call_id(given: str | None, index: int) -> str:

@@ -36,7 +36,7 @@ from ipfs_accel.types import (
 )
 
 from ._outbox import Outbox
-from ._settled import settle_finish_reason, sound, tool_call_id
+from ._settled import choice_index, settle_finish_reason, sound, tool_call_id
 from .halves import ALONE, Growing
 
 if TYPE_CHECKING:
@@ -298,7 +298,7 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
     def _choice(self, index: int) -> _Choice:
         state = self.choices.get(index)
         if state is None:
-            state = self.choices[index] = _Choice(index)
+            state = self.choices[choice_index(index)] = _Choice(index)
         return state
 
     def _add(self, kind: BlockType, piece: str, choice: int) -> None:

@@ -15,7 +15,7 @@ from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import ChatResponse, Choice, Message, Reasoning, Refusal, Text, TokenLogprob, ToolCall, Usage
 
-from ._settled import settle_finish_reason, sound, tool_call_id
+from ._settled import choice_index, settle_finish_reason, sound, tool_call_id
 from .fields import field
 from .halves import mended, written
 from .openai_errors import checked, error_in_body, is_error
@@ -81,18 +81,11 @@ def _chat_choice(choice: Any, position: int) -> Choice:
     reason = settle_finish_reason(choice.get("finish_reason") or None, has_tool_calls=has_calls)
     index = choice.get("index")
     return Choice(
-        index=position if index is None else _index(index),
+        index=position if index is None else choice_index(index),
         message=Message(role="assistant", content=parts),
         finish_reason=reason,
         logprobs=tuple(_logprobs(logprobs)) or None if (logprobs := choice.get("logprobs")) else None,
     )
-
-
-def _index(value: Any) -> Any:
-    """Refuse the one number that is none, which JSON has a form for: what is as large as 1e400."""
-    if isinstance(value, float) and not value.is_integer():
-        raise InvalidResponseError(f"the index of a choice is {value}")
-    return value
 
 
 def _parts(message: Json) -> Iterator[Part]:
@@ -198,7 +191,7 @@ def completion_of(body: Json) -> CompletionResponse:
 def _completion_choice(choice: Any, position: int) -> CompletionChoice:
     index = choice.get("index") if isinstance(choice, dict) else None
     return types.CompletionChoice(
-        index=position if index is None else _index(index),
+        index=position if index is None else choice_index(index),
         text=mended(field(choice, "text", str)),
         finish_reason=choice.get("finish_reason") or None,
         logprobs=tuple(_logprobs(choice.get("logprobs"))) or None,
@@ -308,7 +301,7 @@ class ChatDecoder:
         for choice in chunk.get("choices") or ():
             index = choice.get("index") or 0
             if index not in out.choices:
-                out.text("", _index(index))
+                out.text("", index)
             delta = choice.get("delta")
             if delta:
                 content = delta.get("content")
