@@ -24,6 +24,7 @@ from ipfs_accel._cli.app import app
 from ipfs_accel._client.find import QueryOptions
 from ipfs_accel._config.config import PluginPolicy
 from ipfs_accel._plugins.registry import Registry
+from ipfs_accel._resilience import optional
 from ipfs_accel.hookspecs import _middleware as middleware_hooks
 from ipfs_accel.hookspecs import _objects as object_hooks
 
@@ -134,7 +135,7 @@ def configured() -> list[type[Any]]:
     def visit(kind: Any) -> None:
         if isinstance(kind, type) and attrs.has(kind) and kind not in found:
             found.append(kind)
-            for hint in get_type_hints(kind).values():
+            for hint in get_type_hints(kind, localns=vars(optional)).values():
                 visit(hint)
         for inner in get_args(kind):
             visit(inner)

@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import ipfs_accel
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -31,7 +32,7 @@ def test_each_distribution_is_complete(folder: Path) -> None:
     assert (folder / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
     assert len((folder / "README.md").read_text()) > 500
     assert (folder / "src" / package / "py.typed").exists()
-    assert settings["version"] == project(ROOT / "core")["version"] == metadata.version(settings["name"])
+    assert settings["version"] == ipfs_accel.__version__ == metadata.version(settings["name"])
     assert settings["license"] == "Apache-2.0"
 
 

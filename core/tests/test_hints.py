@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
 import pytest
-from ipfs_accel import Client
+from ipfs_accel import Client, hints
 from ipfs_accel._headers import Headers
 from ipfs_accel.hints import rate_limits, retry_after
 from ipfs_accel.types import RateLimit
@@ -115,3 +118,41 @@ def test_an_answer_tells_what_is_left(httpserver: HTTPServer) -> None:
         reply = client.chat("acme/m", "q")
     assert reply.call is not None
     assert reply.call.rate_limits == {"tokens": RateLimit(limit=500, remaining=400, reset=2)}
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Sun, 06 Nov 1994 08:49:37 GMT",
+        "Sunday, 06-Nov-94 08:49:37 GMT",
+        "Sun Nov  6 08:49:37 1994",
+        " sun,  6 nov 1994 08:49:37 gmt ",
+        "06 Nov 2094 08:49:37 UTC",
+        "06-Nov-68 08:49:37 GMT",
+        "06-Nov-69 08:49:37 GMT",
+        "Sun, 06 Nov 1994 08:49:37 +0130",
+        "Sun, 06 Nov 1994 08:49:37 -0800",
+        "Sun, 06 Nov 1994 08:49:37",
+        "Sun, 06 Nov 1994 08:49 GMT",
+    ],
+)
+def test_dates_are_read_as_the_library_reads_those_of_mails(date: str) -> None:
+    found = parsedate_to_datetime(date)
+    assert hints._moment(date) == (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Sun, 31 Nov 1994 08:49:37 GMT",
+        "Sun, 06 Nov 1994 25:49:37 GMT",
+        "Sun, 06 Nvo 1994 08:49:37 GMT",
+        "Sun, 06 Nov 1994 08:49:37 +2500",
+        "Sun, 06 Nov 1994 GMT",
+        "Sun, 06 Nov 0000 08:49:37 GMT",
+        "Sun, 06 Nov 1994 08:49:37 GMT and more",
+        "Sun, ٠٦ Nov 1994 08:49:37 GMT",
+    ],
+)
+def test_what_is_no_date_is_no_hint(date: str) -> None:
+    assert hints._moment(date) is None

@@ -1303,7 +1303,7 @@ async def test_plain_http_to_a_port_that_speaks_tls(world: World, served: Any) -
 
 
 async def test_a_socks_proxy_needs_a_package(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ipfs_accel._http.base.find_spec", lambda _name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(ConfigError, match="needs the package socksio"):
         make(TransportOptions(proxy="socks5://127.0.0.1:9"))
 

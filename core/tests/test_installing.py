@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from ipfs_accel import installing
 from ipfs_accel.installing import develop_command, install_command, reinstall_command, upgrade_command
 
 Environment = Callable[..., Path]
@@ -24,7 +23,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
         for name, text in files.items():
             (prefix / name).write_text(text)
         monkeypatch.setattr(sys, "prefix", str(prefix))
-        monkeypatch.setattr(installing, "find_spec", lambda name: pip or None)
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: pip or None)
         monkeypatch.delenv("UV_RUN_RECURSION_DEPTH", raising=False)
         return prefix
 

@@ -58,9 +58,6 @@ def test_what_is_written_can_be_read(loads: Any, dumps: Any, value: Any) -> None
         b'"\\ud800',
         "{}".encode("utf-16"),
         b"1 2",
-        b"1e400",
-        b'{"index":-1E+400}',
-        b"[" + b"9" * 400 + b".5]",
     ],
 )
 def test_what_is_not_json_is_refused(loads: Any, text: bytes) -> None:

@@ -255,3 +255,29 @@ def test_it_is_not_even_loaded_unless_it_is_asked_for() -> None:
         "print([name for name in ('opentelemetry', 'tenacity', 'sqlite3') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_logging_is_loaded_by_who_listens_and_nothing_is_said_unasked() -> None:
+    program = """
+import sys
+from ipfs_accel._telemetry import log
+from ipfs_accel.errors import AccelError
+
+error = AccelError("no")
+log.trouble("before")
+log.failed("chat", "m", error)
+print("logging" in sys.modules)
+import logging
+log.trouble("nobody listens")
+log.failed("chat", "m", error)
+logging.getLogger("ipfs_accel").warning("not even where the library's last resort would")
+handler = logging.StreamHandler(sys.stdout)
+logging.getLogger("ipfs_accel").addHandler(handler)
+log.trouble("own handler")
+logging.getLogger("ipfs_accel").removeHandler(handler)
+log.trouble("not this")
+logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s")
+log.failed("chat", "m", error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("False\ntrouble\nWARNING call_failed\n", "")

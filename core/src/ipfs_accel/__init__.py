@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from ._config.config import PluginPolicy as PluginPolicy
     from ._config.config import load_config as load_config
     from ._plugins.registry import PluginRecord as PluginRecord
-    from ._resilience.settings import BatchingConfig as BatchingConfig
+    from ._resilience.optional import BatchingConfig as BatchingConfig
+    from ._resilience.optional import CacheConfig as CacheConfig
+    from ._resilience.optional import LimitsConfig as LimitsConfig
+    from ._resilience.optional import RouteConfig as RouteConfig
+    from ._resilience.optional import SemanticConfig as SemanticConfig
+    from ._resilience.optional import StoreConfig as StoreConfig
+    from ._resilience.optional import TelemetryConfig as TelemetryConfig
     from ._resilience.settings import BreakerConfig as BreakerConfig
-    from ._resilience.settings import CacheConfig as CacheConfig
-    from ._resilience.settings import LimitsConfig as LimitsConfig
     from ._resilience.settings import RetryConfig as RetryConfig
-    from ._resilience.settings import RouteConfig as RouteConfig
-    from ._resilience.settings import SemanticConfig as SemanticConfig
-    from ._resilience.settings import StoreConfig as StoreConfig
-    from ._resilience.settings import TelemetryConfig as TelemetryConfig
     from ._secret import Secret as Secret
     from ._telemetry.states import BreakerState as BreakerState
     from ._telemetry.states import EndpointState as EndpointState
@@ -60,17 +60,16 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "._client.clients": ("AsyncClient", "Client"),
     "._config.config": ("Config", "EndpointConfig", "ModelOverride", "PluginPolicy", "load_config"),
     "._plugins.registry": ("PluginRecord",),
-    "._resilience.settings": (
+    "._resilience.optional": (
         "BatchingConfig",
-        "BreakerConfig",
         "CacheConfig",
         "LimitsConfig",
-        "RetryConfig",
         "RouteConfig",
         "SemanticConfig",
         "StoreConfig",
         "TelemetryConfig",
     ),
+    "._resilience.settings": ("BreakerConfig", "RetryConfig"),
     "._secret": ("Secret",),
     "._telemetry.states": ("BreakerState", "EndpointState"),
     "._calls.streams": ("AsyncStream", "Stream"),

@@ -1,4 +1,4 @@
-"""Names of a package that are loaded when they are first used."""
+"""Names of a package, and modules, that are loaded when they are first used."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
-__all__ = ["lazy"]
+__all__ = ["late", "lazy"]
 
 
 def lazy(package: str, homes: Mapping[str, tuple[str, ...]]) -> Callable[[str], Any]:
@@ -29,3 +29,22 @@ def lazy(package: str, homes: Mapping[str, tuple[str, ...]]) -> Callable[[str], 
         return value
 
     return load
+
+
+class _Late:
+    def __init__(self, name: str, package: str) -> None:
+        self._name = name
+        self._package = package
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self._name, self._package), name)
+
+
+def late(package: str, *names: str) -> list[Any]:
+    """Return modules of a package, each of which is loaded when something of it is first used.
+
+        batches, files = late(__name__, "_batches", "_files")
+
+    Type checkers are told by imports below `if TYPE_CHECKING`.
+    """
+    return [_Late(f".{name}", package) for name in names]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-import attrs
+from ipfs_accel._values import frozen
 
 SupportValue: TypeAlias = Literal["yes", "no", "unknown"]
 SupportSource: TypeAlias = Literal["hook", "server", "catalogue", "configuration", "nobody"]
 
 
-@attrs.frozen
+@frozen
 class Support:
     """Whether something is supported, and who says so.
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import Any, Self
 
 import attrs
+
+from ipfs_accel._values import frozen
 
 from . import strict_json
 from .capabilities import Support
@@ -24,7 +25,7 @@ _DATE = re.compile(r"-20\d\d-?\d\d-?\d\d$")
 _SETS = {"input_modalities", "output_modalities"}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Catalogue:
     """Models of one provider.
 
@@ -39,6 +40,8 @@ class Catalogue:
     @classmethod
     def load(cls, package: str, name: str = "catalogue.json") -> Self:
         """Read the data file that a plugin's package carries."""
+        from importlib.resources import files  # noqa: PLC0415 - chats with servers of one's own read no catalogue
+
         data = strict_json.loads((files(package) / name).read_bytes())
         families = data["families"]
         models = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,11 +12,11 @@ if TYPE_CHECKING:
 
 __all__ = ["duration", "rate_limits", "retry_after"]
 
+# Patterns are texts where most processes never need them.
 # x-ratelimit-remaining-tokens, anthropic-ratelimit-input-tokens-remaining; without a name it is requests that count
-_LIMIT = re.compile(
-    r"x-ratelimit-(?P<kind>limit|remaining|reset)(?:-(?P<what>[\w-]+))?"
-    r"|anthropic-(?:priority-)?ratelimit-(?P<what2>[\w-]+)-(?P<kind2>limit|remaining|reset)",
-    re.ASCII,
+_LIMIT = (
+    r"(?a)x-ratelimit-(?P<kind>limit|remaining|reset)(?:-(?P<what>[\w-]+))?"
+    r"|anthropic-(?:priority-)?ratelimit-(?P<what2>[\w-]+)-(?P<kind2>limit|remaining|reset)"
 )
 _NUMBER = re.compile(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?", re.ASCII)
 _LONGEST = 400 * 86_400.0
@@ -26,6 +25,14 @@ _MILLISECONDS = 1e11
 """A number from this on is no time in seconds since 1970: it would be in the year 5138."""
 # Durations as Go writes them: 6m0s, 59.993s, 12ms
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d)")
+# The three forms of HTTP's dates (RFC 9110, 5.6.7), and offsets in place of GMT. The library has a parser for mails,
+# which is much to load for that, and failures are no time to load anything.
+_DATE = (
+    r"(?ai)(?:[a-z]+,?\s+)?(?:(?P<day>\d{1,2})[\s-](?P<month>[a-z]{3})[\s-](?P<year>\d{4}|\d\d)\s+(?P<time>[\d:]+)"
+    r"|(?P<month2>[a-z]{3})\s+(?P<day2>\d{1,2})\s+(?P<time2>[\d:]+)\s+(?P<year2>\d{4}))"
+    r"(?:\s*(?:GMT|UTC?|Z|(?P<zone>[+-]\d{4})))?"
+)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -66,13 +73,20 @@ def _sent(headers: Headers, now: float | None) -> float | None:
 
 def _moment(text: str) -> float | None:
     """Return the seconds since 1970 of a date of HTTP (RFC 9110, 5.6.7) or ISO 8601; UTC if it names no zone."""
-    for read in (parsedate_to_datetime, datetime.fromisoformat):
-        try:
-            found = read(text)
-            return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, TypeError, OverflowError):
-            continue
-    return None
+    match = re.fullmatch(_DATE, text.strip())
+    try:
+        found = datetime.fromisoformat(_as_iso(match) if match else text)
+        return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _as_iso(match: re.Match[str]) -> str:
+    """Write a date of HTTP as ISO 8601 has it; a year of two digits means 1969 to 2068, as in mails."""
+    day, month, year, time = (match[name] or match[f"{name}2"] for name in ("day", "month", "year", "time"))
+    if len(year) < len("2000"):
+        year = ("19" if year > "68" else "20") + year
+    return f"{year}-{_MONTHS.index(month.lower()) + 1:02}-{int(day):02}T{time}{match['zone'] or ''}"
 
 
 def rate_limits(
@@ -83,12 +97,13 @@ def rate_limits(
     What a server does not tell, or tells as nonsense, is None. `now` is as for `retry_after`.
     """
     found: dict[str, list[float | None]] = {}
+    limit_of = re.compile(_LIMIT).fullmatch
     for name, value in headers.items():
-        match = _LIMIT.fullmatch(name)
+        match = limit_of(name)
         if match is None:
             continue
         kind = match["kind"] or match["kind2"]
-        entry = found.setdefault(match["what"] or match["what2"] or "requests", [None, None, None])
+        entry = found.setdefault(match["what"] or match["what2"], [None, None, None])
         if kind == "reset":
             entry[2] = _reset(value, _sent(headers, now))
         else:

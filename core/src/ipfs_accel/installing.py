@@ -9,9 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tomllib
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 from urllib.parse import parse_qs
@@ -96,6 +94,8 @@ def _way() -> _Way:
         return "pip"
     if re.fullmatch(r"(archive|builds|environments)-v\d+", prefix.parent.name):
         return "uv run" if "UV_RUN_RECURSION_DEPTH" in os.environ else "uvx"
+    from importlib.util import find_spec  # noqa: PLC0415 - needed for hints alone
+
     if find_spec("pip") is not None:
         return "pip"
     return "uv project" if (prefix.parent / "uv.lock").is_file() else "uv pip"
@@ -115,6 +115,8 @@ def _tool() -> str:
 
 def _tool_requirements() -> list[str]:
     """Return what the tool was installed with, as arguments: the tool itself, then what follows each `--with`."""
+    import tomllib  # noqa: PLC0415 - tools that uv installed have such a file alone
+
     try:
         receipt = tomllib.loads((Path(sys.prefix) / "uv-receipt.toml").read_text(encoding="utf-8"))
         tool, *others = receipt["tool"]["requirements"]

@@ -25,6 +25,8 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
+from ipfs_accel._values import define, frozen
+
 from .types import Answer, Reasoning, Request, ToolCall
 
 __all__ = ["Ask", "CallContext", "map_texts", "texts_of"]
@@ -32,7 +34,7 @@ __all__ = ["Ask", "CallContext", "map_texts", "texts_of"]
 T = TypeVar("T")
 
 
-@attrs.define(kw_only=True, eq=False)
+@define(kw_only=True, eq=False)
 class CallContext:
     """A call, as one middleware sees it.
 
@@ -49,7 +51,7 @@ class CallContext:
     memo: dict[Any, Any] = attrs.field(factory=dict, repr=False)
 
 
-@attrs.frozen
+@frozen
 class Ask:
     """A call of middleware's own, to be yielded by its hooks.
 

@@ -9,7 +9,6 @@ no form for, orjson alone writes UUIDs and the values of enums.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,15 +21,8 @@ def _reject(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not a JSON value")
 
 
-def _finite(number: str) -> float:
-    found = float(number)
-    return found if math.isfinite(found) else _reject(number[:40])
-
-
 _ZEROS = bytes.maketrans(b"123456789", b"000000000")
-_SIGNS_OF_INFINITY = (b"e000", b"E000", b"e+000", b"E+000", b"0" * 309)
 _decode = json.JSONDecoder(parse_constant=_reject).decode
-_decode_finite = json.JSONDecoder(parse_constant=_reject, parse_float=_finite).decode
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), check_circular=True).encode
 
 
@@ -48,13 +40,10 @@ def _std_loads(text: bytes | str) -> Any:
     """Parse JSON; bytes have to be UTF-8 and may begin with a byte order mark.
 
     Raises:
-        ValueError: Not JSON, not UTF-8, or NaN or Infinity in it, or a number that is as large.
+        ValueError: Not JSON, not UTF-8, or NaN or Infinity in it.
         RecursionError: Nested too deeply.
     """
-    # To be asked for each float takes long, and infinite ones can be told from afar.
-    zeros = (text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text).translate(_ZEROS)
-    decode = _decode_finite if any(sign in zeros for sign in _SIGNS_OF_INFINITY) else _decode
-    return decode(text if isinstance(text, str) else text.decode("utf-8-sig"))
+    return _decode(text if isinstance(text, str) else text.decode("utf-8-sig"))
 
 
 def _reading(quick: Callable[[bytes | str], Any]) -> Callable[[bytes | str], Any]:

@@ -3,14 +3,15 @@ from __future__ import annotations
 import json
 
 import pytest
-from ipfs_accel._cli.app import _COMMANDS, app
+from ipfs_accel._cli.app import app
 from ipfs_accel._cli.command import Command, State
+from ipfs_accel._cli.front import COMMANDS
 from ipfs_accel._cli.output import use_color
 
 from .conftest import Run
 
 PATHS = [
-    *[(name,) for name in _COMMANDS],
+    *[(name,) for name in COMMANDS],
     *[("keys", name) for name in ("set", "list", "remove", "path")],
     *[("config", name) for name in ("show", "path")],
 ]
@@ -28,14 +29,14 @@ def test_every_command_has_help_with_examples_and_the_shared_options(run: Run, p
 
 def test_the_list_of_commands_tells_what_they_are(run: Run) -> None:
     text = run("--help").stdout
-    for name, (_module, summary) in _COMMANDS.items():
+    for name, (_module, summary) in COMMANDS.items():
         assert f"  {name:12}  {summary}\n" in text
     for code in (0, 1, 2, 3, 4, 5, 6, 7, 8, 130):
         assert f"\n  {code:3}  " in text
 
 
 def test_what_the_table_says_is_what_the_command_says() -> None:
-    for name, (_module, summary) in _COMMANDS.items():
+    for name, (_module, summary) in COMMANDS.items():
         command = app.get_command(None, name)  # type: ignore[arg-type]
         assert command is not None
         assert command.get_short_help_str(200) == summary

@@ -128,7 +128,7 @@ def test_more_endpoints_than_the_screen_has_lines(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ipfs_accel._cli.output.is_terminal", lambda **_: True)
-    monkeypatch.setattr("ipfs_accel._cli.output.get_terminal_size", lambda: os.terminal_size((80, 6)))
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((80, 6)))
     Rounds({f"e{number}": OK for number in range(9)}, {"e0": OK}).watch(Screen(State(), 7.0))
     first, _ = capsys.readouterr().out.split("\x1b[5F")
     assert first.count("\n") == 5

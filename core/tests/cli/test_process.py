@@ -188,8 +188,9 @@ def test_help_imports_nothing_heavy() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
     loaded = set(result.stderr.split())
-    assert "ipfs_accel._cli.app" in loaded
+    assert "ipfs_accel._cli.front" in loaded
     assert not loaded & {
+        "click",
         "httpx",
         "attrs",
         "attr",
@@ -200,6 +201,22 @@ def test_help_imports_nothing_heavy() -> None:
         "ipfs_accel._client.clients",
         "anyio",
     }
+
+
+@pytest.mark.parametrize("columns", [None, "30", "61", "200", "wide"])
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_is_the_same_whether_click_was_loaded_for_it(columns: str | None, option: str) -> None:
+    environ = {key: value for key, value in os.environ.items() if key != "COLUMNS"}
+    environ |= {} if columns is None else {"COLUMNS": columns}
+    pages = [
+        subprocess.run(
+            [sys.executable, "-m", "ipfs_accel", *arguments], capture_output=True, text=True, check=True, env=environ
+        ).stdout
+        for arguments in ([option], ["--quiet", option])
+    ]
+    assert pages[0] == pages[1]
+    assert pages[0].startswith("Usage: ipfs-accel [OPTIONS] COMMAND [ARGUMENTS]...\n\n  Talk to every AI backend")
+    assert max(len(line) for line in pages[0].splitlines()) <= 78
 
 
 @pytest.fixture

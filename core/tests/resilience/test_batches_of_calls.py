@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from ipfs_accel._resilience.batching import Batch, Batcher, Member
-from ipfs_accel._resilience.settings import BatchingConfig
+from ipfs_accel._resilience.optional import BatchingConfig
 
 
 class Time:

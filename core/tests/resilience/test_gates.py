@@ -12,7 +12,7 @@ from ipfs_accel._resilience import lanes, told
 from ipfs_accel._resilience.buckets import Bucket
 from ipfs_accel._resilience.estimate import tokens_of
 from ipfs_accel._resilience.gate import Gate, Priority, Ticket
-from ipfs_accel._resilience.settings import LimitsConfig
+from ipfs_accel._resilience.optional import LimitsConfig
 from ipfs_accel.errors import QueueFullError
 from ipfs_accel.types import ChatRequest, CompletionRequest, EmbedRequest, Message, RerankRequest
 

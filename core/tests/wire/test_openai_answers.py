@@ -27,6 +27,7 @@ from ipfs_accel.types import (
     ToolCall,
     Usage,
 )
+from ipfs_accel.wire.assembler import chat_assembler
 from ipfs_accel.wire.openai_answers import (
     read_chat,
     read_completion,
@@ -35,6 +36,8 @@ from ipfs_accel.wire.openai_answers import (
     read_models,
     read_usage,
 )
+from ipfs_accel.wire.openai_streams import ChatDecoder, decode_completion
+from ipfs_accel.wire.sse import ServerSentEvent
 
 
 def response(value: Any) -> HttpResponse:
@@ -329,3 +332,23 @@ def test_what_a_usage_says_beside_tokens_is_kept() -> None:
     usage = {"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 1}, "queue_time": 0.25}
     answer = read_chat(response({"choices": [{"message": {"content": "a"}}], "usage": usage}))
     assert (answer.usage.cached_input_tokens, answer.extra) == (1, {"usage": {"queue_time": 0.25}})
+
+
+ENDLESS = b'{"choices":[{"index":1e400,"text":"x","message":{"content":"x"},"delta":{"content":"x"}}]}'
+
+
+@pytest.mark.parametrize("read", [read_chat, read_completion], ids=["chat", "completion"])
+def test_an_index_that_is_no_number(read: Any) -> None:
+    with pytest.raises(e.InvalidResponseError, match="the index of a choice is inf"):
+        read(HttpResponse(status=200, headers=Headers(()), body=ENDLESS))
+
+
+@pytest.mark.parametrize("decode", [ChatDecoder(), decode_completion], ids=["chat", "completion"])
+def test_an_index_that_is_no_number_in_a_stream(decode: Any) -> None:
+    with pytest.raises(e.InvalidResponseError, match="the index of a choice is inf"):
+        decode(ServerSentEvent(data=ENDLESS.decode()), chat_assembler())
+
+
+def test_a_count_that_is_no_number_is_unknown() -> None:
+    body = b'{"choices":[{"index":0,"message":{"content":"x"}}],"usage":{"prompt_tokens":1e400}}'
+    assert read_chat(HttpResponse(status=200, headers=Headers(()), body=body)).usage.input_tokens is None

@@ -12,12 +12,13 @@ from ipfs_accel._config.paths import cache_dir
 from ipfs_accel._resilience import semantic
 from ipfs_accel._resilience.cache import AnswerStore
 from ipfs_accel._resilience.codec import CACHEABLE, decode, digest, encode
-from ipfs_accel._resilience.settings import CacheConfig, SemanticConfig
+from ipfs_accel._resilience.optional import CacheConfig, SemanticConfig
 from ipfs_accel._telemetry import log
 from ipfs_accel._telemetry.records import record_of, tell
+from ipfs_accel._values import frozen
 from ipfs_accel._worlds.effects import Run, Steps
 from ipfs_accel.errors import AccelError, InvalidRequestError
-from ipfs_accel.types import Answer, CallInfo, ChatRequest, CompletionRequest, Request, Timing
+from ipfs_accel.types import Answer, CallInfo, ChatRequest, CompletionRequest, Timing
 
 from . import keys
 from . import operations as ops
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from array import array
 
     from ipfs_accel._endpoints.target import Target
+    from ipfs_accel.types import Request
 
     from .context import Context
 
@@ -160,7 +162,7 @@ def _told(core: Context, asked: tuple[str, Target, Request], answer: Any, *, how
     return attrs.evolve(answer, call=info)
 
 
-@attrs.frozen
+@frozen
 class _Meaning:
     """A question as a vector, among the questions that it may be compared with."""
 

@@ -16,6 +16,7 @@ from ipfs_accel._secret import KeySource, SentHeaders, secrets_in
 from ipfs_accel._telemetry import log
 from ipfs_accel._telemetry.pricing import cost_of
 from ipfs_accel._url import origin_of
+from ipfs_accel._values import define
 from ipfs_accel._worlds.effects import Outgoing, Steps
 from ipfs_accel.errors import (
     AccelError,
@@ -31,7 +32,7 @@ from ipfs_accel.errors import (
 )
 from ipfs_accel.hints import retry_after
 from ipfs_accel.plans import Body, ErrorDetail, HttpRequest, HttpResponse, Job, Pairs
-from ipfs_accel.types import Answer, CallInfo, Timeout, Timing, Tried, Usage
+from ipfs_accel.types import Answer, CallInfo, Timing, Tried
 
 from . import keys
 from .journey import Journey
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from ipfs_accel._resilience.guard import Hold
     from ipfs_accel._telemetry.records import Listener
     from ipfs_accel._telemetry.usage import Ledger
+    from ipfs_accel.types import Timeout, Usage
     from ipfs_accel.types._requests import OnUnsupported
 
 __all__ = ["Call", "UnsupportedParameterWarning"]
@@ -60,7 +62,7 @@ class UnsupportedParameterWarning(UserWarning):
     """An option was left out because the backend cannot honour it."""
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class Call:
     """What is known of a call to one target while it runs."""
 

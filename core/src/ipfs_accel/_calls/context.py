@@ -22,7 +22,7 @@ from ipfs_accel._suggest import did_you_mean
 from ipfs_accel._telemetry.usage import Ledger
 from ipfs_accel._worlds.effects import Run, Steps
 from ipfs_accel.errors import AccelError, ClientClosedError, InvalidRequestError, PluginError
-from ipfs_accel.types import Request, Timeout
+from ipfs_accel.types import Timeout
 
 from .call import Call
 from .journey import Journey
@@ -30,6 +30,7 @@ from .journey import Journey
 if TYPE_CHECKING:
     from ipfs_accel._resilience.gate import Priority
     from ipfs_accel._telemetry.records import Listener
+    from ipfs_accel.types import Request
 
 __all__ = ["Context"]
 

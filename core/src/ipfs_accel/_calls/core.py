@@ -11,11 +11,9 @@ import attrs
 from ipfs_accel._config.config import Config, EndpointConfig
 from ipfs_accel._endpoints.target import Target
 from ipfs_accel._invalid import InvalidValueError
-from ipfs_accel._resilience.settings import CacheConfig
 from ipfs_accel._telemetry.pricing import merge_override
 from ipfs_accel._worlds.effects import Steps
 from ipfs_accel.errors import AccelError, InvalidRequestError
-from ipfs_accel.types import Health, Model, ModelInfo, Request, Timeout
 
 from .attempts import LASTING
 from .context import Context
@@ -27,6 +25,8 @@ from .planning import operation_plan, own_plan, plan
 from .routes import Route, balanced, check_routes, route_of, routed
 
 if TYPE_CHECKING:
+    from ipfs_accel.types import Health, Model, ModelInfo, Request, Timeout
+
     from .cached import AnswerCache
     from .streams import Opening
 
@@ -57,7 +57,9 @@ class Core(Context):
     def cache(self) -> AnswerCache:
         """The kept answers; made when first needed."""
         if self._cache is None:
-            from .cached import AnswerCache  # noqa: PLC0415 - off unless it is asked for
+            from ipfs_accel._resilience.optional import CacheConfig  # noqa: PLC0415 - off unless it is asked for
+
+            from .cached import AnswerCache  # noqa: PLC0415 - as above
 
             self._cache = AnswerCache(self.config.cache or CacheConfig(), self.clock.time, self.whole)
         return self._cache

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Generator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from ipfs_accel import plans as kinds
 from ipfs_accel._worlds.effects import Next, Open, Outgoing, ReadAll, Run, Send, Shut, Start, Steps, Whole
 from ipfs_accel._worlds.gather import Gather
 from ipfs_accel.errors import (
@@ -18,24 +19,16 @@ from ipfs_accel.errors import (
     PlanError,
     class_for_status,
 )
-from ipfs_accel.plans import (
-    Flow,
-    Http,
-    HttpRequest,
-    HttpResponse,
-    HttpStream,
-    Local,
-    LocalStream,
-    Pairs,
-    Ready,
-    StreamFlow,
-)
+from ipfs_accel.plans import Http, HttpRequest, HttpResponse, HttpStream, Pairs
 
 from . import keys
 from .attempts import attempted, may_repeat
 from .call import Call
 from .planning import tell_field
 from .reader import Reader, on_silence
+
+if TYPE_CHECKING:
+    from ipfs_accel.plans import Local, LocalStream
 
 __all__ = ["complete", "go_on", "open_stream"]
 
@@ -63,16 +56,16 @@ def complete(plan: Callable[[], Any], call: Call) -> Steps[Any]:
 
 
 def _perform_plan(plan: Any, call: Call) -> Steps[Any]:
-    if isinstance(plan, Flow):
-        plan = yield from _steps(plan.steps(), call)
-        return (yield from _perform_plan(plan, call))
-    if isinstance(plan, Http):
+    if isinstance(plan, Http):  # first, as most are, and the others are not even loaded then
         call.check(plan.unsupported)
         return (yield from _exchange(plan, call))
-    if isinstance(plan, Local):
+    if isinstance(plan, kinds.Flow):
+        plan = yield from _steps(plan.steps(), call)
+        return (yield from _perform_plan(plan, call))
+    if isinstance(plan, kinds.Local):
         call.check(plan.unsupported)
         return (yield from _whole(call, lambda: _run(plan, call)))
-    if isinstance(plan, Ready):
+    if isinstance(plan, kinds.Ready):
         return plan.value
     if isinstance(plan, list):
         return (yield from _side_by_side(plan, call))
@@ -91,10 +84,10 @@ def _side_by_side(plans: list[Any], call: Call) -> Steps[list[Any]]:
 
 
 def _wrong_plan(call: Call, plan: Any, wanted: str) -> PlanError:
-    is_stream = isinstance(plan, HttpStream | LocalStream | StreamFlow)
+    is_stream = isinstance(plan, HttpStream | kinds.LocalStream | kinds.StreamFlow)
     error = PlanError(f"{call.operation!r} was planned as {type(plan).__name__}, which is no plan for {wanted}")
     error.is_stream = is_stream
-    if is_stream or isinstance(plan, Http | Local | Ready | Flow):
+    if is_stream or isinstance(plan, Http | kinds.Local | kinds.Ready | kinds.Flow):
         error.hint = "use stream_call" if is_stream else "use call"
     return error
 
@@ -194,14 +187,15 @@ def open_stream(plan: Callable[[], Any], call: Call) -> Steps[Reader[Any]]:
     """Plan a stream, open it, and read up to its first event, which is where no failure can be undone any more."""
     try:
         stream = plan()
-        while isinstance(stream, StreamFlow):
+        while not isinstance(stream, HttpStream) and isinstance(stream, kinds.StreamFlow):
             stream = yield from _steps(stream.steps(), call)
-        if not isinstance(stream, HttpStream | LocalStream):
-            raise _wrong_plan(call, stream, "a stream")
-        call.check(stream.unsupported)
-        if isinstance(stream, LocalStream):
+        if isinstance(stream, HttpStream):
+            call.check(stream.unsupported)
+            return (yield from _opened(stream, call))
+        if isinstance(stream, kinds.LocalStream):
+            call.check(stream.unsupported)
             return (yield from attempted(call, lambda: _begin(Reader(call, stream, None), stream)))
-        return (yield from _opened(stream, call))
+        raise _wrong_plan(call, stream, "a stream")
     except AccelError as error:
         call.fail(error)
         raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from copy import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -18,10 +18,13 @@ from ipfs_accel.errors import (
     InvalidResponseError,
     UnprocessableEntityError,
 )
-from ipfs_accel.types import EmbedRequest, EmbedResponse, Usage
+from ipfs_accel.types import Usage
 
 from . import keys
 from .call import Call
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import EmbedRequest, EmbedResponse
 
 __all__ = ["joined"]
 

@@ -1,10 +1,8 @@
-"""What a call is on its way over targets and attempts."""
+"""What all targets and attempts of a call share."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-
-import attrs
 
 from ipfs_accel.types import Tried
 
@@ -14,7 +12,6 @@ if TYPE_CHECKING:
 __all__ = ["Journey"]
 
 
-@attrs.define(eq=False)
 class Journey:
     """What all targets and attempts of a call share.
 
@@ -27,12 +24,15 @@ class Journey:
         queued: Seconds before the limits of endpoints.
     """
 
-    started: float
-    deadline: float | None
-    place: Place | None = None
-    tried: list[Tried] = attrs.field(factory=list)
-    waited: float = 0.0
-    queued: float = 0.0
+    __slots__ = ("deadline", "place", "queued", "started", "tried", "waited")
+
+    def __init__(self, started: float, deadline: float | None, place: Place | None = None) -> None:
+        self.started = started
+        self.deadline = deadline
+        self.place = place
+        self.tried: list[Tried] = []
+        self.waited = 0.0
+        self.queued = 0.0
 
     @property
     def limit(self) -> float | None:

@@ -6,8 +6,6 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import attrs
-
 from ipfs_accel._config.secrets import key_of, reveal
 from ipfs_accel._secret import KeySource, Secret
 from ipfs_accel.errors import AccelError, DeadlineExceededError
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["Asked", "give", "own"]
 
 
-@attrs.frozen(eq=False)
 class Asked:
     """Ask a function for a key; its result is the key.
 
@@ -31,9 +28,12 @@ class Asked:
         seconds: How long it may be awaited; None is no limit.
     """
 
-    source: Callable[[], Any] = attrs.field(repr=False)
-    endpoint: str
-    seconds: float | None = None
+    __slots__ = ("endpoint", "seconds", "source")
+
+    def __init__(self, source: Callable[[], Any], endpoint: str, seconds: float | None = None) -> None:
+        self.source = source
+        self.endpoint = endpoint
+        self.seconds = seconds
 
     def sync(self, _world: World) -> str:
         return reveal(self.source, self.endpoint)

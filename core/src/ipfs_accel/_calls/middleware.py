@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import attrs
-
+from ipfs_accel._values import frozen
 from ipfs_accel._worlds.effects import Shut, Steps
 from ipfs_accel.errors import AccelError, PluginError
 from ipfs_accel.middleware import Ask, CallContext
@@ -62,7 +61,7 @@ def around(
     return served
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class _Layer:
     """One middleware in one call."""
 

@@ -6,25 +6,17 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import attrs
-
 from ipfs_accel._convert import texts
-from ipfs_accel.types import (
-    ChatResponse,
-    CompletionResponse,
-    DetokenizeResponse,
-    EmbedResponse,
-    Request,
-    RerankResponse,
-    TokenCount,
-    TokenizeResponse,
-)
 
 if TYPE_CHECKING:
     from ipfs_accel.types import (
         Batch,
+        ChatResponse,
         ClassifyResponse,
+        CompletionResponse,
         DeletedObjects,
+        DetokenizeResponse,
+        EmbedResponse,
         FileInfo,
         ImageResponse,
         ModelResult,
@@ -33,14 +25,17 @@ if TYPE_CHECKING:
         ObjectListing,
         PredictResponse,
         PresignedRequest,
+        Request,
+        RerankResponse,
         SpeakResponse,
+        TokenCount,
+        TokenizeResponse,
         TranscribeResponse,
     )
 
 A = TypeVar("A")
 
 
-@attrs.frozen
 class Operation(Generic[A]):
     """One operation.
 
@@ -49,8 +44,11 @@ class Operation(Generic[A]):
         build: Makes the request from model id, main argument and options.
     """
 
-    name: str
-    build: Callable[[str, Any, dict[str, Any]], Request]
+    __slots__ = ("build", "name")
+
+    def __init__(self, name: str, build: Callable[[str, Any, dict[str, Any]], Request]) -> None:
+        self.name = name
+        self.build = build
 
 
 def _late(name: str, module: str = "media") -> Callable[[str, Any, dict[str, Any]], Request]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipfs_accel._endpoints.target import Target
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel.errors import AccelError, InvalidRequestError, PluginError, UnsupportedOperationError
 from ipfs_accel.hookspecs import OPERATIONS
 from ipfs_accel.plans._http import CIRCULAR, TOO_DEEP, UNWRITABLE
-from ipfs_accel.types import Request
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import Request
 
 __all__ = ["operation_plan", "own_plan", "plan", "tell_field"]
 

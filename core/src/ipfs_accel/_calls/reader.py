@@ -18,12 +18,13 @@ from ipfs_accel.errors import (
     StreamIncomplete,
     StreamInterrupted,
 )
-from ipfs_accel.plans import FrameDecoder, HttpRequest, HttpStream, LocalStream
+from ipfs_accel.plans import FrameDecoder, HttpRequest, HttpStream
 
 from .call import Call
 
 if TYPE_CHECKING:
     from ipfs_accel._worlds.effects import Steps
+    from ipfs_accel.plans import LocalStream
 
 __all__ = ["Reader", "on_silence"]
 

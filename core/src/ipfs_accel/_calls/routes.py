@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from ipfs_accel._resilience.places import Place
-from ipfs_accel._resilience.settings import USUAL_FALLBACKS, FailureClass, RouteConfig
+from ipfs_accel._resilience.settings import USUAL_FALLBACKS, FailureClass
+from ipfs_accel._values import frozen
 from ipfs_accel._worlds.effects import Steps
 from ipfs_accel.errors import (
     AccelError,
@@ -44,6 +45,7 @@ from .journey import Journey
 
 if TYPE_CHECKING:
     from ipfs_accel._config.config import Config
+    from ipfs_accel._resilience.optional import RouteConfig
 
     from .context import Context
 
@@ -84,7 +86,7 @@ def failure_class(error: AccelError) -> FailureClass | None:
     return found
 
 
-@attrs.frozen
+@frozen
 class Route:
     """What a call may go to, best first: endpoints and models; and why it goes on to the next.
 
@@ -120,6 +122,8 @@ def check_routes(config: Config) -> None:
 def route_of(core: Context, model: str | Sequence[str] | None) -> Route:
     """Return the targets that a name, or a list of names, stands for."""
     if model is not None and not isinstance(model, str):
+        from ipfs_accel._resilience.optional import RouteConfig  # noqa: PLC0415 - few calls name several targets
+
         try:
             return _ordered(core, "", RouteConfig(targets=_names(model)))
         except ConfigError as error:

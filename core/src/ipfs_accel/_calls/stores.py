@@ -15,10 +15,11 @@ import attrs
 
 from ipfs_accel._fork import renewed_after_fork
 from ipfs_accel._resilience.places import Place
+from ipfs_accel._values import define
 from ipfs_accel.errors import APIConnectionError, APIError, ConfigError, InvalidRequestError, NotFoundError
 
 if TYPE_CHECKING:
-    from ipfs_accel._resilience.settings import StoreConfig
+    from ipfs_accel._resilience.optional import StoreConfig
     from ipfs_accel._worlds.effects import Steps
 
     from .core import Core
@@ -33,7 +34,7 @@ _WEIGHT = 0.2
 """Of the newest call in the moving average of how long calls take."""
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class _Load:
     calls: set[int] = attrs.field(factory=set)
     seconds: float = 0.0

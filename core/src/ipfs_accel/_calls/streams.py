@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar
 
+from ipfs_accel import types
+from ipfs_accel._fork import renewed_after_fork
 from ipfs_accel._worlds.effects import Shut, Steps
 from ipfs_accel._worlds.perform import aperform, perform
 from ipfs_accel.errors import StreamIncomplete
-from ipfs_accel.types import TextDelta
 
 from .execute import DRAIN_SECONDS, go_on
 from .reader import Reader
@@ -62,6 +63,13 @@ class _Face(Generic[E, T]):
         self._reader = reader
         self._pieces = reader.pieces
         self._pending.extend(reader.events)
+        if reader.exchange is not None:
+            renewed_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Have nothing to give in a forked child, where reading on is refused: the stream is the parent's."""
+        if self._reader is not None and self._reader.exchange is not None:
+            self._pending.clear()
 
     def _shut(self) -> Shut | None:
         """Return what is to be let go of, if there is anything."""
@@ -107,7 +115,8 @@ class Stream(_Face[E, T]):
     @property
     def text_stream(self) -> Iterator[str]:
         """Only the pieces of text, of the first choice."""
-        return (event.text for event in self if isinstance(event, TextDelta) and event.choice == 0)
+        kind = types.TextDelta
+        return (event.text for event in self if isinstance(event, kind) and event.choice == 0)
 
     def read(self) -> T:
         """Read to the end and return the whole answer."""
@@ -192,7 +201,8 @@ class AsyncStream(_Face[E, T]):
     @property
     def text_stream(self) -> AsyncIterator[str]:
         """Only the pieces of text, of the first choice."""
-        return (event.text async for event in self if isinstance(event, TextDelta) and event.choice == 0)
+        kind = types.TextDelta
+        return (event.text async for event in self if isinstance(event, kind) and event.choice == 0)
 
     async def read(self) -> T:
         """Read to the end and return the whole answer."""

@@ -1,6 +1,6 @@
 """The command `ipfs-accel`: answers go to stdout, everything else to stderr, and the exit code tells the cause.
 
-Nothing is imported before it is needed: `--help` and `--version` load click and little else, a command's module is
+Nothing is imported before it is needed: `--help` loads a page, `--version` click and little else, a command's module is
 loaded when the command is used.
 """
 
@@ -9,9 +9,10 @@ from __future__ import annotations
 import io
 import sys
 import warnings
+from contextlib import suppress
 from typing import Any, NoReturn
 
-from .app import app
+from . import front
 
 __all__ = ["main"]
 
@@ -22,6 +23,13 @@ def main() -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             # A model's answer may hold what this terminal or locale cannot show, and so may what is typed.
             stream.reconfigure(errors="replace")
+    if front.is_asked():
+        with suppress(Exception):  # what goes wrong with it, click's way says in our words
+            sys.stdout.write(front.page(front.width()))
+            sys.stdout.flush()
+            sys.exit(0)
+    from .app import app  # noqa: PLC0415 - click is much to load for a page that needs none of it
+
     warnings.formatwarning = _format_warning
     app.main(prog_name="ipfs-accel")
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
 from ipfs_accel._calls.streams import Stream
 from ipfs_accel._client.clients import Client
+from ipfs_accel._values import frozen
 from ipfs_accel.errors import ContentFilterError, StreamIncomplete, UnsupportedOperationError
 from ipfs_accel.types import ChatResponse, Message, StreamEvent
 
@@ -24,7 +23,7 @@ class Interrupted(KeyboardInterrupt):
     partial: ChatResponse | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Ask:
     """How an answer is asked for and shown.
 

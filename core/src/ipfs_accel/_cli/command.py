@@ -10,6 +10,8 @@ import click
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel.errors import InvalidRequestError
 
+from .front import SHARED
+
 if TYPE_CHECKING:
     from ipfs_accel._client.clients import Client
     from ipfs_accel._config.config import Config
@@ -71,18 +73,15 @@ def _remember(name: str) -> Callable[[click.Context, click.Parameter, Any], None
 
 def shared_options() -> list[click.Option]:
     """Return the options that stand before or after any command's name."""
-
-    def option(name: str, *flags: str, text: str, **settings: Any) -> click.Option:
-        return click.Option(flags, help=text, expose_value=False, is_eager=True, callback=_remember(name), **settings)
-
-    colors = click.Choice(["auto", "always", "never"])
-    return [
-        option("json", "--json", is_flag=True, text="Write one JSON document to stdout, errors as JSON to stderr."),
-        option("quiet", "-q", "--quiet", is_flag=True, text="Write no notes to stderr, only errors."),
-        option("color", "--color", type=colors, metavar="WHEN", text="auto, always or never. Default: auto."),
-        option("config", "--config", metavar="FILE", text="Read this configuration file instead of the usual one."),
-        option("debug", "--debug", is_flag=True, text="Show the traceback of an error."),
-    ]
+    found = []
+    for name, (flags, metavar, text) in SHARED.items():
+        settings: dict[str, Any] = {"metavar": metavar} if metavar else {"is_flag": True}
+        if name == "color":
+            settings["type"] = click.Choice(["auto", "always", "never"])
+        found.append(
+            click.Option(flags, help=text, expose_value=False, is_eager=True, callback=_remember(name), **settings)
+        )
+    return found
 
 
 class _Help(click.Command):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from .app import COMPLETE_VARIABLE, app
+from .app import app
 from .command import Command, State, pass_state
+from .front import COMPLETE_VARIABLE
 from .output import emit, write_line
 
 __all__ = ["completion"]

@@ -238,7 +238,8 @@ def _local(target: Target) -> dict[str, Any] | None:
     if local is None or not is_here(url):
         return None
     state = look(local, url)
-    return plain(state) | {"program": state.program and _short(state.program)}  # type: ignore[no-any-return]
+    program = state.program and _short(state.program)
+    return {"listens": state.listens, "program": program, "advice": state.advice}
 
 
 def _reach(endpoints: Iterable[dict[str, Any]], config: Config, problems: list[Problem]) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -73,6 +71,8 @@ def describe(error: Exception) -> dict[str, Any]:
 def show(error: Exception, state: State) -> None:
     """Write an error to stderr: one sentence, what to do, and the provider's id of the request; never a key."""
     if state.debug:
+        import traceback  # noqa: PLC0415 - developers alone ask
+
         trace = "".join(traceback.format_exception(error))
         write(redact(trace, state), err=True)
     if isinstance(error, click.exceptions.NoArgsIsHelpError) and not state.json:
@@ -80,6 +80,8 @@ def show(error: Exception, state: State) -> None:
         return
     if state.json:
         known = {name: redact(each, state) if isinstance(each, str) else each for name, each in describe(error).items()}
+        import json  # noqa: PLC0415 - few programs read errors
+
         write(json.dumps({"error": known}, default=str) + "\n", err=True)
         return
     message, hint = _words(error)

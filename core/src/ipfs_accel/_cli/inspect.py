@@ -14,6 +14,7 @@ from ipfs_accel._endpoints.resolve import resolve
 from ipfs_accel._endpoints.target import Target
 from ipfs_accel._plugins.middleware_loading import load_all, records_of
 from ipfs_accel._plugins.registry import PluginRecord, Registry
+from ipfs_accel._values import frozen
 from ipfs_accel.errors import AccelError
 
 from .command import State
@@ -26,7 +27,7 @@ MOST_THREADS = 64
 _CREDENTIALS = re.compile(r"(?<=//)[^/\s]+@|^[^/@:\s]+:[^/\s]+@")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Loaded:
     """What became of one plugin.
 

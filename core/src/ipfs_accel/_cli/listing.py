@@ -10,6 +10,7 @@ import attrs
 from ipfs_accel._client.clients import Client
 from ipfs_accel._endpoints.target import Target
 from ipfs_accel._telemetry.pricing import merge_override
+from ipfs_accel._values import frozen
 from ipfs_accel.errors import AccelError
 from ipfs_accel.types import ModelInfo
 
@@ -21,7 +22,7 @@ NOT_ASKED = "not asked"
 Lister: TypeAlias = Literal["server", "catalogue"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Listing:
     """The models of one endpoint.
 
@@ -38,7 +39,7 @@ class Listing:
     models: tuple[ModelInfo, ...] = ()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Place:
     """An endpoint and the plugin that it uses, for people; what is not known is None.
 

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-import attrs
+from ipfs_accel._values import frozen
 
 __all__ = ["CodeFile", "Origin", "module_file", "origin_of"]
 
@@ -24,7 +24,7 @@ FileState: TypeAlias = Literal["same", "changed", "missing", "unrecorded"]
 _CODE = {".py", ".so", ".pyd", ".dll", ".dylib", ".pth"}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CodeFile:
     """A file of a distribution.
 
@@ -48,7 +48,7 @@ class CodeFile:
         return "same" if self.recorded == self.actual else "changed"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Origin:
     """A distribution.
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.util import find_spec
-from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -80,6 +78,8 @@ def write_line(text: str) -> None:
 
 def write_json(document: Any) -> None:
     """Write one JSON document to stdout, indented on a terminal."""
+    import json  # noqa: PLC0415 - people read no JSON
+
     indent = 2 if is_terminal() else None
     write_line(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=indent))
 
@@ -149,6 +149,8 @@ def repaint(text: str, height: int) -> int:
     Returns:
         How many lines were written.
     """
+    from shutil import get_terminal_size  # noqa: PLC0415 - few commands paint anything anew
+
     size = get_terminal_size()
     lines = text.splitlines()
     if len(lines) >= size.lines:

@@ -14,6 +14,7 @@ import attrs
 from ipfs_accel._config.config import Config
 from ipfs_accel._http import Exchange, Timeouts, Transport, TransportOptions
 from ipfs_accel._url import is_here
+from ipfs_accel._values import frozen
 from ipfs_accel.errors import AccelError
 
 from .inspect import masked_url
@@ -29,7 +30,7 @@ _PROXY_AUTHENTICATION = 407
 _MOST_THREADS = 16
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Tls:
     """The TLS of a connection; that there is one means that the certificate was verified.
 
@@ -46,7 +47,7 @@ class Tls:
     days_left: float
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Reach:
     """What became of the question.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Coroutine, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ipfs_accel._calls.core import Core
 from ipfs_accel._config.config import Config, EndpointConfig
+from ipfs_accel._fork import OwnLock
 from ipfs_accel._worlds.perform import aperform, perform
 from ipfs_accel._worlds.worlds import AsyncWorld, World
 
@@ -49,7 +49,7 @@ class _Base:
                 within them.
         """
         self._core = Core(config, endpoints, plugins, timeout, middleware)
-        self._lock = threading.Lock()
+        self._making = OwnLock()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {', '.join(self._core.endpoint_names()) or 'no endpoints'}>"
@@ -115,7 +115,7 @@ class SyncBase(_Base):
     @property
     def _world(self) -> World:
         if self._open_world is None:
-            with self._lock:
+            with self._making.lock:
                 if self._open_world is None:
                     self._open_world = World(self._connect, self._core.clock)
         return self._open_world
@@ -153,7 +153,7 @@ class AsyncBase(_Base):
     @property
     def _world(self) -> AsyncWorld:
         if self._open_world is None:
-            with self._lock:
+            with self._making.lock:
                 if self._open_world is None:
                     self._open_world = AsyncWorld(self._connect, self._core.clock)
         return self._open_world

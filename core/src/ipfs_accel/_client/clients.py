@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ipfs_accel._calls import operations as ops
-from ipfs_accel._calls import switches
 from ipfs_accel._calls.streams import AsyncStream, Stream
+from ipfs_accel._lazy import late
 
-from . import find
 from .file_calls import AsyncFileCalls, FileCalls
 from .media_calls import AsyncMediaCalls, MediaCalls
 from .model_calls import AsyncModelCalls, ModelCalls
@@ -18,6 +17,7 @@ from .object_calls import AsyncObjectCalls, ObjectCalls
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from ipfs_accel._calls import switches
     from ipfs_accel.capabilities import Support
     from ipfs_accel.types import (
         CallOptions,
@@ -45,7 +45,11 @@ if TYPE_CHECKING:
     )
     from ipfs_accel.types._requests import TokenInput
 
+    from . import find
     from .find import QueryOptions
+else:  # few programs ask what there is, or set something by hand
+    (find,) = late(__package__, "find")
+    (switches,) = late("ipfs_accel._calls", "switches")
 
 __all__ = ["AsyncClient", "Client"]
 

@@ -10,6 +10,7 @@ import attrs
 
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel._telemetry.pricing import merge_override
+from ipfs_accel._values import frozen
 from ipfs_accel._worlds.effects import Steps
 from ipfs_accel._worlds.gather import Gather
 from ipfs_accel.capabilities import Support
@@ -58,7 +59,7 @@ class QueryOptions(TypedDict, total=False):
     healthy: bool
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Query:
     """The same, checked; None and empty mean that it does not matter."""
 

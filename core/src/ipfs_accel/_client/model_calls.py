@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ipfs_accel._calls import operations as ops
 from ipfs_accel._calls.streams import AsyncStream, Stream
-from ipfs_accel._convert.models import named
+from ipfs_accel._lazy import late
 
 from .base import AsyncBase, SyncBase
 
@@ -14,20 +14,23 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from ipfs_accel._calls.core import Core
+    from ipfs_accel._convert import models
     from ipfs_accel._worlds.effects import Steps
     from ipfs_accel.types import CallOptions, CreateModelOptions, ModelResult, Progress, RunningModel
+else:  # chats do not need it
+    (models,) = late("ipfs_accel._convert", "models")
 
 __all__ = ["AsyncModelCalls", "ModelCalls"]
 
 
 def _copy(core: Core, model: str, to: str) -> Steps[None]:
     endpoint, source = core.split(model)
-    return core.named("copy_model", endpoint, source=named(source), destination=named(to, "to"))
+    return core.named("copy_model", endpoint, source=models.named(source), destination=models.named(to, "to"))
 
 
 def _delete(core: Core, model: str) -> Steps[None]:
     endpoint, model_id = core.split(model)
-    return core.named("delete_model", endpoint, model=named(model_id))
+    return core.named("delete_model", endpoint, model=models.named(model_id))
 
 
 class ModelCalls(SyncBase):

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ipfs_accel._calls import operations as ops
-from ipfs_accel._calls import stores
 from ipfs_accel._calls.streams import AsyncStream, Stream
 from ipfs_accel._config.paths import safe_join
+from ipfs_accel._lazy import late
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import Timeout
 
@@ -23,6 +23,7 @@ from .base import AsyncBase, SyncBase
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from ipfs_accel._calls import stores
     from ipfs_accel.types import (
         CallOptions,
         CopyOptions,
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
         PresignOptions,
         PutOptions,
     )
+else:  # few programs have stores
+    (stores,) = late("ipfs_accel._calls", "stores")
 
 __all__ = ["AsyncObjectCalls", "ObjectCalls"]
 

@@ -7,30 +7,16 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
-from ipfs_accel._resilience.settings import (
-    BatchingConfig,
-    BreakerConfig,
-    CacheConfig,
-    LimitsConfig,
-    RetryConfig,
-    RouteConfig,
-    StoreConfig,
-    TelemetryConfig,
-    _number,
-    as_tuple,
-    is_a,
-    one_of,
-    table_of,
-)
+from ipfs_accel._resilience.settings import BreakerConfig, RetryConfig, as_tuple, is_a, number, one_of, table_of
 from ipfs_accel._secret import KeySource, Secret
 from ipfs_accel._suggest import did_you_mean, short
+from ipfs_accel._values import frozen
 from ipfs_accel.errors import ConfigError
 from ipfs_accel.types import Timeout
 from ipfs_accel.types._requests import OnUnsupported
@@ -38,6 +24,16 @@ from ipfs_accel.types._requests import OnUnsupported
 from .paths import config_dir, is_there
 from .seconds import is_seconds, wrong_limit
 from .secrets import as_secret
+
+if TYPE_CHECKING:
+    from ipfs_accel._resilience.optional import (
+        BatchingConfig,
+        CacheConfig,
+        LimitsConfig,
+        RouteConfig,
+        StoreConfig,
+        TelemetryConfig,
+    )
 
 __all__ = [
     "Config",
@@ -67,7 +63,7 @@ def _as_source(value: Any) -> KeySource:
     raise ConfigError(f"key: expected a key or a function that gives one, got {type(value).__name__}")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ModelOverride:
     """The user's word on a model; it wins over what servers and catalogues say.
 
@@ -80,11 +76,11 @@ class ModelOverride:
         features: Feature, such as tools or vision, to yes, no or unknown.
     """
 
-    context_window: int | None = attrs.field(default=None, validator=_number(1, whole=True))
-    max_output_tokens: int | None = attrs.field(default=None, validator=_number(1, whole=True))
-    input_price: float | None = attrs.field(default=None, validator=_number(0))
-    output_price: float | None = attrs.field(default=None, validator=_number(0))
-    cached_input_price: float | None = attrs.field(default=None, validator=_number(0))
+    context_window: int | None = attrs.field(default=None, validator=number(1, whole=True))
+    max_output_tokens: int | None = attrs.field(default=None, validator=number(1, whole=True))
+    input_price: float | None = attrs.field(default=None, validator=number(0))
+    output_price: float | None = attrs.field(default=None, validator=number(0))
+    cached_input_price: float | None = attrs.field(default=None, validator=number(0))
     features: Mapping[str, Literal["yes", "no", "unknown"]] = attrs.field(factory=dict, validator=table_of(str))
 
 
@@ -97,7 +93,7 @@ def _check_seconds(_instance: Any, attribute: Any, value: Any) -> None:
         raise ConfigError(f"{attribute.name}: expected seconds above 0 or a Timeout, got {short(value)}")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class EndpointConfig:
     """A use of a backend, from code or from the file's `[endpoints.NAME]`.
 
@@ -132,12 +128,12 @@ class EndpointConfig:
     timeout: float | Timeout | None = attrs.field(default=None, validator=_check_seconds)
     models: Mapping[str, ModelOverride] = attrs.field(factory=dict, validator=table_of(ModelOverride))
     retry: RetryConfig | None = attrs.field(default=None, validator=is_a(RetryConfig))
-    limits: LimitsConfig | None = attrs.field(default=None, validator=is_a(LimitsConfig))
+    limits: LimitsConfig | None = attrs.field(default=None, validator=is_a("LimitsConfig"))
     breaker: BreakerConfig | None = attrs.field(default=None, validator=is_a(BreakerConfig))
-    batching: BatchingConfig | None = attrs.field(default=None, validator=is_a(BatchingConfig))
+    batching: BatchingConfig | None = attrs.field(default=None, validator=is_a("BatchingConfig"))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PluginPolicy:
     """Which plugins may load.
 
@@ -154,7 +150,7 @@ class PluginPolicy:
     options: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, validator=table_of(Mapping))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """Everything that is configured.
 
@@ -187,16 +183,16 @@ class Config:
     proxy: str | None = attrs.field(default=None, repr=False)
     ca_file: str | None = None
     retry: RetryConfig | None = attrs.field(default=None, validator=is_a(RetryConfig))
-    limits: LimitsConfig | None = attrs.field(default=None, validator=is_a(LimitsConfig))
+    limits: LimitsConfig | None = attrs.field(default=None, validator=is_a("LimitsConfig"))
     breaker: BreakerConfig | None = attrs.field(default=None, validator=is_a(BreakerConfig))
-    routes: Mapping[str, RouteConfig] = attrs.field(factory=dict, validator=table_of(RouteConfig))
-    cache: CacheConfig | None = attrs.field(default=None, validator=is_a(CacheConfig))
-    telemetry: TelemetryConfig | None = attrs.field(default=None, validator=is_a(TelemetryConfig))
+    routes: Mapping[str, RouteConfig] = attrs.field(factory=dict, validator=table_of("RouteConfig"))
+    cache: CacheConfig | None = attrs.field(default=None, validator=is_a("CacheConfig"))
+    telemetry: TelemetryConfig | None = attrs.field(default=None, validator=is_a("TelemetryConfig"))
     usage_log: str | None = None
     aliases: Mapping[str, str] = attrs.field(factory=dict, validator=table_of(str))
     plugins: PluginPolicy = attrs.field(default=PluginPolicy(), validator=is_a(PluginPolicy))
     endpoints: Mapping[str, EndpointConfig] = attrs.field(factory=dict, validator=table_of(EndpointConfig))
-    stores: Mapping[str, StoreConfig] = attrs.field(factory=dict, validator=table_of(StoreConfig))
+    stores: Mapping[str, StoreConfig] = attrs.field(factory=dict, validator=table_of("StoreConfig"))
     environ: Mapping[str, str] = attrs.field(factory=lambda: os.environ, repr=False)
     sources: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 
@@ -233,6 +229,8 @@ def load_config(path: str | Path | None = None, environ: Mapping[str, str] | Non
 
 
 def _parse(text: str, file: Path, environ: Mapping[str, str]) -> Config:
+    import tomllib  # noqa: PLC0415 - there may be no file
+
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -8,8 +8,6 @@ import stat
 from pathlib import Path
 from typing import Any
 
-import attrs
-
 from ipfs_accel._secret import Secret
 from ipfs_accel.errors import ConfigError
 
@@ -19,19 +17,23 @@ from .secrets import as_secret
 __all__ = ["KeyFile", "StoredKey"]
 
 
-@attrs.frozen(kw_only=True)
 class StoredKey:
     """A key and the origin, such as `https://api.openai.com`, that it may be sent to."""
 
-    key: Secret
-    origin: str
+    __slots__ = ("key", "origin")
+
+    def __init__(self, *, key: Secret, origin: str) -> None:
+        self.key = key
+        self.origin = origin
 
 
-@attrs.frozen
 class KeyFile:
     """The keys that `ipfs-accel keys set` stored."""
 
-    path: Path
+    __slots__ = ("path",)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     @classmethod
     def default(cls) -> KeyFile:

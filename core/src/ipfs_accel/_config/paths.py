@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
-
-import platformdirs
+from types import ModuleType
 
 from ipfs_accel.errors import InvalidRequestError
 
@@ -15,17 +16,33 @@ _APP = "ipfs-accel"
 
 def config_dir() -> Path:
     """Return the folder of config.toml and keys.json; it need not exist."""
-    return Path(platformdirs.user_config_dir(_APP, appauthor=False))
+    return _xdg("XDG_CONFIG_HOME", ".config") or Path(_platformdirs().user_config_dir(_APP, appauthor=False))
 
 
 def data_dir() -> Path:
     """Return the folder of models and other data; it need not exist."""
-    return Path(platformdirs.user_data_dir(_APP, appauthor=False))
+    return _xdg("XDG_DATA_HOME", ".local/share") or Path(_platformdirs().user_data_dir(_APP, appauthor=False))
 
 
 def cache_dir() -> Path:
     """Return the folder of what may be thrown away; it need not exist."""
-    return Path(platformdirs.user_cache_dir(_APP, appauthor=False))
+    return _xdg("XDG_CACHE_HOME", ".cache") or Path(_platformdirs().user_cache_dir(_APP, appauthor=False))
+
+
+def _xdg(variable: str, usual: str) -> Path | None:
+    """Return the folder where Linux has it, if the environment says so plainly: every client asks."""
+    if sys.platform != "linux" or hasattr(sys, "getandroidapilevel") or "ANDROID_ROOT" in os.environ:
+        return None
+    given, home = os.environ.get(variable, ""), os.environ.get("HOME", "")
+    if given.startswith("/"):
+        return Path(given, _APP)
+    return Path(home, usual, _APP) if not given and home.startswith("/") else None
+
+
+def _platformdirs() -> ModuleType:
+    import platformdirs  # noqa: PLC0415 - it loads ways to compress and to draw lots, for what is not asked here
+
+    return platformdirs
 
 
 def is_there(path: Path) -> bool:

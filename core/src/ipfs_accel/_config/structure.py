@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_structure_fn, override
 
+from ipfs_accel._resilience import optional
 from ipfs_accel.types import Timeout
 
 __all__ = ["problems", "structure"]
@@ -92,7 +94,9 @@ def structure(values: Mapping[str, Any], kind: type[Any], leave_out: Collection[
 def _attrs_classes(kind: type[Any]) -> list[type[Any]]:
     """Return the attrs classes that `kind` is made of, parts first."""
     found: list[type[Any]] = []
-    for field in attrs.fields(attrs.resolve_types(kind)):
+    # The kinds that a configuration need not have are loaded here, where any of them may be.
+    names = {**vars(sys.modules[kind.__module__]), **vars(optional)}
+    for field in attrs.fields(attrs.resolve_types(kind, globalns=names)):
         for part in getattr(field.type, "__args__", ()):
             if attrs.has(part):
                 found += _attrs_classes(part)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import Audio, Document, Image, Message, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
+from ipfs_accel.types import Audio, Document, Image, Message, Reasoning, Refusal, Text, ToolCall, ToolResult
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import Part
 
 __all__ = ["from_dict"]
 

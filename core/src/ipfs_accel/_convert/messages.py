@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ipfs_accel._suggest import short
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import (
-    Audio,
-    Document,
-    Image,
-    Message,
-    Messages,
-    Opaque,
-    Reasoning,
-    Refusal,
-    Text,
-    ToolCall,
-    ToolResult,
-)
+from ipfs_accel.types import Audio, Document, Image, Message, Opaque, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ipfs_accel.types._messages import PARTS, ROLES
 
 from .dicts import from_dict
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import Messages
 
 __all__ = ["checked_media", "checked_messages"]
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import CreateModelRequest, Request, Upload
+from ipfs_accel.types import CreateModelRequest, Request
 
 from .files import upload
 from .messages import checked_messages
 from .texts import check, checked, strings
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import Upload
 
 __all__ = ["create_model_request", "model_request", "named"]
 

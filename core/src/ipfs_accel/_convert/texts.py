@@ -5,26 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from types import NoneType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from ipfs_accel import types
 from ipfs_accel._suggest import did_you_mean, short
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import (
-    ChatRequest,
-    CompletionRequest,
-    DetokenizeRequest,
-    EmbedRequest,
-    JsonSchema,
-    Messages,
-    Request,
-    RerankRequest,
-    TokenizeRequest,
-    Tool,
-)
+from ipfs_accel.types import ChatRequest, JsonSchema, Request, Tool
 
 from .messages import checked_messages
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import (
+        CompletionRequest,
+        DetokenizeRequest,
+        EmbedRequest,
+        Messages,
+        RerankRequest,
+        TokenizeRequest,
+    )
 
 __all__ = [
     "chat_request",
@@ -113,12 +113,14 @@ def checked_chat(request: ChatRequest) -> ChatRequest:
 
 def completion_request(model: str, prompt: Any, options: dict[str, Any]) -> CompletionRequest:
     """Make the request of `complete` and `stream_complete`."""
-    return CompletionRequest(model=model, prompt=_texts(prompt, "prompt"), **checked(CompletionRequest, options))
+    return types.CompletionRequest(
+        model=model, prompt=_texts(prompt, "prompt"), **checked(types.CompletionRequest, options)
+    )
 
 
 def embed_request(model: str, inputs: Any, options: dict[str, Any]) -> EmbedRequest:
     """Make the request of `embed`."""
-    return EmbedRequest(model=model, inputs=_texts(inputs, "inputs"), **checked(EmbedRequest, options))
+    return types.EmbedRequest(model=model, inputs=_texts(inputs, "inputs"), **checked(types.EmbedRequest, options))
 
 
 def rerank_request(model: str, value: Any, options: dict[str, Any]) -> RerankRequest:
@@ -130,19 +132,19 @@ def rerank_request(model: str, value: Any, options: dict[str, Any]) -> RerankReq
     found = strings(documents, "documents")
     if isinstance(documents, str) or not found:
         raise InvalidRequestError("documents: expected a list of at least one string")
-    return RerankRequest(model=model, query=query, documents=found, top_n=top_n, **checked(Request, options))
+    return types.RerankRequest(model=model, query=query, documents=found, top_n=top_n, **checked(Request, options))
 
 
 def tokenize_request(model: str, value: Any, options: dict[str, Any]) -> TokenizeRequest:
     """Make the request of `tokenize` from (text, add_special)."""
     text, add_special = value
     check("text", text, (str,))
-    return TokenizeRequest(model=model, text=text, add_special=add_special, **checked(Request, options))
+    return types.TokenizeRequest(model=model, text=text, add_special=add_special, **checked(Request, options))
 
 
 def detokenize_request(model: str, tokens: Any, options: dict[str, Any]) -> DetokenizeRequest:
     """Make the request of `detokenize`."""
-    return DetokenizeRequest(model=model, tokens=_token_ids(tokens, "tokens"), **checked(Request, options))
+    return types.DetokenizeRequest(model=model, tokens=_token_ids(tokens, "tokens"), **checked(Request, options))
 
 
 def checked(kind: type[R], options: dict[str, Any]) -> dict[str, Any]:
@@ -183,10 +185,10 @@ def _fields(kind: type[Request]) -> frozenset[str]:
     return known
 
 
-def check(name: str, value: Any, types: tuple[type[Any], ...]) -> None:
+def check(name: str, value: Any, kinds: tuple[type[Any], ...]) -> None:
     """Raise unless a value is of one of these types, finite, and not below what makes sense."""
-    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-        expected = " or ".join([kind.__name__ for kind in types])
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        expected = " or ".join([kind.__name__ for kind in kinds])
         raise InvalidRequestError(f"{name}: expected {expected}, got {short(value)}")
     if isinstance(value, float) and not math.isfinite(value):
         raise InvalidRequestError(f"{name}: {value} is not a finite number")
@@ -240,10 +242,10 @@ _OPTIONAL: dict[str, tuple[type[Any], ...]] = {"description": (str, NoneType), "
 
 
 def _check_fields(value: Any, kinds: Mapping[str, tuple[type[Any], ...]], where: str) -> None:
-    for name, types in kinds.items():
+    for name, allowed in kinds.items():
         found = getattr(value, name)
-        if not isinstance(found, types):
-            expected = "a mapping" if Mapping in types else types[0].__name__
+        if not isinstance(found, allowed):
+            expected = "a mapping" if Mapping in allowed else allowed[0].__name__
             raise InvalidRequestError(f"{where}.{name}: expected {expected}, got {short(found)}")
 
 

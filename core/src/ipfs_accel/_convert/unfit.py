@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
-from ipfs_accel.types import Request, ToolCall
+from ipfs_accel.types import ToolCall
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import Request
 
 __all__ = ["unfit"]
 

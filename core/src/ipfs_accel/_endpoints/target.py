@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-
-import attrs
+from typing import TYPE_CHECKING
 
 from ipfs_accel._config.config import ModelOverride
 from ipfs_accel._config.secrets import reveal
@@ -17,12 +16,13 @@ from ipfs_accel._url import is_here
 from ipfs_accel.errors import AccelError, APIConnectionError, MissingKeyError, ModelNotFoundError
 from ipfs_accel.hookspecs import KeyHeader
 from ipfs_accel.plans import Endpoint
-from ipfs_accel.types import ModelInfo, Timeout
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import ModelInfo, Timeout
 
 __all__ = ["Target"]
 
 
-@attrs.frozen(kw_only=True, eq=False)
 class Target:
     """An endpoint as the core sees it.
 
@@ -41,20 +41,38 @@ class Target:
         known: What is known of the prices of models that were used.
     """
 
-    backend: Backend
-    endpoint: Endpoint
-    origin: str
-    headers: tuple[tuple[str, str], ...] = attrs.field(repr=lambda headers: repr([name for name, _ in headers]))
-    timeout: Timeout
-    proxy: str | None = attrs.field(default=None, repr=False)
-    ca_file: str | None = None
-    models: Mapping[str, ModelOverride]
-    key_header: KeyHeader
-    sources: Mapping[str, tuple[str, str]]
-    guard: Guard
-    known: dict[str, ModelInfo] = attrs.field(factory=dict, repr=False)
-    _keys: tuple[KeySource, ...] = attrs.field(alias="keys", default=(), repr=False)
-    _missing: MissingKeyError | None = attrs.field(alias="missing", default=None, repr=False)
+    def __init__(
+        self,
+        *,
+        backend: Backend,
+        endpoint: Endpoint,
+        origin: str,
+        headers: tuple[tuple[str, str], ...],
+        timeout: Timeout,
+        proxy: str | None = None,
+        ca_file: str | None = None,
+        models: Mapping[str, ModelOverride],
+        key_header: KeyHeader,
+        sources: Mapping[str, tuple[str, str]],
+        guard: Guard,
+        known: dict[str, ModelInfo] | None = None,
+        keys: tuple[KeySource, ...] = (),
+        missing: MissingKeyError | None = None,
+    ) -> None:
+        self.backend = backend
+        self.endpoint = endpoint
+        self.origin = origin
+        self.headers = headers
+        self.timeout = timeout
+        self.proxy = proxy
+        self.ca_file = ca_file
+        self.models = models
+        self.key_header = key_header
+        self.sources = sources
+        self.guard = guard
+        self.known = {} if known is None else known
+        self._keys = keys
+        self._missing = missing
 
     @cached_property
     def lacks(self) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import anyio
 
 from .http1 import Reader
-from .lines import LineState
+from .lines import LineState, not_ours
 from .network import ConnectTimeoutError, MalformedError, ReadTimeoutError, SendError, WriteTimeoutError
 from .requests import Request
 
@@ -103,6 +103,11 @@ class AsyncLine(LineState):
         """Let go of it in a forked child, without a word to the server: the parent goes on using it."""
         self.is_open = False
         _forgotten.append(self)
+
+        async def refuse() -> bytes | None:
+            raise not_ours(self)
+
+        self.more = refuse  # type: ignore[method-assign]
 
     async def connect_tcp(self, host: str, port: int, limit: float | None) -> None:
         """Connect to a host within a limit in seconds."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import ssl
 import time
 import warnings
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import anyio
 
@@ -15,7 +14,7 @@ from ipfs_accel._headers import Headers
 from ipfs_accel.errors import AccelError, ClientClosedError, ConfigError, InvalidResponseError
 
 from .async_line import AsyncLine
-from .base import Proxy, Target, TransportOptions, make_ssl_context, parse_proxy, parse_url
+from .base import Proxy, Target, TransportOptions, parse_proxy, parse_url
 from .chosen import needs_library
 from .faults import pool_timeout, too_long, translate
 from .home import Home, current_loop
@@ -23,6 +22,9 @@ from .inflate import decoder_for
 from .pool import New, Pool, PoolStats, Waiter
 from .requests import Request, build_request
 from .timeouts import Timeouts
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["AsyncExchange", "AsyncTransport"]
 
@@ -106,6 +108,8 @@ class AsyncTransport:
 
     async def _check_out(self, home: Home, target: Target, timeouts: Timeouts, deadline: float | None) -> AsyncLine:
         if self._context is None and (target.is_secure or (self._proxy is not None and self._proxy.is_secure)):
+            from .tls import make_ssl_context  # noqa: PLC0415 - as no server of this process may need it
+
             self._context = make_ssl_context(self._options.verify)
         grant = self._pool.take(target.key)
         if grant is None:
@@ -144,9 +148,8 @@ class AsyncTransport:
     def _open(self, home: Home, target: Target, slot: New) -> AsyncLine:
         kind, proxy = (self._kind, None) if target.is_here else (self._kind_through_proxy, self._proxy)
         line = kind(target, self._pool.generation, proxy, self._context)
-        line.slot = slot
         line.open_wire = home.open_wire
-        return line
+        return self._pool.adopt(line, slot)
 
     async def _replace(self, home: Home, line: AsyncLine) -> AsyncLine:
         self._pool.replace(line)

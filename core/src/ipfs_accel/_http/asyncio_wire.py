@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .base import SOCKET_OPTIONS
 from .http1 import Reader
+from .names import numeric
 from .network import (
     BrokenError,
     ConnectError,
@@ -28,6 +28,9 @@ from .network import (
     WriteTimeoutError,
 )
 from .sockets import watch
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["AsyncioWire", "opener"]
 
@@ -224,7 +227,7 @@ def _cannot_connect(error: OSError) -> NetworkError:
 async def _resolve(loop: asyncio.AbstractEventLoop, host: str, port: int) -> list[Any]:
     """Return the addresses of a host, in alternating families."""
     try:
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        return numeric(host, port)
     except socket.gaierror:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     first = [info for info in found if info[0] == found[0][0]]

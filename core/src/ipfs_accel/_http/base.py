@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import socket
-import ssl
+import sys
 from base64 import b64encode
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
 
 import attrs
 
 from ipfs_accel._url import is_here
+from ipfs_accel._values import frozen
 from ipfs_accel.errors import ConfigError
-from ipfs_accel.installing import install_command
+
+if TYPE_CHECKING:
+    import ssl
+
+    from typing_extensions import TypeIs
 
 __all__ = [
     "SOCKET_OPTIONS",
@@ -24,7 +26,7 @@ __all__ = [
     "Target",
     "TransportOptions",
     "find_os_error",
-    "make_ssl_context",
+    "is_tls_error",
     "parse_proxy",
     "parse_url",
 ]
@@ -33,7 +35,6 @@ _MAX_CACHED_URLS = 256
 _MAX_CONNECTIONS = 1000
 _MAX_WRAPPINGS = 10
 _MAX_LABEL = 63
-_CA_HINT = "set `verify` to the file or directory of the certificate authority that signed the server's certificate"
 _PORTS = {"http": 80, "https": 443}
 _SOCKS_PORT = 1080
 
@@ -48,7 +49,7 @@ def _most_connections() -> int:
     return _MAX_CONNECTIONS if files == resource.RLIM_INFINITY else max(1, min(_MAX_CONNECTIONS, files // 2))
 
 
-@attrs.frozen
+@frozen
 class TransportOptions:
     """How a transport connects.
 
@@ -83,46 +84,6 @@ def _socket_options() -> list[tuple[int, int, int]]:
 SOCKET_OPTIONS = _socket_options()
 
 
-@functools.cache
-def _usual_context() -> ssl.SSLContext:
-    """Return the settings that all transports of the process share: loading the authorities takes some 30 ms."""
-    import certifi  # noqa: PLC0415 - only who connects with TLS needs it
-
-    context = ssl.create_default_context()
-    context.load_verify_locations(certifi.where())
-    return context
-
-
-@functools.cache
-def _trusting_context() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def make_ssl_context(verify: bool | str | ssl.SSLContext) -> ssl.SSLContext:
-    """Return the TLS settings that `verify` stands for; they offer HTTP/1.1 alone."""
-    context = _context_for(verify)
-    context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
-def _context_for(verify: bool | str | ssl.SSLContext) -> ssl.SSLContext:
-    if isinstance(verify, ssl.SSLContext):
-        return verify
-    if isinstance(verify, bool):
-        return _usual_context() if verify else _trusting_context()
-    try:
-        if Path(verify).is_dir():
-            return ssl.create_default_context(capath=verify)
-        return ssl.create_default_context(cafile=verify)
-    except OSError as error:
-        reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else (error.strerror or "cannot be read")
-        raise ConfigError(f"the certificate file {verify!r} is of no use: {reason}", hint=_CA_HINT) from None
-
-
-@attrs.frozen
 class Proxy:
     """Where requests go instead of to the server.
 
@@ -133,10 +94,19 @@ class Proxy:
         user: The name and the password that its URL holds.
     """
 
-    scheme: Literal["http", "https", "socks5", "socks5h"]
-    hostname: str
-    port: int
-    user: tuple[bytes, bytes] | None = attrs.field(repr=False)
+    __slots__ = ("hostname", "port", "scheme", "user")
+
+    def __init__(
+        self,
+        scheme: Literal["http", "https", "socks5", "socks5h"],
+        hostname: str,
+        port: int,
+        user: tuple[bytes, bytes] | None,
+    ) -> None:
+        self.scheme = scheme
+        self.hostname = hostname
+        self.port = port
+        self.user = user
 
     @property
     def name(self) -> str:
@@ -169,18 +139,26 @@ def parse_proxy(url: str) -> Proxy:
     scheme = parts.scheme
     if scheme not in {"http", "https", "socks5", "socks5h"} or not parts.hostname:
         raise ConfigError("a proxy's URL has to be http://host:port, https://host:port or socks5://host:port")
-    if scheme.startswith("socks5") and find_spec("socksio") is None:
-        raise ConfigError("a SOCKS proxy needs the package socksio", hint=f"run: {install_command('socksio')}")
+    if scheme.startswith("socks5"):
+        _check_socks()
     user = None
     if parts.username is not None:
         user = (unquote(parts.username).encode(), unquote(parts.password or "").encode())
     return Proxy(scheme, _ascii_host(parts.hostname).decode(), port or _PORTS.get(scheme, _SOCKS_PORT), user)  # type: ignore[arg-type]
 
 
+def _check_socks() -> None:
+    from importlib.util import find_spec  # noqa: PLC0415 - few proxies speak it
+
+    from ipfs_accel.installing import install_command  # noqa: PLC0415 - needed for hints alone
+
+    if find_spec("socksio") is None:
+        raise ConfigError("a SOCKS proxy needs the package socksio", hint=f"run: {install_command('socksio')}")
+
+
 # URLs
 
 
-@attrs.frozen
 class Target:
     """A URL, taken apart.
 
@@ -195,14 +173,19 @@ class Target:
         path: With the query.
     """
 
-    key: str
-    name: str
-    host: str
-    hostname: str
-    port: int
-    is_secure: bool
-    is_here: bool
-    path: str = attrs.field(repr=False)
+    __slots__ = ("host", "hostname", "is_here", "is_secure", "key", "name", "path", "port")
+
+    def __init__(
+        self, *, key: str, name: str, host: str, hostname: str, port: int, is_secure: bool, is_here: bool, path: str
+    ) -> None:
+        self.key = key
+        self.name = name
+        self.host = host
+        self.hostname = hostname
+        self.port = port
+        self.is_secure = is_secure
+        self.is_here = is_here
+        self.path = path
 
 
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
@@ -262,10 +245,16 @@ def _ascii_host(host: str) -> bytes:
 def find_os_error(error: BaseException | None) -> OSError | None:
     """Return what the operating system said, from under its wrappings."""
     for _ in range(_MAX_WRAPPINGS):
-        if isinstance(error, OSError) and (error.errno is not None or isinstance(error, ssl.SSLError)):
+        if isinstance(error, OSError) and (error.errno is not None or is_tls_error(error)):
             return error
         if isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]  # one for each address of the host; the first is the preferred one
         elif error is not None:
             error = error.__cause__ or error.__context__
     return None
+
+
+def is_tls_error(error: BaseException | None) -> TypeIs[ssl.SSLError]:
+    """Whether an error is one of TLS; there is none as long as no server of this process has made it load that."""
+    kind = getattr(sys.modules.get("ssl"), "SSLError", None)
+    return kind is not None and isinstance(error, kind)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from ipfs_accel.errors import (
     PoolTimeoutError,
 )
 
-from .base import find_os_error
+from .base import find_os_error, is_tls_error
 from .network import (
     WHO_ARE_YOU,
     BrokenError,
@@ -36,6 +35,8 @@ from .network import (
 )
 
 if TYPE_CHECKING:
+    import ssl
+
     from .lines import LineState
     from .timeouts import Timeouts
 
@@ -117,15 +118,10 @@ def _seconds(limit: float | None) -> str:
 def _not_connected(error: BaseException, line: LineState) -> APIConnectionError:
     cause = find_os_error(error)
     context: APIContext = {"phase": "connect", "sent": False}
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        reason = f"its certificate is not trusted ({cause.verify_message})"
-        hint = _CERTIFICATE_HINTS.get(cause.verify_code, _CA_HINT)
-        context |= {"hint": hint, "retryable": False}
-    elif cause is None or isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+    if is_tls_error(cause):
+        reason = _tls_says(cause, context)
+    elif cause is None:
         reason = "the connection was closed"
-    elif isinstance(cause, ssl.SSLError):
-        reason = f"TLS error {cause.reason or 'unknown'}"
-        context |= {"hint": _tls_hint(cause.reason or ""), "retryable": False}
     elif isinstance(cause, socket.gaierror):
         reason = "the host name cannot be resolved"
         # A name that does not exist will not exist a second later; a resolver that has no answer now may have one.
@@ -157,6 +153,19 @@ def _tls_hint(reason: str) -> str | None:
     return None if "ALERT" in reason else _TLS_HINT  # whoever sends alerts speaks TLS
 
 
+def _tls_says(cause: ssl.SSLError, context: APIContext) -> str:
+    import ssl  # noqa: PLC0415 - it is loaded, as there is an error of it
+
+    if isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return "the connection was closed"
+    context["retryable"] = False
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        context["hint"] = _CERTIFICATE_HINTS.get(cause.verify_code, _CA_HINT)
+        return f"its certificate is not trusted ({cause.verify_message})"
+    context["hint"] = _tls_hint(cause.reason or "")
+    return f"TLS error {cause.reason or 'unknown'}"
+
+
 def _system_says(cause: OSError) -> str:
     # Not `str(cause)`, which may hold more than the reason.
     return "unknown reason" if cause.errno is None else os.strerror(cause.errno).lower()
@@ -178,7 +187,7 @@ def _reason(error: BaseException) -> str:
     cause = find_os_error(error)
     if cause is None:
         return "it was closed"
-    return f"TLS error {cause.reason or 'unknown'}" if isinstance(cause, ssl.SSLError) else _system_says(cause)
+    return f"TLS error {cause.reason or 'unknown'}" if is_tls_error(cause) else _system_says(cause)
 
 
 def _broken(error: BaseException, line: LineState) -> APIConnectionError:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import ssl
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from ipfs_accel.errors import ConfigError
 
 from .base import Proxy, Target, find_os_error
 from .http1 import Reader
@@ -20,7 +21,18 @@ from .network import (
 from .requests import LAST_CHUNK, Request
 from .timeouts import Timeouts
 
-__all__ = ["LineState"]
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["LineState", "not_ours"]
+
+
+def not_ours(line: LineState) -> ConfigError:
+    """Return what to say to a forked child that reads on where its parent does: each byte comes to one of them."""
+    return ConfigError(
+        f"this answer of {line.target.name} is read by the process that forked this one",
+        hint="call anew in the child; what was open before the fork stays the parent's",
+    )
 
 
 class LineState:

@@ -11,7 +11,7 @@ from typing import Any
 from .base import SOCKET_OPTIONS
 from .network import ConnectError, ConnectTimeoutError
 
-__all__ = ["connect_to_any"]
+__all__ = ["connect_to_any", "numeric"]
 
 
 def connect_to_any(host: str, port: int, limit: float | None) -> socket.socket:
@@ -27,16 +27,18 @@ def connect_to_any(host: str, port: int, limit: float | None) -> socket.socket:
     for number, address in enumerate(addresses):
         share = None if until is None else max(0.0, until - time.monotonic()) / (len(addresses) - number)
         try:
-            return _connect(address, port, share)
+            return _connect(*address, share)
         except (ConnectError, ConnectTimeoutError) as error:
             failure = failure or error
     raise failure or ConnectError
 
 
-def _connect(address: str, port: int, limit: float | None) -> socket.socket:
+def _connect(family: int, address: Any, limit: float | None) -> socket.socket:
     try:
-        sock = socket.create_connection((address, port), limit)
+        sock = socket.socket(family, socket.SOCK_STREAM)
         try:
+            sock.settimeout(limit)
+            sock.connect(address)
             for option in SOCKET_OPTIONS:
                 sock.setsockopt(*option)
         except BaseException:
@@ -49,12 +51,23 @@ def _connect(address: str, port: int, limit: float | None) -> socket.socket:
     return sock
 
 
-def _addresses(host: str, port: int, limit: float | None) -> list[str]:
+def _addresses(host: str, port: int, limit: float | None) -> list[tuple[int, Any]]:
+    """Return families and addresses, as sockets want them."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        found = numeric(host, port)
     except socket.gaierror:
         found = _in_time(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), limit)
-    return list(dict.fromkeys([str(each[4][0]) for each in found]))
+    return list(dict.fromkeys([(each[0], each[4]) for each in found]))
+
+
+def numeric(host: str, port: int) -> list[Any]:
+    """Return what stands for an address that is written as such; no name is looked up.
+
+    Raises:
+        socket.gaierror: It is no address.
+    """
+    # As bytes: a text has Python load all that it knows of names in other scripts.
+    return socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
 
 
 def _in_time(look_up: Callable[[], list[Any]], limit: float | None) -> list[Any]:

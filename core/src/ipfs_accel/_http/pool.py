@@ -19,9 +19,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
 
-import attrs
-
 from ipfs_accel._fork import renewed_after_fork
+from ipfs_accel._values import frozen
 from ipfs_accel.errors import ClientClosedError
 
 __all__ = ["Line", "New", "Pool", "PoolStats", "Waiter"]
@@ -84,7 +83,7 @@ class New:
             pool.lose_slot(self)
 
 
-@attrs.frozen
+@frozen
 class PoolStats:
     """How a pool is used: connections now active and idle, and how often one was opened or reused so far."""
 
@@ -130,6 +129,7 @@ class Pool(Generic[L]):
         self._by_age: OrderedDict[L, None] = OrderedDict()
         self._waiters: OrderedDict[Waiter[L], None] = OrderedDict()
         self._orphans: deque[L] = deque()
+        self._lines: weakref.WeakSet[L] = weakref.WeakSet()
         renewed_after_fork(self)
 
     def take(self, key: str, waiter: Waiter[L] | None = None) -> L | New | None:
@@ -142,6 +142,12 @@ class Pool(Generic[L]):
                 self._waiters[waiter] = None
         self._collect()
         return grant
+
+    def adopt(self, line: L, slot: New) -> L:
+        """Let a new line have a slot."""
+        line.slot = slot
+        self._lines.add(line)
+        return line
 
     def give_up(self, waiter: Waiter[L]) -> L | New | None:
         """Leave the queue; the grant is returned if it came in the meantime and must then be used or released."""
@@ -217,8 +223,8 @@ class Pool(Generic[L]):
         """Start anew in a forked child: the connections belong to the parent."""
         self._lock = threading.Lock()
         self.generation += 1
-        lines = [*self._by_age, *self.dead, *self._orphans]
-        for collection in (self._by_age, self._idle, self.dead, self._orphans, self._waiters):
+        lines = [*self._lines]
+        for collection in (self._by_age, self._idle, self.dead, self._orphans, self._waiters, self._lines):
             collection.clear()
         self._slots = set()
         for line in lines:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import ssl
 import threading
+from typing import TYPE_CHECKING
 
 from .base import Proxy, Target
-from .lines import LineState
+from .lines import LineState, not_ours
 from .names import connect_to_any
 from .network import ConnectTimeoutError, MalformedError, ReadTimeoutError, SendError, WriteTimeoutError
 from .requests import Request
 from .sockets import Stream
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["SyncLine"]
 
@@ -111,6 +114,11 @@ class SyncLine(LineState):
             self.is_open = False
             self.stream.detach()
 
+        def refuse() -> bytes | None:
+            raise not_ours(self)
+
+        self.more = refuse  # type: ignore[method-assign]
+
     def connect_tcp(self, host: str, port: int, limit: float | None) -> None:
         """Connect to a host within a limit in seconds."""
         self.stream = Stream(connect_to_any(host, port, limit))
@@ -120,7 +128,9 @@ class SyncLine(LineState):
     def start_tls(self, hostname: str) -> None:
         """Go on over TLS."""
         limit = self.left(self.timeouts.connect, ConnectTimeoutError)
-        self.stream = self.stream.start_tls(self.context, hostname, limit)
+        from .tls import secured  # noqa: PLC0415 - loaded with the settings; few processes speak without TLS to all
+
+        self.stream = secured(self.stream, self.context, hostname, limit)
         self._has_connected()
 
     def _connect(self, request: Request) -> None:

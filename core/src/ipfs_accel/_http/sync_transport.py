@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import ssl
 import threading
 import time
 import warnings
 from collections.abc import Iterable, Iterator
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from ipfs_accel._headers import Headers
 from ipfs_accel.errors import AccelError, ClientClosedError, InvalidResponseError
 
-from .base import Proxy, Target, TransportOptions, make_ssl_context, parse_proxy, parse_url
+from .base import Proxy, Target, TransportOptions, parse_proxy, parse_url
 from .chosen import needs_library
 from .faults import pool_timeout, too_long, translate
 from .inflate import decoder_for
@@ -21,6 +20,9 @@ from .pool import New, Pool, PoolStats, Waiter
 from .requests import Request, build_request
 from .sync_line import SyncLine
 from .timeouts import Timeouts
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["Exchange", "Transport"]
 
@@ -85,6 +87,8 @@ class Transport:
 
     def _check_out(self, target: Target, timeouts: Timeouts, deadline: float | None) -> SyncLine:
         if self._context is None and (target.is_secure or (self._proxy is not None and self._proxy.is_secure)):
+            from .tls import make_ssl_context  # noqa: PLC0415 - as no server of this process may need it
+
             self._context = make_ssl_context(self._options.verify)
         grant = self._pool.take(target.key)
         if grant is None:
@@ -119,9 +123,7 @@ class Transport:
 
     def _open(self, target: Target, slot: New) -> SyncLine:
         kind, proxy = (self._kind, None) if target.is_here else (self._kind_through_proxy, self._proxy)
-        line = kind(target, self._pool.generation, proxy, self._context)
-        line.slot = slot
-        return line
+        return self._pool.adopt(kind(target, self._pool.generation, proxy, self._context), slot)
 
     def _replace(self, line: SyncLine) -> SyncLine:
         self._pool.replace(line)

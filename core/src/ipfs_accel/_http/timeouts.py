@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import attrs
+from ipfs_accel._values import frozen
 
 __all__ = ["Timeouts"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Timeouts:
     """Time limits of one exchange in seconds; None is no limit.
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-import ssl
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
 from .base import SOCKET_OPTIONS
 from .http1 import Reader
 from .network import BrokenError, ConnectError, ConnectTimeoutError, ReadTimeoutError, SendError, WriteTimeoutError
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["TrioWire", "open_wire"]
 

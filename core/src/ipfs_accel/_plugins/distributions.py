@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
-from importlib import metadata
 from pathlib import Path
 from typing import TypeAlias
 
-import attrs
+from . import entry_points
+from .entry_points import Installed
 
-__all__ = ["Installed", "installed"]
+__all__ = ["installed"]
 
-_FIELD = re.compile(r"^(Name|Version): *(.*?)\r?$", re.MULTILINE)
 _SETTLED = 2.0
 """Seconds after which a folder that changes again also shows another time of change, on any file system."""
 
@@ -21,32 +19,17 @@ _State: TypeAlias = tuple[object, ...]
 _known: dict[str, tuple[_State, tuple[Installed, ...]]] = {}
 
 
-@attrs.frozen
-class Installed:
-    """An entry point and whose it is.
-
-    Attributes:
-        entry_point: What is registered.
-        distribution: Name of the distribution that registers it.
-        version: Of that distribution.
-    """
-
-    entry_point: metadata.EntryPoint
-    distribution: str
-    version: str
-
-
 def installed(group: str) -> tuple[Installed, ...]:
     """Return what is registered under a group.
 
-    Every client asks, and reading the metadata of a usual environment takes 10 ms, so that the answer is kept as long
-    as the path and the folders and archives on it are the same.
+    Every client asks, and reading the metadata of a usual environment takes milliseconds, so that the answer is kept as
+    long as the path and the folders and archives on it are the same.
     """
     state = _state()
     known = _known.get(group)
     if known is not None and known[0] == state:
         return known[1]
-    found = tuple([Installed(each, *_distribution(each)) for each in metadata.entry_points(group=group)])
+    found = tuple(entry_points.find(group))
     if state is not None:
         _known[group] = (state, found)
     return found
@@ -65,14 +48,3 @@ def _state() -> _State | None:
         return None
     # The finders themselves, not their ids: one that is gone must not be mistaken for a new one in its place.
     return (*sys.path, Path.cwd() if "" in sys.path else None, *changes, *finders)
-
-
-def _distribution(entry_point: metadata.EntryPoint) -> tuple[str, str]:
-    """Return name and version of the distribution that registers an entry point."""
-    dist = entry_point.dist
-    if dist is None:
-        return "", ""
-    # `dist.metadata` would parse all of it, the README too, anew for each entry point.
-    head = (dist.read_text("METADATA") or dist.read_text("PKG-INFO") or "").partition("\n\n")[0]
-    fields = dict(_FIELD.findall(head))
-    return fields.get("Name", ""), fields.get("Version", "")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import attrs
-
 if TYPE_CHECKING:
     from ipfs_accel.hookspecs import LocalServer
 
@@ -16,7 +14,6 @@ CONNECT_SECONDS = 0.5
 _PORTS = {"http": 80, "https": 443}
 
 
-@attrs.frozen(kw_only=True)
 class LocalState:
     """How a server of this machine is.
 
@@ -26,9 +23,12 @@ class LocalState:
         advice: What to do if it does not listen.
     """
 
-    listens: bool
-    program: str | None
-    advice: str | None
+    __slots__ = ("advice", "listens", "program")
+
+    def __init__(self, *, listens: bool, program: str | None, advice: str | None) -> None:
+        self.listens = listens
+        self.program = program
+        self.advice = advice
 
 
 def look(local: LocalServer, url: str) -> LocalState:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import metadata
 from types import ModuleType
 from typing import Any
 
@@ -19,7 +18,8 @@ from ipfs_accel.hookspecs import _middleware as middleware_hooks
 from ipfs_accel.hookspecs import _objects as object_hooks
 
 from .adapters import IncompatibleError, adapt
-from .distributions import Installed, installed
+from .distributions import installed
+from .entry_points import EntryPoint, Installed
 from .records import PluginRecord, State
 
 __all__ = ["Loading", "Middleware", "check_options", "load_all", "needed", "records_of"]
@@ -27,7 +27,6 @@ __all__ = ["Loading", "Middleware", "check_options", "load_all", "needed", "reco
 GROUP = "ipfs_accel.middleware"
 
 
-@attrs.frozen(kw_only=True, eq=False)
 class Middleware:
     """A loaded one.
 
@@ -38,18 +37,23 @@ class Middleware:
         caller: Calls its hooks and nobody else's.
     """
 
-    name: str
-    plugin: Any
-    hooks: frozenset[str]
-    caller: Any
+    __slots__ = ("caller", "hooks", "name", "plugin")
+
+    def __init__(self, *, name: str, plugin: Any, hooks: frozenset[str], caller: Any) -> None:
+        self.name = name
+        self.plugin = plugin
+        self.hooks = hooks
+        self.caller = caller
 
 
-@attrs.frozen(eq=False)
 class Loading:
     """What became of one; without `middleware` if it is not to be used, or cannot be."""
 
-    record: PluginRecord
-    middleware: Middleware | None = None
+    __slots__ = ("middleware", "record")
+
+    def __init__(self, record: PluginRecord, middleware: Middleware | None = None) -> None:
+        self.record = record
+        self.middleware = middleware
 
 
 def check_options(policy: PluginPolicy) -> None:
@@ -111,7 +115,7 @@ def _record(found: Installed, reason: str | None) -> PluginRecord:
     )
 
 
-def _find(policy: PluginPolicy, name: str) -> tuple[PluginRecord, metadata.EntryPoint | None]:
+def _find(policy: PluginPolicy, name: str) -> tuple[PluginRecord, EntryPoint | None]:
     found = [each for each in installed(GROUP) if each.entry_point.name == name]
     if not found:
         reason = "the configuration names it, but it is not installed"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-import attrs
+from ipfs_accel._values import frozen
 
 __all__ = ["PluginRecord", "State"]
 
 State: TypeAlias = Literal["available", "loaded", "broken", "blocked", "duplicate", "incompatible"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PluginRecord:
     """A plugin as it was found, and what became of it.
 

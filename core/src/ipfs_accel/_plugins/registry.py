@@ -8,31 +8,37 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import pluggy
 
 from ipfs_accel import hookspecs
 from ipfs_accel._config.config import PluginPolicy
+from ipfs_accel._fork import Importing, renewed_after_fork
 from ipfs_accel._invalid import InvalidValueError
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel.errors import AccelError, InvalidRequestError, PluginError
 from ipfs_accel.hookspecs import OPERATIONS, PROJECT, BackendInfo
 from ipfs_accel.hookspecs import _middleware as middleware_hooks
 from ipfs_accel.hookspecs import _objects as object_hooks
-from ipfs_accel.installing import install_command
-from ipfs_accel.types import CallRecord
 
 from .adapters import IncompatibleError, adapt
-from .distributions import Installed, installed
+from .distributions import installed
+from .entry_points import EntryPoint, Installed
 from .middleware_loading import Loading, Middleware, load_all, needed, records_of
 from .records import PluginRecord, State
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import CallRecord
 
 __all__ = ["Backend", "PluginRecord", "Registry", "reserved"]
 
 BACKENDS = "ipfs_accel.backends"
+CUT = (
+    "this process was forked while another thread imported it, which cannot be ended here; "
+    "make the first call before forking, or fork before it"
+)
 
 # Names that only our own distributions may register: a key for `openai` must not reach a stranger's code by its name.
 RESERVED: dict[str, str] = {
@@ -53,7 +59,6 @@ RESERVED: dict[str, str] = {
 }
 
 
-@attrs.frozen(kw_only=True, eq=False)
 class Backend:
     """A loaded plugin.
 
@@ -64,13 +69,25 @@ class Backend:
         listeners: What is told of each call that is over.
     """
 
-    name: str
-    info: BackendInfo
-    operations: frozenset[str]
-    calls: Mapping[str, Callable[..., Any]]
-    listeners: tuple[Callable[[CallRecord], object], ...] = ()
-    _manager: pluggy.PluginManager = attrs.field(alias="manager", repr=False)
-    _hooks: dict[str, Callable[..., Any]] = attrs.field(factory=dict, init=False, repr=False)
+    __slots__ = ("_hooks", "_manager", "calls", "info", "listeners", "name", "operations")
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        info: BackendInfo,
+        operations: frozenset[str],
+        calls: Mapping[str, Callable[..., Any]],
+        listeners: tuple[Callable[[CallRecord], object], ...] = (),
+        manager: pluggy.PluginManager,
+    ) -> None:
+        self.name = name
+        self.info = info
+        self.operations = operations
+        self.calls = calls
+        self.listeners = listeners
+        self._manager = manager
+        self._hooks: dict[str, Callable[..., Any]] = {}
 
     def plan(self, operation: str, **arguments: Any) -> Any:
         """Call one hook; returns its plan.
@@ -141,14 +158,17 @@ def _record(name: str, origin: Installed, state: State, reason: str | None) -> P
     )
 
 
-@attrs.define(eq=False)
 class _Slot:
     """What the registry knows of one name."""
 
-    record: PluginRecord
-    target: Any = None
-    backend: Backend | None = None
-    lock: threading.Lock = attrs.field(factory=threading.Lock)
+    __slots__ = ("backend", "importing", "lock", "record", "target")
+
+    def __init__(self, record: PluginRecord, target: Any = None) -> None:
+        self.record = record
+        self.target = target
+        self.backend: Backend | None = None
+        self.lock = threading.Lock()
+        self.importing = Importing()
 
 
 class Registry:
@@ -166,6 +186,8 @@ class Registry:
         self._slots: dict[str, _Slot] = {}
         self._middleware_objects = tuple(middleware)
         self._middleware_lock = threading.Lock()
+        self._middleware_importing = Importing()
+        self._is_middleware_cut = False
         self._loadings: list[Loading] | None = None
         self.has_middleware = bool(middleware or policy.middleware)
         for plugin in plugins:
@@ -176,6 +198,17 @@ class Registry:
         for name, origins in found.items():
             self._slots.setdefault(name, self._judge(name, origins))
         self._strangers = [self._stranger(name, origin) for name, origin in _strangers(found)]
+        renewed_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Have locks that nobody holds, and give up what another thread was importing."""
+        for slot in self._slots.values():
+            slot.lock = threading.Lock()
+            if slot.importing.is_cut:
+                slot.importing = Importing()
+                slot.record = attrs.evolve(slot.record, state="broken", reason=CUT)
+        self._middleware_lock = threading.Lock()
+        self._is_middleware_cut = self._middleware_importing.is_cut
 
     def records(self) -> list[PluginRecord]:
         """Return all plugins by name, without loading any, and what registers names of ours beside them."""
@@ -205,7 +238,9 @@ class Registry:
 
     def _all_middleware(self) -> list[Loading]:
         if self._loadings is None:
-            with self._middleware_lock:
+            if self._is_middleware_cut:
+                raise PluginError(f"the middleware is broken: {CUT}")
+            with self._middleware_lock, self._middleware_importing:
                 if self._loadings is None:
                     self._loadings = load_all(self._policy, self._middleware_objects)
         return self._loadings
@@ -283,8 +318,9 @@ class Registry:
             if slot.record.state != "available":
                 return
             try:
-                plugin = slot.target.load() if isinstance(slot.target, metadata.EntryPoint) else slot.target
-                slot.backend = self._register(slot.record.name, adapt(plugin))
+                with slot.importing:
+                    plugin = slot.target.load() if isinstance(slot.target, EntryPoint) else slot.target
+                    slot.backend = self._register(slot.record.name, adapt(plugin))
             except IncompatibleError as error:
                 slot.record = attrs.evolve(slot.record, state="incompatible", reason=str(error))
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything, and only it is to suffer
@@ -328,6 +364,8 @@ class Registry:
     def _absent(self, name: str) -> PluginError:
         owner = RESERVED.get(name)
         if owner:
+            from ipfs_accel.installing import install_command  # noqa: PLC0415 - needed for hints alone
+
             extra = owner.removeprefix("ipfs-accel-")
             command = install_command(f"ipfs-accel[{extra}]", owner)
             return PluginError(f"the backend {name!r} is not installed", hint=f"run: {command}")

@@ -12,12 +12,14 @@ from typing import Any
 
 import attrs
 
-from .settings import BatchingConfig
+from ipfs_accel._values import define
+
+from .optional import BatchingConfig
 
 __all__ = ["Batch", "Batcher", "Member"]
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class Member:
     """One call in a batch.
 
@@ -36,7 +38,7 @@ class Member:
     wake: Callable[[], None] | None = None
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class Batch:
     """Calls that go together.
 

@@ -14,13 +14,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import attrs
-
+from ipfs_accel._values import frozen
 from ipfs_accel.errors import QueueFullError
 
 from .buckets import Bucket
 from .lanes import Lanes, Priority, Ticket
-from .settings import LimitsConfig
+from .optional import LimitsConfig
 
 if TYPE_CHECKING:
     from ipfs_accel._headers import Headers
@@ -34,7 +33,7 @@ SHORTEST_WAIT = 0.001
 _RANKS: dict[Priority, int] = {"high": 0, "normal": 1, "low": 2}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class QueueState:
     """What goes on at a gate.
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from ipfs_accel._fork import renewed_after_fork
 from ipfs_accel.errors import (
     APIConnectionError,
@@ -19,12 +17,13 @@ from ipfs_accel.errors import (
 from .breaker import Breaker, Outcome
 from .budget import RetryBudget
 from .clock import Clock
-from .settings import BatchingConfig, BreakerConfig, LimitsConfig, RetryConfig
+from .settings import BreakerConfig, RetryConfig
 
 if TYPE_CHECKING:
     from .batching import Batcher
     from .gate import Gate, Ticket
     from .keypool import KeyPolicy, KeyPool, PooledKey
+    from .optional import BatchingConfig, LimitsConfig
     from .places import Place
 
 __all__ = ["Guard", "GuardSettings", "Hold"]
@@ -33,15 +32,25 @@ MAX_BREAKERS = 1024
 """Models that are watched at once; those in order make room for further ones."""
 
 
-@attrs.frozen(kw_only=True)
 class GuardSettings:
     """What an endpoint's configuration says of all this; None means that there is no such thing."""
 
-    retry: RetryConfig = attrs.field(factory=RetryConfig)
-    breaker: BreakerConfig = attrs.field(factory=BreakerConfig)
-    limits: LimitsConfig | None = None
-    batching: BatchingConfig | None = None
-    key_policy: KeyPolicy = "round_robin"
+    __slots__ = ("batching", "breaker", "key_policy", "limits", "retry")
+
+    def __init__(
+        self,
+        *,
+        retry: RetryConfig | None = None,
+        breaker: BreakerConfig | None = None,
+        limits: LimitsConfig | None = None,
+        batching: BatchingConfig | None = None,
+        key_policy: KeyPolicy = "round_robin",
+    ) -> None:
+        self.retry = RetryConfig() if retry is None else retry
+        self.breaker = BreakerConfig() if breaker is None else breaker
+        self.limits = limits
+        self.batching = batching
+        self.key_policy: KeyPolicy = key_policy
 
 
 class Guard:

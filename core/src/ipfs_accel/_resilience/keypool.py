@@ -9,6 +9,7 @@ from typing import Literal, Protocol, TypeAlias
 import attrs
 
 from ipfs_accel._secret import KeySource
+from ipfs_accel._values import define, frozen
 from ipfs_accel.errors import (
     AccelError,
     APIError,
@@ -26,7 +27,7 @@ COOLDOWN = 5.0
 """Seconds that a key is out after a rate limit that does not say how long."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class KeyState:
     """What became of a key.
 
@@ -51,7 +52,7 @@ class KeyState:
     output_tokens: int
 
 
-@attrs.define(eq=False)
+@define(eq=False)
 class PooledKey:
     """One key of a pool; `users` are the ids of the holds that have it, and a hold leaves them before it ends."""
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import attrs
 
+from ipfs_accel._values import define
+
 if TYPE_CHECKING:
     from ipfs_accel._headers import Headers
 
@@ -21,7 +23,7 @@ MAX_LANES = 256
 Priority: TypeAlias = Literal["high", "normal", "low"]
 
 
-@attrs.define(eq=False, kw_only=True)
+@define(eq=False, kw_only=True)
 class Ticket:
     """One call's place; to be given back by `Gate.release` or `Gate.cancel` in any case.
 

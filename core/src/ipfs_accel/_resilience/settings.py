@@ -1,4 +1,4 @@
-"""The settings of everything here, as code and the configuration file have them."""
+"""The settings of what every endpoint has, and how settings are checked; those of all else are in `optional`."""
 
 from __future__ import annotations
 
@@ -8,22 +8,18 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import attrs
 
+from ipfs_accel._lazy import late
 from ipfs_accel._suggest import did_you_mean
+from ipfs_accel._values import frozen
 from ipfs_accel.errors import ConfigError
 
 __all__ = [
-    "BatchingConfig",
     "BreakerConfig",
-    "CacheConfig",
     "FailureClass",
-    "LimitsConfig",
     "RetryConfig",
-    "RouteConfig",
-    "SemanticConfig",
-    "StoreConfig",
-    "TelemetryConfig",
     "as_tuple",
     "is_a",
+    "number",
     "one_of",
     "table_of",
 ]
@@ -45,15 +41,11 @@ FailureClass: TypeAlias = Literal[
 ]
 """Why a target failed, as far as another one may do better."""
 
-RoutePolicy: TypeAlias = Literal["ordered", "round_robin", "least_busy", "random"]
-StorePolicy: TypeAlias = Literal["ordered", "round_robin", "least_busy"]
-StoreWrites: TypeAlias = Literal["any", "first", "all"]
 
 USUAL_FALLBACKS: tuple[FailureClass, ...] = get_args(FailureClass)[:-3]
-MAX_HOPS = 5
 
 
-def _number(
+def number(
     low: float, high: float = math.inf, *, whole: bool = False, open_low: bool = False
 ) -> Callable[[Any, Any, Any], None]:
     """Return a validator for a number from `low` (not itself if `open_low`) to `high`; None is let through."""
@@ -83,20 +75,20 @@ def one_of(*words: str) -> Callable[[Any, Any, Any], None]:
     return check
 
 
-def is_a(*kinds: type[Any]) -> Callable[[Any, Any, Any], None]:
-    """Return a validator for None or a value of these kinds."""
-    wanted = " or ".join([_WORDS.get(kind, kind.__name__) for kind in kinds])
+def is_a(*kinds: type[Any] | str) -> Callable[[Any, Any, Any], None]:
+    """Return a validator for None or a value of these kinds; those of `optional` are named, and loaded for a value."""
+    wanted = _named(kinds)
 
     def check(_instance: Any, attribute: Any, value: Any) -> None:
-        if value is not None and not isinstance(value, kinds):
+        if value is not None and not isinstance(value, _loaded(kinds)):
             raise ConfigError(f"{attribute.name}: expected {wanted}, got {type(value).__name__}")
 
     return check
 
 
-def table_of(*kinds: type[Any]) -> Callable[[Any, Any, Any], None]:
+def table_of(*kinds: type[Any] | str) -> Callable[[Any, Any, Any], None]:
     """Return a validator for a mapping of names to values of these kinds; no value is shown, as headers hold keys."""
-    wanted = " or ".join([_WORDS.get(kind, kind.__name__) for kind in kinds])
+    wanted = _named(kinds)
 
     def check(_instance: Any, attribute: Any, value: Any) -> None:
         if not isinstance(value, Mapping):
@@ -104,12 +96,21 @@ def table_of(*kinds: type[Any]) -> Callable[[Any, Any, Any], None]:
         for name, each in value.items():
             if not isinstance(name, str):
                 raise ConfigError(f"{attribute.name}: the name {name!r} is not a string")
-            if not isinstance(each, kinds):
+            if not isinstance(each, _loaded(kinds)):
                 raise ConfigError(f"{attribute.name}.{name}: expected {wanted}, got {type(each).__name__}")
 
     return check
 
 
+def _named(kinds: tuple[type[Any] | str, ...]) -> str:
+    return " or ".join([kind if isinstance(kind, str) else _WORDS.get(kind, kind.__name__) for kind in kinds])
+
+
+def _loaded(kinds: tuple[type[Any] | str, ...]) -> tuple[type[Any], ...]:
+    return tuple([getattr(_optional, kind) if isinstance(kind, str) else kind for kind in kinds])
+
+
+(_optional,) = late("ipfs_accel._resilience", "optional")
 _WORDS: Mapping[type[Any], str] = {str: "a string", tuple: "a list of strings"}
 
 
@@ -118,7 +119,7 @@ def as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RetryConfig:
     """How failures are tried again; the default of every endpoint.
 
@@ -136,18 +137,18 @@ class RetryConfig:
         throttle_cost: As said.
     """
 
-    attempts: int = attrs.field(default=3, validator=_number(1, 100, whole=True))
-    base: float = attrs.field(default=0.25, validator=_number(0))
-    throttle_base: float = attrs.field(default=1.0, validator=_number(0))
-    max_wait: float = attrs.field(default=8.0, validator=_number(0))
-    max_hint: float = attrs.field(default=120.0, validator=_number(0))
-    total_wait: float = attrs.field(default=60.0, validator=_number(0))
-    budget: int = attrs.field(default=500, validator=_number(0, whole=True))
-    cost: int = attrs.field(default=14, validator=_number(0, whole=True))
-    throttle_cost: int = attrs.field(default=5, validator=_number(0, whole=True))
+    attempts: int = attrs.field(default=3, validator=number(1, 100, whole=True))
+    base: float = attrs.field(default=0.25, validator=number(0))
+    throttle_base: float = attrs.field(default=1.0, validator=number(0))
+    max_wait: float = attrs.field(default=8.0, validator=number(0))
+    max_hint: float = attrs.field(default=120.0, validator=number(0))
+    total_wait: float = attrs.field(default=60.0, validator=number(0))
+    budget: int = attrs.field(default=500, validator=number(0, whole=True))
+    cost: int = attrs.field(default=14, validator=number(0, whole=True))
+    throttle_cost: int = attrs.field(default=5, validator=number(0, whole=True))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BreakerConfig:
     """When a model of an endpoint counts as down, so that a chain or route passes it over at once.
 
@@ -165,160 +166,12 @@ class BreakerConfig:
     """
 
     enabled: bool = True
-    window: float = attrs.field(default=30.0, validator=_number(1, 3600))
-    min_calls: int = attrs.field(default=20, validator=_number(1, whole=True))
-    failure_rate: float = attrs.field(default=0.5, validator=_number(0, 1, open_low=True))
-    slow_rate: float = attrs.field(default=0.8, validator=_number(0, 1, open_low=True))
-    slow: float = attrs.field(default=60.0, validator=_number(0, open_low=True))
-    open_for: float = attrs.field(default=5.0, validator=_number(0, open_low=True))
-    max_open_for: float = attrs.field(default=300.0, validator=_number(0, open_low=True))
-    successes: int = attrs.field(default=2, validator=_number(1, whole=True))
+    window: float = attrs.field(default=30.0, validator=number(1, 3600))
+    min_calls: int = attrs.field(default=20, validator=number(1, whole=True))
+    failure_rate: float = attrs.field(default=0.5, validator=number(0, 1, open_low=True))
+    slow_rate: float = attrs.field(default=0.8, validator=number(0, 1, open_low=True))
+    slow: float = attrs.field(default=60.0, validator=number(0, open_low=True))
+    open_for: float = attrs.field(default=5.0, validator=number(0, open_low=True))
+    max_open_for: float = attrs.field(default=300.0, validator=number(0, open_low=True))
+    successes: int = attrs.field(default=2, validator=number(1, whole=True))
     even_last: bool = False
-
-
-@attrs.frozen(kw_only=True)
-class LimitsConfig:
-    """How much an endpoint is asked at most; nothing is limited that is not set.
-
-    Attributes:
-        requests_per_minute: Requests, spread over the minute.
-        tokens_per_minute: Tokens, by estimate at first and by the real usage in the end.
-        max_concurrent: Calls under way at once, streams until their end.
-        max_queue: Calls that may wait; one more fails with `QueueFullError`.
-        age: Seconds of waiting that lift a call by one priority, so that low ones are never left for good.
-        from_headers: Whether to wait as well for what the rate-limit headers of the answers say is left, which is known
-            by key and model and forgotten at its reset. None means only where a limit by the minute is set; True alone
-            is enough.
-    """
-
-    requests_per_minute: float | None = attrs.field(default=None, validator=_number(0, open_low=True))
-    tokens_per_minute: float | None = attrs.field(default=None, validator=_number(0, open_low=True))
-    max_concurrent: int | None = attrs.field(default=None, validator=_number(1, whole=True))
-    max_queue: int = attrs.field(default=1000, validator=_number(0, whole=True))
-    age: float = attrs.field(default=10.0, validator=_number(0, open_low=True))
-    from_headers: bool | None = attrs.field(default=None, validator=is_a(bool))
-
-    @property
-    def reads_headers(self) -> bool:
-        """Whether rate-limit headers count."""
-        if self.from_headers is not None:
-            return self.from_headers
-        return self.requests_per_minute is not None or self.tokens_per_minute is not None
-
-
-@attrs.frozen(kw_only=True)
-class BatchingConfig:
-    """How small calls of `embed` that come at once are joined into one request.
-
-    Attributes:
-        max_wait: Seconds that a call waits for company.
-        max_inputs: Most inputs of a joined request; a call with that many of its own goes alone.
-        max_chars: Most characters of a joined request.
-    """
-
-    max_wait: float = attrs.field(default=0.005, validator=_number(0, 60))
-    max_inputs: int = attrs.field(default=64, validator=_number(2, whole=True))
-    max_chars: int = attrs.field(default=64_000, validator=_number(1, whole=True))
-
-
-@attrs.frozen(kw_only=True)
-class SemanticConfig:
-    """Answers for questions that mean the same; only the text of a chat's last message may differ, not who says it.
-
-    Attributes:
-        embed: `endpoint/model` that turns questions into vectors.
-        threshold: Cosine similarity from which on two questions count as the same.
-        namespace: Separates what must not be mixed.
-        max_entries: Questions that are compared with at most, the newest.
-    """
-
-    embed: str
-    threshold: float = attrs.field(default=0.95, validator=_number(0, 1, open_low=True))
-    namespace: str = ""
-    max_entries: int = attrs.field(default=500, validator=_number(1, 100_000, whole=True))
-
-
-@attrs.frozen(kw_only=True)
-class CacheConfig:
-    """Answers that are kept, in a file that any number of processes may share.
-
-    Attributes:
-        path: The file; None means `answers.sqlite3` in the user's cache folder.
-        ttl: Seconds that an answer is good for.
-        max_bytes: Most bytes of answers; the oldest make room.
-        sampled: Whether to keep chats and completions that another call would answer differently, which are those
-            without `temperature=0` and without `seed`. A call that says `cache=True` is always kept.
-        namespace: Separates what must not be mixed, such as tenants.
-        semantic: Also find answers to questions that mean the same.
-    """
-
-    path: str | None = None
-    ttl: float = attrs.field(default=86_400.0, validator=_number(0, open_low=True))
-    max_bytes: int = attrs.field(default=256 * 1024 * 1024, validator=_number(1, whole=True))
-    sampled: bool = False
-    namespace: str = ""
-    semantic: SemanticConfig | None = attrs.field(default=None, validator=is_a(SemanticConfig))
-
-
-@attrs.frozen(kw_only=True)
-class TelemetryConfig:
-    """Who is told of calls.
-
-    Attributes:
-        otel: Whether OpenTelemetry is, through the providers that the program has set up; needs the extra `otel`.
-    """
-
-    otel: bool = False
-
-
-def _several(what: str) -> Callable[[Any, Any, Any], None]:
-    """Return a validator for at least one name, none of them twice."""
-
-    def check(_instance: Any, attribute: Any, value: Any) -> None:
-        if not isinstance(value, tuple) or not value:
-            raise ConfigError(f"{attribute.name}: expected a list of {what}, got {value!r}")
-        twice = [name for index, name in enumerate(value) if name in value[:index]]
-        if twice:
-            raise ConfigError(f"{attribute.name}: {twice[0]!r} is named twice")
-
-    return check
-
-
-@attrs.frozen(kw_only=True)
-class RouteConfig:
-    """Several targets under one name, used like a model.
-
-    Attributes:
-        targets: `endpoint/model` names (or aliases).
-        policy: Which comes first: ordered (as listed), round_robin, least_busy (fewest calls under way) or random. The
-            others are tried after it, in their order.
-        fallback_on: Why another target is tried; None means everything but `bad_request`, `content_filter` and
-            `context_length`, which another target would mostly answer likewise.
-        max_hops: Most targets that are tried after the first.
-    """
-
-    targets: tuple[str, ...] = attrs.field(converter=as_tuple, validator=_several("endpoint/model names"))
-    policy: RoutePolicy = attrs.field(default="ordered", validator=one_of(*get_args(RoutePolicy)))  # pyright: ignore[reportAssignmentType]
-    fallback_on: tuple[FailureClass, ...] | None = attrs.field(
-        default=None, converter=as_tuple, validator=attrs.validators.optional(one_of(*get_args(FailureClass)))
-    )
-    max_hops: int = attrs.field(default=MAX_HOPS, validator=_number(0, 100, whole=True))
-
-
-@attrs.frozen(kw_only=True)
-class StoreConfig:
-    """Endpoints that hold the same objects, used like one: `store/bucket/key`.
-
-    Attributes:
-        endpoints: Their names.
-        policy: Which comes first: ordered (as listed), round_robin, or least_busy (fewest calls under way; among
-            these, the one that has been faster). The others are tried after it if it fails.
-        writes: Where objects are written: any (the endpoints are ways to one store), first (the others copy from the
-            first by themselves), or all (each gets its own copy; what fails at one fails, and says where it was done).
-        seek_missing: Whether what one endpoint does not have is looked for at the others.
-    """
-
-    endpoints: tuple[str, ...] = attrs.field(converter=as_tuple, validator=_several("names of endpoints"))
-    policy: StorePolicy = attrs.field(default="ordered", validator=one_of(*get_args(StorePolicy)))  # pyright: ignore[reportAssignmentType]
-    writes: StoreWrites = attrs.field(default="any", validator=one_of(*get_args(StoreWrites)))  # pyright: ignore[reportAssignmentType]
-    seek_missing: bool = False

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import logging
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from logging import Logger
+
     from ipfs_accel.errors import AccelError
     from ipfs_accel.types import CallInfo, Tried
 
 __all__ = ["failed", "finished", "retrying", "trouble"]
 
-_stdlib = logging.getLogger("ipfs_accel")
-_stdlib.addHandler(logging.NullHandler())
+_INFO, _WARNING = 20, 30  # as `logging` has them
+_loggers: tuple[Logger, Logger] | None = None
 _wrapped: Any = None
 
 
@@ -23,13 +25,29 @@ def _logger() -> Any:
         import structlog  # noqa: PLC0415
 
         processors: list[Any] = [structlog.stdlib.add_log_level, structlog.stdlib.render_to_log_kwargs]
-        _wrapped = structlog.wrap_logger(_stdlib, processors=processors, wrapper_class=structlog.stdlib.BoundLogger)
+        _wrapped = structlog.wrap_logger(_known()[0], processors=processors, wrapper_class=structlog.stdlib.BoundLogger)
     return _wrapped
 
 
+def _known() -> tuple[Logger, Logger]:
+    """Return our logger and the root of all."""
+    global _loggers  # noqa: PLW0603
+    if _loggers is None:
+        import logging  # noqa: PLC0415 - who listens has imported it; a process in which nobody does need not
+
+        ours = logging.getLogger("ipfs_accel")
+        # First of all handlers: with none at all, the library's last resort would write to stderr.
+        ours.handlers[:0] = [logging.NullHandler()]
+        _loggers = ours, logging.getLogger()
+    return _loggers
+
+
 def _is_heard(level: int) -> bool:
-    """Return whether somebody set up logging; our own NullHandler is the first of `_stdlib.handlers`."""
-    if not _stdlib.isEnabledFor(level) or not (logging.getLogger().handlers or len(_stdlib.handlers) > 1):
+    """Return whether somebody set up logging; our own handler, which is deaf, is the first of ours."""
+    if _loggers is None and "logging" not in sys.modules:
+        return False
+    ours, root = _known()
+    if not ours.isEnabledFor(level) or not (root.handlers or len(ours.handlers) > 1):
         return False
     try:
         _logger()
@@ -40,7 +58,7 @@ def _is_heard(level: int) -> bool:
 
 def finished(operation: str, info: CallInfo, answer: object) -> None:
     """Log a call that succeeded."""
-    if not _is_heard(logging.INFO):
+    if not _is_heard(_INFO):
         return
     usage = getattr(answer, "usage", None)
     _logger().info(
@@ -64,7 +82,7 @@ def finished(operation: str, info: CallInfo, answer: object) -> None:
 
 def failed(operation: str, model: str, error: AccelError) -> None:
     """Log a call that failed; the provider's words stay out, since they may repeat what was sent."""
-    if not _is_heard(logging.WARNING):
+    if not _is_heard(_WARNING):
         return
     _logger().warning(
         "call_failed",
@@ -82,7 +100,7 @@ def failed(operation: str, model: str, error: AccelError) -> None:
 
 def retrying(operation: str, tried: Tried) -> None:
     """Log an attempt that failed and is followed by another one."""
-    if not _is_heard(logging.INFO):
+    if not _is_heard(_INFO):
         return
     import attrs  # noqa: PLC0415 - as structlog
 
@@ -91,5 +109,5 @@ def retrying(operation: str, tried: Tried) -> None:
 
 def trouble(sentence: str) -> None:
     """Log what went wrong beside a call, and does not concern its caller."""
-    if _is_heard(logging.WARNING):
+    if _is_heard(_WARNING):
         _logger().warning("trouble", what=sentence)

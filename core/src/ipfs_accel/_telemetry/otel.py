@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import attrs
-
+from ipfs_accel._values import frozen
 from ipfs_accel.errors import ConfigError
 from ipfs_accel.installing import install_command
 from ipfs_accel.types import CallRecord, Usage
@@ -34,7 +33,7 @@ _PROVIDERS = {"claude": "anthropic", "azure": "azure.ai.openai", "gemini": "gcp.
 _OPTIONS = {"stop": "stop_sequences", "n": "choice.count"}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Names:
     """What is called differently before and after the change."""
 

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ipfs_accel import types
 from ipfs_accel.capabilities import Support
-from ipfs_accel.types import ModelInfo, Usage
+from ipfs_accel.types import Usage
 
 if TYPE_CHECKING:
     from ipfs_accel._config.config import ModelOverride
     from ipfs_accel._endpoints.target import Target
+    from ipfs_accel.types import ModelInfo
 
 __all__ = ["cost_of", "merge_override"]
 
@@ -46,7 +48,7 @@ def cost_of(target: Target, model: str, request: Any, answer: Any) -> float | No
 
 
 def _known(target: Target, model: str) -> ModelInfo:
-    info = ModelInfo(id=model)
+    info = types.ModelInfo(id=model)
     describe = target.backend.info.describe_model
     if describe is not None:
         info = describe(target.endpoint, info)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
-import attrs
+from ipfs_accel._values import frozen
 
 if TYPE_CHECKING:
     from ipfs_accel._endpoints.target import Target
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["BreakerState", "EndpointState", "states"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BreakerState:
     """What the breaker of one model knows.
 
@@ -36,7 +36,7 @@ class BreakerState:
     retry_after: float | None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class EndpointState:
     """What a client knows of one endpoint.
 

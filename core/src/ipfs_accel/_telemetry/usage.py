@@ -14,12 +14,13 @@ import attrs
 
 from ipfs_accel import strict_json
 from ipfs_accel._fork import renewed_after_fork
+from ipfs_accel._values import define, frozen
 from ipfs_accel.errors import ConfigError
 
 __all__ = ["Ledger", "UsageTotal", "read_log", "totals"]
 
 
-@attrs.define(kw_only=True)
+@define(kw_only=True)
 class UsageTotal:
     """What was used of one model.
 
@@ -125,7 +126,7 @@ class Ledger:
             warnings.warn(f"usage_log: cannot write {path}: {error.strerror}; it is left alone", stacklevel=2)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Line:
     """The tokens of a line of the log, in the form that a total takes."""
 

@@ -1,5 +1,7 @@
 """What a call waits for, as values: each says in two short methods how it is done in either world.
 
+Nobody compares or prints them, and each call makes several: plain classes are made, and make theirs, in the least time.
+
 The logic of a call is a generator that yields such effects and is sent their results (`Steps`). It knows no world;
 `perform` runs it in one.
 """
@@ -9,8 +11,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeAlias, TypeVar
-
-import attrs
 
 from ipfs_accel.plans import HttpResponse
 
@@ -58,7 +58,6 @@ class Effect(Protocol):
 Steps: TypeAlias = Generator[Effect, Any, T]
 
 
-@attrs.frozen(kw_only=True)
 class Whole:
     """A response that was read to its end.
 
@@ -67,34 +66,43 @@ class Whole:
         connect: Seconds that its connection took; 0 for one that was open already.
     """
 
-    status: int
-    headers: Any
-    body: bytes = attrs.field(repr=lambda body: f"<{len(body)} bytes>")
-    head_at: float
-    connect: float
+    __slots__ = ("body", "connect", "head_at", "headers", "status")
+
+    def __init__(self, *, status: int, headers: Any, body: bytes, head_at: float, connect: float) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.head_at = head_at
+        self.connect = connect
 
 
-@attrs.frozen(eq=False)
 class Outgoing:
     """A request as it goes out, the key among its headers; `timeouts` are in seconds."""
 
-    method: str
-    url: str
-    headers: SentHeaders
-    body: bytes | Body | None = attrs.field(repr=False)
-    timeouts: Timeouts
+    __slots__ = ("body", "headers", "method", "timeouts", "url")
+
+    def __init__(
+        self, method: str, url: str, headers: SentHeaders, body: bytes | Body | None, timeouts: Timeouts
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.timeouts = timeouts
 
     def send(self, transport: Any) -> Any:
         """Hand it to a transport of either world."""
         return transport.send(self.method, self.url, self.headers, self.body, self.timeouts)
 
 
-@attrs.frozen(eq=False)
 class Send:
     """Send a request and read the whole answer; its result is a `Whole`."""
 
-    request: Outgoing
-    limit: int
+    __slots__ = ("limit", "request")
+
+    def __init__(self, request: Outgoing, limit: int) -> None:
+        self.request = request
+        self.limit = limit
 
     def sync(self, world: World) -> Whole:
         exchange: Exchange = self.request.send(world.transport)
@@ -134,11 +142,13 @@ def _whole(exchange: Exchange | AsyncExchange, body: bytes, head_at: float) -> W
     )
 
 
-@attrs.frozen(eq=False)
 class Open:
     """Send a request; its result is the open exchange, for streams."""
 
-    request: Outgoing
+    __slots__ = ("request",)
+
+    def __init__(self, request: Outgoing) -> None:
+        self.request = request
 
     def sync(self, world: World) -> Exchange:
         return self.request.send(world.transport)  # type: ignore[no-any-return]
@@ -147,11 +157,13 @@ class Open:
         return await self.request.send(world.transport)  # type: ignore[no-any-return]
 
 
-@attrs.frozen(eq=False)
 class ReadAll:
     """Read the rest of an exchange that turned out to be no stream; its result is an `HttpResponse`."""
 
-    exchange: Any
+    __slots__ = ("exchange",)
+
+    def __init__(self, exchange: Any) -> None:
+        self.exchange = exchange
 
     def sync(self, _world: World) -> HttpResponse:
         try:
@@ -169,12 +181,14 @@ class ReadAll:
         return HttpResponse(status=self.exchange.status, headers=self.exchange.headers, body=body)
 
 
-@attrs.frozen(eq=False)
 class Run(Generic[T]):
     """Run a blocking function; the asynchronous world uses a thread, and tells the job when nobody waits for it."""
 
-    function: Callable[[], T]
-    job: Job | None = None
+    __slots__ = ("function", "job")
+
+    def __init__(self, function: Callable[[], T], job: Job | None = None) -> None:
+        self.function = function
+        self.job = job
 
     def sync(self, _world: World) -> T:
         return self.function()
@@ -190,11 +204,13 @@ class Run(Generic[T]):
             raise
 
 
-@attrs.frozen
 class Pause:
     """Let some seconds pass."""
 
-    seconds: float
+    __slots__ = ("seconds",)
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
 
     def sync(self, world: World) -> None:
         world.clock.sleep(self.seconds)
@@ -209,15 +225,17 @@ class Sleeper(Protocol):
     wake: Callable[[], None] | None
 
 
-@attrs.frozen(eq=False)
 class Wait:
     """Wait until somebody is woken, or for as long as `seconds` says once nothing can be missed any more.
 
     That function is asked after the wake-up call is in place; None is no limit, 0 that there is nothing to wait for.
     """
 
-    sleeper: Sleeper
-    seconds: Callable[[], float | None]
+    __slots__ = ("seconds", "sleeper")
+
+    def __init__(self, sleeper: Sleeper, seconds: Callable[[], float | None]) -> None:
+        self.sleeper = sleeper
+        self.seconds = seconds
 
     def sync(self, world: World) -> None:
         event = threading.Event()
@@ -242,13 +260,15 @@ class Wait:
             self.sleeper.wake = None
 
 
-@attrs.frozen(eq=False)
 class Start:
     """Begin to read a stream; its result is an iterator of the world: of bytes, or of the steps of a local stream."""
 
-    exchange: Any
-    local: Iterator[None] | None
-    job: Job
+    __slots__ = ("exchange", "job", "local")
+
+    def __init__(self, exchange: Any, local: Iterator[None] | None, job: Job) -> None:
+        self.exchange = exchange
+        self.local = local
+        self.job = job
 
     def sync(self, _world: World) -> Any:
         return self.local if self.local is not None else iter(self.exchange.chunks())
@@ -257,11 +277,13 @@ class Start:
         return aiter(_Threaded(self.local, world, self.job) if self.local is not None else self.exchange.chunks())
 
 
-@attrs.frozen(eq=False)
 class Next:
     """Take the next piece of a stream; its result is empty bytes at the end."""
 
-    pieces: Any
+    __slots__ = ("pieces",)
+
+    def __init__(self, pieces: Any) -> None:
+        self.pieces = pieces
 
     def sync(self, _world: World) -> bytes | None:
         return next(self.pieces, b"")
@@ -270,13 +292,15 @@ class Next:
         return await anext(self.pieces, b"")
 
 
-@attrs.frozen(eq=False)
 class Shut:
     """Let go of a stream: of its exchange, or of the steps of a local one; wait some seconds for a body's end."""
 
-    exchange: Any
-    pieces: Any
-    seconds: float = 0.0
+    __slots__ = ("exchange", "pieces", "seconds")
+
+    def __init__(self, exchange: Any, pieces: Any, seconds: float = 0.0) -> None:
+        self.exchange = exchange
+        self.pieces = pieces
+        self.seconds = seconds
 
     def sync(self, _world: World) -> None:
         if self.exchange is not None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import attrs
-
 from ipfs_accel.errors import AccelError
 
 from .effects import Steps
@@ -23,7 +21,6 @@ MAX_GATHERED = 16
 """Calls under way at once, in both worlds."""
 
 
-@attrs.frozen(eq=False)
 class Gather(Generic[T]):
     """Perform several calls side by side; its result has a value or an `AccelError` for each, in order.
 
@@ -31,7 +28,10 @@ class Gather(Generic[T]):
     begun by then never does. In the asynchronous world what has begun is cancelled; threads are waited for.
     """
 
-    calls: Sequence[Steps[T]]
+    __slots__ = ("calls",)
+
+    def __init__(self, calls: Sequence[Steps[T]]) -> None:
+        self.calls = calls
 
     def sync(self, world: World) -> list[T | AccelError]:
         if not self.calls:

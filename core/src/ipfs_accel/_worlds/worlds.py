@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from ipfs_accel._fork import renewed_after_fork
+from ipfs_accel._fork import Importing, renewed_after_fork
 from ipfs_accel.errors import ClientClosedError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class _World(Generic[C]):
             ClientClosedError: There are none any more.
         """
         if self._transport is None:
-            with self._lock:
+            with self._lock, Importing():
                 if self._is_closed:
                     raise ClientClosedError("this client is closed")
                 if self._transport is None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ipfs_accel._values import frozen
+
 if TYPE_CHECKING:
     from ipfs_accel.catalogue import Catalogue
     from ipfs_accel.plans import Endpoint, ErrorDetail, HttpResponse
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["BackendInfo", "KeyHeader", "LocalServer"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class KeyHeader:
     """The header in which a provider wants its key."""
 
@@ -23,7 +25,7 @@ class KeyHeader:
     prefix: str = "Bearer "
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LocalServer:
     """A server that people run on their own machine: how they get and start it.
 
@@ -40,7 +42,7 @@ class LocalServer:
     otherwise: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BackendInfo:
     """What the core has to know of a backend.
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import attrs
 
 from ipfs_accel import strict_json
+from ipfs_accel._values import frozen
 from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def _size(body: bytes | Body | None) -> str:
     return "None" if body is None else f"<{len(body) if isinstance(body, bytes) else body.size} bytes>"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HttpRequest:
     """What to send.
 
@@ -104,7 +105,7 @@ def segment(value: str) -> str:
     return quote(value, safe="")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HttpResponse:
     """A whole answer.
 

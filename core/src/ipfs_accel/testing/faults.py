@@ -18,6 +18,7 @@ from typing import Literal, TypeAlias
 import attrs
 
 from ipfs_accel import errors as e
+from ipfs_accel._values import frozen
 from ipfs_accel.types import Timeout
 
 from .raw_server import Connection, Handler
@@ -35,7 +36,7 @@ SHORT = 0.15
 TICK = 0.02
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Fault:
     """One way to fail.
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import attrs
 
+from ipfs_accel._values import frozen
+
 __all__ = ["Reply", "data_reply", "json_reply", "ndjson_reply", "sse_reply"]
 
 _JSON = "application/json"
@@ -15,7 +17,7 @@ _SSE = "text/event-stream"
 _NDJSON = "application/x-ndjson"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Reply:
     """One good answer of a server.
 

@@ -15,6 +15,7 @@ from ipfs_accel import AsyncClient, Client, Config, EndpointConfig, RetryConfig,
 from ipfs_accel._config.config import PluginPolicy
 from ipfs_accel._http.pool import PoolStats
 from ipfs_accel._plugins.registry import Registry
+from ipfs_accel._values import define, frozen
 from ipfs_accel.errors import AccelError
 from ipfs_accel.hookspecs import BackendInfo
 
@@ -47,7 +48,7 @@ def _as_replies(value: Reply | tuple[Reply, ...]) -> tuple[Reply, ...]:
     return (value,) if isinstance(value, Reply) else value
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Exchange:
     """A call, and what the server answers to it.
 
@@ -69,7 +70,7 @@ class Exchange:
         return self.replies[-1].is_stream
 
 
-@attrs.define(kw_only=True)
+@define(kw_only=True)
 class Outcome:
     """What became of a call.
 
@@ -99,7 +100,7 @@ def _registry(plugin: Any) -> Registry:
     return Registry(PluginPolicy(), () if isinstance(plugin, str) else (plugin,))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Subject:
     """The backend that is tried.
 

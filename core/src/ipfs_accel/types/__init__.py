@@ -4,89 +4,34 @@ from typing import TYPE_CHECKING
 
 from ipfs_accel._lazy import lazy
 
-from ._answers import (
-    Answer,
-    CallInfo,
-    ChatResponse,
-    Choice,
-    CompletionChoice,
-    CompletionResponse,
-    DetokenizeResponse,
-    EmbedResponse,
-    RankedDocument,
-    RateLimit,
-    RerankResponse,
-    Timing,
-    TokenCount,
-    TokenizeResponse,
-    TokenLogprob,
-    Tried,
-    Vector,
-)
-from ._events import (
-    AudioDelta,
-    BlockEnd,
-    BlockStart,
-    FinishEvent,
-    ReasoningDelta,
-    RefusalDelta,
-    StreamEvent,
-    TextDelta,
-    ToolCallDelta,
-    UsageEvent,
-)
-from ._info import Health, ModelInfo
-from ._messages import (
-    Audio,
-    Document,
-    Image,
-    Message,
-    Opaque,
-    Part,
-    Reasoning,
-    Refusal,
-    Role,
-    Text,
-    ToolCall,
-    ToolResult,
-    sniff_media_type,
-)
-from ._record import CallRecord
-from ._requests import (
-    CallOptions,
-    ChatOptions,
-    ChatRequest,
-    CompleteOptions,
-    CompletionRequest,
-    DetokenizeRequest,
-    EmbedOptions,
-    EmbedRequest,
-    ImageOptions,
-    JsonSchema,
-    Messages,
-    Model,
-    PredictOptions,
-    Request,
-    RerankRequest,
-    ResponseFormat,
-    SamplingRequest,
-    SpeakOptions,
-    Timeout,
-    TokenizeRequest,
-    Tool,
-    TranscribeOptions,
-)
-from ._usage import Usage
-
 if TYPE_CHECKING:
     from ._abilities import Capabilities as Capabilities
     from ._abilities import Found as Found
     from ._abilities import Match as Match
+    from ._answers import Answer as Answer
+    from ._answers import CallInfo as CallInfo
+    from ._answers import ChatResponse as ChatResponse
+    from ._answers import Choice as Choice
+    from ._answers import Timing as Timing
+    from ._answers import TokenLogprob as TokenLogprob
+    from ._answers import Tried as Tried
+    from ._events import AudioDelta as AudioDelta
+    from ._events import BlockEnd as BlockEnd
+    from ._events import BlockStart as BlockStart
+    from ._events import FinishEvent as FinishEvent
+    from ._events import ReasoningDelta as ReasoningDelta
+    from ._events import RefusalDelta as RefusalDelta
+    from ._events import StreamEvent as StreamEvent
+    from ._events import TextDelta as TextDelta
+    from ._events import ToolCallDelta as ToolCallDelta
+    from ._events import UsageEvent as UsageEvent
     from ._files import FileInfo as FileInfo
     from ._files import Transfer as Transfer
     from ._files import Upload as Upload
     from ._files import UploadRequest as UploadRequest
     from ._files import UploadSource as UploadSource
+    from ._info import Health as Health
+    from ._info import ModelInfo as ModelInfo
     from ._jobs import Batch as Batch
     from ._jobs import BatchItem as BatchItem
     from ._jobs import BatchRequest as BatchRequest
@@ -113,6 +58,19 @@ if TYPE_CHECKING:
     from ._media import TranscribeRequest as TranscribeRequest
     from ._media import TranscribeResponse as TranscribeResponse
     from ._media import VaryImageRequest as VaryImageRequest
+    from ._messages import Audio as Audio
+    from ._messages import Document as Document
+    from ._messages import Image as Image
+    from ._messages import Message as Message
+    from ._messages import Opaque as Opaque
+    from ._messages import Part as Part
+    from ._messages import Reasoning as Reasoning
+    from ._messages import Refusal as Refusal
+    from ._messages import Role as Role
+    from ._messages import Text as Text
+    from ._messages import ToolCall as ToolCall
+    from ._messages import ToolResult as ToolResult
+    from ._messages import sniff_media_type as sniff_media_type
     from ._objects import CopyObjectRequest as CopyObjectRequest
     from ._objects import CopyOptions as CopyOptions
     from ._objects import DeletedObjects as DeletedObjects
@@ -134,6 +92,14 @@ if TYPE_CHECKING:
     from ._objects import PresignOptions as PresignOptions
     from ._objects import PutObjectRequest as PutObjectRequest
     from ._objects import PutOptions as PutOptions
+    from ._options import CallOptions as CallOptions
+    from ._options import ChatOptions as ChatOptions
+    from ._options import CompleteOptions as CompleteOptions
+    from ._options import EmbedOptions as EmbedOptions
+    from ._options import ImageOptions as ImageOptions
+    from ._options import PredictOptions as PredictOptions
+    from ._options import SpeakOptions as SpeakOptions
+    from ._options import TranscribeOptions as TranscribeOptions
     from ._pieces import DataDelta as DataDelta
     from ._pieces import PartialImage as PartialImage
     from ._pieces import Progress as Progress
@@ -141,61 +107,72 @@ if TYPE_CHECKING:
     from ._predict import PredictRequest as PredictRequest
     from ._predict import PredictResponse as PredictResponse
     from ._predict import as_inputs as as_inputs
+    from ._rate_limit import RateLimit as RateLimit
+    from ._record import CallRecord as CallRecord
+    from ._requests import ChatRequest as ChatRequest
+    from ._requests import JsonSchema as JsonSchema
+    from ._requests import Messages as Messages
+    from ._requests import Model as Model
+    from ._requests import Request as Request
+    from ._requests import ResponseFormat as ResponseFormat
+    from ._requests import SamplingRequest as SamplingRequest
+    from ._requests import Timeout as Timeout
+    from ._requests import Tool as Tool
     from ._tensors import Tensor as Tensor
     from ._tensors import TensorSource as TensorSource
     from ._tensors import Values as Values
     from ._tensors import nested as nested
+    from ._text_answers import CompletionChoice as CompletionChoice
+    from ._text_answers import CompletionResponse as CompletionResponse
+    from ._text_answers import DetokenizeResponse as DetokenizeResponse
+    from ._text_answers import EmbedResponse as EmbedResponse
+    from ._text_answers import RankedDocument as RankedDocument
+    from ._text_answers import RerankResponse as RerankResponse
+    from ._text_answers import TokenCount as TokenCount
+    from ._text_answers import TokenizeResponse as TokenizeResponse
+    from ._text_answers import Vector as Vector
+    from ._text_requests import CompletionRequest as CompletionRequest
+    from ._text_requests import DetokenizeRequest as DetokenizeRequest
+    from ._text_requests import EmbedRequest as EmbedRequest
+    from ._text_requests import RerankRequest as RerankRequest
+    from ._text_requests import TokenizeRequest as TokenizeRequest
+    from ._usage import Usage as Usage
 
-# Loaded when they are first used: chats need none of them.
-_HOMES: dict[str, tuple[str, ...]] = {
-    "._abilities": ("Capabilities", "Found", "Match"),
-    "._files": ("FileInfo", "Transfer", "Upload", "UploadRequest", "UploadSource"),
-    "._jobs": ("BatchStatus", "Batch", "BatchItem", "BatchRequest", "BatchResult", "BatchSummary"),
-    "._local": ("CreateModelOptions", "CreateModelRequest", "ModelResult", "RunningModel"),
-    "._media": (
-        "ClassifyRequest",
-        "ClassifyResponse",
-        "EditImageRequest",
-        "GenerateImageRequest",
-        "GeneratedImage",
-        "ImageResponse",
-        "Label",
-        "ModerateRequest",
-        "ModerateResponse",
-        "Moderation",
-        "Segment",
-        "SpeakRequest",
-        "SpeakResponse",
-        "TranscribeRequest",
-        "TranscribeResponse",
-        "VaryImageRequest",
-    ),
-    "._objects": (
-        "CopyObjectRequest",
-        "CopyOptions",
-        "DeleteObjectRequest",
-        "DeleteObjectsRequest",
-        "DeletedObjects",
-        "DownloadObjectRequest",
-        "GetObjectRequest",
-        "ListObjectsRequest",
-        "ObjectEvent",
-        "ObjectFailure",
-        "ObjectInfo",
-        "ObjectListing",
-        "ObjectOptions",
-        "ObjectPrefix",
-        "ObjectRequest",
-        "ObjectSource",
-        "PresignObjectRequest",
-        "PresignOptions",
-        "PresignedRequest",
-        "PutObjectRequest",
-        "PutOptions",
-    ),
-    "._pieces": ("DataDelta", "PartialImage", "Progress", "StreamedEvent"),
-    "._predict": ("PredictRequest", "PredictResponse", "as_inputs"),
-    "._tensors": ("nested", "Tensor", "TensorSource", "Values"),
+
+# Loaded when they are first used: a chat needs few of them.
+_HOMES = {
+    home: tuple(names.split())
+    for home, names in {
+        "._abilities": "Capabilities Found Match",
+        "._answers": "Answer CallInfo ChatResponse Choice Timing TokenLogprob Tried",
+        "._events": "AudioDelta BlockEnd BlockStart FinishEvent ReasoningDelta RefusalDelta StreamEvent TextDelta "
+        "ToolCallDelta UsageEvent",
+        "._files": "FileInfo Transfer Upload UploadRequest UploadSource",
+        "._info": "Health ModelInfo",
+        "._jobs": "Batch BatchItem BatchRequest BatchResult BatchStatus BatchSummary",
+        "._local": "CreateModelOptions CreateModelRequest ModelResult RunningModel",
+        "._media": "ClassifyRequest ClassifyResponse EditImageRequest GenerateImageRequest GeneratedImage "
+        "ImageResponse Label ModerateRequest ModerateResponse Moderation Segment SpeakRequest "
+        "SpeakResponse TranscribeRequest TranscribeResponse VaryImageRequest",
+        "._messages": "Audio Document Image Message Opaque Part Reasoning Refusal Role Text ToolCall ToolResult "
+        "sniff_media_type",
+        "._objects": "CopyObjectRequest CopyOptions DeleteObjectRequest DeleteObjectsRequest DeletedObjects "
+        "DownloadObjectRequest GetObjectRequest ListObjectsRequest ObjectEvent ObjectFailure ObjectInfo "
+        "ObjectListing ObjectOptions ObjectPrefix ObjectRequest ObjectSource PresignObjectRequest "
+        "PresignOptions PresignedRequest PutObjectRequest PutOptions",
+        "._options": "CallOptions ChatOptions CompleteOptions EmbedOptions ImageOptions PredictOptions SpeakOptions "
+        "TranscribeOptions",
+        "._pieces": "DataDelta PartialImage Progress StreamedEvent",
+        "._predict": "PredictRequest PredictResponse as_inputs",
+        "._rate_limit": "RateLimit",
+        "._record": "CallRecord",
+        "._requests": "ChatRequest JsonSchema Messages Model Request ResponseFormat SamplingRequest Timeout Tool",
+        "._tensors": "Tensor TensorSource Values nested",
+        "._text_answers": "CompletionChoice CompletionResponse DetokenizeResponse EmbedResponse RankedDocument "
+        "RerankResponse TokenCount TokenizeResponse Vector",
+        "._text_requests": "CompletionRequest DetokenizeRequest EmbedRequest RerankRequest TokenizeRequest",
+        "._usage": "Usage",
+    }.items()
 }
 
 __all__ = [

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-import attrs
-
+from ipfs_accel._values import frozen
 from ipfs_accel.capabilities import UNKNOWN, Support
 
 from ._info import ModelInfo
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Capabilities:
     """What an endpoint, or one model behind it, can do.
 
@@ -40,7 +39,7 @@ class Capabilities:
         return self.model.features.get(name, operation)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Match:
     """A model that fits a query.
 
@@ -60,7 +59,7 @@ class Match:
         return f"{self.endpoint}/{self.model.id}"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Found:
     """The result of a query: certain matches first, then by price and context window.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
+
+from ipfs_accel._values import frozen
 
 from ._messages import Message, ToolCall
 from ._usage import Usage
@@ -14,14 +15,13 @@ from ._usage import Usage
 if TYPE_CHECKING:
     from ipfs_accel._headers import Headers
 
-    Vector: TypeAlias = "array[float]"
-else:
-    Vector = array
-
-_UNKNOWN = Usage()
+    from ._rate_limit import RateLimit
 
 
-@attrs.frozen(kw_only=True)
+UNKNOWN_USAGE = Usage()
+
+
+@frozen(kw_only=True)
 class Timing:
     """Where the time of a call went, in seconds from its start.
 
@@ -38,22 +38,7 @@ class Timing:
     total: float
 
 
-@attrs.frozen(kw_only=True)
-class RateLimit:
-    """What a server says of one of its limits; None where it does not.
-
-    Attributes:
-        limit: How much there is.
-        remaining: What is left of it.
-        reset: Seconds, from the answer on, until it is whole again.
-    """
-
-    limit: float | None = None
-    remaining: float | None = None
-    reset: float | None = None
-
-
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Tried:
     """An attempt that failed.
 
@@ -82,7 +67,7 @@ class Tried:
     maybe_billed: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CallInfo:
     """How an answer came about.
 
@@ -121,13 +106,15 @@ class CallInfo:
             return {}
         from ipfs_accel.hints import rate_limits  # noqa: PLC0415 - few callers ask
 
+        from ._rate_limit import RateLimit  # noqa: PLC0415 - as above
+
         return {
             name: RateLimit(limit=limit, remaining=left, reset=reset)
             for name, (limit, left, reset) in rate_limits(self.headers).items()
         }
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Answer:
     """What all answers have.
 
@@ -165,7 +152,7 @@ class Answer:
         return self.call.timing if self.call else None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TokenLogprob:
     """The log probability of one token.
 
@@ -182,7 +169,7 @@ class TokenLogprob:
     top: tuple[TokenLogprob, ...] = ()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Choice:
     """One of the answers to a chat.
 
@@ -199,7 +186,7 @@ class Choice:
     logprobs: tuple[TokenLogprob, ...] | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChatResponse(Answer):
     """The answer to a chat.
 
@@ -214,7 +201,7 @@ class ChatResponse(Answer):
     id: str | None = None
     model: str | None = None
     choices: tuple[Choice, ...]
-    usage: Usage = _UNKNOWN
+    usage: Usage = UNKNOWN_USAGE
     extra: Mapping[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
 
     @property
@@ -241,129 +228,3 @@ class ChatResponse(Answer):
     def finish_reason(self) -> str | None:
         """Why the first choice ended."""
         return self.choices[0].finish_reason
-
-
-@attrs.frozen(kw_only=True)
-class CompletionChoice:
-    """One of the continuations of a prompt.
-
-    Attributes:
-        index: Number of the answer, from 0.
-        text: The continuation.
-        finish_reason: Why it ended, as for a chat.
-        logprobs: One entry a token, if they were asked for; the first token of an echoed prompt has logprob 0.
-    """
-
-    index: int = 0
-    text: str
-    finish_reason: str | None = None
-    logprobs: tuple[TokenLogprob, ...] | None = None
-
-
-@attrs.frozen(kw_only=True)
-class CompletionResponse(Answer):
-    """The answer to a text completion; several prompts give their choices one after the other.
-
-    Attributes:
-        id: The provider's id of the answer.
-        model: As the server names it.
-        choices: The continuations.
-        usage: Tokens, as far as the server tells.
-        extra: What only this provider says.
-    """
-
-    id: str | None = None
-    model: str | None = None
-    choices: tuple[CompletionChoice, ...]
-    usage: Usage = _UNKNOWN
-    extra: Mapping[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
-
-    @property
-    def text(self) -> str:
-        """The first choice's text."""
-        return self.choices[0].text
-
-    @property
-    def finish_reason(self) -> str | None:
-        """Why the first choice ended."""
-        return self.choices[0].finish_reason
-
-
-@attrs.frozen(kw_only=True)
-class EmbedResponse(Answer):
-    """Vectors, one per input and in the inputs' order.
-
-    Attributes:
-        vectors: Each an `array('f')` (32-bit floats), which supports the buffer protocol.
-        model: The model that answered, as the provider names it.
-        usage: Tokens used.
-    """
-
-    vectors: tuple[Vector, ...] = attrs.field(repr=lambda vectors: f"<{len(vectors)} vectors>")
-    model: str | None = None
-    usage: Usage = _UNKNOWN
-
-    def numpy(self) -> Any:
-        """Return a float32 array of shape (inputs, dimensions); needs numpy."""
-        import numpy as np  # noqa: PLC0415 - an optional library, imported only by who asks for it
-
-        return np.array([np.frombuffer(vector, dtype=np.float32) for vector in self.vectors], dtype=np.float32)
-
-
-@attrs.frozen(kw_only=True)
-class RankedDocument:
-    """One document's place.
-
-    Attributes:
-        index: Its position in the request.
-        score: Relevance, higher is better; the scale is the model's.
-        document: Its text.
-    """
-
-    index: int
-    score: float
-    document: str
-
-
-@attrs.frozen(kw_only=True)
-class RerankResponse(Answer):
-    """Documents by falling relevance.
-
-    Attributes:
-        results: The documents, the most relevant first.
-        model: As the server names it.
-        usage: Tokens, as far as the server tells.
-    """
-
-    results: tuple[RankedDocument, ...]
-    model: str | None = None
-    usage: Usage = _UNKNOWN
-
-
-@attrs.frozen(kw_only=True)
-class TokenizeResponse(Answer):
-    """Token ids of a text."""
-
-    tokens: tuple[int, ...]
-
-
-@attrs.frozen(kw_only=True)
-class DetokenizeResponse(Answer):
-    """The text of token ids."""
-
-    text: str
-
-
-@attrs.frozen(kw_only=True)
-class TokenCount(Answer):
-    """How many input tokens a chat has.
-
-    Attributes:
-        input_tokens: Tokens of the input.
-        exact: Whether the serving model's own tokenizer counted.
-        method: How it was counted: server, the name of a tokenizer, or estimate.
-    """
-
-    input_tokens: int
-    exact: bool
-    method: str | None = None

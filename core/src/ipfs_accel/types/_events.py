@@ -11,13 +11,15 @@ from typing import Literal, TypeAlias
 
 import attrs
 
+from ipfs_accel._values import frozen
+
 from ._messages import Part
 from ._usage import Usage
 
 BlockType: TypeAlias = Literal["text", "reasoning", "refusal", "tool_call", "audio", "image", "opaque"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BlockStart:
     """A block begins.
 
@@ -36,7 +38,7 @@ class BlockStart:
     name: str | None = None
 
 
-@attrs.frozen
+@frozen
 class TextDelta:
     """A piece of the answer's text.
 
@@ -51,7 +53,7 @@ class TextDelta:
     block: int = 0
 
 
-@attrs.frozen
+@frozen
 class ReasoningDelta:
     """A piece of visible reasoning.
 
@@ -66,7 +68,7 @@ class ReasoningDelta:
     block: int = 0
 
 
-@attrs.frozen
+@frozen
 class RefusalDelta:
     """A piece of a refusal.
 
@@ -81,7 +83,7 @@ class RefusalDelta:
     block: int = 0
 
 
-@attrs.frozen
+@frozen
 class ToolCallDelta:
     """A piece of a tool call's arguments, a fragment of JSON text.
 
@@ -96,7 +98,7 @@ class ToolCallDelta:
     block: int = 0
 
 
-@attrs.frozen
+@frozen
 class AudioDelta:
     """A piece of spoken answer: sound, or what is said in it.
 
@@ -113,7 +115,7 @@ class AudioDelta:
     block: int = 0
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BlockEnd:
     """A block is complete; `part` is what it adds to the message.
 
@@ -128,7 +130,7 @@ class BlockEnd:
     part: Part
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UsageEvent:
     """The tokens that the call used; comes once, before the finish.
 
@@ -139,7 +141,7 @@ class UsageEvent:
     usage: Usage
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FinishEvent:
     """The answer is complete; comes once, last.
 

@@ -9,6 +9,7 @@ from typing import Any, Self, TypeAlias
 import attrs
 
 from ipfs_accel._invalid import InvalidValueError
+from ipfs_accel._values import frozen
 
 from ._answers import Answer
 from ._messages import Audio, Document, Image, sniff_media_type
@@ -45,7 +46,7 @@ _HEAD_BYTES = 16
 UploadSource: TypeAlias = "str | Path | bytes | Image | Audio | Document | Upload"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Upload:
     """A file to send: bytes in memory, a path that is read while it is sent, or a URL that the provider fetches.
 
@@ -117,7 +118,7 @@ class Upload:
         return self.path.read_bytes()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UploadRequest(Request):
     """A file for the provider to keep.
 
@@ -132,7 +133,7 @@ class UploadRequest(Request):
     expires_after: int | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FileInfo(Answer):
     """A file that a provider keeps.
 
@@ -159,7 +160,7 @@ class FileInfo(Answer):
     url: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Transfer(Answer):
     """A download that is complete; its bytes came as `DataDelta` events.
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
+from ipfs_accel._values import frozen
+
 from ._answers import Answer
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 HealthStatus: TypeAlias = Literal["ok", "loading", "unhealthy", "unreachable", "misconfigured"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ModelInfo:
     """What is known of a model; None and absent features mean that nobody told.
 
@@ -77,7 +79,7 @@ class ModelInfo:
     raw: Any = attrs.field(default=None, eq=False, repr=False)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Health(Answer):
     """Whether an endpoint can serve.
 

@@ -7,8 +7,11 @@ from typing import Literal, TypeAlias
 
 import attrs
 
+from ipfs_accel._values import frozen
+
 from ._answers import Answer
-from ._requests import ChatRequest, CompletionRequest, EmbedRequest, Request
+from ._requests import ChatRequest, Request
+from ._text_requests import CompletionRequest, EmbedRequest
 
 BatchStatus: TypeAlias = Literal[
     "validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"
@@ -16,7 +19,7 @@ BatchStatus: TypeAlias = Literal[
 _OVER = {"completed", "failed", "expired", "cancelled"}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BatchItem:
     """One request of a batch.
 
@@ -29,7 +32,7 @@ class BatchItem:
     request: ChatRequest | CompletionRequest | EmbedRequest
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BatchRequest(Request):
     """Requests to work off later.
 
@@ -44,7 +47,7 @@ class BatchRequest(Request):
     metadata: Mapping[str, str] | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Batch(Answer):
     """The state of a batch.
 
@@ -78,7 +81,7 @@ class Batch(Answer):
         return self.status in _OVER
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BatchResult:
     """What became of one request of a batch; an event of `batch_results`.
 
@@ -93,7 +96,7 @@ class BatchResult:
     error: Exception | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BatchSummary(Answer):
     """The end of a batch's results.
 

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ipfs_accel._values import frozen
+
 from ._answers import Answer
 from ._files import Upload
 from ._messages import Message
-from ._requests import CallOptions, Messages, Request
+from ._options import CallOptions
+from ._requests import Messages, Request
 
 if TYPE_CHECKING:
     from ._files import UploadSource
@@ -30,7 +33,7 @@ class CreateModelOptions(CallOptions, total=False):
     quantize: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CreateModelRequest(Request):
     """A model to make from another one, from files, or from both; `model` is the new one's name.
 
@@ -57,7 +60,7 @@ class CreateModelRequest(Request):
     quantize: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ModelResult(Answer):
     """The end of a task that changed what models a server keeps; how it went came as `Progress` events.
 
@@ -70,7 +73,7 @@ class ModelResult(Answer):
     status: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RunningModel:
     """A model that is loaded now; None where the server does not tell.
 

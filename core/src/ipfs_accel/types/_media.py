@@ -8,6 +8,8 @@ from typing import Any
 
 import attrs
 
+from ipfs_accel._values import frozen
+
 from ._answers import Answer
 from ._files import Upload
 from ._messages import Image
@@ -15,7 +17,7 @@ from ._requests import Request
 from ._usage import Usage
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ImageOptionsRequest(Request):
     """What requests for pictures have in common; None leaves the provider's default.
 
@@ -44,7 +46,7 @@ class ImageOptionsRequest(Request):
     user: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GenerateImageRequest(ImageOptionsRequest):
     """Pictures to make from words.
 
@@ -57,7 +59,7 @@ class GenerateImageRequest(ImageOptionsRequest):
     partial_images: int | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class EditImageRequest(ImageOptionsRequest):
     """Pictures to make from pictures and words.
 
@@ -74,7 +76,7 @@ class EditImageRequest(ImageOptionsRequest):
     partial_images: int | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VaryImageRequest(ImageOptionsRequest):
     """Variations of a picture.
 
@@ -85,7 +87,7 @@ class VaryImageRequest(ImageOptionsRequest):
     image: Image
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GeneratedImage:
     """A picture that a model made; it comes as bytes or as a URL that soon expires.
 
@@ -112,7 +114,7 @@ class GeneratedImage:
         Path(path).write_bytes(self.data)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ImageResponse(Answer):
     """Pictures.
 
@@ -129,7 +131,7 @@ class ImageResponse(Answer):
     usage: Usage = attrs.field(factory=Usage)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TranscribeRequest(Request):
     """Speech to write down, for `transcribe` (in its own language) and `translate` (into English).
 
@@ -151,7 +153,7 @@ class TranscribeRequest(Request):
     response_format: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Segment:
     """A stretch of speech.
 
@@ -170,7 +172,7 @@ class Segment:
     raw: Any = attrs.field(default=None, eq=False, repr=False)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TranscribeResponse(Answer):
     """What was said.
 
@@ -193,7 +195,7 @@ class TranscribeResponse(Answer):
     usage: Usage = attrs.field(factory=Usage)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SpeakRequest(Request):
     """A text to read aloud.
 
@@ -214,7 +216,7 @@ class SpeakRequest(Request):
     sample_rate: int | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SpeakResponse(Answer):
     """Speech.
 
@@ -233,7 +235,7 @@ class SpeakResponse(Answer):
         Path(path).write_bytes(self.data)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ModerateRequest(Request):
     """Texts and pictures to judge.
 
@@ -244,7 +246,7 @@ class ModerateRequest(Request):
     inputs: tuple[str | Image | tuple[str | Image, ...], ...]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Moderation:
     """A judgement.
 
@@ -259,7 +261,7 @@ class Moderation:
     scores: Mapping[str, float] = attrs.field(factory=dict)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ModerateResponse(Answer):
     """Judgements, one per input and in their order.
 
@@ -274,7 +276,7 @@ class ModerateResponse(Answer):
     usage: Usage = attrs.field(factory=Usage)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ClassifyRequest(Request):
     """Texts to label.
 
@@ -285,7 +287,7 @@ class ClassifyRequest(Request):
     inputs: tuple[str | tuple[str, str], ...]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Label:
     """A label and how sure the model is, usually 0 to 1.
 
@@ -298,7 +300,7 @@ class Label:
     score: float
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ClassifyResponse(Answer):
     """Labels, one tuple per input and in their order, the likeliest label first.
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias
 import attrs
 
 from ipfs_accel._invalid import InvalidValueError
+from ipfs_accel._values import frozen
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 ROLES: tuple[Role, ...] = ("system", "developer", "user", "assistant", "tool")
@@ -36,7 +37,7 @@ def sniff_media_type(data: bytes) -> str | None:
     return next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Text:
     """Plain text.
 
@@ -49,7 +50,7 @@ class Text:
     annotations: tuple[Mapping[str, Any], ...] = ()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Reasoning:
     """What a model thought before it answered.
 
@@ -62,7 +63,7 @@ class Reasoning:
     signature: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Refusal:
     """A model's own words for declining, where the provider keeps them apart from the answer.
 
@@ -73,7 +74,7 @@ class Refusal:
     text: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ToolCall:
     """A model's wish to have a tool called.
 
@@ -104,7 +105,7 @@ class ToolCall:
         return value
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class _Media:
     """Bytes in memory, a URL that the provider itself fetches, or a file that it keeps; exactly one of the three."""
 
@@ -158,7 +159,7 @@ def _parse_data_url(url: str) -> tuple[str | None, bytes] | None:
         return None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Image(_Media):
     """A picture: `Image(url=...)`, `Image(data=...)` or `Image.from_path(...)`.
 
@@ -176,7 +177,7 @@ class Image(_Media):
     family: ClassVar[tuple[str, ...]] = ("image/",)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Audio(_Media):
     """A sound, as input or as answer.
 
@@ -196,7 +197,7 @@ class Audio(_Media):
     family: ClassVar[tuple[str, ...]] = ("audio/",)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Document(_Media):
     """A PDF or text file.
 
@@ -227,7 +228,7 @@ def _as_parts(content: Any) -> tuple[Any, ...]:
     return tuple([Text(text=item) if isinstance(item, str) else item for item in content])
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ToolResult:
     """What a called tool gave back.
 
@@ -242,7 +243,7 @@ class ToolResult:
     is_error: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Opaque:
     """A part that only its provider understands, such as hidden reasoning; it is sent back there unchanged.
 
@@ -259,7 +260,7 @@ Part: TypeAlias = Text | Image | Audio | Document | ToolCall | ToolResult | Reas
 PARTS = (Text, Image, Audio, Document, ToolCall, ToolResult, Reasoning, Refusal, Opaque)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Message:
     """One turn of a conversation.
 

@@ -8,9 +8,12 @@ from typing import Literal, TypeAlias
 
 import attrs
 
+from ipfs_accel._values import frozen
+
 from ._answers import Answer
 from ._files import Upload, UploadSource
-from ._requests import CallOptions, Request
+from ._options import CallOptions
+from ._requests import Request
 
 ObjectSource: TypeAlias = "UploadSource | Iterable[bytes]"
 """A path, bytes or a media part; or pieces of bytes whose total nobody knows yet, such as an open file."""
@@ -61,7 +64,7 @@ class PresignOptions(CallOptions, total=False):
     version: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ObjectRequest(Request):
     """What all requests about one object have.
 
@@ -74,7 +77,7 @@ class ObjectRequest(Request):
     key: str
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GetObjectRequest(ObjectRequest):
     """An object to be read, or only looked at.
 
@@ -97,7 +100,7 @@ class GetObjectRequest(ObjectRequest):
     if_unmodified_since: float | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DownloadObjectRequest(GetObjectRequest):
     """An object to be written to a file, which appears when it is complete and verified.
 
@@ -110,7 +113,7 @@ class DownloadObjectRequest(GetObjectRequest):
     resume: bool = True
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PutObjectRequest(ObjectRequest):
     """An object to be stored.
 
@@ -133,7 +136,7 @@ class PutObjectRequest(ObjectRequest):
     if_none_match: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CopyObjectRequest(ObjectRequest):
     """A copy within one store.
 
@@ -158,7 +161,7 @@ class CopyObjectRequest(ObjectRequest):
     if_none_match: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DeleteObjectRequest(ObjectRequest):
     """An object to be deleted.
 
@@ -171,7 +174,7 @@ class DeleteObjectRequest(ObjectRequest):
     if_match: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DeleteObjectsRequest(Request):
     """Objects of one bucket to be deleted, any number of them.
 
@@ -184,7 +187,7 @@ class DeleteObjectsRequest(Request):
     keys: tuple[str, ...]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ListObjectsRequest(Request):
     """A look into a store.
 
@@ -203,7 +206,7 @@ class ListObjectsRequest(Request):
     limit: int | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PresignObjectRequest(ObjectRequest):
     """A request to be made by somebody else, without credentials.
 
@@ -222,7 +225,7 @@ class PresignObjectRequest(ObjectRequest):
     version: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ObjectInfo(Answer):
     """What is known of an object; None where the store did not tell.
 
@@ -255,7 +258,7 @@ class ObjectInfo(Answer):
     data: bytes | None = attrs.field(default=None, repr=lambda data: "None" if data is None else f"<{len(data)} bytes>")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ObjectPrefix:
     """What several keys begin with, like a folder; for the list of buckets, a bucket.
 
@@ -268,7 +271,7 @@ class ObjectPrefix:
     prefix: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ObjectListing(Answer):
     """A look into a store that is over; the objects came as events.
 
@@ -283,7 +286,7 @@ class ObjectListing(Answer):
     complete: bool
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ObjectFailure:
     """Why one object of several was not deleted.
 
@@ -298,7 +301,7 @@ class ObjectFailure:
     message: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DeletedObjects(Answer):
     """What became of the objects to be deleted.
 
@@ -311,7 +314,7 @@ class DeletedObjects(Answer):
     failed: tuple[ObjectFailure, ...] = ()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PresignedRequest(Answer):
     """A request that whoever has it can make until it expires: as secret as a key.
 

@@ -6,6 +6,8 @@ from typing import TypeAlias
 
 import attrs
 
+from ipfs_accel._values import frozen
+
 from ._events import StreamEvent
 from ._jobs import BatchResult
 from ._media import Segment
@@ -13,7 +15,7 @@ from ._objects import ObjectInfo, ObjectPrefix
 from ._predict import PredictResponse
 
 
-@attrs.frozen
+@frozen
 class DataDelta:
     """A piece of sound, or of a file, in the form that was asked for.
 
@@ -24,7 +26,7 @@ class DataDelta:
     data: bytes = attrs.field(repr=lambda data: f"<{len(data)} bytes>")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PartialImage:
     """An unfinished version of a picture.
 
@@ -39,7 +41,7 @@ class PartialImage:
     media_type: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Progress:
     """How far a transfer or another long task has come.
 

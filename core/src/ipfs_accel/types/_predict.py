@@ -8,13 +8,14 @@ from typing import Any
 import attrs
 
 from ipfs_accel._invalid import InvalidValueError
+from ipfs_accel._values import frozen
 
 from ._answers import Answer
 from ._requests import Request
 from ._tensors import Tensor, Values, tensor_or_values
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PredictRequest(Request):
     """Tensors for a model.
 
@@ -29,7 +30,7 @@ class PredictRequest(Request):
     version: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PredictResponse(Answer):
     """What a model made of tensors.
 

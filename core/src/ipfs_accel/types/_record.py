@@ -7,11 +7,13 @@ from typing import Any
 
 import attrs
 
+from ipfs_accel._values import frozen
+
 from ._answers import Timing, Tried
 from ._usage import Usage
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CallRecord:
     """How a call to one endpoint ended: for middleware, logs and telemetry. It holds no content and no key.
 

@@ -1,13 +1,13 @@
-"""What a caller asks for: one frozen class per operation, and the option dicts that the clients accept."""
+"""What a caller asks for: what all requests have, and a chat."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
 
 import attrs
 
-from ipfs_accel._secret import KeySource
+from ipfs_accel._values import frozen
 
 from ._messages import Message
 
@@ -24,7 +24,7 @@ TokenInput: TypeAlias = str | Sequence[int]
 OnUnsupported: TypeAlias = Literal["raise", "warn"]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Tool:
     """A function that the model may ask to have called.
 
@@ -41,7 +41,7 @@ class Tool:
     strict: bool | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class JsonSchema:
     """A structured answer: JSON that follows `schema`.
 
@@ -61,7 +61,7 @@ class JsonSchema:
 ResponseFormat: TypeAlias = Literal["text", "json"] | JsonSchema
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Timeout:
     """The four time limits of a call, in seconds; None switches one off.
 
@@ -80,116 +80,7 @@ class Timeout:
     total: float | None = 600.0
 
 
-class CallOptions(TypedDict, total=False):
-    """Options that every call takes.
-
-    Keys:
-        timeout: Seconds for the whole call, or a `Timeout`.
-        on_unsupported: What to do with an option that the backend cannot honour: raise (default) or warn.
-        extra: Fields of the provider's own, put into the request as they are.
-        on_upload: Called while a file is sent, with the bytes that are under way and their total.
-        priority: Before whom it goes where an endpoint's limits make calls wait: high, normal (default) or low.
-        cache: Whether the answer may come from the cache and is kept; by default what the configuration says.
-        key: A key for this call instead of the endpoint's, or a function that gives it; an async one in an
-            `AsyncClient`.
-    """
-
-    timeout: float | Timeout | None
-    on_unsupported: OnUnsupported
-    extra: Mapping[str, Any]
-    on_upload: Callable[[int, int], None]
-    priority: Literal["high", "normal", "low"]
-    cache: bool
-    key: str | KeySource
-
-
-class SamplingOptions(CallOptions, total=False):
-    """Options of every operation that generates text."""
-
-    max_tokens: int
-    temperature: float
-    top_p: float
-    top_k: int
-    seed: int
-    stop: str | Sequence[str]
-    n: int
-    frequency_penalty: float
-    presence_penalty: float
-    logit_bias: Mapping[str, float]
-    user: str
-
-
-class ChatOptions(SamplingOptions, total=False):
-    """Options of `chat` and `stream`; `ChatRequest` says what each means."""
-
-    tools: Sequence[Tool | Mapping[str, Any]]
-    tool_choice: str
-    parallel_tool_calls: bool
-    response_format: ResponseFormat | Mapping[str, Any]
-    reasoning_effort: str
-    logprobs: bool
-    top_logprobs: int
-
-
-class CompleteOptions(SamplingOptions, total=False):
-    """Options of `complete` and `stream_complete`; `CompletionRequest` says what each means."""
-
-    suffix: str
-    echo: bool
-    logprobs: int
-
-
-class EmbedOptions(CallOptions, total=False):
-    """Options of `embed`."""
-
-    dimensions: int
-    user: str
-
-
-class ImageOptions(CallOptions, total=False):
-    """Options of the operations that make pictures; `GenerateImageRequest` says what each means."""
-
-    n: int
-    size: str
-    quality: str
-    background: str
-    style: str
-    output_format: str
-    output_compression: int
-    seed: int
-    negative_prompt: str
-    partial_images: int
-    user: str
-
-
-class TranscribeOptions(CallOptions, total=False):
-    """Options of `transcribe` and `translate`; `TranscribeRequest` says what each means."""
-
-    language: str
-    prompt: str
-    temperature: float
-    timestamps: str | Sequence[str]
-    response_format: str
-
-
-class SpeakOptions(CallOptions, total=False):
-    """Options of `speak`; `SpeakRequest` says what each means."""
-
-    voice: str
-    output_format: str
-    speed: float
-    instructions: str
-    sample_rate: int
-
-
-class PredictOptions(CallOptions, total=False):
-    """Options of `predict`; `PredictRequest` says what each means."""
-
-    outputs: str | Sequence[str]
-    version: str | int
-
-
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Request:
     """What all requests have.
 
@@ -207,7 +98,7 @@ class Request:
         return tuple([name for name in names if getattr(self, name) not in (None, ())])
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SamplingRequest(Request):
     """What all requests for generated text have; None leaves the provider's default.
 
@@ -238,7 +129,7 @@ class SamplingRequest(Request):
     user: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChatRequest(SamplingRequest):
     """A conversation to continue.
 
@@ -261,74 +152,3 @@ class ChatRequest(SamplingRequest):
     reasoning_effort: str | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = None
-
-
-@attrs.frozen(kw_only=True)
-class CompletionRequest(SamplingRequest):
-    """A text to continue.
-
-    Attributes:
-        prompt: Text or token ids, or several of them (each gets its own choices, in order).
-        suffix: Text that comes after the gap to fill.
-        echo: Whether the answer repeats the prompt.
-        logprobs: How many alternatives per token to return.
-    """
-
-    prompt: tuple[str | tuple[int, ...], ...]
-    suffix: str | None = None
-    echo: bool | None = None
-    logprobs: int | None = None
-
-
-@attrs.frozen(kw_only=True)
-class EmbedRequest(Request):
-    """Inputs to turn into vectors.
-
-    Attributes:
-        inputs: Texts or lists of token ids, one vector each.
-        dimensions: Length of the vectors, for models that can shorten them.
-        user: An opaque id of the end user.
-    """
-
-    inputs: tuple[str | tuple[int, ...], ...]
-    dimensions: int | None = None
-    user: str | None = None
-
-
-@attrs.frozen(kw_only=True)
-class RerankRequest(Request):
-    """Documents to order by their relevance to a query.
-
-    Attributes:
-        query: What is looked for.
-        documents: The candidates.
-        top_n: How many to return; None means all.
-    """
-
-    query: str
-    documents: tuple[str, ...]
-    top_n: int | None = None
-
-
-@attrs.frozen(kw_only=True)
-class TokenizeRequest(Request):
-    """A text to split into tokens.
-
-    Attributes:
-        text: The text.
-        add_special: Whether to add the model's begin and end tokens.
-    """
-
-    text: str
-    add_special: bool = False
-
-
-@attrs.frozen(kw_only=True)
-class DetokenizeRequest(Request):
-    """Token ids to turn into text.
-
-    Attributes:
-        tokens: The token ids.
-    """
-
-    tokens: tuple[int, ...]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import attrs
 
 from ipfs_accel._invalid import InvalidValueError
+from ipfs_accel._values import frozen
 
 if TYPE_CHECKING:
     from typing import TypeVar
@@ -61,7 +62,7 @@ def _dimensions(shape: Sequence[int]) -> tuple[int, ...]:
         raise InvalidValueError(f"shape: expected whole numbers, got {shape!r}") from None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Tensor:
     """An array of elements of one datatype.
 
@@ -242,7 +243,7 @@ class Tensor:
         return InvalidValueError(f"{self.name or 'tensor'}: {message}")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Values:
     """Elements whose datatype is the model's to say: what a caller wrote as lists.
 

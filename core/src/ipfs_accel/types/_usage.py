@@ -6,6 +6,8 @@ from typing import Any
 
 import attrs
 
+from ipfs_accel._values import frozen
+
 __all__ = ["Usage"]
 
 
@@ -22,7 +24,7 @@ def _count() -> Any:
     return attrs.field(default=None, converter=_as_count)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Usage:
     """Tokens of a call; None where the provider does not tell, or says something that is no count.
 

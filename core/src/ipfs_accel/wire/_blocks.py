@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ipfs_accel.types import Audio, Image, Opaque, Part, Reasoning, Refusal, Text, TokenLogprob, ToolCall
-from ipfs_accel.types._events import BlockType
-from ipfs_accel.types._messages import sniff_media_type
+from ipfs_accel.types import Audio, Image, Opaque, Reasoning, Refusal, Text, ToolCall
 
+from ._settled import sound
 from .halves import Growing
 
-__all__ = ["Block", "ChoiceState", "sound", "tool_call_id"]
+if TYPE_CHECKING:
+    from ipfs_accel.types import Part, TokenLogprob
+    from ipfs_accel.types._events import BlockType
+
+__all__ = ["Block", "ChoiceState"]
 
 _ORDER: dict[type[Any], int] = {Reasoning: 0, Text: 1, Image: 2, Audio: 3, Refusal: 4, ToolCall: 5, Opaque: 6}
-
-
-def tool_call_id(given: Any, index: int) -> str:
-    """Return the provider's id of a tool call, as text, or one made from its position where a server gives none."""
-    return f"call_{index}" if given is None or given == "" else str(given)
-
-
-def sound(data: bytes, id: str | None, transcript: str | None) -> Audio:  # noqa: A002 - the field's own name
-    """Make the part for sound that a model made; raw samples have no mark, so they are what cannot be told."""
-    return Audio(data=data, media_type=sniff_media_type(data) or "audio/pcm", id=id, transcript=transcript)
 
 
 class Block(Growing):

@@ -8,8 +8,9 @@ without streaming would have given.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ipfs_accel import types
 from ipfs_accel.errors import StreamIncomplete
 from ipfs_accel.types import (
     AudioDelta,
@@ -17,8 +18,6 @@ from ipfs_accel.types import (
     BlockStart,
     ChatResponse,
     Choice,
-    CompletionChoice,
-    CompletionResponse,
     FinishEvent,
     Image,
     Message,
@@ -27,16 +26,19 @@ from ipfs_accel.types import (
     RefusalDelta,
     StreamEvent,
     TextDelta,
-    TokenLogprob,
     ToolCallDelta,
     Usage,
     UsageEvent,
 )
-from ipfs_accel.types._events import BlockType
 
-from ._blocks import Block, ChoiceState, sound, tool_call_id
+from ._blocks import Block, ChoiceState
 from ._outbox import Outbox
+from ._settled import choice_index, settle_finish_reason, sound, tool_call_id
 from .halves import ALONE
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import CompletionResponse, TokenLogprob
+    from ipfs_accel.types._events import BlockType
 
 __all__ = [
     "Assembler",
@@ -58,11 +60,6 @@ _DELTAS: dict[str, Callable[[str, int, int], StreamEvent]] = {
     "tool_call": ToolCallDelta,
     "audio": lambda transcript, choice, block: AudioDelta(b"", transcript, choice, block),
 }
-
-
-def settle_finish_reason(reason: str | None, *, has_tool_calls: bool) -> str | None:
-    """Return `tool_calls` if there are any: servers say `stop` after a forced call, so the reason alone misleads."""
-    return "tool_calls" if has_tool_calls and reason in {"stop", "function_call", None} else reason
 
 
 class Assembler(Outbox[StreamEvent], Generic[T]):
@@ -260,7 +257,7 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
     def _choice(self, index: int) -> ChoiceState:
         state = self.choices.get(index)
         if state is None:
-            state = self.choices[index] = ChoiceState(index)
+            state = self.choices[choice_index(index)] = ChoiceState(index)
         return state
 
     def _add(self, kind: BlockType, piece: str, choice: int) -> None:
@@ -336,10 +333,12 @@ def build_completion(out: Assembler[CompletionResponse]) -> CompletionResponse:
         text = "".join([piece for block in state.blocks if block.type == "text" for piece in block.pieces])
         logprobs = tuple(state.logprobs) or None
         choices.append(
-            CompletionChoice(index=state.index, text=text, finish_reason=state.finish_reason, logprobs=logprobs)
+            types.CompletionChoice(index=state.index, text=text, finish_reason=state.finish_reason, logprobs=logprobs)
         )
     usage = out.usage or Usage()
-    return CompletionResponse(id=out.id or None, model=out.model, choices=tuple(choices), usage=usage, extra=out.extra)
+    return types.CompletionResponse(
+        id=out.id or None, model=out.model, choices=tuple(choices), usage=usage, extra=out.extra
+    )
 
 
 def chat_assembler(*, eof_after_finish: bool = True, merge: bool = False) -> Assembler[ChatResponse]:

@@ -7,20 +7,23 @@ built at the end. Chats and completions have blocks, which `ipfs_accel.wire.asse
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ipfs_accel import types
 from ipfs_accel.errors import InvalidResponseError, StreamIncomplete
 from ipfs_accel.plans import HttpRequest, HttpStream
-from ipfs_accel.types import DataDelta, SpeakResponse, StreamedEvent, Transfer
 
 from ._outbox import Outbox
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import SpeakResponse, StreamedEvent, Transfer
 
 __all__ = ["Collector", "RawDecoder", "download", "speech"]
 
 T = TypeVar("T")
 
 
-class Collector(Outbox[StreamedEvent], Generic[T]):
+class Collector(Outbox["StreamedEvent"], Generic[T]):
     """Collects one stream; made anew for each attempt.
 
     Attributes:
@@ -74,12 +77,12 @@ class RawDecoder:
 
 def _keep(chunk: bytes, out: Collector[Any]) -> None:
     out.kept.append(chunk)
-    out.emit(DataDelta(chunk))
+    out.emit(types.DataDelta(chunk))
 
 
 def _count(chunk: bytes, out: Collector[Any]) -> None:
     out.size += len(chunk)
-    out.emit(DataDelta(chunk))
+    out.emit(types.DataDelta(chunk))
 
 
 def speech(send: HttpRequest, media_type: str | None, unsupported: tuple[str, ...] = ()) -> HttpStream[SpeakResponse]:
@@ -88,7 +91,7 @@ def speech(send: HttpRequest, media_type: str | None, unsupported: tuple[str, ..
     def build(out: Collector[SpeakResponse]) -> SpeakResponse:
         if not out.kept:
             raise InvalidResponseError("the answer has no sound in it")
-        return SpeakResponse(data=b"".join(out.kept), media_type=media_type)
+        return types.SpeakResponse(data=b"".join(out.kept), media_type=media_type)
 
     return HttpStream(
         send=send,
@@ -105,6 +108,6 @@ def download(send: HttpRequest) -> HttpStream[Transfer]:
         send=send,
         frames=RawDecoder,
         decoder=lambda: _count,
-        assembler=lambda: Collector(lambda out: Transfer(size=out.size), eof_is_end=True),
+        assembler=lambda: Collector(lambda out: types.Transfer(size=out.size), eof_is_end=True),
         any_type=True,
     )

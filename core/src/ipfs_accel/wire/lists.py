@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from ipfs_accel import plans
 from ipfs_accel.errors import ConflictError, InvalidResponseError
-from ipfs_accel.plans import Flow, Http, Plan, Ready
-from ipfs_accel.types import Batch
+from ipfs_accel.plans import Http
+
+if TYPE_CHECKING:
+    from ipfs_accel.plans import Flow, Plan
+    from ipfs_accel.types import Batch
 
 __all__ = ["Page", "check_over", "paged"]
 
@@ -38,9 +42,9 @@ def paged(page: Callable[[int, Any], Http[Page[T]]], *, limit: int | None, most:
             if following == after:
                 raise InvalidResponseError("the list does not go on: its next page is the same again")
             after = following
-        return Ready(value=tuple(found[:limit]))
+        return plans.Ready(value=tuple(found[:limit]))
 
-    return Flow(steps=steps)
+    return plans.Flow(steps=steps)
 
 
 def check_over(batch: Batch) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 
+from ipfs_accel._values import frozen
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.plans import Body, HttpRequest, Pairs
-from ipfs_accel.types import Upload
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import Upload
 
 __all__ = ["DataBody", "FileBody", "Multipart", "content_of", "post_multipart"]
 
@@ -18,7 +22,7 @@ PIECE = 256 * 1024
 _QUOTED = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FileBody:
     """A file, or a part of one, as the body of a request.
 
@@ -44,7 +48,7 @@ class FileBody:
                 yield piece
 
 
-@attrs.frozen
+@frozen
 class DataBody:
     """Bytes in memory as the body of a request, sent in pieces so that progress can be told.
 
@@ -87,7 +91,7 @@ class Multipart:
 
     def __init__(self, fields: Sequence[tuple[str, str]], files: Sequence[tuple[str, Upload]]) -> None:
         """Make one from names and values, and names and files; names may repeat."""
-        boundary = secrets.token_hex(16)
+        boundary = os.urandom(16).hex()
         self.content_type = f"multipart/form-data; boundary={boundary}"
         self._parts: list[Body] = []
         for name, value in fields:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import Message, Request, Tool, ToolCall
+from ipfs_accel.types import ToolCall
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import Message, Request, Tool
 
 __all__ = ["check_called", "check_model", "check_tools"]
 

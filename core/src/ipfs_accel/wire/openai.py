@@ -12,42 +12,40 @@ A server that lacks an operation sets it to None (`embed = None`). One that diff
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
+from ipfs_accel import types
 from ipfs_accel.hookspecs import BackendInfo, hookimpl
-from ipfs_accel.plans import (
-    Endpoint,
-    Http,
-    HttpRequest,
-    HttpResponse,
-    HttpStream,
-    Plan,
-    StreamPlan,
-    get,
-    post_json,
-    segment,
-)
-from ipfs_accel.types import (
-    ChatRequest,
-    ChatResponse,
-    CompletionRequest,
-    CompletionResponse,
-    EmbedRequest,
-    EmbedResponse,
-    Health,
-    ModelInfo,
-    Request,
-)
+from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, HttpStream, get, post_json, segment
 
 from . import openai_answers as answers
 from . import openai_requests as requests
 from . import openai_streams as streams
-from .assembler import Assembler, chat_assembler, completion_assembler
+from .late import late
 from .openai_errors import read_error
 from .openai_routes import Routes
 from .sse import SSEDecoder
+
+if TYPE_CHECKING:
+    from ipfs_accel.plans import Plan, StreamPlan
+    from ipfs_accel.types import (
+        ChatRequest,
+        ChatResponse,
+        CompletionRequest,
+        CompletionResponse,
+        EmbedRequest,
+        EmbedResponse,
+        Health,
+        ModelInfo,
+        Request,
+    )
+
+    from . import assembler
+else:  # whole answers do not need it
+    (assembler,) = late(__package__, "assembler")
 
 __all__ = ["OpenAICompatible"]
 
@@ -98,7 +96,8 @@ class OpenAICompatible(Routes):
             ),
             frames=SSEDecoder,
             decoder=self.chat_decoder,
-            assembler=_merging_assembler,
+            # A whole answer of this dialect has one text, one reasoning and then the tool calls.
+            assembler=partial(assembler.chat_assembler, merge=True),
             unsupported=self.unsupported(endpoint, request),
         )
 
@@ -124,7 +123,7 @@ class OpenAICompatible(Routes):
             ),
             frames=SSEDecoder,
             decoder=lambda: streams.decode_completion,
-            assembler=completion_assembler,
+            assembler=assembler.completion_assembler,
             unsupported=self.unsupported(endpoint, request),
         )
 
@@ -162,7 +161,7 @@ class OpenAICompatible(Routes):
 
         def read(response: HttpResponse) -> Health:
             count = len(answers.read_models(response))
-            return Health(status="ok", server=response.headers.get("server"), detail=f"it lists {count} models")
+            return types.Health(status="ok", server=response.headers.get("server"), detail=f"it lists {count} models")
 
         return Http(send=get(self.path(endpoint, "/models")), parse=read)
 
@@ -211,8 +210,3 @@ class OpenAICompatible(Routes):
         if not self.stream_usage and "stream_options" not in request.extra:
             body.pop("stream_options", None)
         return body
-
-
-def _merging_assembler() -> Assembler[ChatResponse]:
-    # A whole answer of this dialect has one text, one reasoning and then the tool calls.
-    return chat_assembler(merge=True)

@@ -8,35 +8,23 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from ipfs_accel import types
 from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.plans import HttpResponse
-from ipfs_accel.types import (
-    ChatResponse,
-    Choice,
-    CompletionChoice,
-    CompletionResponse,
-    EmbedResponse,
-    Image,
-    Message,
-    ModelInfo,
-    Part,
-    Reasoning,
-    Refusal,
-    Text,
-    TokenLogprob,
-    ToolCall,
-    Usage,
-)
+from ipfs_accel.types import ChatResponse, Choice, Message, Reasoning, Refusal, Text, TokenLogprob, ToolCall, Usage
 
-from .assembler import settle_finish_reason, sound, tool_call_id
+from ._settled import choice_index, settle_finish_reason, sound, tool_call_id
 from .fields import field, id_of
 from .halves import mended, written
 from .openai_errors import checked, failed_choice, in_list
 from .vectors import vectors
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import CompletionChoice, CompletionResponse, EmbedResponse, Image, ModelInfo, Part
 
 __all__ = [
     "KNOWN",
@@ -61,7 +49,7 @@ __all__ = [
 ]
 
 Json = dict[str, Any]
-A = TypeVar("A", ChatResponse, CompletionResponse)
+A = TypeVar("A", ChatResponse, "CompletionResponse")
 
 KNOWN = frozenset({"id", "object", "created", "model", "choices", "usage", "obfuscation", "error"})
 """What has a place of its own in our types; everything else at the top of an answer goes into `extra`."""
@@ -103,7 +91,7 @@ def _chat_choice(choice: Any, position: int) -> Choice:
     reason = settle_finish_reason(finish_reason(choice.get("finish_reason")), has_tool_calls=has_calls)
     index = choice.get("index")
     return Choice(
-        index=position if index is None else index,
+        index=position if index is None else choice_index(index),
         message=Message(role="assistant", content=parts),
         finish_reason=reason,
         logprobs=tuple(logprobs_of(logprobs)) or None if (logprobs := choice.get("logprobs")) else None,
@@ -160,7 +148,7 @@ def pictures(message: Json) -> Iterator[Image]:
         where = item.get("image_url") if isinstance(item, dict) else None
         url = where.get("url") if isinstance(where, dict) else where
         if isinstance(url, str) and url:
-            yield Image(url=url)
+            yield types.Image(url=url)
 
 
 def function_of(call: Json) -> tuple[str | None, str]:
@@ -294,13 +282,13 @@ def read_completion(response: HttpResponse) -> CompletionResponse:
 
 def completion_of(body: Json) -> CompletionResponse:
     """Read the JSON object of a completion's answer."""
-    return _answer(body, CompletionResponse, _completion_choice)
+    return _answer(body, types.CompletionResponse, _completion_choice)
 
 
 def _completion_choice(choice: Any, position: int) -> CompletionChoice:
     index = choice.get("index") if isinstance(choice, dict) else None
-    return CompletionChoice(
-        index=position if index is None else index,
+    return types.CompletionChoice(
+        index=position if index is None else choice_index(index),
         text=mended(field(choice, "text", str)),
         finish_reason=finish_reason(choice.get("finish_reason")),
         logprobs=tuple(logprobs_of(choice.get("logprobs"))) or None,
@@ -318,7 +306,7 @@ def embeddings_of(body: Json, count: int | None) -> EmbedResponse:
     if any(item.get("index", position) is not position for position, item in enumerate(items)):
         items = _in_order(items)
     found = vectors([item.get("embedding") for item in items], count)
-    return EmbedResponse(vectors=found, model=body.get("model"), usage=read_usage(body.get("usage")), raw=body)
+    return types.EmbedResponse(vectors=found, model=body.get("model"), usage=read_usage(body.get("usage")), raw=body)
 
 
 def _in_order(items: list[Any]) -> list[Any]:
@@ -344,7 +332,7 @@ def read_model(response: HttpResponse) -> ModelInfo:
 
 
 def _model(item: Any) -> ModelInfo:
-    return ModelInfo(
+    return types.ModelInfo(
         id=field(item, "id", str),
         owned_by=item.get("owned_by"),
         created=item.get("created"),

@@ -8,34 +8,32 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from ipfs_accel import strict_json
+from ipfs_accel import strict_json, types
 from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.hookspecs import hookimpl
-from ipfs_accel.plans import Endpoint, Http, HttpResponse, HttpStream, Plan, StreamPlan, post_json
-from ipfs_accel.types import (
-    DataDelta,
-    Segment,
-    SpeakRequest,
-    SpeakResponse,
-    TextDelta,
-    TranscribeRequest,
-    TranscribeResponse,
-    Upload,
-    Usage,
-)
+from ipfs_accel.plans import Endpoint, Http, HttpResponse, HttpStream, post_json
+from ipfs_accel.types import Usage
 
 from .collector import Collector, speech
 from .fields import field
 from .halves import ALONE, Growing, mended
-from .multipart import post_multipart
+from .late import late
 from .openai_errors import checked, event_object
 from .openai_requests import given
 from .openai_routes import Routes
 from .sse import ServerSentEvent, SSEDecoder
+
+if TYPE_CHECKING:
+    from ipfs_accel.plans import Plan, StreamPlan
+    from ipfs_accel.types import Segment, SpeakRequest, SpeakResponse, TranscribeRequest, TranscribeResponse, Upload
+
+    from . import multipart
+else:  # chats do not need it
+    (multipart,) = late(__package__, "multipart")
 
 __all__ = ["OpenAIAudio", "form_fields"]
 
@@ -98,7 +96,7 @@ class OpenAIAudio(Routes):
         fields = {**self.transcribe_fields(endpoint, request), "stream": True}
         path = self.model_path(endpoint, "/audio/transcriptions", request.model)
         return HttpStream(
-            send=post_multipart(path, form_fields(fields), self.sound_files(endpoint, request)),
+            send=multipart.post_multipart(path, form_fields(fields), self.sound_files(endpoint, request)),
             frames=SSEDecoder,
             decoder=_TranscriptDecoder,
             assembler=lambda: Collector(_transcript),
@@ -175,7 +173,7 @@ class OpenAIAudio(Routes):
     def _written(self, endpoint: Endpoint, request: TranscribeRequest, route: str) -> Http[TranscribeResponse]:
         fields = form_fields(self.transcribe_fields(endpoint, request))
         return Http(
-            send=post_multipart(
+            send=multipart.post_multipart(
                 self.model_path(endpoint, route, request.model), fields, self.sound_files(endpoint, request)
             ),
             parse=_read_transcript,
@@ -190,15 +188,15 @@ def _read_transcript(response: HttpResponse) -> TranscribeResponse:
         text = response.text()
         if kind.startswith("text/html") or text.lstrip()[:1] == "{":
             return _from_json(checked(response.json()))
-        return TranscribeResponse(text=text, raw=text)
+        return types.TranscribeResponse(text=text, raw=text)
     value = response.json()
     if isinstance(value, str):  # a text that is sent as a JSON string
-        return TranscribeResponse(text=value, raw=value)
+        return types.TranscribeResponse(text=value, raw=value)
     return _from_json(checked(value))
 
 
 def _from_json(body: Json) -> TranscribeResponse:
-    return TranscribeResponse(
+    return types.TranscribeResponse(
         text=field(body, "text", str),
         language=body.get("language"),
         duration=_duration(body),
@@ -221,7 +219,7 @@ def _duration(body: Json) -> float | None:
 
 def _segment(item: Json) -> Segment:
     text = item.get("text", item.get("word"))
-    return Segment(
+    return types.Segment(
         start=float(item["start"]), end=float(item["end"]), text=text or "", speaker=item.get("speaker"), raw=item
     )
 
@@ -251,14 +249,14 @@ class _TranscriptDecoder:
                 if self._text.cut or not piece.isascii():
                     piece = self._text.whole(piece)
                 if piece:
-                    out.emit(TextDelta(piece))
+                    out.emit(types.TextDelta(piece))
             case "transcript.text.segment":
                 segment = _segment(data)
                 out.kept.append(segment)
                 out.emit(segment)
             case "transcript.text.done":
                 if self._text.cut:
-                    out.emit(TextDelta(ALONE))
+                    out.emit(types.TextDelta(ALONE))
                 out.kept.append(data)
                 out.done()
             case _:
@@ -269,7 +267,7 @@ def _transcript(out: Collector[TranscribeResponse]) -> TranscribeResponse:
     done = out.kept[-1]
     segments = tuple(out.kept[:-1])
     text = mended(field(done, "text", str))
-    return TranscribeResponse(text=text, segments=segments, usage=_usage(done.get("usage")))
+    return types.TranscribeResponse(text=text, segments=segments, usage=_usage(done.get("usage")))
 
 
 def _read_speech(response: HttpResponse) -> SpeakResponse:
@@ -279,7 +277,7 @@ def _read_speech(response: HttpResponse) -> SpeakResponse:
         raise InvalidResponseError("the answer is JSON instead of sound")
     if not response.body:
         raise InvalidResponseError("the answer has no sound in it")
-    return SpeakResponse(data=response.body, media_type=kind or None)
+    return types.SpeakResponse(data=response.body, media_type=kind or None)
 
 
 class _SpeechDecoder:
@@ -294,7 +292,7 @@ class _SpeechDecoder:
                 except binascii.Error as error:
                     raise InvalidResponseError(f"a piece of the sound is not base64: {error}") from None
                 out.kept.append(sound)
-                out.emit(DataDelta(sound))
+                out.emit(types.DataDelta(sound))
             case "speech.audio.done":
                 out.kept.append(_usage(data.get("usage")))
                 out.done()
@@ -304,6 +302,6 @@ class _SpeechDecoder:
 
 def _speech_of(media_type: str | None) -> Callable[[Collector[SpeakResponse]], SpeakResponse]:
     def build(out: Collector[SpeakResponse]) -> SpeakResponse:
-        return SpeakResponse(data=b"".join(out.kept[:-1]), media_type=media_type, usage=out.kept[-1])
+        return types.SpeakResponse(data=b"".join(out.kept[:-1]), media_type=media_type, usage=out.kept[-1])
 
     return build

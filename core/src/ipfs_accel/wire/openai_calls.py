@@ -6,21 +6,24 @@ all calls as 0, each piece anew, or none; their ids come late, change in each pi
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipfs_accel import strict_json
-from ipfs_accel.types import ChatResponse
 
-from ._blocks import Block
-from .assembler import Assembler
 from .fields import id_of
 from .openai_answers import calls_of, function_of
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import ChatResponse
+
+    from ._blocks import Block
+    from .assembler import Assembler
 
 __all__ = ["Calls"]
 
 Json = dict[str, Any]
 Key = int | str
-Tools = dict[int | str, Block]
+Tools = dict[int | str, "Block"]
 
 
 class Calls:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from ipfs_accel import strict_json
+from ipfs_accel import plans, strict_json, types
 from ipfs_accel._headers import Headers
 from ipfs_accel.errors import (
     APIError,
@@ -20,50 +20,38 @@ from ipfs_accel.errors import (
     class_for_status,
 )
 from ipfs_accel.hookspecs import hookimpl
-from ipfs_accel.plans import (
-    Endpoint,
-    Flow,
-    Http,
-    HttpRequest,
-    HttpResponse,
-    HttpStream,
-    Job,
-    LocalStream,
-    Plan,
-    StreamFlow,
-    StreamPlan,
-    get,
-    json_bytes,
-    post_json,
-    segment,
-)
-from ipfs_accel.types import (
-    Answer,
-    Batch,
-    BatchItem,
-    BatchRequest,
-    BatchResult,
-    BatchSummary,
-    ChatRequest,
-    CompletionRequest,
-    EmbedRequest,
-    FileInfo,
-    Request,
-    Transfer,
-    Upload,
-    UploadRequest,
-)
-from ipfs_accel.types._jobs import BatchStatus
+from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, HttpStream, get, json_bytes, post_json, segment
+from ipfs_accel.types import ChatRequest
 
 from .collector import Collector, download
 from .fields import field
+from .late import late
 from .lists import Page, check_over, paged
-from .multipart import post_multipart
 from .ndjson import NDJSONDecoder
 from .openai_answers import chat_of, completion_of, embeddings_of
 from .openai_audio import form_fields
 from .openai_errors import checked, error_in_body, read_error
 from .openai_routes import Routes
+
+if TYPE_CHECKING:
+    from ipfs_accel.plans import Flow, Job, Plan, StreamPlan
+    from ipfs_accel.types import (
+        Answer,
+        Batch,
+        BatchItem,
+        BatchRequest,
+        BatchResult,
+        BatchSummary,
+        FileInfo,
+        Request,
+        Transfer,
+        UploadRequest,
+    )
+    from ipfs_accel.types._jobs import BatchStatus
+
+    from . import multipart
+else:  # chats do not need it
+    (multipart,) = late(__package__, "multipart")
 
 __all__ = ["OpenAIFiles", "batch_of", "file_of"]
 
@@ -73,10 +61,10 @@ _GIGABYTE = 1 << 30
 _PAGE = 100
 _JSON = (("accept", "application/json"),)
 _STATES = {"validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"}
-_KINDS: dict[type[Any], str] = {
-    ChatRequest: "/chat/completions",
-    CompletionRequest: "/completions",
-    EmbedRequest: "/embeddings",
+_KINDS = {
+    "ChatRequest": "/chat/completions",
+    "CompletionRequest": "/completions",
+    "EmbedRequest": "/embeddings",
 }
 
 
@@ -100,7 +88,7 @@ class OpenAIFiles(Routes):
             fields["expires_after[anchor]"] = "created_at"
             fields["expires_after[seconds]"] = request.expires_after
         fields.update(request.extra)
-        send = post_multipart(self.path(endpoint, "/files"), form_fields(fields), [("file", request.file)])
+        send = multipart.post_multipart(self.path(endpoint, "/files"), form_fields(fields), [("file", request.file)])
         return Http(send=send, parse=lambda response: file_of(checked(response.json())))
 
     @hookimpl
@@ -135,11 +123,11 @@ class OpenAIFiles(Routes):
 
         def steps() -> Generator[Any, Any, Plan[Batch]]:
             lines = [self._line(endpoint, route, item) for item in request.items]
-            upload = Upload(
+            upload = types.Upload(
                 name="batch.jsonl", media_type="application/jsonl", data=b"".join(lines), size=sum(map(len, lines))
             )
             fields = form_fields({"purpose": "batch"})
-            send = post_multipart(self.path(endpoint, "/files"), fields, [("file", upload)])
+            send = multipart.post_multipart(self.path(endpoint, "/files"), fields, [("file", upload)])
             file = yield Http(
                 send=send,
                 parse=lambda response: file_of(checked(response.json())),
@@ -147,7 +135,7 @@ class OpenAIFiles(Routes):
             )
             return self.batch_of_file(endpoint, file.id, self.batch_prefix + route, request)
 
-        return Flow(steps=steps)
+        return plans.Flow(steps=steps)
 
     @hookimpl
     def list_batches(self, endpoint: Endpoint, limit: int | None) -> Plan[tuple[Batch, ...]]:
@@ -185,7 +173,7 @@ class OpenAIFiles(Routes):
             told = (state.succeeded or 0) + (state.failed or 0) if send is not None else 0
             return _results(first, send, read, told)
 
-        return StreamFlow(steps=steps)
+        return plans.StreamFlow(steps=steps)
 
     def batch_of_file(self, endpoint: Endpoint, file: str, route: str, request: BatchRequest) -> Http[Batch]:
         """Plan POST /batches, for a file of lines that the provider has already."""
@@ -201,14 +189,14 @@ class OpenAIFiles(Routes):
 
     def batch_route(self, _endpoint: Endpoint, items: Sequence[BatchItem]) -> str:
         """Return the route that the requests of a batch are for, all the same one."""
-        return _KINDS[type(items[0].request)]
+        return _KINDS[type(items[0].request).__name__]
 
     def batch_body(self, endpoint: Endpoint, _route: str, request: Request) -> Json:
         """Return the JSON body of one request of a batch."""
         dialect = cast("Any", self)  # it is mixed into an OpenAICompatible
         if isinstance(request, ChatRequest):
             return dialect.chat_body(endpoint, request, stream=False)  # type: ignore[no-any-return]
-        if isinstance(request, CompletionRequest):
+        if isinstance(request, types.CompletionRequest):
             return dialect.completion_body(endpoint, request, stream=False)  # type: ignore[no-any-return]
         return dialect.embed_body(endpoint, request)  # type: ignore[no-any-return]
 
@@ -238,7 +226,7 @@ class OpenAIFiles(Routes):
 
 def file_of(body: Any) -> FileInfo:
     """Read the JSON object of a file."""
-    return FileInfo(
+    return types.FileInfo(
         id=field(body, "id", str),
         name=body.get("filename"),
         size=body.get("bytes"),
@@ -260,7 +248,7 @@ def batch_of(body: Any) -> Batch:
     errors = body.get("errors")
     problems = (errors.get("data") or ()) if isinstance(errors, dict) else ()
     status = field(body, "status", str)
-    return Batch(
+    return types.Batch(
         id=field(body, "id", str),
         status=cast("BatchStatus", status if status in _STATES else "in_progress"),
         created=body.get("created_at"),
@@ -310,15 +298,15 @@ def _line_reader(read: Callable[[Json], Answer]) -> Callable[[Any], BatchResult]
         body = answer.get("body") if isinstance(answer, dict) else None
         status = answer.get("status_code") if isinstance(answer, dict) else None
         if error:
-            return BatchResult(id=name, error=error_in_body({"error": error}))
+            return types.BatchResult(id=name, error=error_in_body({"error": error}))
         if not isinstance(status, int) or not 200 <= status < 300:  # noqa: PLR2004
-            return BatchResult(id=name, error=_failure(body, status))
+            return types.BatchResult(id=name, error=_failure(body, status))
         if not isinstance(body, dict):
             raise InvalidResponseError(f"the result {name!r} has no body")
         try:
-            return BatchResult(id=name, response=read(body))
+            return types.BatchResult(id=name, response=read(body))
         except APIError as error:  # an error in disguise
-            return BatchResult(id=name, error=error)
+            return types.BatchResult(id=name, error=error)
 
     return line
 
@@ -328,7 +316,7 @@ def _vectors(body: Json) -> Answer:
 
 
 def _raw(body: Json) -> Answer:
-    return Answer(raw=body)
+    return types.Answer(raw=body)
 
 
 _READERS: dict[str, Callable[[Json], Answer]] = {
@@ -372,7 +360,7 @@ def _results(
             out.done()
             yield
 
-        return LocalStream(run=nothing, assembler=collector)
+        return plans.LocalStream(run=nothing, assembler=collector)
     return HttpStream(
         send=send,
         frames=NDJSONDecoder,
@@ -390,4 +378,4 @@ def _keep(result: BatchResult, out: Collector[BatchSummary]) -> None:
 def _summary(out: Collector[BatchSummary], told: int) -> BatchSummary:
     if sum(out.kept) < told:
         raise StreamIncomplete(f"the results ended after {sum(out.kept)} of {told}")
-    return BatchSummary(succeeded=out.kept[0], failed=out.kept[1])
+    return types.BatchSummary(succeeded=out.kept[0], failed=out.kept[1])

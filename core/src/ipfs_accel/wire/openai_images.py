@@ -8,31 +8,30 @@ from __future__ import annotations
 import base64
 import binascii
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ipfs_accel import types
 from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
 from ipfs_accel.hookspecs import hookimpl
-from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, HttpStream, Plan, StreamPlan, post_json
-from ipfs_accel.types import (
-    EditImageRequest,
-    GeneratedImage,
-    GenerateImageRequest,
-    Image,
-    ImageResponse,
-    PartialImage,
-    Upload,
-    Usage,
-    VaryImageRequest,
-)
+from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, HttpStream, post_json
+from ipfs_accel.types import Image, Usage
 
 from .collector import Collector
 from .fields import field
-from .multipart import post_multipart
+from .late import late
 from .openai_audio import form_fields
 from .openai_errors import checked, event_object
 from .openai_requests import given
 from .openai_routes import Routes
 from .sse import ServerSentEvent, SSEDecoder
+
+if TYPE_CHECKING:
+    from ipfs_accel.plans import Plan, StreamPlan
+    from ipfs_accel.types import EditImageRequest, GeneratedImage, GenerateImageRequest, ImageResponse, VaryImageRequest
+
+    from . import multipart
+else:  # chats do not need it
+    (multipart,) = late(__package__, "multipart")
 
 __all__ = ["OpenAIImages"]
 
@@ -51,7 +50,6 @@ _OPTIONS = (
     "partial_images",
     "user",
 )
-_FILES = (Image, Upload, bytes, Path)
 _UNKNOWN = ("seed", "negative_prompt")
 
 
@@ -106,7 +104,7 @@ class OpenAIImages(Routes):
         fields = form_fields(self.image_body(endpoint, request))
         path = self.model_path(endpoint, "/images/variations", request.model)
         return Http(
-            send=post_multipart(path, fields, [("image", Upload.of(request.image))]),
+            send=multipart.post_multipart(path, fields, [("image", types.Upload.of(request.image))]),
             parse=_read_images,
             unsupported=given(request, self.image_refuses(endpoint)),
         )
@@ -139,12 +137,12 @@ class OpenAIImages(Routes):
         path = self.model_path(endpoint, "/images/edits", request.model)
         if all(image.data is not None for image in (*request.images, *((request.mask,) if request.mask else ()))):
             several = "image[]" if len(request.images) > 1 else "image"
-            files = [(several, Upload.of(image)) for image in request.images]
+            files = [(several, types.Upload.of(image)) for image in request.images]
             if request.mask is not None:
-                files.append(("mask", Upload.of(request.mask)))
+                files.append(("mask", types.Upload.of(request.mask)))
             # The provider may have further files among its own fields.
-            files += [(name, Upload.of(body.pop(name))) for name in [*body] if isinstance(body[name], _FILES)]
-            return post_multipart(path, form_fields(body), files)
+            files += [(name, types.Upload.of(body.pop(name))) for name in [*body] if _is_file(body[name])]
+            return multipart.post_multipart(path, form_fields(body), files)
         body["images"] = [_reference(image) for image in request.images]
         if request.mask is not None:
             body["mask"] = _reference(request.mask)
@@ -155,11 +153,15 @@ def _reference(image: Image) -> Json:
     return {"file_id": image.file_id} if image.file_id is not None else {"image_url": image.to_url()}
 
 
+def _is_file(value: Any) -> bool:
+    return isinstance(value, Image | types.Upload | bytes | Path)
+
+
 def _read_images(response: HttpResponse) -> ImageResponse:
     body = checked(response.json())
     kind = _media_type(body)
     images = tuple([_image(item, kind) for item in field(body, "data", list)])
-    return ImageResponse(images=images, model=body.get("model"), usage=_usage(body.get("usage")), raw=body)
+    return types.ImageResponse(images=images, model=body.get("model"), usage=_usage(body.get("usage")), raw=body)
 
 
 def _media_type(body: Json) -> str | None:
@@ -177,7 +179,7 @@ def _image(item: Json, media_type: str | None) -> GeneratedImage:
         from ipfs_accel.types._messages import sniff_media_type  # noqa: PLC0415 - only servers that do not tell need it
 
         media_type = sniff_media_type(content)
-    return GeneratedImage(data=content, url=url, media_type=media_type, revised_prompt=item.get("revised_prompt"))
+    return types.GeneratedImage(data=content, url=url, media_type=media_type, revised_prompt=item.get("revised_prompt"))
 
 
 def _decoded(data: str) -> bytes:
@@ -217,7 +219,7 @@ def _decode(event: ServerSentEvent, out: Collector[ImageResponse]) -> None:
     if kind.endswith(".partial_image"):
         index = data.get("partial_image_index") or 0
         picture = _decoded(field(data, "b64_json", str))
-        out.emit(PartialImage(index=index, data=picture, media_type=_media_type(data)))
+        out.emit(types.PartialImage(index=index, data=picture, media_type=_media_type(data)))
     elif kind.endswith(".completed"):
         out.kept.append(data)
         out.done()
@@ -225,4 +227,4 @@ def _decode(event: ServerSentEvent, out: Collector[ImageResponse]) -> None:
 
 def _pictures(out: Collector[ImageResponse]) -> ImageResponse:
     done = out.kept[-1]
-    return ImageResponse(images=(_image(done, _media_type(done)),), usage=_usage(done.get("usage")))
+    return types.ImageResponse(images=(_image(done, _media_type(done)),), usage=_usage(done.get("usage")))

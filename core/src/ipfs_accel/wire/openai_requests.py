@@ -4,27 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import (
-    Audio,
-    ChatRequest,
-    CompletionRequest,
-    Document,
-    EmbedRequest,
-    Image,
-    JsonSchema,
-    Message,
-    Opaque,
-    Part,
-    Reasoning,
-    Refusal,
-    Text,
-    Tool,
-    ToolCall,
-    ToolResult,
-)
+from ipfs_accel.types import Audio, Document, Image, JsonSchema, Opaque, Reasoning, Refusal, Text, ToolCall, ToolResult
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import ChatRequest, CompletionRequest, EmbedRequest, Message, Part, Tool
 
 __all__ = [
     "CONTENT_TYPES",

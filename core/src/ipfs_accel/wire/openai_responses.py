@@ -6,17 +6,24 @@ class Acme(OpenAIResponses): ...
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ipfs_accel.hookspecs import hookimpl
-from ipfs_accel.plans import Endpoint, Http, HttpStream, Plan, StreamPlan, post_json
-from ipfs_accel.types import ChatRequest, ChatResponse
+from ipfs_accel.plans import Endpoint, Http, HttpStream, post_json
 
-from . import openai_responses_answers as answers
 from . import openai_responses_requests as requests
+from .late import late
 from .openai import OpenAICompatible
 from .openai_requests import given
 from .sse import SSEDecoder
+
+if TYPE_CHECKING:
+    from ipfs_accel.plans import Plan, StreamPlan
+    from ipfs_accel.types import ChatRequest, ChatResponse
+
+    from . import openai_responses_answers as answers
+else:  # few chats are made by this API
+    (answers,) = late(__package__, "openai_responses_answers")
 
 __all__ = ["OpenAIResponses"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.plans import HttpResponse
@@ -14,21 +14,23 @@ from ipfs_accel.types import (
     Image,
     Message,
     Opaque,
-    Part,
     Reasoning,
     Refusal,
     Text,
     TokenCount,
-    TokenLogprob,
     ToolCall,
 )
 
-from .assembler import Assembler, build_chat, settle_finish_reason
+from ._settled import settle_finish_reason
+from .assembler import Assembler, build_chat
 from .fields import field, id_of
 from .halves import mended
 from .openai_answers import beside_tokens, read_usage, token_logprob
 from .openai_errors import checked, error_in_body, event_object
 from .sse import ServerSentEvent
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import Part, TokenLogprob
 
 __all__ = ["ResponseDecoder", "assembler", "read_count", "read_response", "response_of"]
 

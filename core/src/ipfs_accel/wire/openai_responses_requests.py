@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import (
-    ChatRequest,
-    Document,
-    Image,
-    JsonSchema,
-    Message,
-    Opaque,
-    Part,
-    Refusal,
-    Text,
-    Tool,
-    ToolCall,
-    ToolResult,
-)
+from ipfs_accel.types import Document, Image, JsonSchema, Opaque, Refusal, Text, ToolCall, ToolResult
 
 from .openai_requests import CONTENT_TYPES, custom_tools, with_own_tools
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import ChatRequest, Message, Part, Tool
 
 __all__ = ["NOT_THERE", "body", "count_body", "is_needed"]
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipfs_accel import strict_json
 from ipfs_accel.errors import InvalidResponseError
-from ipfs_accel.types import ChatResponse, CompletionResponse
 
-from .assembler import Assembler
 from .fields import id_of
 from .openai_answers import (
     KNOWN,
@@ -25,6 +23,11 @@ from .openai_answers import (
 from .openai_calls import Calls
 from .openai_errors import error_in_body, error_in_event, failed_choice, in_list, is_error
 from .sse import ServerSentEvent
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import ChatResponse, CompletionResponse
+
+    from .assembler import Assembler
 
 __all__ = ["ChatDecoder", "decode_completion"]
 

@@ -13,10 +13,13 @@ from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipfs_accel import strict_json
-from ipfs_accel.types import ChatRequest, Image, Message, TokenCount, ToolCall, ToolResult
+from ipfs_accel.types import Image, TokenCount, ToolCall, ToolResult
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import ChatRequest, Message
 
 __all__ = ["count"]
 

@@ -13,7 +13,7 @@ from ipfs_accel.types import ModelInfo
 
 from ._openai import CommonOptions, OpenAI
 
-__all__ = ["Azure", "AzureOptions"]
+__all__ = ["Azure", "AzureOptions", "azure"]
 
 
 @attrs.frozen(kw_only=True)
@@ -82,3 +82,6 @@ def _deployment(model: str) -> str:
     if not re.fullmatch(r"[\w.-]+", model):
         raise InvalidRequestError(f"model: {model!r} is no name of a deployment")
     return model
+
+
+azure = Azure()

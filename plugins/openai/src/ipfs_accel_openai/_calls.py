@@ -7,27 +7,22 @@ service's JSON unless another type is named.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ipfs_accel.plans import (
-    Endpoint,
-    Http,
-    HttpRequest,
-    HttpResponse,
-    HttpStream,
-    Pairs,
-    Plan,
-    StreamPlan,
-    get,
-    post_json,
-    segment,
-)
-from ipfs_accel.types import Batch, ChatResponse
-from ipfs_accel.wire import openai_responses_answers as answers
+from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, HttpStream, Pairs, get, post_json, segment
+from ipfs_accel.types import ChatResponse
+from ipfs_accel.wire.late import late
 from ipfs_accel.wire.openai_answers import read_chat
 from ipfs_accel.wire.openai_errors import checked
 from ipfs_accel.wire.openai_files import batch_of
 from ipfs_accel.wire.sse import SSEDecoder
+
+if TYPE_CHECKING:
+    from ipfs_accel.plans import Plan, StreamPlan
+    from ipfs_accel.types import Batch
+    from ipfs_accel.wire import openai_responses_answers as answers
+else:  # chats do not need it
+    (answers,) = late("ipfs_accel.wire", "openai_responses_answers")
 
 __all__ = ["calls"]
 

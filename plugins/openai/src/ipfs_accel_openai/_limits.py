@@ -5,20 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import (
-    ChatRequest,
-    EditImageRequest,
-    Image,
-    JsonSchema,
-    Message,
-    Text,
-    ToolResult,
-    Upload,
-    UploadRequest,
-)
+from ipfs_accel.types import JsonSchema, Text, ToolResult
 from ipfs_accel.wire.names import check_called, check_model, check_tools
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import ChatRequest, EditImageRequest, Image, Message, Upload, UploadRequest
 
 __all__ = ["FILE", "check_chat", "check_edit", "check_results", "check_sound", "check_texts", "check_upload"]
 

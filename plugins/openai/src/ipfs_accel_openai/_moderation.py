@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ipfs_accel import types
 from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.plans import HttpResponse
-from ipfs_accel.types import Image, ModerateRequest, ModerateResponse, Moderation
+from ipfs_accel.types import Image
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.openai_errors import checked
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import ModerateRequest, ModerateResponse, Moderation
 
 __all__ = ["bodies", "read"]
 
@@ -40,11 +44,11 @@ def read(response: HttpResponse, count: int) -> ModerateResponse:
     results = field(body, "results", list)
     if len(results) != count:
         raise InvalidResponseError(f"the answer has {len(results)} judgements for {count} inputs")
-    return ModerateResponse(results=tuple([_result(item) for item in results]), model=body.get("model"), raw=body)
+    return types.ModerateResponse(results=tuple([_result(item) for item in results]), model=body.get("model"), raw=body)
 
 
 def _result(item: Json) -> Moderation:
     # Models that know only text leave some categories at null: nothing is said of them.
     categories = {name: value for name, value in (item.get("categories") or {}).items() if value is not None}
     scores = {name: value for name, value in (item.get("category_scores") or {}).items() if value is not None}
-    return Moderation(flagged=field(item, "flagged", bool), categories=categories, scores=scores)
+    return types.Moderation(flagged=field(item, "flagged", bool), categories=categories, scores=scores)

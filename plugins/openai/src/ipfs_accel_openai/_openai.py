@@ -5,33 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from functools import cache
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import attrs
-from ipfs_accel import BackendInfo, hookimpl
-from ipfs_accel.catalogue import Catalogue
+from ipfs_accel import BackendInfo, hookimpl, plans, types
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.plans import Endpoint, Flow, Http, Job, Local, Plan, Ready, StreamPlan, post_json
-from ipfs_accel.types import (
-    Answer,
-    BatchItem,
-    ChatRequest,
-    CompletionRequest,
-    EditImageRequest,
-    EmbedRequest,
-    FileInfo,
-    ModelInfo,
-    ModerateRequest,
-    ModerateResponse,
-    Request,
-    SpeakRequest,
-    TokenCount,
-    TranscribeRequest,
-    TranscribeResponse,
-    UploadRequest,
-)
-from ipfs_accel.wire import openai_responses_answers as responses_answers
+from ipfs_accel.plans import Endpoint, Http, post_json
+from ipfs_accel.types import ChatRequest
 from ipfs_accel.wire import openai_responses_requests as responses_requests
+from ipfs_accel.wire.late import late
 from ipfs_accel.wire.names import check_model
 from ipfs_accel.wire.openai_audio import OpenAIAudio
 from ipfs_accel.wire.openai_files import OpenAIFiles
@@ -39,7 +21,33 @@ from ipfs_accel.wire.openai_images import OpenAIImages
 from ipfs_accel.wire.openai_requests import given
 from ipfs_accel.wire.openai_responses import OpenAIResponses
 
-from . import _calls, _limits, _moderation, _rules, _uploads
+from . import _calls, _limits, _rules
+
+if TYPE_CHECKING:
+    from ipfs_accel.catalogue import Catalogue
+    from ipfs_accel.plans import Job, Plan, StreamPlan
+    from ipfs_accel.types import (
+        Answer,
+        BatchItem,
+        CompletionRequest,
+        EmbedRequest,
+        FileInfo,
+        ModelInfo,
+        ModerateRequest,
+        ModerateResponse,
+        Request,
+        SpeakRequest,
+        TokenCount,
+        TranscribeRequest,
+        TranscribeResponse,
+        UploadRequest,
+    )
+    from ipfs_accel.wire import openai_responses_answers as responses_answers
+
+    from . import _moderation, _uploads
+else:  # chats need neither
+    (responses_answers,) = late("ipfs_accel.wire", "openai_responses_answers")
+    _moderation, _uploads = late(__package__, "_moderation", "_uploads")
 
 __all__ = ["CommonOptions", "OpenAI", "Options"]
 
@@ -84,6 +92,8 @@ def _headers(options: Options) -> Mapping[str, str]:
 
 @cache
 def _catalogue() -> Catalogue:
+    from ipfs_accel.catalogue import Catalogue  # noqa: PLC0415 - other servers than OpenAI's own have none
+
     return Catalogue.load("ipfs_accel_openai")
 
 
@@ -127,7 +137,7 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
 
             return _tokens.count(request)
 
-        return Local(run=run)
+        return plans.Local(run=run)
 
     @hookimpl
     def moderate(self, endpoint: Endpoint, request: ModerateRequest) -> Plan[ModerateResponse]:
@@ -142,9 +152,9 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
             for send in sends:
                 answers += [(yield Http(send=send, parse=lambda response: _moderation.read(response, 1)))]
             results = tuple([result for answer in answers for result in answer.results])
-            return Ready(value=attrs.evolve(answers[-1], results=results, raw=[answer.raw for answer in answers]))
+            return plans.Ready(value=attrs.evolve(answers[-1], results=results, raw=[answer.raw for answer in answers]))
 
-        return Flow(steps=steps)
+        return plans.Flow(steps=steps)
 
     @hookimpl
     def stream_transcribe(self, endpoint: Endpoint, request: TranscribeRequest) -> StreamPlan[TranscribeResponse]:
@@ -180,7 +190,7 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
 
     def image_body(self, endpoint: Endpoint, request: Any) -> dict[str, Any]:
         """Check the pictures, for OpenAI's own service."""
-        if self.is_hosted(endpoint) and isinstance(request, EditImageRequest):
+        if self.is_hosted(endpoint) and isinstance(request, types.EditImageRequest):
             _limits.check_edit(request)
         return super().image_body(endpoint, request)
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ipfs_accel.plans import Endpoint
-from ipfs_accel.types import ChatRequest, SpeakRequest
+from ipfs_accel.types import ChatRequest
 from ipfs_accel.wire.openai_responses_requests import is_needed
 
 __all__ = ["is_hosted", "needs_responses", "prices_hold", "refused"]
@@ -49,7 +49,7 @@ def _is_openais(url: str) -> bool:
 
 def refused(request: Any) -> tuple[str, ...]:
     """Return the options that OpenAI's own service refuses for a request."""
-    if isinstance(request, SpeakRequest):
+    if hasattr(request, "voice"):  # a SpeakRequest, which no chat is to load
         return ("sample_rate", "instructions") if _PLAIN_VOICES.match(request.model) else ("sample_rate",)
     if not _REASONING.match(request.model):
         return ("top_k",)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
+from ipfs_accel import plans
 from ipfs_accel.errors import AccelError
-from ipfs_accel.plans import Flow, Http, HttpRequest, HttpResponse, Plan, post_json, segment
-from ipfs_accel.types import FileInfo, Upload, UploadRequest
+from ipfs_accel.plans import Http, HttpRequest, HttpResponse, post_json, segment
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.multipart import post_multipart
 from ipfs_accel.wire.openai_errors import checked
 from ipfs_accel.wire.openai_files import file_of
+
+if TYPE_CHECKING:
+    from ipfs_accel.plans import Plan
+    from ipfs_accel.types import FileInfo, Upload, UploadRequest
 
 __all__ = ["in_parts"]
 
@@ -39,7 +43,7 @@ def in_parts(request: UploadRequest, path: Callable[[str], str]) -> Plan[FileInf
             raise
         return Http(send=post_json(path(f"{place}/complete"), {"part_ids": parts}), parse=_made)
 
-    return Flow(steps=steps)
+    return plans.Flow(steps=steps)
 
 
 def _begin(request: UploadRequest) -> dict[str, Any]:

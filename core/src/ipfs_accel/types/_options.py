@@ -1,0 +1,119 @@
+"""The option dicts that the clients accept: needed by type checkers, and by few else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypedDict
+
+from ipfs_accel._secret import KeySource
+
+from ._requests import OnUnsupported, ResponseFormat, Timeout, Tool
+
+
+class CallOptions(TypedDict, total=False):
+    """Options that every call takes.
+
+    Keys:
+        timeout: Seconds for the whole call, or a `Timeout`.
+        on_unsupported: What to do with an option that the backend cannot honour: raise (default) or warn.
+        extra: Fields of the provider's own, put into the request as they are.
+        on_upload: Called while a file is sent, with the bytes that are under way and their total.
+        priority: Before whom it goes where an endpoint's limits make calls wait: high, normal (default) or low.
+        cache: Whether the answer may come from the cache and is kept; by default what the configuration says.
+        key: A key for this call instead of the endpoint's, or a function that gives it; an async one in an
+            `AsyncClient`.
+    """
+
+    timeout: float | Timeout | None
+    on_unsupported: OnUnsupported
+    extra: Mapping[str, Any]
+    on_upload: Callable[[int, int], None]
+    priority: Literal["high", "normal", "low"]
+    cache: bool
+    key: str | KeySource
+
+
+class SamplingOptions(CallOptions, total=False):
+    """Options of every operation that generates text."""
+
+    max_tokens: int
+    temperature: float
+    top_p: float
+    top_k: int
+    seed: int
+    stop: str | Sequence[str]
+    n: int
+    frequency_penalty: float
+    presence_penalty: float
+    logit_bias: Mapping[str, float]
+    user: str
+
+
+class ChatOptions(SamplingOptions, total=False):
+    """Options of `chat` and `stream`; `ChatRequest` says what each means."""
+
+    tools: Sequence[Tool | Mapping[str, Any]]
+    tool_choice: str
+    parallel_tool_calls: bool
+    response_format: ResponseFormat | Mapping[str, Any]
+    reasoning_effort: str
+    logprobs: bool
+    top_logprobs: int
+
+
+class CompleteOptions(SamplingOptions, total=False):
+    """Options of `complete` and `stream_complete`; `CompletionRequest` says what each means."""
+
+    suffix: str
+    echo: bool
+    logprobs: int
+
+
+class EmbedOptions(CallOptions, total=False):
+    """Options of `embed`."""
+
+    dimensions: int
+    user: str
+
+
+class ImageOptions(CallOptions, total=False):
+    """Options of the operations that make pictures; `GenerateImageRequest` says what each means."""
+
+    n: int
+    size: str
+    quality: str
+    background: str
+    style: str
+    output_format: str
+    output_compression: int
+    seed: int
+    negative_prompt: str
+    partial_images: int
+    user: str
+
+
+class TranscribeOptions(CallOptions, total=False):
+    """Options of `transcribe` and `translate`; `TranscribeRequest` says what each means."""
+
+    language: str
+    prompt: str
+    temperature: float
+    timestamps: str | Sequence[str]
+    response_format: str
+
+
+class SpeakOptions(CallOptions, total=False):
+    """Options of `speak`; `SpeakRequest` says what each means."""
+
+    voice: str
+    output_format: str
+    speed: float
+    instructions: str
+    sample_rate: int
+
+
+class PredictOptions(CallOptions, total=False):
+    """Options of `predict`; `PredictRequest` says what each means."""
+
+    outputs: str | Sequence[str]
+    version: str | int
