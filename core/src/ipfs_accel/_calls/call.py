@@ -32,7 +32,7 @@ from ipfs_accel.errors import (
 )
 from ipfs_accel.hints import retry_after
 from ipfs_accel.plans import Body, ErrorDetail, HttpRequest, HttpResponse, Job, Pairs
-from ipfs_accel.types import Answer, CallInfo, Timing, Tried
+from ipfs_accel.types import Answer, CallInfo, ChatResponse, Timing, Tried
 
 from . import keys
 from .journey import Journey
@@ -50,6 +50,7 @@ __all__ = ["Call", "UnsupportedParameterWarning"]
 
 T = TypeVar("T")
 
+_SAID = "messages["
 _LOGIN_WANTED = 511
 _BAD_REQUEST = 400
 _WANTS_TLS = (b"request was sent to HTTPS port", b"request to an HTTPS server", b"to an SSL-enabled server port")
@@ -179,10 +180,22 @@ class Call:
         return key
 
     def check(self, unsupported: tuple[str, ...]) -> None:
-        """Raise or warn if the backend left out options that the caller gave."""
+        """Raise or warn if the backend left out options that the caller gave.
+
+        What was said before and cannot go there is no option, and nothing that the caller could leave out: it is told
+        by a warning alone.
+        """
         if not unsupported:
             return
-        names = ", ".join(unsupported)
+        asked = [name for name in unsupported if not name.startswith(_SAID)]
+        if len(asked) < len(unsupported):
+            names = ", ".join([name for name in unsupported if name.startswith(_SAID)])
+            where = f"the endpoint {self.target.endpoint.name!r}"
+            message = f"{where} is not told what a model said beside text and calls: {names}"
+            warnings.warn(message, UnsupportedParameterWarning, stacklevel=2)
+        if not asked:
+            return
+        names = ", ".join(asked)
         message = f"the backend {self.target.backend.name!r} cannot honour: {names}"
         if self.on_unsupported == "raise":
             raise UnsupportedParameterError(
@@ -218,6 +231,7 @@ class Call:
                 error.tried = (*self.journey.tried, self.attempt(error))
                 error.attempts = len(error.tried)
             error.maybe_billed = any(each.maybe_billed for each in error.tried)
+            self._mark(getattr(error, "partial", None))
 
     def attempt(self, error: AccelError, waited: float = 0.0) -> Tried:
         """Return the record of an attempt that failed."""
@@ -273,10 +287,18 @@ class Call:
             self._tell(info, answer, None)
         if not isinstance(answer, Answer):
             return answer
+        self._mark(answer)
         if answer.call is not None:  # a plan may give the same answer to several calls
             return attrs.evolve(answer, call=info)
         object.__setattr__(answer, "call", info)  # nobody else has seen it, and a copy would be the dearer
         return answer
+
+    def _mark(self, answer: Any) -> None:
+        """Say of a model's messages whose words they are; nobody else has seen them yet."""
+        if isinstance(answer, ChatResponse):
+            origin = self.target.as_origin(self.model)
+            for choice in answer.choices:
+                object.__setattr__(choice.message, "origin", origin)
 
     def drop(self, usage: Usage | None = None) -> None:
         """End a call whose answer nobody waits for any more; harmless after its end."""

@@ -25,7 +25,7 @@ from .planning import operation_plan, own_plan, plan
 from .routes import Route, balanced, check_routes, route_of, routed
 
 if TYPE_CHECKING:
-    from ipfs_accel.types import Health, Model, ModelInfo, Request, Timeout
+    from ipfs_accel.types import Health, Message, Model, ModelInfo, Request, Timeout
 
     from .cached import AnswerCache
     from .streams import Opening
@@ -34,8 +34,15 @@ __all__ = ["Core"]
 
 A = TypeVar("A")
 
+_CONVERSATIONS = {"chat", "stream", "count_tokens"}
+
 CHECK_SECONDS = 10.0
 """How long a health check may take."""
+
+
+def _is_at_home(messages: Iterable[Message], target: Target, model: str) -> bool:
+    """Whether all of a conversation may go to a target as it is."""
+    return all(message.origin is None or target.is_origin(message.origin, model) for message in messages)
 
 
 class Core(Context):
@@ -153,7 +160,15 @@ class Core(Context):
         self, perform: Callable[..., Steps[Any]], operation: str, endpoint: str, request: Any, settings: dict[str, Any]
     ) -> Steps[Any]:
         target = self._targets.get(endpoint) or (yield from self.target(endpoint))
+        lost: tuple[str, ...] = ()
+        if operation in _CONVERSATIONS and not _is_at_home(request.messages, target, request.model):
+            from .origins import without_foreign  # noqa: PLC0415 - few conversations change their model
+
+            messages, lost = without_foreign(request.messages, target.as_origin(request.model))
+            request = attrs.evolve(request, messages=messages)
         call = self.call(operation, target, request.model, request=request, **settings)
+        if lost:
+            call.check(lost)
         if target.guard.batcher is None or operation != "embed":
             return (yield from perform(lambda: plan(target, operation, request=request), call))
         from .joined import joined  # noqa: PLC0415 - off unless it is configured

@@ -16,6 +16,7 @@ from ipfs_accel._url import is_here
 from ipfs_accel.errors import AccelError, APIConnectionError, MissingKeyError, ModelNotFoundError
 from ipfs_accel.hookspecs import KeyHeader
 from ipfs_accel.plans import Endpoint
+from ipfs_accel.types import Origin
 
 if TYPE_CHECKING:
     from ipfs_accel.types import ModelInfo, Timeout
@@ -79,6 +80,14 @@ class Target:
         """The operations that the backend implements and this endpoint has not, with reasons."""
         known = self.backend.info.lacks
         return {} if known is None else known(self.endpoint)
+
+    def as_origin(self, model: str) -> Origin:
+        """Return whose words the answers of a model are."""
+        return Origin(backend=self.endpoint.backend, host=self.origin, model=model)
+
+    def is_origin(self, origin: Origin, model: str) -> bool:
+        """Whether words are a model's own."""
+        return origin.model == model and origin.host == self.origin and origin.backend == self.endpoint.backend
 
     @cached_property
     def sent_headers(self) -> tuple[tuple[str, str], ...]:

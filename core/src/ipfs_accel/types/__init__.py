@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from ._messages import Image as Image
     from ._messages import Message as Message
     from ._messages import Opaque as Opaque
+    from ._messages import Origin as Origin
     from ._messages import Part as Part
     from ._messages import Reasoning as Reasoning
     from ._messages import Refusal as Refusal
@@ -154,7 +155,7 @@ _HOMES = {
         "._media": "ClassifyRequest ClassifyResponse EditImageRequest GenerateImageRequest GeneratedImage "
         "ImageResponse Label ModerateRequest ModerateResponse Moderation Segment SpeakRequest "
         "SpeakResponse TranscribeRequest TranscribeResponse VaryImageRequest",
-        "._messages": "Audio Document Image Message Opaque Part Reasoning Refusal Role Text ToolCall ToolResult "
+        "._messages": "Audio Document Image Message Opaque Origin Part Reasoning Refusal Role Text ToolCall ToolResult "
         "sniff_media_type",
         "._objects": "CopyObjectRequest CopyOptions DeleteObjectRequest DeleteObjectsRequest DeletedObjects "
         "DownloadObjectRequest GetObjectRequest ListObjectsRequest ObjectEvent ObjectFailure ObjectInfo "
@@ -248,6 +249,7 @@ __all__ = [
     "ObjectRequest",
     "ObjectSource",
     "Opaque",
+    "Origin",
     "Part",
     "PartialImage",
     "PredictOptions",

@@ -178,12 +178,14 @@ class Choice:
         message: The model's turn, ready to be put into the next request.
         finish_reason: stop, length, tool_calls, content_filter, or the provider's own word; None if it gave none.
         logprobs: One entry a token, if they were asked for.
+        extra: The provider's further fields of this answer.
     """
 
     index: int = 0
     message: Message
     finish_reason: str | None = None
     logprobs: tuple[TokenLogprob, ...] | None = None
+    extra: Mapping[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
 
 
 @frozen(kw_only=True)

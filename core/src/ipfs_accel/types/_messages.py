@@ -57,10 +57,13 @@ class Reasoning:
     Attributes:
         text: The visible part; empty where the provider hides it.
         signature: The provider's proof of origin, to be sent back unchanged with the message.
+        field: Where the provider said it, if its kind has several places, such as `reasoning_content`; it goes back
+            to there.
     """
 
     text: str
     signature: str | None = None
+    field: str | None = attrs.field(default=None, eq=False, repr=False)
 
 
 @frozen(kw_only=True)
@@ -82,11 +85,13 @@ class ToolCall:
         id: The provider's id of the call; the result names it.
         name: The tool's name.
         arguments: JSON text exactly as the model wrote it; it may be invalid or empty.
+        extra: What else the provider said of the call, such as a signature; it goes back with it.
     """
 
     id: str
     name: str
     arguments: str = ""
+    extra: Mapping[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
 
     def parse_arguments(self) -> dict[str, Any]:
         """Return the arguments as a dict; empty text means no arguments.
@@ -261,6 +266,21 @@ PARTS = (Text, Image, Audio, Document, ToolCall, ToolResult, Reasoning, Refusal,
 
 
 @frozen(kw_only=True)
+class Origin:
+    """Who said a message, and so who may be given back what only its provider understands.
+
+    Attributes:
+        backend: Name of the plugin.
+        host: Scheme, host and port that were asked; empty for what runs in this process.
+        model: Id of the model as it was asked for.
+    """
+
+    backend: str
+    host: str
+    model: str
+
+
+@frozen(kw_only=True)
 class Message:
     """One turn of a conversation.
 
@@ -268,11 +288,16 @@ class Message:
         role: system, developer, user, assistant or tool.
         content: The parts; a string becomes one `Text`.
         name: Name of the speaker, where the provider knows such a field.
+        extra: What else the provider said in a message; it goes back with it.
+        origin: Who said it; set by the client. What only the provider understands goes back to the same host, and
+            what is signed to the same model; to another one neither does. A message without it is sent as it is.
     """
 
     role: Role
     content: tuple[Part, ...] = attrs.field(converter=_as_parts)
     name: str | None = None
+    extra: Mapping[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
+    origin: Origin | None = attrs.field(default=None, eq=False, repr=False)
 
     @classmethod
     def system(cls, text: str) -> Self:

@@ -28,12 +28,14 @@ class CompletionChoice:
         text: The continuation.
         finish_reason: Why it ended, as for a chat.
         logprobs: One entry a token, if they were asked for; the first token of an echoed prompt has logprob 0.
+        extra: The provider's further fields of this continuation.
     """
 
     index: int = 0
     text: str
     finish_reason: str | None = None
     logprobs: tuple[TokenLogprob, ...] | None = None
+    extra: Mapping[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
 
 
 @frozen(kw_only=True)

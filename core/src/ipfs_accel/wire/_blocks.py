@@ -22,12 +22,16 @@ class Block(Growing):
     """A block while it grows.
 
     Attributes:
+        extra: What else the provider said of a tool call.
+        field: Where reasoning was said.
         has_id: Whether the id is the provider's own.
         whole_part: The part, where it came whole.
     """
 
     __slots__ = (
         "annotations",
+        "extra",
+        "field",
         "has_id",
         "id",
         "is_open",
@@ -50,6 +54,8 @@ class Block(Growing):
         self.name: str | None = None
         self.signature: str | None = None
         self.annotations: list[Any] = []
+        self.extra: dict[str, Any] = {}
+        self.field: str | None = None
         self.whole_part: Opaque | Image | None = None
         self.sound: list[bytes] = []
         self.is_open = True
@@ -61,25 +67,29 @@ class Block(Growing):
         if self.type == "text":
             return Text(text=text, annotations=tuple(self.annotations))
         if self.type == "reasoning":
-            return Reasoning(text=text, signature=self.signature or None)
+            return Reasoning(text=text, signature=self.signature or None, field=self.field)
         if self.type == "refusal":
             return Refusal(text=text)
         if self.type == "audio":
             return sound(b"".join(self.sound), self.id, text or None)
-        return ToolCall(id=self.id or "", name=self.name or "", arguments=text)
+        return ToolCall(id=self.id or "", name=self.name or "", arguments=text, extra=self.extra)
 
 
 class ChoiceState:
     """One answer while it grows.
 
     Attributes:
+        beside: What else the provider said in the message.
+        extra: What else it said of the choice.
         held: A tool call whose beginning is not told yet, since its name or its id may still come.
     """
 
-    __slots__ = ("blocks", "current", "finish_reason", "held", "index", "logprobs", "tools")
+    __slots__ = ("beside", "blocks", "current", "extra", "finish_reason", "held", "index", "logprobs", "tools")
 
     def __init__(self, index: int) -> None:
         self.index = index
+        self.beside: dict[str, Any] = {}
+        self.extra: dict[str, Any] = {}
         self.blocks: list[Block] = []
         self.current: Block | None = None
         self.held: Block | None = None
@@ -96,7 +106,13 @@ class ChoiceState:
         for part in parts:
             if isinstance(part, Text | Reasoning | Refusal):
                 texts.setdefault(type(part), []).append(part.text)
-        merged: list[Part] = [kind(text="".join(pieces)) for kind, pieces in texts.items() if kind is not Text]
+        merged: list[Part] = []
+        if Refusal in texts:
+            merged.append(Refusal(text="".join(texts[Refusal])))
+        if Reasoning in texts:
+            thoughts = [part for part in parts if isinstance(part, Reasoning)]
+            signature = next((part.signature for part in reversed(thoughts) if part.signature), None)
+            merged.append(Reasoning(text="".join(texts[Reasoning]), signature=signature, field=thoughts[0].field))
         if Text in texts:
             notes = [note for part in parts if isinstance(part, Text) for note in part.annotations]
             merged.append(Text(text="".join(texts[Text]), annotations=tuple(notes)))

@@ -7,7 +7,7 @@ without streaming would have given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ipfs_accel import types
@@ -35,6 +35,7 @@ from ._blocks import Block, ChoiceState
 from ._outbox import Outbox
 from ._settled import choice_index, settle_finish_reason, sound, tool_call_id
 from .halves import ALONE
+from .pieces import add
 
 if TYPE_CHECKING:
     from ipfs_accel.types import CompletionResponse, TokenLogprob
@@ -107,15 +108,20 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
         """Add to the answer's text; an empty piece only says that the choice exists."""
         self._add("text", piece, choice)
 
-    def reasoning(self, piece: str, choice: int = 0, signature: str | None = None) -> None:
-        """Add to the visible reasoning, or set its signature; an empty one only says that the model thought."""
+    def reasoning(self, piece: str, choice: int = 0, signature: str | None = None, *, field: str | None = None) -> None:
+        """Add to the visible reasoning, or set its signature; an empty one only says that the model thought.
+
+        `field` is where the provider says it, if there are several such places.
+        """
         self._add("reasoning", piece, choice)
+        if signature is None and not (piece and field):
+            return
+        state = self._choice(choice)
+        current = state.current
+        block = current if current and current.type == "reasoning" else self._begin(state, "reasoning")
         if signature is not None:
-            current = self._choice(choice).current
-            block = (
-                current if current and current.type == "reasoning" else self._begin(self._choice(choice), "reasoning")
-            )
             block.signature = signature
+        block.field = block.field or field
 
     def refusal(self, piece: str, choice: int = 0) -> None:
         """Add to a refusal."""
@@ -129,6 +135,7 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
         id: str | None = None,  # noqa: A002 - the field's own name
         name: str | None = None,
         arguments: str = "",
+        extra: Mapping[str, Any] | None = None,
     ) -> None:
         """Begin a tool call or add to its arguments.
 
@@ -138,6 +145,7 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
             id: The provider's id; the first one counts, with whatever piece it comes.
             name: The tool's name, likewise.
             arguments: The next piece of JSON text.
+            extra: What else the provider says of the call, or a piece of it.
         """
         state = self._choice(choice)
         block = state.tools.get(key)
@@ -149,6 +157,8 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
                 block.id, block.has_id = id, True
             if state.held is block and block.name:
                 self._announce(state)
+        if extra:
+            add(block.extra, extra)
         if block.cut or not arguments.isascii():
             arguments = block.whole(arguments)
         if arguments:
@@ -178,6 +188,14 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
         self._events.append(start)
         if block.pieces:
             self._events.append(ToolCallDelta("".join(block.pieces), state.index, block.number))
+
+    def beside(self, extra: Mapping[str, Any], choice: int = 0) -> None:
+        """Add what else the provider says in a message, or a piece of it."""
+        add(self._choice(choice).beside, extra)
+
+    def about(self, extra: Mapping[str, Any], choice: int = 0) -> None:
+        """Add what else it says of a choice, or a piece of it."""
+        add(self._choice(choice).extra, extra)
 
     def annotation(self, annotation: Any, choice: int = 0) -> None:
         """Add a citation or the like, in the provider's form, to the text that is coming."""
@@ -319,9 +337,11 @@ def build_chat(out: Assembler[ChatResponse]) -> ChatResponse:
     choices = []
     for state in _in_order(out):
         reason = settle_finish_reason(state.finish_reason, has_tool_calls=bool(state.tools))
-        message = Message(role="assistant", content=state.parts(merge=out.merge))
+        message = Message(role="assistant", content=state.parts(merge=out.merge), extra=state.beside)
         logprobs = tuple(state.logprobs) or None
-        choices.append(Choice(index=state.index, message=message, finish_reason=reason, logprobs=logprobs))
+        choices.append(
+            Choice(index=state.index, message=message, finish_reason=reason, logprobs=logprobs, extra=state.extra)
+        )
     usage = out.usage or Usage()
     return ChatResponse(id=out.id or None, model=out.model, choices=tuple(choices), usage=usage, extra=out.extra)
 
@@ -333,7 +353,13 @@ def build_completion(out: Assembler[CompletionResponse]) -> CompletionResponse:
         text = "".join([piece for block in state.blocks if block.type == "text" for piece in block.pieces])
         logprobs = tuple(state.logprobs) or None
         choices.append(
-            types.CompletionChoice(index=state.index, text=text, finish_reason=state.finish_reason, logprobs=logprobs)
+            types.CompletionChoice(
+                index=state.index,
+                text=text,
+                finish_reason=state.finish_reason,
+                logprobs=logprobs,
+                extra=state.extra,
+            )
         )
     usage = out.usage or Usage()
     return types.CompletionResponse(

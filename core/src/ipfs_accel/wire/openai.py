@@ -57,7 +57,12 @@ class OpenAICompatible(Routes):
     stream_usage: ClassVar[bool] = True
     """Whether the server knows `stream_options`; older ones refuse what they do not know."""
     reasoning_field: ClassVar[str | None] = None
-    """Where the server takes back what it thought, such as `reasoning_content`; OpenAI's own API takes it nowhere."""
+    """Where the server takes back what it thought: a member of the message, `content`, or empty if nowhere.
+
+    None means where it said it. An option of the same name, or overriding `reasoning_place`, tells of an endpoint.
+    """
+    replays_extra: ClassVar[bool] = True
+    """Whether it takes back what else it said in messages and of calls; some refuse what their schema lacks."""
     chat_decoder: ClassVar[type[streams.ChatDecoder]] = streams.ChatDecoder
     """Reads the chunks of a streamed chat."""
     own_parts: ClassVar[str | None] = None
@@ -83,7 +88,7 @@ class OpenAICompatible(Routes):
                 self.chat_body(endpoint, request, stream=False),
             ),
             parse=self.read_chat,
-            unsupported=self.unsupported(endpoint, request),
+            unsupported=self.not_taken(endpoint, request),
         )
 
     @hookimpl
@@ -98,7 +103,7 @@ class OpenAICompatible(Routes):
             decoder=self.chat_decoder,
             # A whole answer of this dialect has one text, one reasoning and then the tool calls.
             assembler=partial(assembler.chat_assembler, merge=True),
-            unsupported=self.unsupported(endpoint, request),
+            unsupported=self.not_taken(endpoint, request),
         )
 
     @hookimpl
@@ -182,13 +187,32 @@ class OpenAICompatible(Routes):
             request,
             stream=stream,
             leave_out=refused,
-            reasoning_field=self.reasoning_field,
+            place=partial(self.reasoning_place, endpoint),
+            extra=self.takes_extra(endpoint),
             own=self.own_parts,
         )
         if "tools" not in body and "parallel_tool_calls" not in request.extra:
             # It says nothing without tools, and OpenAI answers 400 to it.
             body.pop("parallel_tool_calls", None)
         return self._streamed(body, request)
+
+    def reasoning_place(self, endpoint: Endpoint, said: str | None) -> str:
+        """Return where reasoning goes back to, given where it was said, if a server said it; empty for nowhere."""
+        chosen = getattr(endpoint.options, "reasoning_field", None)
+        if chosen is None:
+            chosen = self.reasoning_field
+        return requests.replay_in(said) if chosen is None else str(chosen)
+
+    def takes_extra(self, endpoint: Endpoint) -> bool:
+        """Whether what else was said in messages and of calls goes back."""
+        chosen = getattr(endpoint.options, "replays_extra", None)
+        return self.replays_extra if chosen is None else bool(chosen)
+
+    def not_taken(self, endpoint: Endpoint, request: ChatRequest) -> tuple[str, ...]:
+        """Return what of a chat the server does not take: options, and what was said before."""
+        place = partial(self.reasoning_place, endpoint)
+        back = requests.kept_back(request.messages, place, extra=self.takes_extra(endpoint))
+        return (*self.unsupported(endpoint, request), *back)
 
     def completion_body(self, endpoint: Endpoint, request: CompletionRequest, *, stream: bool) -> dict[str, Any]:
         """Return the JSON body of a text completion."""

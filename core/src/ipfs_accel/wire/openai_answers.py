@@ -18,33 +18,40 @@ from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import ChatResponse, Choice, Message, Reasoning, Refusal, Text, TokenLogprob, ToolCall, Usage
 
 from ._settled import choice_index, settle_finish_reason, sound, tool_call_id
-from .fields import field, id_of
-from .halves import mended, written
+from .fields import field, id_of, rest
+from .halves import mended
 from .openai_errors import checked, failed_choice, in_list
+from .openai_messages import (
+    CHOICE,
+    MESSAGE,
+    calls_of,
+    finish_reason,
+    function_of,
+    pictures,
+    plain,
+    thought_in,
+    thoughts,
+    unknown_in,
+    unknown_of,
+)
 from .vectors import vectors
 
 if TYPE_CHECKING:
-    from ipfs_accel.types import CompletionChoice, CompletionResponse, EmbedResponse, Image, ModelInfo, Part
+    from ipfs_accel.types import CompletionChoice, CompletionResponse, EmbedResponse, ModelInfo, Part
 
 __all__ = [
     "KNOWN",
     "beside_tokens",
-    "calls_of",
     "chat_of",
     "completion_of",
     "embeddings_of",
-    "finish_reason",
-    "function_of",
     "logprobs_of",
-    "pictures",
-    "plain",
     "read_chat",
     "read_completion",
     "read_embeddings",
     "read_model",
     "read_models",
     "read_usage",
-    "thoughts",
     "token_logprob",
 ]
 
@@ -87,23 +94,25 @@ def _answer(body: Json, kind: type[A], read_choice: Callable[[Any, int], Any]) -
 def _chat_choice(choice: Any, position: int) -> Choice:
     message = field(choice, "message", dict)
     parts = tuple(_parts(message))
+    beside = {} if message.keys() <= MESSAGE else unknown_in(message)
     has_calls = ToolCall in map(type, parts)
     reason = settle_finish_reason(finish_reason(choice.get("finish_reason")), has_tool_calls=has_calls)
     index = choice.get("index")
     return Choice(
         index=position if index is None else choice_index(index),
-        message=Message(role="assistant", content=parts),
+        message=Message(role="assistant", content=parts, extra=beside),
         finish_reason=reason,
         logprobs=tuple(logprobs_of(logprobs)) or None if (logprobs := choice.get("logprobs")) else None,
+        extra={} if choice.keys() <= CHOICE else rest(choice, CHOICE),
     )
 
 
 def _parts(message: Json) -> Iterator[Part]:
-    reasoning = message.get("reasoning_content") or message.get("reasoning")
-    if reasoning and isinstance(reasoning, str):
-        yield Reasoning(text=mended(reasoning))
+    where, thought = thought_in(message)
+    if thought:
+        yield Reasoning(text=mended(thought), field=where)
     elif thought := thoughts(message.get("content")):
-        yield Reasoning(text=mended(thought))
+        yield Reasoning(text=mended(thought), field="content")
     text = plain(message.get("content"))
     if text:
         yield Text(text=mended(text), annotations=tuple(message.get("annotations") or ()))
@@ -115,63 +124,12 @@ def _parts(message: Json) -> Iterator[Part]:
         yield Refusal(text=mended(message["refusal"]))
     for index, call in enumerate(calls_of(message)):
         name, arguments = function_of(call)
-        yield ToolCall(id=tool_call_id(call.get("id"), index), name=name or "", arguments=mended(arguments))
+        yield ToolCall(
+            id=tool_call_id(call.get("id"), index), name=name or "", arguments=mended(arguments), extra=unknown_of(call)
+        )
     if isinstance(message.get("function_call"), dict):  # deprecated by OpenAI, still sent by old servers
         name, arguments = function_of({"function": message["function_call"]})
         yield ToolCall(id=tool_call_id(None, 0), name=name or "", arguments=arguments)
-
-
-def calls_of(message: Json) -> list[Json]:
-    """Return the tool calls of a message or of a delta; some hosts send one alone instead of a list."""
-    calls = message.get("tool_calls") or ()
-    return [call for call in ([calls] if isinstance(calls, dict) else calls) if isinstance(call, dict)]
-
-
-def plain(content: Any) -> str:
-    """Return the text of a message's content, whole or in parts."""
-    if isinstance(content, list):
-        return "".join([part.get("text") or "" for part in content if isinstance(part, dict)])
-    return content or ""
-
-
-def thoughts(content: Any) -> str:
-    """Return what a model thought where that stands among the parts of its content, as Mistral has it."""
-    found = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else ()
-    return "".join([plain(part.get("thinking")) for part in found if part.get("type") == "thinking"])
-
-
-def pictures(message: Json) -> Iterator[Image]:
-    """Return the pictures of a message or of a delta: OpenRouter's in `images`, or parts of the content."""
-    content = message.get("content")
-    found = (*(message.get("images") or ()), *(content if isinstance(content, list) else ()))
-    for item in found:
-        where = item.get("image_url") if isinstance(item, dict) else None
-        url = where.get("url") if isinstance(where, dict) else where
-        if isinstance(url, str) and url:
-            yield types.Image(url=url)
-
-
-def function_of(call: Json) -> tuple[str | None, str]:
-    """Return name and arguments; MLC gives the arguments as an object, custom tools give free text."""
-    function = call.get("function") or call.get("custom") or call
-    arguments = function.get("arguments", function.get("input"))
-    if arguments is not None and not isinstance(arguments, str):
-        arguments = written(arguments)
-    return function.get("name"), arguments or ""
-
-
-def finish_reason(reason: Any) -> str | None:
-    """Return why an answer ended, in OpenAI's words; what is in nobody's is kept as it is."""
-    return _FINISH.get(reason, reason) or None
-
-
-# Together; Mistral, Z.ai; Z.ai.
-_FINISH = {
-    "eos": "stop",
-    "model_length": "length",
-    "model_context_window_exceeded": "length",
-    "sensitive": "content_filter",
-}
 
 
 def read_usage(usage: Any) -> Usage:
@@ -292,6 +250,7 @@ def _completion_choice(choice: Any, position: int) -> CompletionChoice:
         text=mended(field(choice, "text", str)),
         finish_reason=finish_reason(choice.get("finish_reason")),
         logprobs=tuple(logprobs_of(choice.get("logprobs"))) or None,
+        extra={} if choice.keys() <= CHOICE else rest(choice, CHOICE),
     )
 
 

@@ -19,6 +19,8 @@ __all__ = [
     "custom_tools",
     "embed_body",
     "given",
+    "kept_back",
+    "replay_in",
     "wire_messages",
     "wire_part",
     "with_own_tools",
@@ -47,6 +49,15 @@ CONTENT_TYPES = frozenset({"text", "image_url", "input_audio", "file", "refusal"
 _AUDIO_FORMATS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 
 
+Place = Callable[[str | None], str]
+"""Where reasoning goes, given where a server said it, if one did: a member of the message, or empty for nowhere."""
+
+
+def replay_in(said: str | None) -> str:
+    """Give reasoning back where it was said, and by hand where most servers have it."""
+    return said or "reasoning_content"
+
+
 def given(request: Any, names: Collection[str]) -> tuple[str, ...]:
     """Return which of these options the caller gave."""
     return tuple([name for name in names if getattr(request, name, None) not in (None, ())])
@@ -57,18 +68,18 @@ def chat_body(
     *,
     stream: bool,
     leave_out: Collection[str] = (),
-    reasoning_field: str | None = None,
+    place: Place = replay_in,
+    extra: bool = True,
     own: str | None = None,
 ) -> Body:
     """Make the body of POST /chat/completions.
 
     What was not given is absent, never null: some fields refuse null. A stream asks for its usage. `leave_out` names
-    options that the server would refuse, `reasoning_field` is where it takes back what it thought, `own` whose opaque
-    parts it takes.
+    options that the server would refuse; the others are those of `wire_messages`.
     """
     body: Body = {"model": request.model} if request.model else {}
     body["messages"] = wire_messages(
-        request.messages, reasoning_field=reasoning_field, own=own, custom=custom_tools(request.extra)
+        request.messages, place=place, extra=extra, own=own, custom=custom_tools(request.extra)
     )
     _copy(_CHAT, _read_chat(request), body)
     if request.stop is not None:
@@ -141,7 +152,8 @@ def _finished(
 def wire_messages(
     messages: Iterable[Message],
     *,
-    reasoning_field: str | None = None,
+    place: Place = replay_in,
+    extra: bool = True,
     own: str | None = None,
     custom: Collection[str] = (),
 ) -> list[Body]:
@@ -149,7 +161,8 @@ def wire_messages(
 
     Args:
         messages: The conversation.
-        reasoning_field: Where a server takes back what it thought, if it does.
+        place: Where a server takes back what it thought.
+        extra: Whether it takes back what else it said in messages and of calls; see `kept_back`.
         own: Whose opaque parts are written, if they are of `CONTENT_TYPES`.
         custom: Names of the tools that take free text.
     """
@@ -163,13 +176,29 @@ def wire_messages(
         try:
             found += [_tool_result(result) for result in results]
             if len(results) < len(content) or not content:
-                found.append(_message(message, reasoning_field, own, custom))
+                found.append(_message(message, place, own, custom, extra=extra))
         except InvalidRequestError as error:
             raise InvalidRequestError(f"messages[{index}]: {error.message}", hint=error.hint) from None
     return found
 
 
-def _message(message: Message, reasoning_field: str | None, own: str | None, custom: Collection[str]) -> Body:
+def kept_back(messages: Iterable[Message], place: Place = replay_in, *, extra: bool = True) -> tuple[str, ...]:
+    """Name what `wire_messages` leaves out of what was said, for the `unsupported` of a plan."""
+    found: list[str] = []
+    for index, message in enumerate(messages):
+        if message.role != "assistant":
+            continue
+        for part in message.content:
+            if type(part) is Reasoning and part.text and not place(part.field):
+                found.append(f"messages[{index}].reasoning")
+            elif type(part) is ToolCall and part.extra and not extra:
+                found += [f"messages[{index}].tool_calls.{name}" for name in part.extra]
+        if message.extra and not extra:
+            found += [f"messages[{index}].{name}" for name in message.extra]
+    return tuple(found)
+
+
+def _message(message: Message, place: Place, own: str | None, custom: Collection[str], *, extra: bool) -> Body:
     if message.role == "tool":
         raise InvalidRequestError(
             "a tool message holds results of tools and nothing else", hint="use Message.tool(tool_call_id, …)"
@@ -186,7 +215,7 @@ def _message(message: Message, reasoning_field: str | None, own: str | None, cus
         body["content"] = [wire_part(part) for part in parts]
     if message.name is not None:
         body["name"] = message.name
-    calls = [_tool_call(part, custom) for part in message.content if isinstance(part, ToolCall)]
+    calls = [_tool_call(part, custom, extra=extra) for part in message.content if isinstance(part, ToolCall)]
     if calls:
         body["tool_calls"] = calls
     refusal = "".join([part.text for part in message.content if isinstance(part, Refusal)])
@@ -195,10 +224,22 @@ def _message(message: Message, reasoning_field: str | None, own: str | None, cus
     if "content" not in body:
         # Null is for messages that say something elsewhere; servers refuse it in others, such as a cut-off answer.
         body["content"] = None if calls or refusal or "audio" in body else ""
-    reasoning = "".join([part.text for part in message.content if isinstance(part, Reasoning)])
-    if reasoning and reasoning_field:
-        body[reasoning_field] = reasoning
-    return body
+    _think(message, place, body)
+    return {**message.extra, **body} if extra and message.extra else body
+
+
+def _think(message: Message, place: Place, body: Body) -> None:
+    """Put what the model thought where the server wants it back, also as a part of the content, as Mistral does."""
+    thoughts: dict[str, str] = {}
+    for part in message.content:
+        if isinstance(part, Reasoning) and part.text and (where := place(part.field)):
+            thoughts[where] = thoughts.get(where, "") + part.text
+    inner = thoughts.pop("content", None)
+    if inner is not None:
+        said = body["content"]
+        parts = [{"type": "text", "text": said}] if isinstance(said, str) and said else said or []
+        body["content"] = [{"type": "thinking", "thinking": [{"type": "text", "text": inner}]}, *parts]
+    body.update(thoughts)
 
 
 def _spoken(message: Message) -> str | None:
@@ -256,10 +297,16 @@ def _document(part: Document) -> Body:
 _PARTS: dict[type[Any], Callable[[Any], Body]] = {Text: _text, Image: _image, Audio: _audio, Document: _document}
 
 
-def _tool_call(part: ToolCall, custom: Collection[str]) -> Body:
+def _tool_call(part: ToolCall, custom: Collection[str], *, extra: bool) -> Body:
     if part.name in custom:
         return {"id": part.id, "type": "custom", "custom": {"name": part.name, "input": part.arguments}}
-    return {"id": part.id, "type": "function", "function": {"name": part.name, "arguments": part.arguments or "{}"}}
+    function: Body = {"name": part.name, "arguments": part.arguments or "{}"}
+    call: Body = {"id": part.id, "type": "function", "function": function}
+    if extra and part.extra:
+        call.update(part.extra)
+        if isinstance(beside := part.extra.get("function"), Mapping):
+            call["function"] = {**beside, **function}
+    return call
 
 
 def _tool_result(result: ToolResult) -> Body:

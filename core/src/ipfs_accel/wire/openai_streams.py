@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, Any
 from ipfs_accel import strict_json
 from ipfs_accel.errors import InvalidResponseError
 
-from .fields import id_of
-from .openai_answers import (
-    KNOWN,
-    beside_tokens,
-    finish_reason,
-    function_of,
-    logprobs_of,
-    pictures,
-    plain,
-    read_usage,
-    thoughts,
-)
+from .fields import id_of, rest
+from .openai_answers import KNOWN, beside_tokens, logprobs_of, read_usage
 from .openai_calls import Calls
 from .openai_errors import error_in_body, error_in_event, failed_choice, in_list, is_error
+from .openai_messages import (
+    CHOICE,
+    MESSAGE,
+    finish_reason,
+    function_of,
+    pictures,
+    plain,
+    thought_in,
+    thoughts,
+    unknown_in,
+)
 from .sse import ServerSentEvent
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["ChatDecoder", "decode_completion"]
 
 Json = dict[str, Any]
+
+# What nearly every choice has, and no more.
+_USUAL = frozenset({"index", "delta", "text", "logprobs", "finish_reason"})
 
 
 def _chunk(event: ServerSentEvent, out: Assembler[Any]) -> Json | None:
@@ -76,10 +80,12 @@ def _count(usage: Any, out: Assembler[Any]) -> None:
 
 
 def _ends(choice: Json, chunk: Json, out: Assembler[Any], index: int) -> None:
-    """Take what a choice says at its end: why, unless it is that it failed."""
+    """Take what a choice says at its end: why, unless it is that it failed; and what else it says."""
     failure = failed_choice(choice, chunk)
     if failure is not None:
         raise failure
+    if about := rest(choice, CHOICE):
+        out.about(about, index)
     if choice.get("usage") and not chunk.get("usage"):  # Moonshot
         _count(choice["usage"], out)
     if (reason := finish_reason(choice.get("finish_reason"))) is not None:
@@ -88,7 +94,7 @@ def _ends(choice: Json, chunk: Json, out: Assembler[Any], index: int) -> None:
 
 def _of_parts(content: Any, out: Assembler[ChatResponse], index: int) -> str:
     """Take what a model thought and the pictures among the parts of a delta's content; return its text."""
-    out.reasoning(thoughts(content), index)
+    out.reasoning(thoughts(content), index, field="content")
     _show({"content": content}, out, index)
     return plain(content)
 
@@ -126,15 +132,14 @@ class ChatDecoder:
                     self._calls.take(calls, out, index)
             if choice.get("logprobs"):
                 out.logprobs(logprobs_of(choice["logprobs"]), index)
-            reason = choice.get("finish_reason")
-            if reason or "error" in choice:
+            if choice.get("finish_reason") or not choice.keys() <= _USUAL:
                 _ends(choice, chunk, out, index)
 
     def rest(self, delta: Json, out: Assembler[ChatResponse], index: int) -> None:
         """Take what a delta says beside text and tool calls; a subclass may know more."""
-        reasoning = delta.get("reasoning_content") or delta.get("reasoning")
-        if isinstance(reasoning, str):
-            out.reasoning(reasoning, index)
+        where, thought = thought_in(delta)
+        if thought:
+            out.reasoning(thought, index, field=where)
         if delta.get("refusal"):
             out.refusal(delta["refusal"], index)
         audio = delta.get("audio")
@@ -150,6 +155,8 @@ class ChatDecoder:
         if isinstance(delta.get("function_call"), dict):
             name, arguments = function_of({"function": delta["function_call"]})
             out.tool_call("function_call", index, name=name, arguments=arguments)
+        if not delta.keys() <= MESSAGE and (beside := unknown_in(delta)):
+            out.beside(beside, index)
 
 
 def decode_completion(event: ServerSentEvent, out: Assembler[CompletionResponse]) -> None:
@@ -160,5 +167,5 @@ def decode_completion(event: ServerSentEvent, out: Assembler[CompletionResponse]
         out.text(choice.get("text") or "", index)
         if choice.get("logprobs"):
             out.logprobs(logprobs_of(choice["logprobs"]), index)
-        if choice.get("finish_reason") or "error" in choice:
+        if choice.get("finish_reason") or not choice.keys() <= _USUAL:
             _ends(choice, chunk, out, index)

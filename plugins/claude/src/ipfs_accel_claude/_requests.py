@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ipfs_accel.errors import InvalidRequestError
@@ -89,7 +89,14 @@ def unsupported(request: ChatRequest, rules: Rules) -> tuple[str, ...]:
         found.append("tool_choice")
     if request.reasoning_effort is not None and not rules.effort:
         found.append("reasoning_effort")
-    return tuple(found)
+    return (*found, *_kept_back(request.messages)) if rules.own else tuple(found)
+
+
+def _kept_back(messages: Iterable[Message]) -> Iterator[str]:
+    """Name the thoughts that Claude's API would refuse, since they are not signed by it."""
+    for index, message in enumerate(messages):
+        if any(isinstance(part, Reasoning) and part.text and not part.signature for part in message.content):
+            yield f"messages[{index}].reasoning"
 
 
 def body(request: ChatRequest, rules: Rules, *, max_tokens: int, stream: bool = False) -> Body:
@@ -188,6 +195,9 @@ def _blocks(message: Message, index: int, rules: Rules, ids: CallIds) -> list[Bo
     blocks: list[Body] = []
     try:
         for part in message.content:
+            if not rules.own and isinstance(part, Reasoning) and part.text and not part.signature:
+                blocks.append({"type": "thinking", "thinking": part.text})
+                continue
             made = _block(part, ids, blank=not rules.own, cites=message.role == "assistant")
             if made is None:
                 continue

@@ -113,6 +113,7 @@ class Groq(OpenAIAudio, OpenAIFiles, OpenAIResponses):
     )
     stream_usage = False  # it comes anyway
     reasoning_field = "reasoning"
+    replays_extra = False  # by the types of its SDK; what is unknown is refused
     chat_decoder = _answers.GroqDecoder
     opaque_name = "groq"
     stores_responses = False

@@ -69,6 +69,7 @@ class TGI(OneModel, OpenAICompatible):
 
     api_version = 1
     embed = None  # type: ignore[assignment]
+    reasoning_field = ""  # its messages have no such member
     info = BackendInfo(
         name="tgi",
         title="Text Generation Inference",
@@ -86,7 +87,7 @@ class TGI(OneModel, OpenAICompatible):
         return Http(
             send=post_json(self.path(endpoint, "/chat/completions"), self.chat_body(endpoint, request, stream=False)),
             parse=lambda response: dialect.read_chat(response, request.stop),
-            unsupported=self.unsupported(endpoint, request),
+            unsupported=self.not_taken(endpoint, request),
         )
 
     @hookimpl
@@ -97,7 +98,7 @@ class TGI(OneModel, OpenAICompatible):
             frames=SSEDecoder,
             decoder=dialect.ChatEvents,
             assembler=lambda: StoppedAssembler(build_chat, request.stop, merge=True),
-            unsupported=self.unsupported(endpoint, request),
+            unsupported=self.not_taken(endpoint, request),
         )
 
     @hookimpl

@@ -79,10 +79,15 @@ class Options(CommonOptions):
         api: How chats are made: by chat completions, by the Responses API, or (auto) by the latter where the model or
             the fields in `extra` need it.
         count: How input tokens are counted: by the server, offline, or (auto) by the server if it is OpenAI's own.
+        reasoning_field: Where another server takes back what its model thought: a member of the message such as
+            `reasoning_content`, `content`, or empty for nowhere; by default where it said it.
+        replays_extra: Whether another server takes back what else it said in messages and of calls; some refuse it.
     """
 
     organization: str | None = None
     project: str | None = None
+    reasoning_field: str | None = None
+    replays_extra: bool = True
 
 
 def _headers(options: Options) -> Mapping[str, str]:
@@ -204,6 +209,10 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
         if api != "auto" or not self.is_hosted(endpoint):
             return bool(api == "responses")
         return _rules.needs_responses(request)
+
+    def reasoning_place(self, endpoint: Endpoint, said: str | None) -> str:
+        """Return the same, but that OpenAI's own models take back in chats only what a server of theirs said."""
+        return said or "" if self.is_hosted(endpoint) else super().reasoning_place(endpoint, said)
 
     def described(self, endpoint: Endpoint, model: ModelInfo) -> ModelInfo:
         """Add what the catalogue knows, for OpenAI's own service."""

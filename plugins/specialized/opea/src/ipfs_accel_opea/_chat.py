@@ -26,12 +26,18 @@ def _is_llm(service: Service) -> bool:
     return service.name == "llm"
 
 
+def _nowhere(_said: str | None) -> str:
+    """A megaservice reads only who says what."""
+    return ""
+
+
 def unsupported(service: Service, request: ChatRequest) -> tuple[str, ...]:
     """Return the options that the service would drop or replace."""
     if _is_llm(service):
         return dialect.given(request, _UNKNOWN)
     zeros = tuple([name for name in _NEVER_ZERO if getattr(request, name) == 0])
-    return (*dialect.given(request, _DROPPED), *zeros)
+    thoughts = dialect.kept_back(request.messages, _nowhere)
+    return (*dialect.given(request, _DROPPED), *zeros, *thoughts)
 
 
 def chat_body(service: Service, request: ChatRequest, *, stream: bool) -> Json:
@@ -68,7 +74,7 @@ def _flat(request: ChatRequest) -> Any:
                 f"messages[{index}].role: a megaservice knows no {message.role!r}", hint="chat with the llm service"
             )
         found.append(Message(role=role, content=message.content))  # type: ignore[arg-type]
-    return dialect.wire_messages(found)
+    return dialect.wire_messages(found, place=_nowhere)
 
 
 def completion_body(request: CompletionRequest, *, stream: bool) -> Json:

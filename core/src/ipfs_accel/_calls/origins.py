@@ -1,0 +1,110 @@
+"""Whose words go where: what only a provider understands goes back to it, and to no other.
+
+A message of a model knows where it is from. What else than text and calls it has - reasoning, signatures, opaque parts,
+unknown members - goes back to the same host; what is signed for a model goes back to that model. A message that does
+not know where it is from is sent as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from ipfs_accel.types import Audio, Message, Opaque, Origin, Part, Reasoning, Text, ToolCall
+
+__all__ = ["without_foreign"]
+
+_SIGNED = {"signature", "thought_signature", "thoughtSignature", "reasoning_signature", "encrypted_content", "data"}
+"""Members that only the model that wrote them can read, where they stand in what models think."""
+_OWN_ONLY = {"redacted_thinking", "reasoning", "reasoning.encrypted"}
+"""Types of parts that are thought and cannot be read by another model."""
+_REMARKS = {"message", "function_call", "custom_tool_call", "tool_use"}
+"""Types of opaque parts that may only add ids and the like to what stands in parts of its own."""
+
+
+def without_foreign(messages: Sequence[Message], here: Origin) -> tuple[tuple[Message, ...], tuple[str, ...]]:
+    """Return a conversation without what is for others than those who are here, and the names of what was left out."""
+    found: list[Message] = []
+    lost: list[str] = []
+    for index, message in enumerate(messages):
+        origin = message.origin
+        if origin is None or origin == here:
+            found.append(message)
+            continue
+        is_same_host = (origin.backend, origin.host) == (here.backend, here.host)
+        keep = _unsigned if is_same_host else _plain
+        kept, left_out = keep(message)
+        found.append(kept)
+        lost += [f"messages[{index}].{name}" for name in left_out]
+    return tuple(found), tuple(lost)
+
+
+def _plain(message: Message) -> tuple[Message, list[str]]:
+    """Return what of a message any provider may read: what was said and called."""
+    lost = [*message.extra]
+    content: list[Part] = []
+    for part in message.content:
+        if isinstance(part, Reasoning | Opaque):
+            if not _is_remark(part):
+                lost.append(_name(part))
+        elif isinstance(part, ToolCall) and part.extra:
+            lost += [f"tool_calls.{name}" for name in part.extra]
+            content.append(attrs.evolve(part, extra={}))
+        elif isinstance(part, Text) and part.annotations:
+            content.append(Text(text=part.text))
+        elif isinstance(part, Audio) and part.id is not None:
+            content.append(attrs.evolve(part, id=None))
+        else:
+            content.append(part)
+    return attrs.evolve(message, content=tuple(content), extra={}), lost
+
+
+def _unsigned(message: Message) -> tuple[Message, list[str]]:
+    """Return what of a message another model of the same host may read: all but what is signed."""
+    lost: list[str] = []
+    content: list[Part] = []
+    # An id that a provider gave to a call stands for the thought that led to it, too.
+    is_thoughtless = any(isinstance(part, Opaque) and _is_signed(part.data) for part in message.content)
+    for part in message.content:
+        if isinstance(part, Reasoning) and part.signature is not None:
+            lost.append("reasoning")
+        elif isinstance(part, Opaque) and (_is_signed(part.data) or (is_thoughtless and _is_remark(part))):
+            lost += [] if _is_remark(part) else [_name(part)]
+        elif isinstance(part, ToolCall) and part.extra:
+            extra = dict(_open(part.extra))
+            lost += [f"tool_calls.{name}" for name in part.extra if name not in extra]
+            content.append(attrs.evolve(part, extra=extra))
+        else:
+            content.append(part)
+    extra = dict(_open(message.extra))
+    lost += [name for name in message.extra if name not in extra]
+    return attrs.evolve(message, content=tuple(content), extra=extra), lost
+
+
+def _open(extra: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    return ((name, value) for name, value in extra.items() if name not in _SIGNED and not _holds_signature(value))
+
+
+def _holds_signature(value: Any) -> bool:
+    """Whether a signature stands anywhere in what was said beside."""
+    if isinstance(value, Mapping):
+        return _is_signed(value) or any(_holds_signature(each) for each in value.values())
+    return isinstance(value, list) and any(_holds_signature(each) for each in value)
+
+
+def _is_signed(data: Mapping[str, Any]) -> bool:
+    """Whether an object is what a model thought in a form that only it can read."""
+    if data.get("type") in _OWN_ONLY:
+        return any(data.get(name) for name in _SIGNED)
+    return any(data.get(name) for name in _SIGNED if name not in {"data", "encrypted_content"})
+
+
+def _is_remark(part: Part) -> bool:
+    data = part.data if isinstance(part, Opaque) else {}
+    return data.get("type") in _REMARKS and not data.keys() & {"content", "input", "arguments", "call_id"}
+
+
+def _name(part: Part) -> str:
+    return str(part.data.get("type", "part")) if isinstance(part, Opaque) else "reasoning"
