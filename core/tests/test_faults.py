@@ -33,6 +33,7 @@ PASSING = {
     "reset_in_body",
     "cut_chunks",
     "short_body",
+    "empty_body",  # what a gateway sends whose upstream was lost
 }
 SILENT = {"silence_before_head", "silence_after_head", "stall", "heartbeats", "byte_by_byte", "endless"}
 

@@ -118,9 +118,9 @@ def test_silence_after_the_first_event(consume: Callable[..., Result]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "phase", "kind"), [(b"", "first_event", e.APITimeoutError), (b"a\n", "idle", e.StreamInterrupted)]
+    ("first", "phase", "kind"), [(b"", "total", e.DeadlineExceededError), (b"a\n", "idle", e.StreamInterrupted)]
 )
-def test_heartbeats_are_no_events(
+def test_heartbeats_are_no_events_but_before_the_first_one_they_are_life(
     first: bytes, phase: str, kind: type[Exception], consume: Callable[..., Result]
 ) -> None:
     def script(connection: Connection) -> None:
@@ -129,7 +129,7 @@ def test_heartbeats_are_no_events(
         while True:
             connection.send(piece(b"...\n"))
 
-    _, error, _ = consume(script, Timeout(first_event=60, idle=60, total=None), clock=TickingClock())
+    _, error, _ = consume(script, Timeout(first_event=60, idle=60, total=300), clock=TickingClock())
     assert type(error) is kind
     assert error.phase == phase  # type: ignore[attr-defined]
 

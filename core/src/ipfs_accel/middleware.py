@@ -120,8 +120,8 @@ def map_texts(value: T, function: Callable[[str], str]) -> T:
     arguments, prompts, inputs and documents, `user` and `extra` of requests, `raw` and `extra` of answers, and all
     strings in plain lists and mappings. What is not text passes unchanged: pictures, sound, documents, token ids,
     tensors, uploads, tool definitions, pieces of a tool call's arguments while it comes (`ToolCallDelta`), and what has
-    to go back to its provider as it came (`Opaque`, reasoning with a signature). A value without a change is returned
-    itself.
+    to go back to its provider as it came (`Opaque`, reasoning with a signature, `extra` of messages and calls). A value
+    without a change is returned itself.
     """
     if isinstance(value, str):
         return function(value)  # type: ignore[return-value]

@@ -27,6 +27,10 @@ class Plain(OpenAICompatible):
     info = INFO
 
 
+class Nowhere(Plain):
+    reasoning_field = ""
+
+
 class Local(OpenAICompatible):
     """A server without /v1 in its base URL that is old and has its own ideas."""
 
@@ -79,7 +83,8 @@ def test_a_server_that_knows_no_stream_options() -> None:
 def test_a_server_that_takes_its_reasoning_back() -> None:
     expected = {"role": "assistant", "content": "a", "reasoning_content": "hm"}
     assert body(Local().chat(ENDPOINT, CHAT))["messages"][0] == expected
-    assert body(Plain().chat(ENDPOINT, CHAT))["messages"][0] == {"role": "assistant", "content": "a"}
+    assert body(Plain().chat(ENDPOINT, CHAT))["messages"][0] == expected
+    assert body(Nowhere().chat(ENDPOINT, CHAT))["messages"][0] == {"role": "assistant", "content": "a"}
     request = ChatRequest(messages=CHAT.messages, extra={"messages": []})
     assert body(Local().chat(ENDPOINT, request))["messages"] == []
 

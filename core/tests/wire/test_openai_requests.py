@@ -125,14 +125,18 @@ MESSAGES: list[tuple[Any, Message]] = [
                 "role": "assistant",
                 "content": "calling",
                 "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+                "reasoning_content": "hm",
             }
         ],
         Message.assistant(Reasoning(text="hm"), "calling", ToolCall(id="c1", name="f")),
     ),
-    ([{"role": "assistant", "content": "a"}], Message.assistant(Reasoning(text="hidden"), "a")),
+    (
+        [{"role": "assistant", "content": "a", "reasoning": "hm"}],
+        Message.assistant(Reasoning(text="hm", field="reasoning"), "a"),
+    ),
     ([{"role": "assistant", "content": None, "refusal": "No."}], Message.assistant(Refusal(text="No."))),
     # An answer that was cut while the model still thought: servers refuse null where nothing else is said.
-    ([{"role": "assistant", "content": ""}], Message.assistant(Reasoning(text="hidden"))),
+    ([{"role": "assistant", "content": "", "reasoning_content": "hm"}], Message.assistant(Reasoning(text="hm"))),
     ([{"role": "assistant", "content": ""}], Message.assistant()),
     (
         [{"role": "assistant", "content": None, "audio": {"id": "a1"}}],

@@ -149,7 +149,7 @@ CHATS: list[tuple[str, dict[str, Any], Any, dict[str, Any]]] = [
     ("hidden thinking too", {"messages": [*USER, {"role": "assistant", "content": [{**THOUGHT, "thinking": ""}, {"type": "text", "text": "ho"}]}, *USER]},
      ["hi", Message.assistant(Reasoning(text="", signature="EqQB"), "ho"), "hi"], {}),
     ("what others thought does not", {"messages": [*USER, {"role": "assistant", "content": "ho"}, *USER]},
-     ["hi", Message.assistant(Reasoning(text="hm"), Opaque(backend="gemini", data={"a": 1}), "ho"), "hi"], {}),
+     ["hi", Message.assistant(Opaque(backend="gemini", data={"a": 1}), "ho"), "hi"], {}),
     ("searches and citations go back", {"messages": [*USER, {"role": "assistant", "content": [SEARCH, SEARCHED, {"type": "text", "text": "ho", "citations": [CITED]}]}, *USER]},
      ["hi", Message.assistant(Opaque(backend="claude", data=SEARCH), Opaque(backend="claude", data=SEARCHED), Text(text="ho", annotations=(CITED, {"type": "url_citation"}))), "hi"], {}),
     ("what was cited stays out of a question", user({"type": "text", "text": "a"}, {"type": "text", "text": "b"}), Message.user(Text(text="a", annotations=(CITED,)), "b"), {}),

@@ -158,7 +158,7 @@ WRONG: list[tuple[Any, dict[str, Any], str]] = [
     ([Message.user(Document(data=b"\xff\xfe", media_type="text/plain"))], {}, r"messages\[0\]: document: Claude takes text as UTF-8"),
     (["hi", Message.assistant(ToolCall(id="t", name="f", arguments="[1]"))], {}, r"messages\[1\]: tool_calls: Claude takes arguments as an object"),
     (["hi", Message.assistant(ToolCall(id="t", name="f", arguments='{"a'))], {}, r"messages\[1\]: tool_calls: Claude takes arguments as an object"),
-    ([Message(role="system", content=Audio(data=b"ID3", media_type="audio/mpeg")), "hi"], {}, r"messages\[0\]: audio: Claude takes no sound"),
+    ([Message(role="system", content=Audio(data=b"ID3", media_type="audio/mpeg")), "hi"], {}, r"messages\[0\]: Claude takes text in a message of the role system, and no audio"),
     ("hi", {"tool_choice": "required"}, "tool_choice: 'required' demands a call, and there are no tools"),
     ("hi", {"extra": {"a": float("nan")}}, "extra.a: nan is no JSON value"),
     ("hi", {"tools": [Tool(name="wetter_für")]}, r"tools\[0\]: Claude takes names of 1 to 128 letters, .* not 'wetter_für'"),

@@ -9,7 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ipfs_accel import AsyncClient, Audio, Client, Document, EndpointConfig, Image, JsonSchema, Message, Tool
+from ipfs_accel import (
+    AsyncClient,
+    Audio,
+    Client,
+    Document,
+    EndpointConfig,
+    Image,
+    JsonSchema,
+    Message,
+    Tool,
+    UnsupportedParameterWarning,
+)
 from ipfs_accel import errors as e
 from ipfs_accel.types import BatchItem, ChatRequest, FileInfo, Opaque, Reasoning, Refusal, Text, ToolCall, Upload
 from ipfs_accel_openai import _uploads, block
@@ -122,10 +133,10 @@ def test_an_answer_goes_back_as_it_came(client: Client, httpserver: HTTPServer) 
     client.chat("openai/gpt-6-pro", ["hi", reply.message, Message.tool("c1", "1"), Message.tool("c2", "2")], **options)
     assert sent(httpserver)["input"] == [
         USER,
-        {"type": "message", "role": "assistant", "phase": "commentary", "content": [{"type": "output_text", "text": "Let me see."}]},
+        {"type": "message", "role": "assistant", "phase": "commentary", "content": "Let me see."},
         {"type": "custom_tool_call", "call_id": "c1", "name": "sql", "input": "select 1"},
         {"type": "function_call", "call_id": "c2", "name": "f", "arguments": "{}", "namespace": "n"},
-        {"type": "message", "role": "assistant", "phase": "final_answer", "content": [{"type": "refusal", "refusal": "no"}]},
+        {"type": "message", "role": "assistant", "phase": "final_answer", "content": "no"},
         {"type": "custom_tool_call_output", "call_id": "c1", "output": "1"},
         {"type": "function_call_output", "call_id": "c2", "output": "2"},
     ]  # fmt: skip
@@ -206,7 +217,7 @@ def test_messages_of_one_answer_keep_their_own_phase(
     client.chat("openai/gpt-6-pro", ["hi", message, "ho"])
 
     found = sent(httpserver)["input"][1:-1]
-    assert [("".join(each["text"] for each in item["content"]), item.get("phase")) for item in found] == back
+    assert [(item["content"], item.get("phase")) for item in found] == back
 
 
 FREE = {"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "type": "custom", "custom": {"name": "sql", "input": "select 1"}}]}  # fmt: skip
@@ -519,5 +530,6 @@ def test_a_deployment_that_is_called_like_a_model_has_no_known_price(httpserver:
 def test_histories_of_other_providers_are_taken(client: Client, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/v1/chat/completions").respond_with_json(CHAT)
     history = [Message.assistant(Reasoning(text="hm", signature="s"), Refusal(text="no"), ToolCall(id="t", name="f"))]
-    client.chat("openai/gpt-4o", ["hi", *history, Message.tool("t", "x")])
+    with pytest.warns(UnsupportedParameterWarning, match=r"messages\[1\]\.reasoning"):
+        client.chat("openai/gpt-4o", ["hi", *history, Message.tool("t", "x")])
     assert [each["role"] for each in sent(httpserver)["messages"]] == ["user", "assistant", "tool"]

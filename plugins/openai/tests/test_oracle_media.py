@@ -79,7 +79,7 @@ RESPONSES: dict[str, tuple[Call, Call]] = {
     "a tool's history with its thought": responses(
         {"input": [*USER, THOUGHT, {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}, {"type": "function_call_output", "call_id": "c1", "output": "17"}]},
         ["hi", Message.assistant(Opaque(backend="openai", data=THOUGHT), ToolCall(id="c1", name="f")), Message.tool("c1", "17")]),
-    "an answer's history": responses({"input": [*USER, {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "yes"}]}, *USER]},
+    "an answer's history": responses({"input": [*USER, {"type": "message", "role": "assistant", "content": "yes"}, *USER]},
                                      ["hi", Message.assistant("yes"), "hi"]),
     "a conversation that is kept": responses({"input": USER, "store": True, "previous_response_id": "resp_0", "include": openai.NOT_GIVEN}, "hi",
                                              extra={"store": True, "previous_response_id": "resp_0"}),
@@ -491,9 +491,9 @@ def test_speech_as_it_comes_and_as_events(client: Client, httpserver: HTTPServer
 def test_an_error_instead_of_speech(client: Client, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/v1/audio/speech").respond_with_json({"error": {"message": "no voice"}})
     with pytest.raises(e.APIStatusError, match="no voice"):
-        client.speak("openai/tts-1", "hello")
+        client.speak("openai/tts-1", "hello", voice="alloy")
     with pytest.raises(e.APIStatusError, match="no voice"):
-        client.stream_speak("openai/tts-1", "hello").read()
+        client.stream_speak("openai/tts-1", "hello", voice="alloy").read()
 
 
 def test_judgements(client: Client, httpserver: HTTPServer) -> None:

@@ -50,7 +50,6 @@ __all__ = ["Call", "UnsupportedParameterWarning"]
 
 T = TypeVar("T")
 
-_SAID = "messages["
 _LOGIN_WANTED = 511
 _BAD_REQUEST = 400
 _WANTS_TLS = (b"request was sent to HTTPS port", b"request to an HTTPS server", b"to an SSL-enabled server port")
@@ -179,23 +178,19 @@ class Call:
             self.sent_keys.append(key)
         return key
 
-    def check(self, unsupported: tuple[str, ...]) -> None:
+    def check(self, unsupported: tuple[str, ...], kept_back: tuple[str, ...] = ()) -> None:
         """Raise or warn if the backend left out options that the caller gave.
 
-        What was said before and cannot go there is no option, and nothing that the caller could leave out: it is told
-        by a warning alone.
+        What a model said before and cannot go there is no option, and nothing that the caller could leave out: it is
+        told by a warning alone.
         """
-        if not unsupported:
-            return
-        asked = [name for name in unsupported if not name.startswith(_SAID)]
-        if len(asked) < len(unsupported):
-            names = ", ".join([name for name in unsupported if name.startswith(_SAID)])
-            where = f"the endpoint {self.target.endpoint.name!r}"
+        if kept_back:
+            where, names = f"the endpoint {self.target.endpoint.name!r}", ", ".join(kept_back)
             message = f"{where} is not told what a model said beside text and calls: {names}"
             warnings.warn(message, UnsupportedParameterWarning, stacklevel=2)
-        if not asked:
+        if not unsupported:
             return
-        names = ", ".join(asked)
+        names = ", ".join(unsupported)
         message = f"the backend {self.target.backend.name!r} cannot honour: {names}"
         if self.on_unsupported == "raise":
             raise UnsupportedParameterError(

@@ -168,7 +168,7 @@ class Core(Context):
             request = attrs.evolve(request, messages=messages)
         call = self.call(operation, target, request.model, request=request, **settings)
         if lost:
-            call.check(lost)
+            call.check((), lost)
         if target.guard.batcher is None or operation != "embed":
             return (yield from perform(lambda: plan(target, operation, request=request), call))
         from .joined import joined  # noqa: PLC0415 - off unless it is configured

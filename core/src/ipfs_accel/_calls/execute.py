@@ -57,7 +57,7 @@ def complete(plan: Callable[[], Any], call: Call) -> Steps[Any]:
 
 def _perform_plan(plan: Any, call: Call) -> Steps[Any]:
     if isinstance(plan, Http):  # first, as most are, and the others are not even loaded then
-        call.check(plan.unsupported)
+        call.check(plan.unsupported, plan.kept_back)
         return (yield from _exchange(plan, call))
     if isinstance(plan, kinds.Flow):
         plan = yield from _steps(plan.steps(), call)
@@ -190,7 +190,7 @@ def open_stream(plan: Callable[[], Any], call: Call) -> Steps[Reader[Any]]:
         while not isinstance(stream, HttpStream) and isinstance(stream, kinds.StreamFlow):
             stream = yield from _steps(stream.steps(), call)
         if isinstance(stream, HttpStream):
-            call.check(stream.unsupported)
+            call.check(stream.unsupported, stream.kept_back)
             return (yield from _opened(stream, call))
         if isinstance(stream, kinds.LocalStream):
             call.check(stream.unsupported)

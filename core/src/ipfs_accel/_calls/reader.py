@@ -159,10 +159,14 @@ class Reader(Generic[T]):
         return events
 
     def _note_silence(self, waited: float) -> None:
-        """Add up the waits since the last event."""
+        """Add up the waits since the last event.
+
+        Before the first one a heartbeat is a sign of life: the server works, or waits for its turn. It has accepted the
+        request, and until `total` nothing is gained by giving up. Later an answer that goes on has events.
+        """
         limits = self.call.timeout
         phase, limit = ("idle", limits.idle) if self._has_begun else ("first_event", limits.first_event)
-        if limit is None:
+        if limit is None or not (self._has_begun or self._frames is None):
             return
         # The connection ends a longer wait by itself. If one brought something nevertheless, this process stood still,
         # or its event loop did, and the bytes were there.

@@ -10,12 +10,13 @@ from enum import Enum
 from os import PathLike
 from typing import Any
 
-from ipfs_accel.types import Part, StreamEvent
+from ipfs_accel.types import Answer, Part, StreamEvent
 
 __all__ = ["event_name", "plain"]
 
 _PARTS: tuple[type[Any], ...] = Part.__args__
 _EVENTS: tuple[type[Any], ...] = StreamEvent.__args__
+_BESIDE = ("extra", "origin", "field")
 _SINGLE = (str, bytes, bytearray, memoryview, PathLike, Enum)
 
 
@@ -31,7 +32,10 @@ def plain(value: Any, *, raw: bool = False) -> Any:
     """
     fields = getattr(type(value), "__attrs_attrs__", None)
     if fields is not None:
-        names = [field.name for field in fields if raw or field.name != "raw"]
+        left_out = () if raw else ("raw",)
+        if not isinstance(value, Answer):  # few messages say anything beside their parts
+            left_out = (*left_out, *[name for name in _BESIDE if not getattr(value, name, None)])
+        names = [field.name for field in fields if field.name not in left_out]
         return _tag(value) | {name: plain(getattr(value, name), raw=raw) for name in names}
     if isinstance(value, Mapping):
         return {str(name): plain(item, raw=raw) for name, item in value.items()}

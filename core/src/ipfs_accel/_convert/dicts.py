@@ -16,8 +16,11 @@ __all__ = ["from_dict"]
 
 _KEYS = {
     *("role", "content", "name", "tool_calls", "tool_call_id", "refusal", "reasoning_content", "reasoning"),
-    *("annotations", "audio", "thinking", "images", "tool_name"),
+    *("reasoning_text", "annotations", "audio", "thinking", "images", "tool_name"),
 }
+_CALL = {"id", "type", "index", "function", "custom"}
+_FUNCTION = {"index", "name", "arguments", "input"}
+_THOUGHTS = ("reasoning_content", "reasoning", "reasoning_text", "thinking")
 # What the SDKs' messages say beside that, which no server takes back.
 _NOT_SENT = {"executed_tools", "parsed"}
 
@@ -37,8 +40,8 @@ def from_dict(message: Mapping[str, Any], before: Sequence[Message]) -> Message:
 
         return dumped.whole(message, before, _parts)
     # The SDKs' own messages, written as dicts, have null for what they do not say.
-    unknown = [name for name, value in message.items() if name not in _KEYS and value is not None]
-    if unknown:
+    unknown = {name: value for name, value in message.items() if name not in _KEYS and value is not None}
+    if unknown and role != "assistant":
         _refuse_unknown(unknown)
     parts = _said(message)
     if role == "tool":
@@ -49,7 +52,9 @@ def from_dict(message: Mapping[str, Any], before: Sequence[Message]) -> Message:
         raise InvalidRequestError(f"tool_calls: expected a list of tool calls, got {type(calls).__name__}")
     for index, call in enumerate(calls or ()):
         parts = (*parts, _tool_call(call, index))
-    return Message(role=role, content=parts, name=message.get("name"))  # type: ignore[arg-type]
+    # What a host said beside goes back to it; whoever keeps it in a dict has to know to which one.
+    extra = {str(name): value for name, value in unknown.items() if name not in _NOT_SENT}
+    return Message(role=role, content=parts, name=message.get("name"), extra=extra)  # type: ignore[arg-type]
 
 
 def _refuse_unknown(names: Iterable[Any]) -> None:
@@ -76,9 +81,9 @@ def _said(message: Mapping[str, Any]) -> tuple[Part, ...]:
     notes = message.get("annotations")
     if notes and len(parts) == 1 and isinstance(parts[0], Text):
         parts = (Text(text=parts[0].text, annotations=_notes(notes)),)
-    thought = message.get("reasoning_content") or message.get("reasoning") or message.get("thinking")
-    if thought:
-        parts = (Reasoning(text=thought), *parts)
+    where = next((name for name in _THOUGHTS if message.get(name)), None)
+    if where is not None:
+        parts = (Reasoning(text=message[where], field=where), *parts)
     images, audio = message.get("images"), message.get("audio")
     if images or audio is not None:
         from . import dumped  # noqa: PLC0415 - few callers have such messages
@@ -154,5 +159,11 @@ def _tool_call(call: Any, index: int) -> ToolCall:
             f"{where}.function.arguments: expected JSON text, got {type(arguments).__name__}",
             hint="write it as text: json.dumps(…)",
         )
+    beside = {str(name): value for name, value in call.items() if name not in _CALL and value is not None}
+    if call.get("type") not in {None, "function", "custom"}:
+        beside["type"] = call["type"]
+    inner = {str(name): value for name, value in function.items() if name not in _FUNCTION and value is not None}
+    if inner:
+        beside["function"] = inner
     # A call without an id gets the one that it has in our own answers.
-    return ToolCall(id=call.get("id") or f"call_{index}", name=function["name"], arguments=arguments)
+    return ToolCall(id=call.get("id") or f"call_{index}", name=function["name"], arguments=arguments, extra=beside)

@@ -69,7 +69,7 @@ def block(part: Json, where: str, parts_of: Parts) -> tuple[Part, ...]:
     """
     kind = str(part.get("type"))
     if kind == "thinking":
-        return (Reasoning(text=part.get("thinking") or "", signature=part.get("signature") or None),)
+        return (_thought(part),)
     if kind == "tool_use":
         return tuple(_call(part, where))
     if kind == "tool_result":
@@ -81,6 +81,15 @@ def block(part: Json, where: str, parts_of: Parts) -> tuple[Part, ...]:
     if kind in _CLAUDES or kind.endswith("_tool_result"):
         return (Opaque(backend="claude", data=_given(part)),)
     return ()
+
+
+def _thought(part: Json) -> Reasoning:
+    thought, signature = part.get("thinking") or "", part.get("signature") or None
+    if not isinstance(thought, list):
+        return Reasoning(text=thought, signature=signature)
+    # Mistral's, whose thoughts are in parts themselves
+    text = "".join([each.get("text") or "" for each in thought if isinstance(each, Mapping)])
+    return Reasoning(text=text, signature=signature, field="content")
 
 
 def _call(part: Json, where: str) -> Iterator[Part]:

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ipfs_accel._suggest import short
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import Audio, Document, Image, Message, Opaque, Reasoning, Refusal, Text, ToolCall, ToolResult
+from ipfs_accel.types import (
+    Audio,
+    Document,
+    Image,
+    Message,
+    Opaque,
+    Origin,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolResult,
+)
 from ipfs_accel.types._messages import PARTS, ROLES
 
 from .dicts import from_dict
@@ -87,6 +99,10 @@ def _message(message: Any, where: str, before: Sequence[Message]) -> Message:
         raise InvalidRequestError(f"{where}.role: {short(message.role)} is not one of {', '.join(ROLES)}")
     if message.name is not None:
         _check_text(message.name, f"{where}.name")
+    if message.extra:
+        _check_mapping(message.extra, f"{where}.extra")
+    if message.origin is not None and not isinstance(message.origin, Origin):
+        raise InvalidRequestError(f"{where}.origin: expected an Origin, got {type(message.origin).__name__}")
     _check_parts(message.content, where)
     return message
 
@@ -109,12 +125,26 @@ def _check_part(part: Any, where: str) -> None:
         _check_notes(part.annotations, f"{where}.annotations")
     elif isinstance(part, ToolResult):
         _check_parts(part.content, where)
-    elif isinstance(part, Opaque) and not isinstance(part.data, Mapping):
-        raise InvalidRequestError(f"{where}.data: expected a mapping, got {type(part.data).__name__}")
-    elif isinstance(part, Opaque) and not isinstance(part.data.get("type", ""), str):
-        raise InvalidRequestError(f"{where}.data.type: expected a string, got {type(part.data['type']).__name__}")
-    elif isinstance(part, Reasoning) and part.signature is not None:
-        _check_text(part.signature, f"{where}.signature")
+    else:
+        _check_own(part, where)
+
+
+def _check_own(part: Any, where: str) -> None:
+    """Check what of a part only its provider understands."""
+    if isinstance(part, Opaque):
+        _check_mapping(part.data, f"{where}.data")
+        _check_text(part.data.get("type", ""), f"{where}.data.type")
+    elif isinstance(part, ToolCall):
+        _check_mapping(part.extra, f"{where}.extra")
+    elif isinstance(part, Reasoning):
+        for name in ("signature", "field"):
+            if getattr(part, name) is not None:
+                _check_text(getattr(part, name), f"{where}.{name}")
+
+
+def _check_mapping(value: Any, where: str) -> None:
+    if not isinstance(value, Mapping):
+        raise InvalidRequestError(f"{where}: expected a mapping, got {type(value).__name__}")
 
 
 def _check_notes(notes: Any, where: str) -> None:

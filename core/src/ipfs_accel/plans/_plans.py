@@ -104,12 +104,15 @@ class Http(Generic[T]):
         send: The request.
         parse: Reads an answer whose status is a success. Whatever it raises becomes an `InvalidResponseError`.
         unsupported: Names of the caller's options that this backend cannot honour and `send` leaves out.
+        kept_back: Names of what models said before beside text and calls, and the server does not take, such as
+            `messages[1].reasoning`.
         max_bytes: The longest answer that is read; None means 64 MiB.
     """
 
     send: HttpRequest
     parse: Callable[[HttpResponse], T]
     unsupported: tuple[str, ...] = ()
+    kept_back: tuple[str, ...] = ()
     max_bytes: int | None = None
 
 
@@ -123,6 +126,7 @@ class HttpStream(Generic[T]):
         decoder: Makes the function that tells the assembler what one frame means.
         assembler: Makes the object that turns this into events and, at the end, into the answer.
         unsupported: As for `Http`.
+        kept_back: Likewise.
         any_type: Whether the answer may be JSON or HTML, as that of a download; such a one is otherwise an error.
         going_on: Asked at the end of a body, and given the decoder: the request whose body goes on with the same
             answer, or None if it is whole.
@@ -133,6 +137,7 @@ class HttpStream(Generic[T]):
     decoder: Callable[[], Callable[[Any, Any], None]]
     assembler: Callable[[], Collecting[T]]
     unsupported: tuple[str, ...] = ()
+    kept_back: tuple[str, ...] = ()
     any_type: bool = False
     going_on: Callable[[Any], HttpRequest | None] | None = None
 

@@ -67,7 +67,7 @@ class Timeout:
 
     Attributes:
         connect: Until the connection stands.
-        first_event: Until the first event of a stream.
+        first_event: Of silence before the first event of a stream; heartbeats are no silence.
         idle: Spent waiting between two meaningful events of a stream; heartbeats do not count as such, and what the
             caller does meanwhile is no waiting. Models may think in silence: a call that names a `reasoning_effort`
             may be silent until `total`, unless these two are set.

@@ -25,7 +25,8 @@ def tool_call_id(given: Any, index: int) -> str:
 
 def sound(data: bytes, id: str | None, transcript: str | None) -> Audio:  # noqa: A002 - the field's own name
     """Make the part for sound that a model made; raw samples have no mark, so they are what cannot be told."""
-    return Audio(data=data, media_type=sniff_media_type(data) or "audio/pcm", id=id, transcript=transcript)
+    kind = sniff_media_type(data) or ""
+    return Audio(data=data, media_type=kind if kind.startswith("audio/") else "audio/pcm", id=id, transcript=transcript)
 
 
 def settle_finish_reason(reason: str | None, *, has_tool_calls: bool) -> str | None:

@@ -88,7 +88,8 @@ class OpenAICompatible(Routes):
                 self.chat_body(endpoint, request, stream=False),
             ),
             parse=self.read_chat,
-            unsupported=self.not_taken(endpoint, request),
+            unsupported=self.unsupported(endpoint, request),
+            kept_back=self.kept_back(endpoint, request),
         )
 
     @hookimpl
@@ -103,7 +104,8 @@ class OpenAICompatible(Routes):
             decoder=self.chat_decoder,
             # A whole answer of this dialect has one text, one reasoning and then the tool calls.
             assembler=partial(assembler.chat_assembler, merge=True),
-            unsupported=self.not_taken(endpoint, request),
+            unsupported=self.unsupported(endpoint, request),
+            kept_back=self.kept_back(endpoint, request),
         )
 
     @hookimpl
@@ -208,11 +210,10 @@ class OpenAICompatible(Routes):
         chosen = getattr(endpoint.options, "replays_extra", None)
         return self.replays_extra if chosen is None else bool(chosen)
 
-    def not_taken(self, endpoint: Endpoint, request: ChatRequest) -> tuple[str, ...]:
-        """Return what of a chat the server does not take: options, and what was said before."""
+    def kept_back(self, endpoint: Endpoint, request: ChatRequest) -> tuple[str, ...]:
+        """Return what models said before and the server does not take."""
         place = partial(self.reasoning_place, endpoint)
-        back = requests.kept_back(request.messages, place, extra=self.takes_extra(endpoint))
-        return (*self.unsupported(endpoint, request), *back)
+        return requests.kept_back(request.messages, place, extra=self.takes_extra(endpoint))
 
     def completion_body(self, endpoint: Endpoint, request: CompletionRequest, *, stream: bool) -> dict[str, Any]:
         """Return the JSON body of a text completion."""

@@ -52,7 +52,7 @@ __all__ = [
     "read_model",
     "read_models",
     "read_usage",
-    "token_logprob",
+    "token_logprobs",
 ]
 
 Json = dict[str, Any]
@@ -210,8 +210,7 @@ def logprobs_of(logprobs: Any) -> Iterator[TokenLogprob]:
     """Read both forms: a list of token objects, and the parallel lists of the old completions API."""
     if not isinstance(logprobs, dict):
         return
-    for token in [*(logprobs.get("content") or ()), *(logprobs.get("refusal") or ())]:
-        yield token_logprob(token)
+    yield from token_logprobs([*(logprobs.get("content") or ()), *(logprobs.get("refusal") or ())])
     tops = logprobs.get("top_logprobs") or ()
     for index, (token, value) in enumerate(
         zip(logprobs.get("tokens") or (), logprobs.get("token_logprobs") or (), strict=False)
@@ -222,15 +221,19 @@ def logprobs_of(logprobs: Any) -> Iterator[TokenLogprob]:
         yield TokenLogprob(token=token, logprob=value or 0.0, top=tuple(alternatives))
 
 
-def token_logprob(token: Json) -> TokenLogprob:
-    """Read a token with its log probability and its alternatives."""
-    raw = token.get("bytes")
-    return TokenLogprob(
-        token=token["token"],
-        logprob=token["logprob"],
-        bytes=None if raw is None else bytes(raw),
-        top=tuple([token_logprob(each) for each in token.get("top_logprobs") or ()]),
-    )
+def token_logprobs(tokens: Any) -> Iterator[TokenLogprob]:
+    """Read tokens with their log probabilities and their alternatives; one without text or number is no such thing."""
+    for token in tokens or ():
+        if not isinstance(token, dict):
+            continue
+        text, value, raw = token.get("token"), token.get("logprob"), token.get("bytes")
+        if isinstance(text, str) and isinstance(value, int | float):
+            yield TokenLogprob(
+                token=text,
+                logprob=value,
+                bytes=None if raw is None else bytes(raw),
+                top=tuple(token_logprobs(token.get("top_logprobs"))),
+            )
 
 
 def read_completion(response: HttpResponse) -> CompletionResponse:

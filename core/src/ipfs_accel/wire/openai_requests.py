@@ -169,8 +169,9 @@ def wire_messages(
     found: list[Body] = []
     for index, message in enumerate(messages):
         content = message.content
-        if len(content) == 1 and type(content[0]) is Text and message.name is None and message.role != "tool":
-            found.append({"role": message.role, "content": content[0].text})
+        first = content[0] if len(content) == 1 else None
+        if type(first) is Text and not message.extra and message.name is None and message.role != "tool":
+            found.append({"role": message.role, "content": first.text})
             continue
         results = [part for part in content if isinstance(part, ToolResult)]
         try:
@@ -183,7 +184,7 @@ def wire_messages(
 
 
 def kept_back(messages: Iterable[Message], place: Place = replay_in, *, extra: bool = True) -> tuple[str, ...]:
-    """Name what `wire_messages` leaves out of what was said, for the `unsupported` of a plan."""
+    """Name what `wire_messages` leaves out of what was said, for the plan."""
     found: list[str] = []
     for index, message in enumerate(messages):
         if message.role != "assistant":

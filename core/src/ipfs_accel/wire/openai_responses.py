@@ -69,9 +69,13 @@ class OpenAIResponses(OpenAICompatible):
     def responses_body(self, endpoint: Endpoint, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
         """Return the JSON body of a chat by the Responses API."""
         body = requests.body(request, stream=stream, backend=self.opaque_name, stores=self.stores_responses)
-        for name in self.refused(endpoint, request):
+        refused = self.refused(endpoint, request)
+        for name in refused:
             if name not in request.extra:
                 body.pop(name, None)
+        if "logprobs" in refused and "include" not in request.extra:
+            kept = [name for name in body.pop("include", ()) if name != requests.LOGPROBS]
+            body |= {"include": kept} if kept else {}
         return body
 
     def _lost(self, endpoint: Endpoint, request: ChatRequest) -> tuple[str, ...]:

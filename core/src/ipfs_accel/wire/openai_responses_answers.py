@@ -25,7 +25,7 @@ from ._settled import settle_finish_reason
 from .assembler import Assembler, build_chat
 from .fields import field, id_of
 from .halves import mended
-from .openai_answers import beside_tokens, read_usage, token_logprob
+from .openai_answers import beside_tokens, read_usage, token_logprobs
 from .openai_errors import checked, error_in_body, event_object
 from .sse import ServerSentEvent
 
@@ -109,7 +109,7 @@ def _parts(item: Any, logprobs: list[TokenLogprob], backend: str) -> Iterator[Pa
                 yield Refusal(text=mended(content.get("refusal") or ""))
             elif content.get("text"):
                 yield Text(text=mended(content["text"]), annotations=tuple(content.get("annotations") or ()))
-            logprobs += [token_logprob(token) for token in content.get("logprobs") or ()]
+            logprobs += token_logprobs(content.get("logprobs"))
         yield from _remark(item, backend)
     elif kind in _CALLS:
         arguments = mended(item.get(_CALLS[kind]) or "")

@@ -6,14 +6,14 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import Document, Image, JsonSchema, Opaque, Refusal, Text, ToolCall, ToolResult
+from ipfs_accel.types import Audio, Document, Image, JsonSchema, Opaque, Refusal, Text, ToolCall, ToolResult
 
 from .openai_requests import CONTENT_TYPES, custom_tools, with_own_tools
 
 if TYPE_CHECKING:
     from ipfs_accel.types import ChatRequest, Message, Part, Tool
 
-__all__ = ["NOT_THERE", "body", "count_body", "is_needed"]
+__all__ = ["LOGPROBS", "NOT_THERE", "body", "count_body", "is_needed"]
 
 Json = dict[str, Any]
 
@@ -22,9 +22,11 @@ NOT_THERE = ("top_k", "n", "stop", "seed", "logit_bias", "frequency_penalty", "p
 
 _COUNTED = (
     *("model", "input", "instructions", "tools", "tool_choice", "text", "reasoning", "truncation"),
-    *("parallel_tool_calls", "previous_response_id", "conversation"),
+    *("parallel_tool_calls", "previous_response_id", "conversation", "personality"),
 )
 _ENCRYPTED = "reasoning.encrypted_content"
+LOGPROBS = "message.output_text.logprobs"
+"""What `include` names where they are wanted."""
 
 
 def body(request: ChatRequest, *, stream: bool, backend: str = "openai", stores: bool = True) -> Json:
@@ -52,7 +54,7 @@ def body(request: ChatRequest, *, stream: bool, backend: str = "openai", stores:
     found |= {name: value for name, value in named.items() if value is not None}
     include = [_ENCRYPTED] if stores and not request.extra.get("store") else []
     if request.logprobs:
-        include.append("message.output_text.logprobs")
+        include.append(LOGPROBS)
     if include:
         found["include"] = include
     if request.tools:
@@ -130,13 +132,13 @@ def _others(message: Message, backend: str, free: Collection[str]) -> Iterator[J
 def _assistant(message: Message, backend: str, free: Collection[str]) -> Iterator[Json]:
     """Give a model's turn back in the order in which it came: thoughts stand before the calls that they led to."""
     found: list[Json] = []
-    said: list[Json] | None = None
+    said: list[str] | None = None
     for part in message.content:
         if isinstance(part, Text | Refusal):
             if said is None:
                 said = []
                 found.append({"type": "message", "role": "assistant", "content": said})
-            said.append(_said(part))
+            said.append(part.text)
             continue
         about = part.data if isinstance(part, Opaque) and part.backend == backend else {}
         if _is_remark(about):
@@ -150,7 +152,22 @@ def _assistant(message: Message, backend: str, free: Collection[str]) -> Iterato
         if item is not None:
             found.append(item)
             said = None
-    yield from found
+        elif isinstance(part, Image | Audio | Document) and not _is_made(message, backend):
+            raise InvalidRequestError(
+                f"the Responses API takes no {part.kind} in a turn of the assistant",
+                hint="put it into a message of the user",
+            )
+    for item in found:
+        # Parts of a model's own message need its id and its state; a text alone is what may be written of one.
+        yield {**item, "content": "".join(item["content"])} if item["type"] == "message" else item
+
+
+def _is_made(message: Message, backend: str) -> bool:
+    """Whether the pictures of a message are a model's own: they are in the item of the tool that made them, too."""
+    return message.origin is not None or any(
+        isinstance(part, Opaque) and part.backend == backend and part.data.get("type") == "image_generation_call"
+        for part in message.content
+    )
 
 
 def _is_remark(item: Mapping[str, Any]) -> bool:
@@ -158,12 +175,6 @@ def _is_remark(item: Mapping[str, Any]) -> bool:
     if item.get("type") == "message":
         return "content" not in item
     return item.get("type") in {"function_call", "custom_tool_call"} and "call_id" not in item
-
-
-def _said(part: Text | Refusal) -> Json:
-    if isinstance(part, Text):
-        return {"type": "output_text", "text": part.text}
-    return {"type": "refusal", "refusal": part.text}
 
 
 def _item(part: Part, backend: str, free: Collection[str]) -> Json | None:

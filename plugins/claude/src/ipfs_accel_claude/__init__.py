@@ -109,6 +109,7 @@ class Claude:
             send=_messages(endpoint, request, rules, stream=is_long),
             parse=answers.read_streamed if is_long else answers.read_chat,
             unsupported=requests.unsupported(request, rules),
+            kept_back=requests.kept_back(request, rules),
         )
 
     @hookimpl
@@ -121,6 +122,7 @@ class Claude:
             decoder=answers.StreamDecoder,
             assembler=lambda: chat_assembler(eof_after_finish=False),
             unsupported=requests.unsupported(request, rules),
+            kept_back=requests.kept_back(request, rules),
         )
 
     @hookimpl

@@ -139,10 +139,14 @@ def _read(response: HttpResponse) -> Batch:
     return _batch(response.json())
 
 
+_COUNTS = ("processing", "succeeded", "errored", "canceled", "expired")
+"""The states of a batch's requests, each of which is in one; other members of the counts are no states."""
+
+
 def _batch(item: Any) -> Batch:
     name, status = field(item, "id", str), field(item, "processing_status", str)
     counts = optional(item, "request_counts", dict) or {}
-    number = {kind: field(counts, kind, int) for kind in counts}
+    number = {kind: field(counts, kind, int) for kind in _COUNTS if kind in counts}
     total = sum(number.values()) if number else None
     succeeded = number.get("succeeded")
     is_over = status == "ended"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ipfs_accel.errors import InvalidRequestError
@@ -26,11 +26,12 @@ from ipfs_accel.types import (
 )
 from ipfs_accel.wire.names import check_called, check_model, check_tools
 from ipfs_accel.wire.openai_requests import with_own_tools
+from ipfs_accel.wire.roles import INSTRUCTIONS, texts_alone
 
 from ._ids import CallIds
 from ._rules import Rules
 
-__all__ = ["NEWEST", "beta", "block", "body", "counted", "headers", "unsupported"]
+__all__ = ["NEWEST", "beta", "block", "body", "counted", "headers", "kept_back", "unsupported"]
 
 Body = dict[str, Any]
 
@@ -42,7 +43,7 @@ _NEVER = ("seed", "n", "frequency_penalty", "presence_penalty", "logit_bias", "l
 # What the counting of tokens neither needs nor takes.
 _NOT_COUNTED = {
     *("max_tokens", "stop_sequences", "metadata", "stream", "service_tier", "container", "inference_geo"),
-    *("diagnostics", *_SAMPLING),
+    *("diagnostics", "fallbacks", "fallback_credit_token", "thread", *_SAMPLING),
 }
 _IMAGES = {"image/jpeg", "image/png", "image/gif", "image/webp"}
 _BETAS = "betas"
@@ -89,14 +90,19 @@ def unsupported(request: ChatRequest, rules: Rules) -> tuple[str, ...]:
         found.append("tool_choice")
     if request.reasoning_effort is not None and not rules.effort:
         found.append("reasoning_effort")
-    return (*found, *_kept_back(request.messages)) if rules.own else tuple(found)
+    return tuple(found)
 
 
-def _kept_back(messages: Iterable[Message]) -> Iterator[str]:
+def kept_back(request: ChatRequest, rules: Rules) -> tuple[str, ...]:
     """Name the thoughts that Claude's API would refuse, since they are not signed by it."""
-    for index, message in enumerate(messages):
-        if any(isinstance(part, Reasoning) and part.text and not part.signature for part in message.content):
-            yield f"messages[{index}].reasoning"
+    return tuple(
+        [
+            f"messages[{index}].reasoning"
+            for index, message in enumerate(request.messages)
+            if rules.own
+            and any(isinstance(part, Reasoning) and part.text and not part.signature for part in message.content)
+        ]
+    )
 
 
 def body(request: ChatRequest, rules: Rules, *, max_tokens: int, stream: bool = False) -> Body:
@@ -154,10 +160,11 @@ def _split_system(
     messages: tuple[Message, ...], rules: Rules, ids: CallIds
 ) -> tuple[str | list[Body], list[tuple[int, Message]]]:
     """Move what stands above the conversation out of it; later instructions stay where the model takes them."""
+    texts_alone(messages, INSTRUCTIONS, "Claude")
     above: list[Body] = []
     turns: list[tuple[int, Message]] = []
     for index, message in enumerate(messages):
-        if message.role in {"system", "developer"} and not (turns and rules.inner_system):
+        if message.role in INSTRUCTIONS and not (turns and rules.inner_system):
             above += _blocks(message, index, rules, ids)
         else:
             turns.append((index, message))

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from ipfs_accel import strict_json
-from ipfs_accel.errors import APIError, InvalidRequestError, InvalidResponseError, StreamIncomplete
+from ipfs_accel.errors import APIError, InvalidRequestError, StreamIncomplete
 from ipfs_accel.plans import (
     Endpoint,
     Flow,
@@ -171,6 +171,8 @@ def results(endpoint: Endpoint, batch: str) -> StreamPlan[BatchSummary]:
         file = optional(output, "responsesFile", str)
         if file is None:
             entries = _inline(output)
+            if not entries and state.total:
+                raise StreamIncomplete(f"the batch has none of the results of its {state.total} requests")
             return LocalStream(run=lambda out, _job: _told(entries, out), assembler=assembler)
         send = ask(endpoint, path_of(endpoint, file, "download"), query=(("alt", "media"),), accept="*/*")
         return HttpStream(
@@ -211,7 +213,7 @@ def _told(entries: list[Json], out: Collector[BatchSummary]) -> Iterator[None]:
 def _result(entry: Json, out: Collector[BatchSummary]) -> None:
     name = entry.get("key") or (entry.get("metadata") or {}).get("key")
     if not isinstance(name, str):
-        raise InvalidResponseError("a result of the batch has no key, so that it belongs to no request")
+        name = str(out.size)  # results come in the order of their requests, which need no keys if others hand them in
     out.size += 1
     response = optional(entry, "response", dict)
     if response is None:

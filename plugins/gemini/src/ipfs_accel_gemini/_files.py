@@ -89,7 +89,13 @@ def every(endpoint: Endpoint, limit: int | None) -> Plan[tuple[FileInfo, ...]]:
 def one(endpoint: Endpoint, file: str) -> Plan[FileInfo]:
     """Plan GET /files/{id}; a file can be used as soon as its status is ACTIVE."""
     send = ask(endpoint, path_of(endpoint, _name(file)))
-    return Http(send=send, parse=lambda response: _file(checked(response)))
+    return Http(send=send, parse=_read)
+
+
+def _read(response: HttpResponse) -> FileInfo:
+    """Read a file; one that could not be processed has an error, which is its own and not that of the request."""
+    body = response.json()
+    return _file(body if isinstance(body, dict) and "name" in body else checked(response))
 
 
 def download(endpoint: Endpoint, file: str) -> StreamPlan[Transfer]:

@@ -11,6 +11,7 @@ from typing import Any
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import ChatRequest, JsonSchema, Message, Tool, ToolCall, ToolResult
 from ipfs_accel.wire.names import check_tools
+from ipfs_accel.wire.roles import INSTRUCTIONS, texts_alone
 
 from ._fields import Json
 from ._parts import parts_of
@@ -50,7 +51,6 @@ _ONLY_DEVELOPER = (
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}")
 _NAMES = "Gemini takes names of 1 to 128 letters, digits, '_', '.', ':' and '-' that begin with a letter or '_'"
 _CACHED = ("systemInstruction", "tools", "toolConfig")
-_ABOVE = {"system", "developer"}
 _TRIVIAL = {"type", "properties", "required", "additionalProperties", "$schema", "title"}
 
 
@@ -122,7 +122,8 @@ def merged(made: Mapping[str, Any], extra: Mapping[str, Any]) -> Json:
 
 def _instruction(messages: Iterable[Message], rules: Rules) -> list[Json]:
     """Write what stands above the conversation, wherever it was said: the API has one place for it."""
-    above = [(index, message) for index, message in enumerate(messages) if message.role in _ABOVE]
+    texts_alone(messages, INSTRUCTIONS, "Gemini")
+    above = [(index, message) for index, message in enumerate(messages) if message.role in INSTRUCTIONS]
     return [each for index, message in above for each in _written(message, index, rules, {})]
 
 
@@ -131,7 +132,7 @@ def _contents(messages: Iterable[Message], rules: Rules) -> list[Json]:
     contents: list[Json] = []
     names: dict[str, str] = {}
     numbers: dict[str, int] = {}
-    turns = [(index, message) for index, message in enumerate(messages) if message.role not in _ABOVE]
+    turns = [(index, message) for index, message in enumerate(messages) if message.role not in INSTRUCTIONS]
     for is_model, run in groupby(turns, lambda turn: turn[1].role == "assistant"):
         if is_model:
             said = list(run)

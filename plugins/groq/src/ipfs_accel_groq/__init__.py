@@ -47,6 +47,7 @@ from ipfs_accel.wire.openai_audio import OpenAIAudio
 from ipfs_accel.wire.openai_files import OpenAIFiles
 from ipfs_accel.wire.openai_requests import given
 from ipfs_accel.wire.openai_responses import OpenAIResponses
+from ipfs_accel.wire.roles import said_beside_text
 from ipfs_accel.wire.several import added
 
 from . import _answers, _guard, _models, _requests, _rules
@@ -229,6 +230,11 @@ class Groq(OpenAIAudio, OpenAIFiles, OpenAIResponses):
         """Name also the speakers of messages."""
         lost = super().unsupported(endpoint, request)
         return (*lost, *_requests.named(request)) if isinstance(request, ChatRequest) else lost
+
+    def kept_back(self, endpoint: Endpoint, request: ChatRequest) -> tuple[str, ...]:
+        """Add the pictures that models made; what the server's own tools did is told, and no chat takes it back."""
+        lost = [name for name in super().kept_back(endpoint, request) if not name.endswith(".executed_tools")]
+        return (*lost, *said_beside_text(request.messages, _requests.TEXTS_ALONE))
 
     def speaks_responses(self, endpoint: Endpoint, request: ChatRequest) -> bool:
         """Whether a chat is made by the Responses API."""

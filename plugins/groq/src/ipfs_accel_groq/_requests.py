@@ -9,10 +9,14 @@ import attrs
 from ipfs_accel import strict_json
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import ChatRequest, Document, Message, Refusal, Text
+from ipfs_accel.wire.roles import INSTRUCTIONS, texts_alone
 
-__all__ = ["Taken", "finish", "named", "take_apart"]
+__all__ = ["TEXTS_ALONE", "Taken", "finish", "named", "take_apart"]
 
 Json = dict[str, Any]
+
+TEXTS_ALONE = {*INSTRUCTIONS, "assistant"}
+"""Roles whose messages have no pictures."""
 
 
 @attrs.frozen(kw_only=True)
@@ -33,7 +37,7 @@ class Taken:
 def take_apart(request: ChatRequest) -> Taken:
     """Take out documents and the server's tools; a refusal becomes text, since Groq has no other place for it."""
     documents = tuple(_documents(request.messages))
-    messages = tuple([_plain(message) for message in request.messages])
+    messages = texts_alone([_plain(message) for message in request.messages], TEXTS_ALONE, "Groq")
     extra, tools = dict(request.extra), ()
     if request.tools or not extra.get("tools", True):  # Groq refuses an empty list
         tools = tuple(extra.pop("tools", None) or ())

@@ -87,7 +87,8 @@ class TGI(OneModel, OpenAICompatible):
         return Http(
             send=post_json(self.path(endpoint, "/chat/completions"), self.chat_body(endpoint, request, stream=False)),
             parse=lambda response: dialect.read_chat(response, request.stop),
-            unsupported=self.not_taken(endpoint, request),
+            unsupported=self.unsupported(endpoint, request),
+            kept_back=self.kept_back(endpoint, request),
         )
 
     @hookimpl
@@ -98,7 +99,8 @@ class TGI(OneModel, OpenAICompatible):
             frames=SSEDecoder,
             decoder=dialect.ChatEvents,
             assembler=lambda: StoppedAssembler(build_chat, request.stop, merge=True),
-            unsupported=self.not_taken(endpoint, request),
+            unsupported=self.unsupported(endpoint, request),
+            kept_back=self.kept_back(endpoint, request),
         )
 
     @hookimpl

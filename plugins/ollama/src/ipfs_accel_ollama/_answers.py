@@ -26,6 +26,7 @@ from ipfs_accel.wire.assembler import Assembler, settle_finish_reason, tool_call
 from ipfs_accel.wire.fields import field, rest
 from ipfs_accel.wire.halves import mended, written
 from ipfs_accel.wire.ndjson import NDJSONDecoder
+from ipfs_accel.wire.openai_answers import token_logprobs
 from ipfs_accel.wire.vectors import vectors
 
 from ._errors import checked, read_line
@@ -159,17 +160,7 @@ def _called(call: Json) -> tuple[str, str]:
 
 
 def _logprobs(body: Json) -> tuple[TokenLogprob, ...]:
-    return tuple([_logprob(token) for token in body.get("logprobs") or ()])
-
-
-def _logprob(token: Json) -> TokenLogprob:
-    raw = token.get("bytes")
-    return TokenLogprob(
-        token=field(token, "token", str),
-        logprob=token["logprob"],
-        bytes=None if raw is None else bytes(raw),
-        top=tuple([_logprob(each) for each in token.get("top_logprobs") or ()]),
-    )
+    return tuple(token_logprobs(body.get("logprobs")))
 
 
 def _usage(body: Mapping[str, Any]) -> Usage:

@@ -25,7 +25,7 @@ from ipfs_accel.plans import (
 )
 from ipfs_accel.types import CreateModelRequest, ModelResult, Progress, Request, Upload
 from ipfs_accel.wire.collector import Collector
-from ipfs_accel.wire.fields import field
+from ipfs_accel.wire.fields import optional
 from ipfs_accel.wire.multipart import content_of
 
 from ._answers import lines
@@ -54,7 +54,7 @@ def _task(path: str, model: str, body: Json) -> HttpStream[ModelResult]:
 
     def decode(line: str, out: Collector[ModelResult]) -> None:
         event = read_line(line)
-        status = field(event, "status", str)
+        status = optional(event, "status", str) or ""  # its specification requires no member of a line
         out.emit(_progress(event, status))
         if status == "success":
             out.done()

@@ -55,7 +55,12 @@ def list_models(endpoint: Endpoint) -> Plan[tuple[ModelInfo, ...]]:
 
 def _listed(endpoint: Endpoint, item: Json) -> ModelInfo:
     details = item.get("details") or {}
-    return _described(endpoint, field(item, "name", str), item, details.get("context_length"))
+    return _described(endpoint, _id(item), item, details.get("context_length"))
+
+
+def _id(item: Json) -> str:
+    """Return the id of a model in a list, which has it under two names; the specification requires neither."""
+    return item.get("name") or field(item, "model", str)
 
 
 def show_model(endpoint: Endpoint, model: str) -> Plan[ModelInfo]:
@@ -121,7 +126,7 @@ def running_models() -> Plan[tuple[RunningModel, ...]]:
 
 def _running(item: Json) -> RunningModel:
     return RunningModel(
-        id=field(item, "name", str),
+        id=_id(item),
         size=item.get("size"),
         gpu_size=item.get("size_vram"),
         context_window=item.get("context_length") or None,

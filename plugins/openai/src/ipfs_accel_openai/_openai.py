@@ -20,6 +20,7 @@ from ipfs_accel.wire.openai_files import OpenAIFiles
 from ipfs_accel.wire.openai_images import OpenAIImages
 from ipfs_accel.wire.openai_requests import given
 from ipfs_accel.wire.openai_responses import OpenAIResponses
+from ipfs_accel.wire.roles import INSTRUCTIONS, said_beside_text, texts_alone
 
 from . import _calls, _limits, _rules
 
@@ -51,6 +52,7 @@ else:  # chats need neither
 
 __all__ = ["CommonOptions", "OpenAI", "Options"]
 
+_TEXTS_ALONE = {*INSTRUCTIONS, "assistant"}
 BASE_URL = "https://api.openai.com/v1"
 _ALWAYS_WHOLE = re.compile(r"whisper-1(?:-|$)")
 
@@ -171,6 +173,15 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
         return super().stream_transcribe(endpoint, request)
 
     @hookimpl
+    def translate(self, endpoint: Endpoint, request: TranscribeRequest) -> Plan[TranscribeResponse]:
+        """Plan POST /audio/translations, which does not tell speakers apart."""
+        if self.is_hosted(endpoint) and request.response_format == "diarized_json":
+            raise InvalidRequestError(
+                "response_format: translations have no diarized_json", hint="transcribe has it; or take verbose_json"
+            )
+        return super().translate(endpoint, request)
+
+    @hookimpl
     def upload_file(self, endpoint: Endpoint, request: UploadRequest) -> Plan[FileInfo]:
         """Plan POST /files, or an upload in parts for what is too large for that."""
         if self.is_hosted(endpoint):
@@ -214,6 +225,15 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
         """Return the same, but that OpenAI's own models take back in chats only what a server of theirs said."""
         return said or "" if self.is_hosted(endpoint) else super().reasoning_place(endpoint, said)
 
+    def kept_back(self, endpoint: Endpoint, request: ChatRequest) -> tuple[str, ...]:
+        """Add what models said beside text, for OpenAI's own service."""
+        lost = said_beside_text(request.messages, _TEXTS_ALONE) if self.is_hosted(endpoint) else ()
+        return (*super().kept_back(endpoint, request), *lost)
+
+    def takes_extra(self, endpoint: Endpoint) -> bool:
+        """Return the same; OpenAI's own API refuses what its schema lacks."""
+        return not self.is_hosted(endpoint) and super().takes_extra(endpoint)
+
     def described(self, endpoint: Endpoint, model: ModelInfo) -> ModelInfo:
         """Add what the catalogue knows, for OpenAI's own service."""
         return _catalogue().describe(model) if self.is_hosted(endpoint) else model
@@ -232,6 +252,7 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
         if self.is_hosted(endpoint):
             _limits.check_chat(request)
             _limits.check_results(request.messages)
+            request = attrs.evolve(request, messages=texts_alone(request.messages, _TEXTS_ALONE, "OpenAI"))
         body = super().chat_body(endpoint, request, stream=stream)
         if "max_tokens" in body and "max_tokens" not in request.extra and self.is_hosted(endpoint):
             limit = body.pop("max_tokens")
@@ -252,9 +273,11 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
         return super().completion_body(endpoint, request, stream=stream)
 
     def speak_body(self, endpoint: Endpoint, request: SpeakRequest) -> dict[str, Any]:
-        """Check the model, likewise."""
+        """Check the model, likewise, and that there is a voice, which this service has none by itself."""
         if self.is_hosted(endpoint):
             check_model(request, "OpenAI")
+            if request.voice is None and "voice" not in request.extra:
+                raise InvalidRequestError("voice: OpenAI wants one", hint="such as alloy, coral, sage or verse")
         return super().speak_body(endpoint, request)
 
     def batch_route(self, endpoint: Endpoint, items: Sequence[BatchItem]) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
 from ipfs_accel.plans import Endpoint
-from ipfs_accel.types import ChatRequest
+from ipfs_accel.types import ChatRequest, Document, Image, Message
 from ipfs_accel.wire.openai_responses_requests import is_needed
 
 __all__ = ["is_hosted", "needs_responses", "prices_hold", "refused"]
@@ -30,7 +31,8 @@ _DEFAULTS: dict[str, tuple[Any, ...]] = {
 _RESPONSES_ONLY = re.compile(r".*(?:-pro|codex|deep-research|computer-use)(?:-|$)")
 _RESPONSES_FIELDS = frozenset(
     {"previous_response_id", "conversation", "instructions", "include", "background", "reasoning", "truncation"}
-    | {"prompt", "max_tool_calls", "context_management", "text"}
+    | {"prompt", "max_tool_calls", "context_management", "text", "max_output_tokens", "background_options"}
+    | {"access_programs"}
 )
 _RESPONSES_EFFORT = "max"
 _PLAIN_VOICES = re.compile(r"tts-1(?:-|$)")
@@ -73,8 +75,24 @@ def needs_responses(request: ChatRequest) -> bool:
         request.reasoning_effort == _RESPONSES_EFFORT
         or _RESPONSES_ONLY.match(request.model) is not None
         or not _RESPONSES_FIELDS.isdisjoint(request.extra)
+        or any(_is_hosted_tool(tool) for tool in _own_tools(request))
         or any(is_needed(part) for message in request.messages for part in message.content)
+        or any(_has_media(message) for message in request.messages if message.role in {"system", "developer"})
     )
+
+
+def _own_tools(request: ChatRequest) -> Any:
+    tools = request.extra.get("tools")
+    return tools if isinstance(tools, list | tuple) else ()
+
+
+def _is_hosted_tool(tool: Any) -> bool:
+    """Whether a tool runs at OpenAI, which chat completions have none of."""
+    return isinstance(tool, Mapping) and tool.get("type", "function") not in {"function", "custom"}
+
+
+def _has_media(message: Message) -> bool:
+    return any(isinstance(part, Image | Document) for part in message.content)
 
 
 def prices_hold(extra: Any) -> bool:

@@ -102,6 +102,7 @@ class OPEA:
                 send=post_json(where.path, body, base_url=where.base_url),
                 parse=answers.read_chat,
                 unsupported=chats.unsupported(where, request),
+                kept_back=chats.kept_back(where, request),
             )
 
         return Flow(steps=steps)
@@ -119,6 +120,7 @@ class OPEA:
                 decoder=answers.StreamDecoder,
                 assembler=lambda: chat_assembler(eof_after_finish=False, merge=True),
                 unsupported=chats.unsupported(where, request),
+                kept_back=chats.kept_back(where, request),
                 any_type=True,
             )
 

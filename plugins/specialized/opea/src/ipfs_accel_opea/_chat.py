@@ -36,8 +36,12 @@ def unsupported(service: Service, request: ChatRequest) -> tuple[str, ...]:
     if _is_llm(service):
         return dialect.given(request, _UNKNOWN)
     zeros = tuple([name for name in _NEVER_ZERO if getattr(request, name) == 0])
-    thoughts = dialect.kept_back(request.messages, _nowhere)
-    return (*dialect.given(request, _DROPPED), *zeros, *thoughts)
+    return (*dialect.given(request, _DROPPED), *zeros)
+
+
+def kept_back(service: Service, request: ChatRequest) -> tuple[str, ...]:
+    """Return what models said before and the service does not take."""
+    return () if _is_llm(service) else dialect.kept_back(request.messages, _nowhere)
 
 
 def chat_body(service: Service, request: ChatRequest, *, stream: bool) -> Json:
