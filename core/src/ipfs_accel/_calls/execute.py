@@ -26,6 +26,7 @@ from .attempts import attempted, may_repeat
 from .call import Call
 from .planning import tell_field
 from .reader import Reader, on_silence
+from .watching import RaisedByCaller
 
 if TYPE_CHECKING:
     from ipfs_accel.plans import Local, LocalStream
@@ -49,6 +50,9 @@ def complete(plan: Callable[[], Any], call: Call) -> Steps[Any]:
         raise
     except GeneratorExit:
         raise  # dropped by the garbage collector, which may run anywhere: nobody is told
+    except RaisedByCaller as raised:
+        call.drop()
+        raise raised.error from raised.error.__cause__
     except BaseException:
         call.drop()
         raise
@@ -201,6 +205,9 @@ def open_stream(plan: Callable[[], Any], call: Call) -> Steps[Reader[Any]]:
         raise
     except GeneratorExit:
         raise  # as above
+    except RaisedByCaller as raised:
+        call.drop()
+        raise raised.error from raised.error.__cause__
     except BaseException:
         call.drop()
         raise
