@@ -142,7 +142,10 @@ def _parse(plan: Http[T], whole: Whole, call: Call) -> T:
     response = HttpResponse(status=whole.status, headers=whole.headers, body=whole.body)
     call.received(whole.headers, whole.head_at, whole.connect)
     if not 200 <= whole.status < 300:  # noqa: PLR2004
-        raise call.status_error(response)
+        error = call.status_error(response)
+        if plan.is_work and type(error) is InternalServerError and error.status == 500:  # noqa: PLR2004
+            error.retryable = False
+        raise error
     try:
         return plan.parse(response)
     except InvalidResponseError as error:

@@ -105,12 +105,15 @@ class Http(Generic[T]):
         parse: Reads an answer whose status is a success. Whatever it raises becomes an `InvalidResponseError`.
         unsupported: Names of the caller's options that this backend cannot honour and `send` leaves out.
         max_bytes: The longest answer that is read; None means 64 MiB.
+        is_work: Whether a status of 500 tells of what was asked rather than of the server, as where the request runs
+            somebody's program: it is not repeated.
     """
 
     send: HttpRequest
     parse: Callable[[HttpResponse], T]
     unsupported: tuple[str, ...] = ()
     max_bytes: int | None = None
+    is_work: bool = False
 
 
 @frozen(kw_only=True)
