@@ -125,6 +125,32 @@ def test_a_file_is_read_while_it_is_sent(world: str, client: Client, httpserver:
     assert told[-1] == (int(request.headers["Content-Length"]),) * 2
 
 
+@pytest.mark.parametrize("world", ["sync", "asyncio", "trio"])
+@pytest.mark.parametrize("at_end", [False, True])
+def test_what_is_raised_when_told_of_an_upload_comes_out_as_it_is(
+    world: str, at_end: bool, client: Client, httpserver: HTTPServer, tmp_path: Path
+) -> None:
+    httpserver.expect_request("/files").respond_with_data("file-1")
+    source = tmp_path / "a.bin"
+    source.write_bytes(BIG)
+    error = OSError("the disk that progress is noted on is full")  # which is no failure of the connection
+
+    def watch(sent: int, total: int) -> None:
+        if not at_end or sent == total:
+            raise error
+
+    async def run() -> None:
+        async with AsyncClient(Config(), plugins=[Store(httpserver.url_for(""))]) as other:
+            await other.upload_file("store", source, on_upload=watch)
+
+    with pytest.raises(OSError, match="noted on is full") as caught:
+        if world == "sync":
+            client.upload_file("store", source, on_upload=watch)
+        else:
+            anyio.run(run, backend=world)
+    assert caught.value is error
+
+
 def test_a_file_that_shrinks_while_it_is_sent_is_an_error(
     client: Client, httpserver: HTTPServer, tmp_path: Path
 ) -> None:

@@ -140,6 +140,61 @@ def test_objects_become_files_below_a_folder(client: Client, shelf: Shelf, tmp_p
     assert not (tmp_path / "again").exists()
 
 
+def test_keys_that_no_file_can_have_may_be_left_out(client: Client, shelf: Shelf, tmp_path: Path) -> None:
+    bad = ("m/a\tb", "m/dir/", "m/f")  # a tab, a folder with content, and a file that other keys make a folder
+    shelf.objects = {("b", key): b"x" for key in ("m/a", "m/f/x", *bad)}
+    for key in bad:
+        others = {each: data for each, data in shelf.objects.items() if each[1] not in bad or each[1] == key}
+        kept, shelf.objects = shelf.objects, others
+        with pytest.raises(e.InvalidRequestError, match="cannot be the name of a file"):
+            client.download_objects("shelf/b/m/", tmp_path / "none")
+        shelf.objects = kept
+    assert not (tmp_path / "none").exists()
+    found = client.download_objects("shelf/b/m/", tmp_path, skip_unnameable=True)
+    assert [info.key for info in found] == ["m/a", "m/f/x"]
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()} == {"a", "f/x"}
+
+    async def run() -> None:
+        async with AsyncClient(Config(environ={}), plugins=[shelf]) as other:
+            assert len(await other.download_objects("shelf/b/m/", tmp_path, skip_unnameable=True)) == 2
+
+    anyio.run(run)
+
+
+class StopError(Exception):
+    """Of the caller's own."""
+
+
+@pytest.mark.parametrize("error", [StopError("stop"), e.APIConnectionError("mine"), ValueError("mine")])
+def test_what_the_callers_function_raises_comes_out_as_it_is(
+    error: Exception, client: Client, shelf: Shelf, tmp_path: Path
+) -> None:
+    """It is neither the store's failure nor one that another attempt could mend."""
+
+    def watch(_done: int, _total: int) -> None:
+        raise error
+
+    shelf.objects = {("b", "k"): b"data"}
+    for call in (
+        lambda: client.put_object("shelf/b/k", b"data", on_upload=watch),
+        lambda: client.download_object("shelf/b/k", tmp_path / "k", on_progress=watch),
+        lambda: client.download_objects("shelf/b/k", tmp_path / "all", on_progress=watch),
+    ):
+        before = len(shelf.log)
+        with pytest.raises(type(error)) as caught:
+            call()
+        assert caught.value is error
+        assert len(shelf.log) <= before + 3  # one attempt, which may be noted with its key; a listing before it
+
+    async def run() -> None:
+        async with AsyncClient(Config(environ={}), plugins=[shelf]) as other:
+            with pytest.raises(type(error)) as caught:
+                await other.put_object("shelf/b/k", b"data", on_upload=watch)
+            assert caught.value is error
+
+    anyio.run(run)
+
+
 @pytest.mark.parametrize("name", ["", "/etc/passwd", "..", "a/../b", "a//b", "./a", "a\\b", "c:x", "a/\x00", "a\nb"])
 def test_no_name_leads_out_of_a_folder(name: str, tmp_path: Path) -> None:
     with pytest.raises(e.InvalidRequestError, match="cannot be the name"):

@@ -8,15 +8,27 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import anyio
 import attrs
 import pytest
-from ipfs_accel import CacheConfig, Client, Config, EndpointConfig, PluginPolicy, RetryConfig, TelemetryConfig
+from ipfs_accel import (
+    AsyncClient,
+    CacheConfig,
+    Client,
+    Config,
+    EndpointConfig,
+    PluginPolicy,
+    RetryConfig,
+    StoreConfig,
+    TelemetryConfig,
+)
 from ipfs_accel import errors as e
 from ipfs_accel._telemetry.otel import LATEST, SWITCH, Telemetry
 from ipfs_accel.types import CallRecord, Timing, Tried, Usage
 
 from .acme import Acme
 from .both_worlds import awaiting, blocking, fault, fine, scripted, streamed
+from .cli.shelf import Shelf
 from .conftest import Install
 
 World = Callable[..., Any]
@@ -180,6 +192,37 @@ def test_errors_and_streams(telemetry: Any) -> None:
     assert kinds == {None, "NotFoundError"}
 
 
+@pytest.mark.parametrize("is_in_store", [False, True])
+def test_a_stream_belongs_to_the_span_that_it_began_under(is_in_store: bool, telemetry: Any) -> None:
+    """A web handler hands on what is read once its own span is over."""
+    from opentelemetry import trace
+
+    tracer = trace.get_tracer("the caller's")
+    config = Config(
+        telemetry=TelemetryConfig(otel=True), environ={}, stores={"both": StoreConfig(endpoints=("shelf",))}
+    )
+    shelf = Shelf()
+    shelf.objects = {("b", "k"): b"data"}
+    with Client(config, plugins=[shelf]) as client:
+        with tracer.start_as_current_span("root") as root:
+            stream = client.stream_object("both/b/k" if is_in_store else "shelf/b/k")
+        with tracer.start_as_current_span("reader"):
+            assert b"".join(event.data for event in stream) == b"data"
+
+    async def run() -> None:
+        async with AsyncClient(config, plugins=[shelf]) as other:
+            with tracer.start_as_current_span("root"):
+                stream = other.stream_object("both/b/k" if is_in_store else "shelf/b/k")
+            assert b"".join([event.data async for event in stream]) == b"data"
+
+    anyio.run(run)
+    spans, _ = telemetry()
+    parents = {span.context.span_id: span.name for span in spans}
+    told = [span for span in spans if span.name.startswith("get_object")]
+    assert [parents[span.parent.span_id] for span in told] == ["root", "root"]
+    assert told[0].context.trace_id == root.get_span_context().trace_id
+
+
 def record(**changes: Any) -> CallRecord:
     usage = Usage(
         input_tokens=10, output_tokens=4, cached_input_tokens=6, cache_write_input_tokens=2, reasoning_tokens=1
@@ -204,7 +247,16 @@ def test_the_newest_names_are_used_where_the_switch_of_the_conventions_asks_for_
         "gen_ai.client.inference.usage.input_tokens",
         "gen_ai.client.inference.usage.output_tokens",
         "gen_ai.client.inference.usage.reasoning.output_tokens",
+        # Those that others write with the same switch on, so that one dashboard shows both.
+        "gen_ai.client.operation.duration",
+        "gen_ai.client.operation.time_to_first_chunk",
+        "gen_ai.client.token.usage",
     ]
+    assert {point.attributes["gen_ai.token.type"]: point.sum for point in metrics["gen_ai.client.token.usage"]} == {
+        "input": 10,
+        "output": 4,
+    }
+    assert span.attributes["gen_ai.usage.reasoning.output_tokens"] == 1
     (reasoning,) = metrics["gen_ai.client.inference.usage.reasoning.output_tokens"]
     assert (reasoning.value, reasoning.attributes["gen_ai.provider.name"]) == (1, "anthropic")
 
@@ -229,6 +281,7 @@ def test_the_older_names(telemetry: Any) -> None:
     Telemetry({})(record(attempts=3, tried=(tried, tried)))
     (span,), _ = telemetry()
     assert span.attributes["gen_ai.usage.cache_creation.input_tokens"] == 2
+    assert span.attributes["gen_ai.usage.reasoning.output_tokens"] == 1
     assert span.attributes["gen_ai.usage.cache_read.input_tokens"] == 6
     assert span.attributes["http.request.resend_count"] == 2
     assert span.attributes["server.port"] == 443

@@ -30,6 +30,11 @@ def test_a_file_goes_and_comes_back(run: Run, shelf: Shelf, tmp_path: Path) -> N
     assert (tmp_path / "model.gguf").read_bytes() == b"weights"
     assert run("objects", "get", "shelf/b/m/model.gguf", "-", plugins=[shelf]).stdout == "weights"
     assert run("objects", "get", "-r", "shelf/b/m/", str(tmp_path / "all"), plugins=[shelf]).exit_code == 0
+    shelf.objects["b", "m/a\tb"] = b"no file's name"
+    again = ["objects", "get", "-r", "shelf/b/m/", str(tmp_path / "all")]
+    assert run(*again, plugins=[shelf]).exit_code != 0
+    assert run(*again, "--skip-unnameable", plugins=[shelf]).exit_code == 0
+    del shelf.objects["b", "m/a\tb"]
     assert (tmp_path / "all" / "model.gguf").exists()
     piped = run("objects", "put", "-", "shelf/b/piped", "--create-only", input=b"from stdin", plugins=[shelf])
     assert piped.exit_code == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
 from copy import copy
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -31,11 +30,12 @@ from ipfs_accel.errors import (
     class_for_status,
 )
 from ipfs_accel.hints import retry_after
-from ipfs_accel.plans import Body, ErrorDetail, HttpRequest, HttpResponse, Job, Pairs
+from ipfs_accel.plans import ErrorDetail, HttpRequest, HttpResponse, Job, Pairs
 from ipfs_accel.types import Answer, CallInfo, ChatResponse, Timing, Tried
 
 from . import keys
 from .journey import Journey
+from .watching import WatchedBody
 
 if TYPE_CHECKING:
     from ipfs_accel._headers import Headers
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from ipfs_accel._telemetry.usage import Ledger
     from ipfs_accel.types import Timeout, Usage
     from ipfs_accel.types._requests import OnUnsupported
+
+    from .watching import Watch
 
 __all__ = ["Call", "UnsupportedParameterWarning"]
 
@@ -74,7 +76,7 @@ class Call:
     ledger: Ledger
     journey: Journey
     request: Any = None
-    on_upload: Callable[[int, int], None] | None = None
+    on_upload: Watch | None = None
     key: KeySource | None = attrs.field(default=None, repr=False)
     priority: Priority = "normal"
     listeners: tuple[Listener, ...] = ()
@@ -133,7 +135,7 @@ class Call:
         if content is not None and not isinstance(content, bytes):
             headers.add("content-length", str(content.size))
             if self.on_upload is not None:
-                content = _Watched(content, self.on_upload)
+                content = WatchedBody(content, self.on_upload)
         limits = Timeouts(
             connect=self.timeout.connect,
             read=read_limit,
@@ -190,8 +192,7 @@ class Call:
             warnings.warn(message, UnsupportedParameterWarning, stacklevel=2)
         if not unsupported:
             return
-        names = ", ".join(unsupported)
-        message = f"the backend {self.target.backend.name!r} cannot honour: {names}"
+        message = f"the backend {self.target.backend.name!r} cannot honour: {', '.join(unsupported)}"
         if self.on_unsupported == "raise":
             raise UnsupportedParameterError(
                 message, hint="leave it out, or pass on_unsupported='warn' to go on without it"
@@ -390,23 +391,6 @@ def _maybe_billed(error: AccelError) -> bool:
     if isinstance(error, APIConnectionError):
         return error.sent and error.phase != "write"
     return isinstance(error, InvalidResponseError | StreamError)
-
-
-class _Watched:
-    """A body that tells how far it has been sent."""
-
-    def __init__(self, body: Body, tell: Callable[[int, int], None]) -> None:
-        self._body = body
-        self._tell = tell
-        self.size = body.size
-
-    def __iter__(self) -> Iterator[bytes]:
-        sent = 0
-        self._tell(sent, self.size)
-        for piece in self._body:
-            yield piece
-            sent += len(piece)
-            self._tell(sent, self.size)
 
 
 def _body(response: HttpResponse) -> Any:

@@ -29,6 +29,7 @@ from .journey import Journey
 
 if TYPE_CHECKING:
     from ipfs_accel._resilience.gate import Priority
+    from ipfs_accel._telemetry.otel import Telemetry
     from ipfs_accel._telemetry.records import Listener
     from ipfs_accel.types import Request
 
@@ -66,7 +67,7 @@ class Context:
         self._registry: Registry | None = None
         self.stores: dict[str, Any] = {}
         self._targets: dict[str, Target] = {}
-        self._telemetry: Listener | None = None
+        self._telemetry: Telemetry | None = None
         self.turns: dict[str, Iterator[int]] = {}
         self.places = Places()
         check_options(self.config.plugins)
@@ -160,6 +161,7 @@ class Context:
         journey: Journey | None = None,
         has_way_out: bool = False,
         is_check: bool = False,
+        hearer: Listener | None = None,
     ) -> Call:
         """Begin a call: its limits and what else it needs to know."""
         self.refuse_if_closed()
@@ -185,7 +187,7 @@ class Context:
             on_unsupported=policy or self.config.on_unsupported,  # type: ignore[arg-type]
             ledger=self.ledger,
             journey=journey,
-            listeners=self.listeners(target),
+            listeners=self.listeners(target, hearer),
             has_way_out=has_way_out,
             request=request,
             on_upload=on_upload,
@@ -194,16 +196,21 @@ class Context:
             is_check=is_check,
         )
 
-    def listeners(self, target: Target) -> tuple[Listener, ...]:
-        """Return who is told of calls to an endpoint."""
+    def listeners(self, target: Target, hearer: Listener | None = None) -> tuple[Listener, ...]:
+        """Return who is told of calls to an endpoint; `hearer` is from where the call began, if not here."""
         found = target.backend.listeners
-        if self.config.telemetry is not None and self.config.telemetry.otel:
-            if self._telemetry is None:
-                from ipfs_accel._telemetry.otel import Telemetry  # noqa: PLC0415 - off unless it is asked for
+        heard = hearer or self.hearer()
+        return found if heard is None else (*found, heard)
 
-                self._telemetry = Telemetry(self.config.environ)
-            found = (*found, self._telemetry)
-        return found
+    def hearer(self) -> Listener | None:
+        """Return who tells OpenTelemetry of a call that begins here; None if nobody does."""
+        if self.config.telemetry is None or not self.config.telemetry.otel:
+            return None
+        if self._telemetry is None:
+            from ipfs_accel._telemetry import otel  # noqa: PLC0415 - off unless it is asked for
+
+            self._telemetry = otel.Telemetry(self.config.environ)
+        return self._telemetry.here()
 
     def under_way(self, endpoint: str) -> AbstractSet[int]:
         """Return the ids of the calls to an endpoint that are under way."""

@@ -25,6 +25,7 @@ from .planning import operation_plan, own_plan, plan
 from .routes import Route, balanced, check_routes, route_of, routed
 
 if TYPE_CHECKING:
+    from ipfs_accel._telemetry.records import Listener
     from ipfs_accel.types import Health, Message, Model, ModelInfo, Request, Timeout
 
     from .cached import AnswerCache
@@ -103,9 +104,20 @@ class Core(Context):
 
         return balanced(self, route, begin) if route.is_balanced else begin(route)
 
-    def opening(self, operation: Operation[Any], model: Model, value: Any, options: dict[str, Any]) -> Opening:
-        """Check the arguments and return the steps that open a stream."""
+    def opening(
+        self,
+        operation: Operation[Any],
+        model: Model,
+        value: Any,
+        options: dict[str, Any],
+        hearer: Listener | None = None,
+    ) -> Opening:
+        """Check the arguments and return the steps that open a stream; it is read later, perhaps elsewhere.
+
+        `hearer` is who is told of it, if that is not to be found out here.
+        """
         route, request, settings = self._prepare(operation, model, value, options)
+        settings["hearer"] = hearer or self.hearer()
         if settings.pop("cache", None):
             raise InvalidRequestError("cache: answers that come as a stream are not kept")
         name = operation.name
@@ -230,10 +242,11 @@ class Core(Context):
     ) -> Steps[Any]:
         """Perform what has arguments in place of a request."""
         endpoint, name, model = place
+        hearer = self.hearer() if perform is open_stream else None
 
         def serve(arguments: Mapping[str, Any]) -> Steps[Any]:
             target = yield from self.target(endpoint)
             steps = planned(target, name, arguments)
-            return (yield from perform(steps, self.call(name, target, model)))
+            return (yield from perform(steps, self.call(name, target, model, hearer=hearer)))
 
         return self._within(name, Route(((endpoint, ""),)), arguments, serve)

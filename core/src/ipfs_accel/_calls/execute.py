@@ -26,6 +26,7 @@ from .attempts import attempted, may_repeat
 from .call import Call
 from .planning import tell_field
 from .reader import Reader, on_silence
+from .watching import RaisedByCaller
 
 if TYPE_CHECKING:
     from ipfs_accel.plans import Local, LocalStream
@@ -49,6 +50,9 @@ def complete(plan: Callable[[], Any], call: Call) -> Steps[Any]:
         raise
     except GeneratorExit:
         raise  # dropped by the garbage collector, which may run anywhere: nobody is told
+    except RaisedByCaller as raised:
+        call.drop()
+        raise raised.error from raised.error.__cause__
     except BaseException:
         call.drop()
         raise
@@ -138,7 +142,10 @@ def _parse(plan: Http[T], whole: Whole, call: Call) -> T:
     response = HttpResponse(status=whole.status, headers=whole.headers, body=whole.body)
     call.received(whole.headers, whole.head_at, whole.connect)
     if not 200 <= whole.status < 300:  # noqa: PLR2004
-        raise call.status_error(response)
+        error = call.status_error(response)
+        if plan.is_work and type(error) is InternalServerError and error.status == 500:  # noqa: PLR2004
+            error.retryable = False
+        raise error
     try:
         return plan.parse(response)
     except InvalidResponseError as error:
@@ -201,6 +208,9 @@ def open_stream(plan: Callable[[], Any], call: Call) -> Steps[Reader[Any]]:
         raise
     except GeneratorExit:
         raise  # as above
+    except RaisedByCaller as raised:
+        call.drop()
+        raise raised.error from raised.error.__cause__
     except BaseException:
         call.drop()
         raise

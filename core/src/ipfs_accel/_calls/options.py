@@ -11,6 +11,8 @@ from ipfs_accel._suggest import short
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import Timeout
 
+from .watching import Watch, guarded
+
 __all__ = ["split_call_options"]
 
 _PRIORITIES = ("high", "normal", "low")
@@ -24,10 +26,7 @@ def split_call_options(options: dict[str, Any]) -> dict[str, Any]:
     policy = options.pop("on_unsupported", None)
     if policy not in (None, "raise", "warn"):
         raise InvalidRequestError(f"on_unsupported: expected 'raise' or 'warn', got {short(policy)}")
-    watch = options.pop("on_upload", None)
-    if watch is not None and not callable(watch):
-        raise InvalidRequestError(f"on_upload: expected a function, got {type(watch).__name__}")
-    settings = {"timeout": timeout, "policy": policy, "on_upload": watch}
+    settings = {"timeout": timeout, "policy": policy, "on_upload": _watch(options.pop("on_upload", None))}
     priority = options.pop("priority", None)
     if priority is not None:
         if priority not in _PRIORITIES:
@@ -44,6 +43,14 @@ def split_call_options(options: dict[str, Any]) -> dict[str, Any]:
             raise InvalidRequestError(f"key: expected a key or a function that gives one, got {type(key).__name__}")
         settings["key"] = as_secret(key, "key") if isinstance(key, str) else key
     return settings
+
+
+def _watch(given: Any) -> Watch | None:
+    if given is None:
+        return None
+    if not callable(given):
+        raise InvalidRequestError(f"on_upload: expected a function, got {type(given).__name__}")
+    return guarded(given)
 
 
 def _check_timeout(timeout: Any) -> None:

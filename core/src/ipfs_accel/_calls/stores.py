@@ -91,7 +91,12 @@ def opening(core: Core, operation: Operation[Any], address: str, value: Any, opt
     store, rest = _find(core, address)
     if store is None:
         return core.opening(operation, address, value, options)
-    return _spread(store, store.order, lambda name: core.opening(operation, f"{name}/{rest}", value, {**options}))
+    hearer = core.hearer()
+
+    def at(name: str) -> Opening:
+        return core.opening(operation, f"{name}/{rest}", value, {**options}, hearer)
+
+    return _spread(store, store.order, at)
 
 
 def write(core: Core, operation: Operation[T], address: str, value: Any, options: dict[str, Any]) -> Steps[T]:

@@ -81,15 +81,16 @@ def stat(state: State, address: str) -> None:
 @click.argument("to")
 @_recursive
 @click.option("--restart", is_flag=True, help="Begin anew even if an earlier try left something to go on from.")
+@click.option("--skip-unnameable", is_flag=True, help="With -r: leave out keys that no file here can have as its name.")
 @pass_state
-def get(state: State, address: str, to: str, *, recursive: bool, restart: bool) -> None:
+def get(state: State, address: str, to: str, *, recursive: bool, restart: bool, skip_unnameable: bool) -> None:
     """Fetch objects."""
     if to == "-":
         _to_stdout(state, address)
         return
     with state.client() as client, Bar(state, "receiving") as bar:
         if recursive:
-            found = client.download_objects(address, to, on_progress=bar.bytes)
+            found = client.download_objects(address, to, skip_unnameable=skip_unnameable, on_progress=bar.bytes)
         else:
             target = Path(to) / address.rpartition("/")[2] if Path(to).is_dir() else Path(to)
             found = (client.download_object(address, target, resume=not restart, on_progress=bar.bytes),)

@@ -94,13 +94,25 @@ class ObjectCalls(SyncBase):
         return self._run(stores.read(self._core, ops.DOWNLOAD_OBJECT, address, to, given))
 
     def download_objects(
-        self, address: str, to: str | Path, *, on_progress: Watch | None = None, **options: Unpack[CallOptions]
+        self,
+        address: str,
+        to: str | Path,
+        *,
+        skip_unnameable: bool = False,
+        on_progress: Watch | None = None,
+        **options: Unpack[CallOptions],
     ) -> tuple[ObjectInfo, ...]:
         """Write all objects whose keys begin like `address` to files below a folder; one `/` in a key is one folder.
 
-        A key that no file below the folder can have as its name is refused before anything is fetched.
+        Args:
+            address: `endpoint/bucket/prefix`.
+            to: The folder.
+            skip_unnameable: Whether to leave out keys that no file below the folder can have as its name; otherwise
+                one of them is refused before anything is fetched. What is not in the answer was left out.
+            on_progress: As for `download_object`.
+            options: See `CallOptions`.
         """
-        found = [(info, path) for info, path in _files(self.list_objects(address, **options), address, to)]
+        found = _files(self.list_objects(address, **options), address, to, skips=skip_unnameable)
         return tuple(
             [
                 self.download_object(_address(address, info), path, on_progress=on_progress, **options)
@@ -191,7 +203,13 @@ class AsyncObjectCalls(AsyncBase):
         return await self._run(stores.read(self._core, ops.DOWNLOAD_OBJECT, address, to, given))
 
     async def download_objects(
-        self, address: str, to: str | Path, *, on_progress: Watch | None = None, **options: Unpack[CallOptions]
+        self,
+        address: str,
+        to: str | Path,
+        *,
+        skip_unnameable: bool = False,
+        on_progress: Watch | None = None,
+        **options: Unpack[CallOptions],
     ) -> tuple[ObjectInfo, ...]:
         """As `Client.download_objects`."""
         async with self.list_objects(address, **options) as stream:
@@ -199,7 +217,7 @@ class AsyncObjectCalls(AsyncBase):
         return tuple(
             [
                 await self.download_object(_address(address, info), path, on_progress=on_progress, **options)
-                for info, path in _files(events, address, to)
+                for info, path in _files(events, address, to, skips=skip_unnameable)
             ]
         )
 
@@ -262,12 +280,25 @@ def _address(address: str, info: ObjectInfo) -> str:
     return f"{address.partition('/')[0]}/{info.bucket}/{info.key}"
 
 
-def _files(events: Iterable[Any], address: str, to: str | Path) -> list[tuple[ObjectInfo, Path]]:
+def _files(events: Iterable[Any], address: str, to: str | Path, *, skips: bool) -> list[tuple[ObjectInfo, Path]]:
     """Return each object with its file below the folder; all names are checked before anything is written."""
     prefix = address.partition("/")[2].partition("/")[2]
     base = len(prefix.rpartition("/")[0]) + 1 if "/" in prefix else 0
-    objects = [event for event in events if not event.key.endswith("/")]
-    found = [(info, safe_join(Path(to), info.key[base:])) for info in objects]
+    # What ends in a slash stands for a folder, unless it has content.
+    objects = [event for event in events if event.size or not event.key.endswith("/")]
+    folders = {event.key[:at] for event in objects for at, sign in enumerate(event.key) if sign == "/"}
+    found = []
+    for info in objects:
+        try:
+            if info.key in folders:
+                raise InvalidRequestError(
+                    f"{info.key!r} cannot be the name of a file below {to}: other keys make it a folder",
+                    hint="fetch it alone, under a name of your own",
+                )
+            found.append((info, safe_join(Path(to), info.key[base:])))
+        except InvalidRequestError:
+            if not skips:
+                raise
     for _info, path in found:
         path.parent.mkdir(parents=True, exist_ok=True)
     return found

@@ -1,16 +1,17 @@
 """Spans and metrics of calls for OpenTelemetry, by its conventions for generative AI; without content.
 
-The names changed after version 1.41 of the conventions and are not stable yet. The older ones are used unless the
-conventions' own switch asks for the newest: `OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental`.
+The names of metrics changed after version 1.41 of the conventions and are not stable yet. Where the conventions' own
+switch asks for the newest, `OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental`, they are written beside the
+older ones: with that switch on, the instrumentations of others still write those, and dashboards read them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from ipfs_accel._values import frozen
 from ipfs_accel.errors import ConfigError
 from ipfs_accel.installing import install_command
 from ipfs_accel.types import CallRecord, Usage
@@ -33,29 +34,14 @@ _PROVIDERS = {"claude": "anthropic", "azure": "azure.ai.openai", "gemini": "gcp.
 _OPTIONS = {"stop": "stop_sequences", "n": "choice.count"}
 
 
-@frozen(kw_only=True)
-class _Names:
-    """What is called differently before and after the change."""
-
-    duration: str
-    first_chunk: str
-    cache_write: str
-    by_type: bool
-    """Whether one histogram has the tokens of all types, told apart by an attribute."""
-
-
-_V1_41 = _Names(
-    duration="gen_ai.client.operation.duration",
-    first_chunk="gen_ai.client.operation.time_to_first_chunk",
-    cache_write="gen_ai.usage.cache_creation.input_tokens",
-    by_type=True,
-)
-_NEWEST = _Names(
-    duration="gen_ai.client.inference.duration",
-    first_chunk="gen_ai.client.inference.time_to_first_chunk",
-    cache_write="gen_ai.usage.cache_write.input_tokens",
-    by_type=False,
-)
+_DURATION = "gen_ai.client.operation.duration"
+_FIRST_CHUNK = "gen_ai.client.operation.time_to_first_chunk"
+_TOKENS = "gen_ai.client.token.usage"
+_NEW_DURATION = "gen_ai.client.inference.duration"
+_NEW_FIRST_CHUNK = "gen_ai.client.inference.time_to_first_chunk"
+_NEW_TOKENS = "gen_ai.client.inference.operation.{}_tokens"
+_NEW_COUNTERS = "gen_ai.client.inference.usage.{}"
+_CACHE_WRITE, _NEW_CACHE_WRITE = "gen_ai.usage.cache_creation.input_tokens", "gen_ai.usage.cache_write.input_tokens"
 
 
 class Telemetry:
@@ -67,57 +53,55 @@ class Telemetry:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         try:
-            from opentelemetry import metrics, trace  # noqa: PLC0415 - an optional library
+            from opentelemetry import context, metrics, trace  # noqa: PLC0415 - an optional library
         except ImportError:
             raise ConfigError(
                 "telemetry.otel is on, but OpenTelemetry is not installed",
                 hint=f"run: {install_command('ipfs-accel[otel]', 'opentelemetry-api')}",
             ) from None
-        self._names = names = _NEWEST if LATEST in environ.get(SWITCH, "").split(",") else _V1_41
+        self._is_newest = LATEST in environ.get(SWITCH, "").split(",")
         self._trace = trace
+        self._now = context.get_current
         self._tracer = trace.get_tracer("ipfs_accel")
         meter = metrics.get_meter("ipfs_accel")
-        self._durations = {
-            name: meter.create_histogram(name, "s", explicit_bucket_boundaries_advisory=SECONDS)
-            for name in {names.duration, _V1_41.duration}
+        seconds, tokens = [_DURATION, _FIRST_CHUNK], [_TOKENS]
+        if self._is_newest:
+            seconds += [_NEW_DURATION, _NEW_FIRST_CHUNK]
+            tokens += [_NEW_TOKENS.format(kind) for kind in ("input", "output")]
+            names = [_NEW_COUNTERS.format(name) for name in _counts(Usage())]
+            self._counters = {name: meter.create_counter(name, "{token}") for name in names}
+        self._histograms = {
+            name: meter.create_histogram(name, unit, explicit_bucket_boundaries_advisory=buckets)
+            for names, unit, buckets in ((seconds, "s", SECONDS), (tokens, "{token}", TOKENS))
+            for name in names
         }
-        self._first_chunk = meter.create_histogram(names.first_chunk, "s", explicit_bucket_boundaries_advisory=SECONDS)
-        if names.by_type:
-            both = meter.create_histogram(
-                "gen_ai.client.token.usage", "{token}", explicit_bucket_boundaries_advisory=TOKENS
-            )
-            self._tokens = {"input": both, "output": both}
-        else:
-            self._tokens = {
-                kind: meter.create_histogram(
-                    f"gen_ai.client.inference.operation.{kind}_tokens",
-                    "{token}",
-                    explicit_bucket_boundaries_advisory=TOKENS,
-                )
-                for kind in ("input", "output")
-            }
-            self._counters = {
-                name: meter.create_counter(f"gen_ai.client.inference.usage.{name}", "{token}")
-                for name in _counts(Usage())
-            }
 
-    def __call__(self, record: CallRecord) -> None:
-        """Tell of a call that is over."""
+    def here(self) -> Callable[[CallRecord], None]:
+        """Return who is to be told of a call that begins here: its span is a part of the one that is current now.
+
+        A stream may be read when that one is over, and by somebody else.
+        """
+        return partial(self, context=self._now())
+
+    def __call__(self, record: CallRecord, context: Any = None) -> None:
+        """Tell of a call that is over and began in a context of OpenTelemetry's, or in the current one."""
         common = _common(record)
-        self._span(record, common)
-        operation = common["gen_ai.operation.name"]
-        name = self._names.duration if operation in _INFERENCE else _V1_41.duration
-        failed = {} if record.error is None else {"error.type": record.error}
-        self._durations[name].record(record.timing.total, {**common, **failed})
+        self._span(record, common, context)
+        is_inference = self._is_newest and common["gen_ai.operation.name"] in _INFERENCE
+        told = {**common, **({} if record.error is None else {"error.type": record.error})}
+        for name in (_DURATION, _NEW_DURATION) if is_inference else (_DURATION,):
+            self._histograms[name].record(record.timing.total, told)
         if record.is_stream and record.timing.first_event is not None:
-            self._first_chunk.record(record.timing.first_event, common)
+            for name in (_FIRST_CHUNK, _NEW_FIRST_CHUNK) if self._is_newest else (_FIRST_CHUNK,):
+                self._histograms[name].record(record.timing.first_event, common)
         if record.usage is not None and record.cached is None:
             self._count(record.usage, common)
 
-    def _span(self, record: CallRecord, common: dict[str, Any]) -> None:
+    def _span(self, record: CallRecord, common: dict[str, Any], context: Any) -> None:
         end = int(record.ended_at * 1e9)
         span = self._tracer.start_span(
             f"{common['gen_ai.operation.name']} {record.model}".rstrip(),
+            context=context,
             kind=self._trace.SpanKind.CLIENT,
             attributes={**common, **self._facts(record)},
             start_time=end - int(record.timing.total * 1e9),
@@ -142,18 +126,20 @@ class Telemetry:
             facts["gen_ai.usage.input_tokens"] = usage.input_tokens
             facts["gen_ai.usage.output_tokens"] = usage.output_tokens
             facts["gen_ai.usage.cache_read.input_tokens"] = usage.cached_input_tokens
-            facts[self._names.cache_write] = usage.cache_write_input_tokens
+            facts[_NEW_CACHE_WRITE if self._is_newest else _CACHE_WRITE] = usage.cache_write_input_tokens
+            facts["gen_ai.usage.reasoning.output_tokens"] = usage.reasoning_tokens
         return {name: value for name, value in facts.items() if value is not None}
 
     def _count(self, usage: Usage, common: dict[str, Any]) -> None:
         for kind, tokens in (("input", usage.input_tokens), ("output", usage.output_tokens)):
             if tokens is not None:
-                told = {"gen_ai.token.type": kind} if self._names.by_type else {}
-                self._tokens[kind].record(tokens, {**common, **told})
-        if not self._names.by_type:
+                self._histograms[_TOKENS].record(tokens, {**common, "gen_ai.token.type": kind})
+                if self._is_newest:
+                    self._histograms[_NEW_TOKENS.format(kind)].record(tokens, common)
+        if self._is_newest:
             for name, tokens in _counts(usage).items():
                 if tokens is not None:
-                    self._counters[name].add(tokens, common)
+                    self._counters[_NEW_COUNTERS.format(name)].add(tokens, common)
 
 
 def _common(record: CallRecord) -> dict[str, Any]:

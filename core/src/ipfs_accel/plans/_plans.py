@@ -107,6 +107,8 @@ class Http(Generic[T]):
         kept_back: Names of what models said before beside text and calls, and the server does not take, such as
             `messages[1].reasoning`.
         max_bytes: The longest answer that is read; None means 64 MiB.
+        is_work: Whether a status of 500 tells of what was asked rather than of the server, as where the request runs
+            somebody's program: it is not repeated.
     """
 
     send: HttpRequest
@@ -114,6 +116,7 @@ class Http(Generic[T]):
     unsupported: tuple[str, ...] = ()
     kept_back: tuple[str, ...] = ()
     max_bytes: int | None = None
+    is_work: bool = False
 
 
 @frozen(kw_only=True)

@@ -122,16 +122,21 @@ class Shop:
         return self.spoil(request, part) or Response(part, 206, headers)
 
 
-def cut(data: bytes) -> Response:
-    """Promise all of it and send half."""
-    answer = Response(iter([data[: len(data) // 2]]), 206, {"ETag": ETAG, "Content-Length": str(len(data))})
+def cut(data: bytes, start: int | None = None) -> Response:
+    """Promise all of it, from `start` on, and send half."""
+    headers = {"ETag": ETAG, "Content-Length": str(len(data))}
+    if start is not None:
+        headers["Content-Range"] = f"bytes {start}-{start + len(data) - 1}/{len(DATA)}"
+    answer = Response(iter([data[: len(data) // 2]]), 200 if start is None else 206, headers)
     answer.automatically_set_content_length = False
     return answer
 
 
 def test_a_download_goes_on_where_it_broke_off(httpserver: HTTPServer, tmp_path: Path) -> None:
     shop = Shop(httpserver)
-    shop.spoil = lambda request, data: cut(data) if request.headers["Range"].startswith("bytes=5242880-") else None
+    shop.spoil = lambda request, data: (
+        cut(data, 5 * MIB) if request.headers["Range"].startswith("bytes=5242880-") else None
+    )
     to = tmp_path / "k"
     with Client(Config(environ={}), endpoints={"s3": endpoint(httpserver, threads=1)}) as client:
         error = attempt(client, to)
@@ -175,13 +180,14 @@ def test_a_download_does_not_mix_two_versions(httpserver: HTTPServer, client: Cl
 def test_spoilt_content_is_not_kept(httpserver: HTTPServer, client: Client, tmp_path: Path) -> None:
     shop = Shop(httpserver, b"spoilt")
     shop.metadata = {"x-amz-meta-sha256": "0" * 64}
-    for read in (
-        lambda: client.download_object("s3/bucket/k", tmp_path / "k"),
-        lambda: client.get_object("s3/bucket/k"),
+    for read, retryable in (
+        (lambda: client.download_object("s3/bucket/k", tmp_path / "k"), True),
+        # What comes as a stream cannot be taken back; a second reading has shown that it is the store that has it so.
+        (lambda: client.get_object("s3/bucket/k"), False),
     ):
         with pytest.raises(e.InvalidResponseError, match="sha256") as caught:
             read()
-        assert caught.value.retryable
+        assert caught.value.retryable is retryable
     assert list(tmp_path.iterdir()) == []
     shop.metadata = {"x-amz-checksum-crc32": "AAAAAA==", "x-amz-checksum-type": "FULL_OBJECT"}
     with pytest.raises(e.InvalidResponseError, match="crc32"):
@@ -282,7 +288,9 @@ def test_a_conditional_write_that_may_have_happened_is_not_repeated(httpserver: 
     def answer(request: Request) -> Response:
         request.get_data()
         if "probe" in request.path:
-            return Response(problem("PreconditionFailed"), 412) if "If-None-Match" in request.headers else Response()
+            if "If-None-Match" in request.headers:
+                return Response(problem("PreconditionFailed"), 412)
+            return Response("probe" if request.method == "GET" else "")
         over.wait(60)
         return Response()
 
@@ -296,7 +304,7 @@ def test_a_conditional_write_that_may_have_happened_is_not_repeated(httpserver: 
 
 
 def test_deleting_many_one_by_one_where_the_store_cannot_do_it_together(httpserver: HTTPServer, client: Client) -> None:
-    for status, code in ((501, "NotImplemented"), (400, "MissingContentMD5")):
+    for status, code, asked in ((501, "NotImplemented", 1), (400, "MissingContentMD5", 2)):  # once more with an MD5
         httpserver.clear()
         httpserver.expect_request("/bucket", method="POST").respond_with_data(problem(code), status)
         httpserver.expect_request("/bucket/a", method="DELETE").respond_with_data(status=204)
@@ -305,7 +313,7 @@ def test_deleting_many_one_by_one_where_the_store_cannot_do_it_together(httpserv
             done = other.delete_objects("s3/bucket", ["a", "b"])
             assert (done.deleted, [(each.key, each.code) for each in done.failed]) == (("a",), [("b", "AccessDenied")])
             other.delete_objects("s3/bucket", ["a"])
-        assert len([request for request, _answer in httpserver.log if request.method == "POST"]) == 1
+        assert len([request for request, _answer in httpserver.log if request.method == "POST"]) == asked
 
 
 def test_errors_in_a_success_of_deleting_many_are_told(httpserver: HTTPServer, client: Client) -> None:

@@ -67,7 +67,8 @@ def test_a_download_goes_on_by_itself(httpserver: HTTPServer, client: Client, tm
         if len(ranges) == 2:
             return Response(problem("InternalError"), 500)
         first, last = (int(number) for number in ranges[-1].removeprefix("bytes=").split("-"))
-        return Response(DATA[first : last + 1], 206, {"ETag": '"e"'})
+        about = {"ETag": '"e"', "Content-Range": f"bytes {first}-{last}/{len(DATA)}"}
+        return Response(DATA[first : last + 1], 206, about)
 
     httpserver.expect_request("/bucket/k").respond_with_handler(answer)
     client.download_object("s3/bucket/k", tmp_path / "k")

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import attrs
-from ipfs_accel.errors import ModelNotFoundError, OverloadedError
+from ipfs_accel.errors import BadRequestError, ModelNotFoundError, OverloadedError
 from ipfs_accel.plans import (
     Endpoint,
     Flow,
@@ -31,7 +31,7 @@ from ipfs_accel.wire.openai_responses_answers import ResponseDecoder, assembler,
 from ipfs_accel.wire.sse import SSEDecoder
 
 from ._predict import stream_steps
-from ._server import at_root, detect, model_route, openai_route, root_of, version_of
+from ._server import at_root, detect, is_bare_no, model_route, openai_route, root_of, says_so, version_of
 from ._streams import guarded
 
 __all__ = ["CALLS"]
@@ -47,13 +47,17 @@ def _ask(
     return Http(send=at_root(endpoint, request), parse=parse)
 
 
-def _is(endpoint: Endpoint, path: str, parse: Callable[[HttpResponse], bool] = lambda _: True) -> Plan[bool]:
-    """Plan a question that the status answers; bodies differ, and some servers send none."""
+def _is(endpoint: Endpoint, path: str, parse: Callable[[HttpResponse], bool] = says_so) -> Plan[bool]:
+    """Plan a question that the status answers, or the body; some servers send none, or say 400 for no."""
 
     def steps() -> Generator[Any, Any, Plan[bool]]:
         try:
             return Ready(value=(yield _ask(endpoint, get(path), parse)))
         except (ModelNotFoundError, OverloadedError):
+            return Ready(value=False)
+        except BadRequestError as error:
+            if not is_bare_no(error):
+                raise
             return Ready(value=False)
 
     return Flow(steps=steps)

@@ -39,6 +39,11 @@ _KNOWN = (
     _Known("unauthorized request", AuthenticationError, "set the key that the server was started with"),
     _Known("not loaded yet|model version not ready|server is not ready", OverloadedError),
     _Known(
+        "has no available versions",
+        ModelNotFoundError,
+        "it may have failed to load: list_models and the call repository_index say why",
+    ),
+    _Known(
         "with requested (?:name|version) is not found|not loaded anymore|unknown model|servable not found"
         "|any versions of model|^model not found$",
         ModelNotFoundError,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from base64 import b64decode
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,6 +27,10 @@ Json = dict[str, Any]
 _LENGTH = "inference-header-content-length"
 _BINARY = "application/octet-stream"
 _ONLY_BINARY = ("FP16", "BF16")
+_IN_JSON = {"mlserver": ("FP16",)}
+"""What some servers take in JSON all the same."""
+_FLOATS = {"FP16", "FP32", "FP64"}
+_ENCODED = "base64"
 _SIZE = "binary_data_size"
 _UNKNOWN = "INVALID"
 
@@ -85,7 +90,7 @@ def _input(tensor: Tensor, server: Server, *, binary: bool) -> Json:
 
 def _plain(tensor: Tensor, server: Server) -> list[Any]:
     """Return the elements as JSON has them."""
-    if tensor.datatype in _ONLY_BINARY:
+    if tensor.datatype in _ONLY_BINARY and tensor.datatype not in _IN_JSON.get(server.kind, ()):
         raise _needs_binary(tensor, server, f"{tensor.datatype} has no form in JSON")
     if tensor.datatype == "BYTES":
         try:
@@ -93,7 +98,7 @@ def _plain(tensor: Tensor, server: Server) -> list[Any]:
         except UnicodeDecodeError:
             raise _needs_binary(tensor, server, "it is not UTF-8, which JSON needs") from None
     values = tensor.flat()
-    if tensor.datatype in {"FP32", "FP64"} and not all(map(math.isfinite, values)):
+    if tensor.datatype in _FLOATS and not all(map(math.isfinite, values)):
         raise _needs_binary(tensor, server, "it holds NaN or Infinity, which JSON has not")
     if server.kind == "ovms" and not _fits_32_bits(tensor.datatype, values):
         raise _needs_binary(tensor, server, f"of {tensor.datatype} in JSON this server reads 32 bits, and it has more")
@@ -123,32 +128,40 @@ def _needs_binary(tensor: Tensor, server: Server, reason: str) -> InvalidRequest
     )
 
 
-def reader(wanted: Sequence[str] | None) -> Callable[[HttpResponse], PredictResponse]:
-    """Return what reads the answer; servers may send more outputs than were asked for."""
+def reader(wanted: Sequence[str] | None, on_null: str) -> Callable[[HttpResponse], PredictResponse]:
+    """Return what reads the answer; servers may send more outputs than were asked for.
+
+    Args:
+        wanted: Names of the outputs that are read; None for all.
+        on_null: What to do about an output with null in it.
+    """
 
     def read(response: HttpResponse) -> PredictResponse:
         head, rest = _split(response)
-        return _answer(checked(head.json()), rest, wanted)
+        return _answer(checked(head.json()), rest, wanted, on_null)
 
     return read
 
 
-def stream_decoder(wanted: Sequence[str] | None) -> Callable[[ServerSentEvent, Collector[Any]], None]:
-    """Return what reads a stream of answers."""
+def stream_decoder(wanted: Sequence[str] | None, on_null: str) -> Callable[[ServerSentEvent, Collector[Any]], None]:
+    """Return what reads a stream of answers; arguments as for `reader`."""
 
     def decode(event: ServerSentEvent, out: Collector[Any]) -> None:
-        answer = _answer(event_object(event), b"", wanted)
+        answer = _answer(event_object(event), b"", wanted, on_null)
         out.kept.append(answer)
         out.emit(answer)
 
     return decode
 
 
-def _answer(body: Json, rest: bytes, wanted: Sequence[str] | None) -> PredictResponse:
+def _answer(body: Json, rest: bytes, wanted: Sequence[str] | None, on_null: str) -> PredictResponse:
     outputs, at = [], 0
     for item in field(body, "outputs", list):
-        tensor, at = _output(item, rest, at)
-        outputs.append(tensor)
+        size = _size_of(item)
+        # What nobody asked for is not read, so that nothing can be wrong with it.
+        if wanted is None or field(item, "name", str) in wanted:
+            outputs.append(_output(item, rest, at, on_null))
+        at += size or 0
     if at != len(rest):
         raise InvalidResponseError(f"the answer has {len(rest)} bytes of tensors, and its outputs {at}")
     version = body.get("model_version")
@@ -186,7 +199,19 @@ def _split(response: HttpResponse) -> tuple[HttpResponse, bytes]:
     return attrs.evolve(response, body=response.body[:size]), response.body[size:]
 
 
-def _output(item: Any, rest: bytes, at: int) -> tuple[Tensor, int]:
+def _size_of(item: Any) -> int | None:
+    """Return how many of the answer's bytes are an output's; None if it is in the JSON."""
+    parameters = item.get("parameters") if isinstance(item, dict) else None
+    size = (parameters or {}).get(_SIZE)
+    if size is not None and (not isinstance(size, int) or size < 0):
+        raise InvalidResponseError(
+            f"the answer does not have the form of this API: it ends within its output {item.get('name')!r}, "
+            f"whose size is {size!r}"
+        )
+    return size
+
+
+def _output(item: Any, rest: bytes, at: int, on_null: str) -> Tensor:
     name, datatype = field(item, "name", str), field(item, "datatype", str)
     shape = tuple(field(item, "shape", list))
     parameters = dict(item.get("parameters") or {})
@@ -196,25 +221,39 @@ def _output(item: Any, rest: bytes, at: int) -> tuple[Tensor, int]:
         data = []  # OVMS says so of an output without elements
     try:
         if size is None:
-            return _from_json(name, datatype, shape, parameters, data), at
-        end = at + size
-        if size < 0 or end > len(rest):
+            return _from_json(name, datatype, shape, parameters, data)
+        if at + size > len(rest):
             raise InvalidResponseError(f"the answer ends within its output {name!r}")
-        return Tensor(name=name, datatype=datatype, shape=shape, data=rest[at:end], parameters=parameters), end
+        return Tensor(name=name, datatype=datatype, shape=shape, data=rest[at : at + size], parameters=parameters)
     except InvalidValueError as error:
-        raise InvalidResponseError(f"the answer's output {error}") from None
+        wrong = InvalidResponseError(f"the answer's output {error}")
+        if datatype in _FLOATS and "None (element" in str(error):
+            wrong = InvalidResponseError(f"the answer's output {error}: servers write NaN and Infinity as null in JSON")
+            wrong.hint = on_null
+        raise wrong from None
 
 
 def _from_json(name: str, datatype: str, shape: tuple[int, ...], parameters: Json, data: Any) -> Tensor:
     values = data if isinstance(data, list) else [data]
     while values and isinstance(values[0], list):  # MLServer passes on what the model gave
         values = [value for row in values for value in row]
+    if datatype == "BYTES" and parameters.get("content_type") == _ENCODED:
+        del parameters["content_type"]  # which the tensor's own bytes do not have any more
+        values = [_decoded(name, value) for value in values]
     if datatype == "BOOL":
         values = [bool(value) if value in (0, 1) else value for value in values]
     elif "INT" in datatype:  # models in Python forget to convert
         values = [int(value) if isinstance(value, float) and value.is_integer() else value for value in values]
     tensor = Values(name=name, shape=shape, values=tuple(values)).typed(datatype)
     return attrs.evolve(tensor, parameters=parameters) if parameters else tensor
+
+
+def _decoded(name: str, value: Any) -> bytes:
+    """Return the bytes that MLServer's codec has put into JSON."""
+    try:
+        return b64decode(value, validate=True)
+    except (TypeError, ValueError):
+        raise InvalidResponseError(f"the answer's output {name!r} is not the base64 that it says it is") from None
 
 
 def read_spec(response: HttpResponse) -> tuple[ModelSpec, Json]:

@@ -6,19 +6,38 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from ipfs_accel.capabilities import Support
-from ipfs_accel.errors import APIStatusError, InvalidResponseError, NotFoundError, UnsupportedOperationError
+from ipfs_accel.errors import (
+    APIStatusError,
+    BadRequestError,
+    InvalidResponseError,
+    NotFoundError,
+    UnsupportedOperationError,
+)
 from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, Plan, Ready, get, post_json
 from ipfs_accel.types import Health, ModelInfo
 from ipfs_accel.wire import openai_answers as answers
 from ipfs_accel.wire.fields import field
 
 from ._predict import metadata
-from ._server import Server, at_root, detect, model_route, need_number, openai_route, root_of, version_of
+from ._server import (
+    Server,
+    at_root,
+    detect,
+    is_bare_no,
+    model_route,
+    need_number,
+    openai_route,
+    root_of,
+    says_so,
+    version_of,
+)
 
 __all__ = ["health_steps", "list_steps", "show_steps"]
 
 YES = Support("yes", "server")
 NO = Support("no", "server")
+_READY, _FAILED = "READY", "UNAVAILABLE"
+"""States of the repository's index; the others are LOADING and UNLOADING."""
 # A model of tensors has none of these: they are the business of graphs for text, pictures and sound.
 _GENERATIVE = (
     "chat",
@@ -77,8 +96,28 @@ def _of_config(response: HttpResponse) -> Models:
 
 
 def _of_index(response: HttpResponse) -> Models:
-    found = {field(item, "name", str): item for item in response.json()}  # one entry per version
-    return tuple([ModelInfo(id=name, features={"predict": YES}, raw=item) for name, item in found.items()])
+    models: dict[str, list[dict[str, Any]]] = {}
+    for item in response.json():
+        models.setdefault(field(item, "name", str), []).append(item)
+    return tuple([_of_versions(name, versions) for name, versions in models.items()])
+
+
+def _of_versions(name: str, versions: list[dict[str, Any]]) -> ModelInfo:
+    """Tell of a model by its versions: one that is there is enough, and Triton names only those that failed beside it.
+
+    A state that is neither READY nor a failure says nothing of what comes.
+    """
+    best = next((each for each in versions if each.get("state") in {None, "", _READY}), versions[-1])
+    if best.get("state") in {None, "", _READY}:
+        return ModelInfo(id=name, features={"predict": YES}, raw=best)
+    features = {"predict": NO} if best["state"] == _FAILED else {}
+    return ModelInfo(id=name, description=_state(best), features=features, raw=best)
+
+
+def _state(item: dict[str, Any]) -> str:
+    """Say in what state a model is that cannot be used, and why."""
+    reason = " ".join(str(item.get("reason") or "").split())
+    return f"{item['state']}: {reason}" if reason else str(item["state"])
 
 
 def _of_names(response: HttpResponse) -> Models:
@@ -117,13 +156,36 @@ def health_steps(endpoint: Endpoint) -> Generator[Any, Any, Plan[Health]]:
     """Ask whether the server is ready; its status tells, whatever the body says."""
     server = yield from detect(endpoint)
     if server.has_v2:
-        send = at_root(endpoint, get("/v2/health/ready"))
-        return Http(send=send, parse=lambda _: Health(status="ok", server=server.title))
+        try:
+            is_ready = yield Http(send=at_root(endpoint, get("/v2/health/ready")), parse=says_so)
+        except BadRequestError as error:
+            if not is_bare_no(error):
+                raise
+            is_ready = False
+        if is_ready:
+            return Ready(value=Health(status="ok", server=server.title))
+        return Ready(value=(yield from _not_ready(endpoint, server)))
     try:
         models = yield Http(send=get(openai_route(endpoint, "/models")), parse=answers.read_models)
     except (APIStatusError, InvalidResponseError):
         return Ready(value=(yield from _health_v1(endpoint)))
     return Ready(value=Health(status="ok", detail=f"it lists {len(models)} models"))
+
+
+def _not_ready(endpoint: Endpoint, server: Server) -> Generator[Any, Any, Health]:
+    """Say which models make a server not ready as a whole, while others may serve; by Triton's and MLServer's index."""
+    try:
+        models: Models = yield Http(send=at_root(endpoint, post_json("/v2/repository/index", {})), parse=_of_index)
+    except (APIStatusError, InvalidResponseError):
+        return Health(status="unhealthy", server=server.title, detail="the server says that it is not ready")
+    wrong = [f"{each.id} is {each.description}" for each in models if each.features.get("predict") != YES]
+    failed = any(each.features.get("predict") == NO for each in models)
+    others = f"; {len(models) - len(wrong)} other model(s) are ready" if len(models) > len(wrong) else ""
+    return Health(
+        status="unhealthy" if failed or not wrong else "loading",
+        server=server.title,
+        detail=f"the server says that it is not ready{': ' if wrong else ''}{', '.join(wrong)}{others}",
+    )
 
 
 def _health_v1(endpoint: Endpoint) -> Generator[Any, Any, Health]:

@@ -145,12 +145,14 @@ class _Ask:
             binary = self.server.has_binary if options.binary == "auto" else options.binary == "always"
             path = f"{model_route(request.model, self.version)}/infer"
             send = _kserve.send(path, request, tensors, self.server, binary=binary, outputs=self._outputs(spec))
-            parse = _kserve.reader(request.outputs)
+            parse = _kserve.reader(request.outputs, _on_null(self.server, binary=binary))
         else:
             path = model_route(request.model, self.version, prefix="/v1")
             send = _tfserving.send(path, request, tensors, rows=options.rows)
             parse = _tfserving.reader(spec, request.outputs)
-        return Http(send=at_root(self.endpoint, send), parse=parse, max_bytes=MAX_BYTES)
+        # All but OVMS say 500 when the model itself fails, or to what they cannot read: it would run, and fail, again.
+        is_work = self.server.kind != "ovms"
+        return Http(send=at_root(self.endpoint, send), parse=parse, max_bytes=MAX_BYTES, is_work=is_work)
 
     def stream(self, spec: ModelSpec, tensors: tuple[Tensor, ...]) -> HttpStream[tuple[PredictResponse, ...]]:
         """Plan the call as a stream, which has no bytes and no terminal signal."""
@@ -159,7 +161,7 @@ class _Ask:
         return HttpStream(
             send=at_root(self.endpoint, send),
             frames=SSEDecoder,
-            decoder=lambda: _kserve.stream_decoder(self.request.outputs),
+            decoder=lambda: _kserve.stream_decoder(self.request.outputs, _on_null(self.server, binary=False)),
             assembler=lambda: Collector(lambda out: tuple(out.kept), eof_is_end=True),
         )
 
@@ -168,3 +170,10 @@ class _Ask:
         if self.request.outputs is not None:
             return self.request.outputs
         return tuple([output.name for output in spec.outputs]) if self.server.kind == "ovms" else ()
+
+
+def _on_null(server: Server, *, binary: bool) -> str:
+    """Return what to do about an output with null in it."""
+    if server.has_binary and not binary:
+        return "as bytes it comes as it is: set the endpoint's option binary = 'auto'"
+    return "name the other outputs, or let the model give finite numbers"

@@ -14,10 +14,12 @@ __all__ = [
     "at_root",
     "detect",
     "forget",
+    "is_bare_no",
     "model_route",
     "need_number",
     "openai_route",
     "root_of",
+    "says_so",
     "version_of",
 ]
 
@@ -128,6 +130,20 @@ def detect(endpoint: Endpoint) -> Generator[Any, Any, Server]:
 def forget(endpoint: Endpoint) -> None:
     """Make the next call find out anew."""
     endpoint.memo.pop("server", None)
+
+
+def says_so(response: HttpResponse) -> bool:
+    """Whether a success means yes: KServe says it with one, and no in its body; others send none, or another one."""
+    try:
+        body = response.json()
+    except InvalidResponseError:
+        return True
+    return not (isinstance(body, dict) and (body.get("ready") is False or body.get("live") is False))
+
+
+def is_bare_no(error: APIStatusError) -> bool:
+    """Whether a refusal to say how the server or a model is means no: Triton and MLServer have nothing but a 400."""
+    return error.status == 400 and not error.body  # noqa: PLR2004 - as they say it
 
 
 def _read(response: HttpResponse) -> Server:

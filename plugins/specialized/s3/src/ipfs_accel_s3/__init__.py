@@ -24,7 +24,7 @@ from ipfs_accel.types import (
     PutObjectRequest,
 )
 
-from . import _download, _models, _objects, _upload
+from . import _deleting, _download, _models, _objects, _reading, _upload
 from ._calls import CALLS
 from ._options import Options
 
@@ -56,7 +56,7 @@ class S3:
     @hookimpl
     def get_object(self, endpoint: Endpoint, request: GetObjectRequest) -> StreamPlan[ObjectInfo]:
         """Plan GetObject."""
-        return _download.stream(endpoint, request)
+        return _reading.stream(endpoint, request)
 
     @hookimpl
     def download_object(self, endpoint: Endpoint, request: DownloadObjectRequest) -> Plan[ObjectInfo]:
@@ -66,7 +66,7 @@ class S3:
     @hookimpl
     def head_object(self, endpoint: Endpoint, request: GetObjectRequest) -> Plan[ObjectInfo]:
         """Plan HeadObject."""
-        return _download.head(endpoint, request)
+        return _reading.head(endpoint, request)
 
     @hookimpl
     def list_objects(self, endpoint: Endpoint, request: ListObjectsRequest) -> StreamPlan[ObjectListing]:
@@ -81,12 +81,12 @@ class S3:
     @hookimpl
     def delete_object(self, endpoint: Endpoint, request: DeleteObjectRequest) -> Plan[None]:
         """Plan DeleteObject."""
-        return _objects.delete(endpoint, request)
+        return _deleting.delete(endpoint, request)
 
     @hookimpl
     def delete_objects(self, endpoint: Endpoint, request: DeleteObjectsRequest) -> Plan[DeletedObjects]:
         """Plan DeleteObjects by the thousand."""
-        return _objects.delete_many(endpoint, request)
+        return _deleting.delete_many(endpoint, request)
 
     @hookimpl
     def presign_object(self, endpoint: Endpoint, request: PresignObjectRequest) -> Plan[PresignedRequest]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import threading
 from collections import deque
@@ -15,7 +14,7 @@ from ipfs_accel.errors import AccelError, APITimeoutError, InvalidRequestError
 from ipfs_accel.plans import Job
 from ipfs_accel.types import Upload
 
-__all__ = ["Tally", "Window", "in_parallel", "opener", "regroup", "sha256_of"]
+__all__ = ["Tally", "Window", "hash_of", "in_parallel", "opener", "regroup"]
 
 T = TypeVar("T")
 
@@ -131,14 +130,13 @@ def opener(source: Upload | bytes) -> Callable[[], IO[bytes]]:
     return lambda: path.open("rb")
 
 
-def sha256_of(open_source: Callable[[], IO[bytes]], check: Callable[[], None]) -> str:
-    """Return the SHA-256 of all of a source, in hexadecimal."""
-    digest = hashlib.sha256()
+def hash_of(open_source: Callable[[], IO[bytes]], check: Callable[[], None], *digests: Any) -> None:
+    """Give all of a source to hashes, which are those of `hashlib`."""
     with open_source() as file:
         while piece := file.read(PIECE):
             check()
-            digest.update(piece)
-    return digest.hexdigest()
+            for digest in digests:
+                digest.update(piece)
 
 
 def regroup(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:

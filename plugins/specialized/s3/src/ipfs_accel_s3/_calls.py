@@ -11,6 +11,7 @@ from ipfs_accel.plans import Endpoint, Job, Local, Plan
 from ._clients import connect
 from ._conditions import Write, honours
 from ._errors import translated
+from ._pages import upload_pages
 
 __all__ = ["CALLS"]
 
@@ -94,14 +95,15 @@ def abort_uploads(endpoint: Endpoint, *, bucket: str, prefix: str = "", older_th
 
 
 def _uploads(client: Any, bucket: str, prefix: str) -> list[dict[str, Any]]:
-    pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix)
+    pages = upload_pages(client, {"Bucket": bucket, "Prefix": prefix})
     return [upload for page in pages for upload in page.get("Uploads", ())]
 
 
 def honours_conditions(endpoint: Endpoint, *, bucket: str, write: Write = "create") -> Plan[bool]:
     """Whether the store honours conditions on a kind of write: create, replace, copy or delete.
 
-    A store that is not known for it is tried out with an object of our own in the bucket.
+    A store that is not known for it is tried out with an object of our own in the bucket. Yes means that it refuses
+    such a write, not that of several at once only one succeeds: not every store is exact there.
     """
     if write not in {"create", "replace", "copy", "delete"}:
         raise InvalidRequestError(f"write: expected create, replace, copy or delete, got {write!r}")

@@ -14,9 +14,10 @@ from ipfs_accel import Secret
 from ipfs_accel.errors import ConfigError, MissingKeyError
 from ipfs_accel.plans import Endpoint, Job
 
-from ._options import AWS, Options, options_of, store_of
+from ._found import checksums_of, listen
+from ._options import AWS, Checksums, Options, options_of, store_of
 
-__all__ = ["Use", "checksums_of", "connect", "forget"]
+__all__ = ["Use", "connect"]
 
 Use: TypeAlias = Literal["calls", "public"]
 """calls: for requests of our own; public: for presigned ones, which may name another address."""
@@ -24,36 +25,31 @@ Use: TypeAlias = Literal["calls", "public"]
 _LOCK = threading.Lock()
 
 
-def connect(endpoint: Endpoint, job: Job, use: Use = "calls") -> Any:
+def connect(endpoint: Endpoint, job: Job, use: Use = "calls", checksums: Checksums | None = None) -> Any:
     """Return the client of an endpoint.
+
+    Args:
+        endpoint: Where.
+        job: The call.
+        use: What for.
+        checksums: Other ones than those that are right for the endpoint as far as that is known.
 
     Raises:
         ConfigError: Key, profile or region is wrong.
         MissingKeyError: There are no credentials.
     """
     key = job.key()
-    found = endpoint.memo.get((use, key))
+    name = (use, key, checksums or checksums_of(endpoint), endpoint.memo.get("addressing"))
+    found = endpoint.memo.get(name)
     if found is None:
         with _LOCK:  # sessions of boto3 cannot be shared by threads, clients can
-            found = endpoint.memo.get((use, key))
+            found = endpoint.memo.get(name)
             if found is None:
-                found = endpoint.memo[use, key] = _make(endpoint, job, use, key)
+                found = endpoint.memo[name] = _make(endpoint, job, use, key, name[2])
     return found
 
 
-def forget(endpoint: Endpoint) -> None:
-    """Make new clients from now on, with credentials that are read anew."""
-    for known in [each for each in endpoint.memo if isinstance(each, tuple)]:
-        endpoint.memo.pop(known, None)
-
-
-def checksums_of(endpoint: Endpoint) -> str:
-    """Return whether to send and ask for checksums: when_supported or when_required."""
-    said = options_of(endpoint).checksums
-    return store_of(endpoint).checksums if said == "auto" else said
-
-
-def _make(endpoint: Endpoint, job: Job, use: Use, secret: Secret | None) -> Any:
+def _make(endpoint: Endpoint, job: Job, use: Use, secret: Secret | None, checksums: Checksums) -> Any:
     from boto3.session import Session  # noqa: PLC0415 - takes 0.2 s
     from botocore.session import get_session  # noqa: PLC0415 - as above
 
@@ -78,18 +74,19 @@ def _make(endpoint: Endpoint, job: Job, use: Use, secret: Secret | None) -> Any:
         endpoint_url=(options.public_url if use == "public" else None) or endpoint.base_url or None,
         region_name=_region(endpoint, session),
         verify=options.ca_file or job.ca_file,
-        config=_config(endpoint, options, job, use),
+        config=_config(endpoint, job, use, checksums),
         **_credentials(endpoint, key),
     )
     client.meta.events.register("before-send.s3", _begin_sending)
+    listen(endpoint, client)
     return client
 
 
-def _config(endpoint: Endpoint, options: Options, job: Job, use: Use) -> Any:
+def _config(endpoint: Endpoint, job: Job, use: Use, checksums: Checksums) -> Any:
     from botocore import UNSIGNED  # noqa: PLC0415 - as boto3
     from botocore.config import Config  # noqa: PLC0415 - as boto3
 
-    proxy = job.proxy
+    options, proxy = options_of(endpoint), job.proxy
     if proxy is not None and proxy.startswith("socks"):
         raise ConfigError(
             f"endpoint {endpoint.name!r} cannot go through a SOCKS proxy: boto3 speaks to HTTP proxies alone",
@@ -107,7 +104,7 @@ def _config(endpoint: Endpoint, options: Options, job: Job, use: Use) -> Any:
         # Not the default: boto3 presigns with the old version 2 in us-east-1 unless it is told otherwise.
         signature_version=UNSIGNED if options.anonymous else "s3v4",
         s3={"addressing_style": _addressing(endpoint, options, use)},
-        request_checksum_calculation=checksums_of(endpoint),
+        request_checksum_calculation=checksums,
         # Asked for by name where it can hold: the answer to a range has no checksum of its own.
         response_checksum_validation="when_required",
         # Where the endpoint is, the core decides; only a profile may know better.
@@ -120,6 +117,8 @@ def _addressing(endpoint: Endpoint, options: Options, use: Use) -> str:
     # Left alone, boto3 presigns for AWS's global address, which redirects where the bucket is new.
     if use == "public" and options.addressing == "auto" and store_of(endpoint) is AWS:
         return "virtual"
+    if options.addressing == "auto":
+        return endpoint.memo.get("addressing") or store_of(endpoint).addressing
     return options.addressing
 
 

@@ -9,32 +9,38 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any, Literal, TypeAlias
 from uuid import uuid4
 
-from ipfs_accel.errors import APIStatusError, NotSupportedByServerError, PreconditionFailedError
+from ipfs_accel.errors import (
+    APIStatusError,
+    NotSupportedByServerError,
+    PermissionDeniedError,
+    PreconditionFailedError,
+)
 from ipfs_accel.plans import Endpoint
 
 from ._errors import translated
-from ._options import store_of
+from ._options import PROBE, store_of
 
 __all__ = ["Write", "honours", "need"]
 
 Write: TypeAlias = Literal["create", "replace", "copy", "delete"]
 
-PREFIX = ".ipfs-accel-probe-"
 _OTHER = '"00000000000000000000000000000000"'
 _LOCK = threading.Lock()
 
-# Each of these has to fail, the object being there with another ETag.
-_TRIALS: dict[Write, Callable[[Any, str, str], Any]] = {
-    "create": lambda client, bucket, key: client.put_object(Bucket=bucket, Key=key, Body=b"", IfNoneMatch="*"),
-    "replace": lambda client, bucket, key: client.put_object(Bucket=bucket, Key=key, Body=b"", IfMatch=_OTHER),
-    "copy": lambda client, bucket, key: client.copy_object(
-        Bucket=bucket, Key=key, CopySource={"Bucket": bucket, "Key": key}, MetadataDirective="REPLACE", IfNoneMatch="*"
+_BYTES, _OTHERS = b"probe", b"the other one"
+
+# Each of these has to fail, the object being there with another ETag and other content; `other` is one to copy from.
+_TRIALS: dict[Write, Callable[[Any, str, str, str], Any]] = {
+    "create": lambda client, bucket, key, _: client.put_object(Bucket=bucket, Key=key, Body=_OTHERS, IfNoneMatch="*"),
+    "replace": lambda client, bucket, key, _: client.put_object(Bucket=bucket, Key=key, Body=_OTHERS, IfMatch=_OTHER),
+    "copy": lambda client, bucket, key, other: client.copy_object(
+        Bucket=bucket, Key=key, CopySource={"Bucket": bucket, "Key": other}, IfNoneMatch="*"
     ),
-    "delete": lambda client, bucket, key: client.delete_object(Bucket=bucket, Key=key, IfMatch=_OTHER),
+    "delete": lambda client, bucket, key, _: client.delete_object(Bucket=bucket, Key=key, IfMatch=_OTHER),
 }
 
 
@@ -64,19 +70,38 @@ def honours(endpoint: Endpoint, client: Any, bucket: str, write: Write) -> bool:
 
 
 def _try_out(client: Any, bucket: str, write: Write) -> bool:
-    key = f"{PREFIX}{uuid4()}"
-    with translated():
-        client.put_object(Bucket=bucket, Key=key, Body=b"probe")
+    key, other = f"{PROBE}{uuid4()}", f"{PROBE}{uuid4()}"
+    objects = {key: _BYTES, **({other: _OTHERS} if write == "copy" else {})}
     try:
         with translated():
-            _TRIALS[write](client, bucket, key)
+            for name, content in objects.items():
+                client.put_object(Bucket=bucket, Key=name, Body=content)
+        return _is_refused(client, bucket, key, lambda: _TRIALS[write](client, bucket, key, other))
+    finally:
+        for name in objects:
+            with suppress(APIStatusError), translated():
+                client.delete_object(Bucket=bucket, Key=name)
+
+
+def _is_refused(client: Any, bucket: str, key: str, write: Callable[[], Any]) -> bool:
+    """Whether a write is refused, and has left alone what it was refused for: not every refusal does."""
+    try:
+        with translated():
+            write()
     except PreconditionFailedError:
-        return True
+        pass
     except APIStatusError as error:
         if error.status is not None and error.status >= 500 and error.retryable:  # noqa: PLR2004 - says nothing
             raise
         return False
-    finally:
-        with suppress(APIStatusError), translated():
-            client.delete_object(Bucket=bucket, Key=key)
-    return False
+    else:
+        return False
+    try:
+        with translated():
+            body = client.get_object(Bucket=bucket, Key=key)["Body"]
+            with closing(body):
+                return bool(body.read() == _BYTES)
+    except PermissionDeniedError:
+        return True  # who may not look has nothing but the refusal
+    except APIStatusError:
+        return False

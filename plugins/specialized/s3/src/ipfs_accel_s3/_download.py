@@ -1,4 +1,4 @@
-"""Reading objects: as a stream, or into a file by several ranges at once, which goes on where it broke off.
+"""Reading objects into files, by several ranges at once, which goes on where it broke off.
 
 A file appears under its name when it is complete, verified and on the disk. Until then its bytes are in a file beside
 it whose name holds a digest of what they are a copy of, and a second file tells which of its ranges are there.
@@ -8,130 +8,49 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
 from ipfs_accel.errors import ConflictError, InvalidRequestError, InvalidResponseError, PreconditionFailedError
-from ipfs_accel.plans import Endpoint, Job, Local, LocalStream, Plan, StreamFlow, StreamPlan
-from ipfs_accel.types import DataDelta, DownloadObjectRequest, GetObjectRequest, ObjectInfo
-from ipfs_accel.wire.collector import Collector
+from ipfs_accel.plans import Endpoint, Job, Local, Plan
+from ipfs_accel.types import DownloadObjectRequest, GetObjectRequest, ObjectInfo
 
-from ._answers import note_request, object_info, parameters
+from ._answers import note_request, object_info
 from ._body import Tally, in_parallel
-from ._clients import checksums_of, connect
+from ._checks import asked_of, check_object, size_of, span_of
+from ._clients import connect
 from ._errors import translated
+from ._looking import looked_at
 from ._options import options_of
-from ._upload import SHA256
-from ._verify import verified, verify_file
+from ._part import Part
+from ._reading import CHUNK, read_parameters, with_checksums
+from ._verify import SHA256, kept_so, prove_file
 
-__all__ = ["download", "head", "stream"]
-
-CHUNK = 512 * 1024
-
-
-def _parameters(request: GetObjectRequest) -> dict[str, Any]:
-    return parameters(
-        Bucket=request.bucket,
-        Key=request.key,
-        VersionId=request.version,
-        IfMatch=request.if_match,
-        IfNoneMatch=request.if_none_match,
-        IfModifiedSince=request.if_modified_since,
-        IfUnmodifiedSince=request.if_unmodified_since,
-        Range=_range(request.offset, request.length),
-        extra=dict(request.extra),
-    )
-
-
-def _range(offset: int, length: int | None) -> str | None:
-    if offset < 0:
-        return f"bytes={offset}"
-    if length is not None:
-        return f"bytes={offset}-{offset + length - 1}"
-    return f"bytes={offset}-" if offset else None
-
-
-def _with_checksums(endpoint: Endpoint, given: dict[str, Any]) -> dict[str, Any]:
-    """Ask for the checksum of a whole object; an answer to a range has none that can be verified."""
-    if checksums_of(endpoint) == "when_supported" and "Range" not in given:
-        return {"ChecksumMode": "ENABLED", **given}
-    return given
-
-
-def head(endpoint: Endpoint, request: GetObjectRequest) -> Plan[ObjectInfo]:
-    """Plan a HeadObject."""
-
-    def run(job: Job) -> ObjectInfo:
-        with translated():
-            answer = connect(endpoint, job).head_object(**_with_checksums(endpoint, _parameters(request)))
-        note_request(job, answer)
-        return object_info(request.bucket, request.key, answer, size=_whole_size(answer))
-
-    return Local(run=run)
-
-
-def _whole_size(answer: dict[str, Any]) -> int | None:
-    """Return the size of the object, also of one of which only a range was asked for."""
-    total = str(answer.get("ContentRange", "")).rpartition("/")[2]
-    return int(total) if total.isdigit() else answer.get("ContentLength")
-
-
-def stream(endpoint: Endpoint, request: GetObjectRequest) -> StreamPlan[ObjectInfo]:
-    """Plan a GetObject whose content is handed on while it comes."""
-
-    def open_it(job: Job) -> dict[str, Any]:
-        given = _with_checksums(endpoint, _parameters(request))
-        with translated():
-            answer: dict[str, Any] = connect(endpoint, job).get_object(**given)
-        note_request(job, answer)
-        if job.is_abandoned:
-            answer["Body"].close()
-        return answer
-
-    def steps() -> Generator[Any, Any, StreamPlan[ObjectInfo]]:
-        answer = yield Local(run=open_it)
-        return LocalStream(
-            run=lambda out, job: _read(request, answer, out, job),
-            assembler=lambda: Collector(lambda out: out.kept[0]),
-        )
-
-    return StreamFlow(steps=steps)
-
-
-def _read(request: GetObjectRequest, answer: dict[str, Any], out: Collector[ObjectInfo], job: Job) -> Iterator[None]:
-    info = object_info(request.bucket, request.key, answer, size=_whole_size(answer))
-    digest = hashlib.sha256() if SHA256 in info.metadata and "ContentRange" not in answer else None
-    body = answer["Body"]
-    with translated():
-        try:
-            while chunk := body.read(CHUNK):
-                job.check()
-                if digest is not None:
-                    digest.update(chunk)
-                out.emit(DataDelta(chunk))
-                yield
-        finally:
-            # An unread body would keep its connection from everybody else.
-            body.close()
-    out.kept.append(attrs.evolve(info, verified=verified(info, digest, body)))
-    out.done()
+__all__ = ["download"]
 
 
 def download(endpoint: Endpoint, request: DownloadObjectRequest) -> Plan[ObjectInfo]:
     """Plan a HeadObject and as many ranged GetObjects as it takes."""
-    return Local(run=lambda job: _Download(endpoint, request, job).run())
+    wrong: set[str] = set()
+    return Local(run=lambda job: _Download(endpoint, request, job, wrong).run())
 
 
 class _Download:
-    """One attempt; what an earlier one left is used."""
+    """One attempt; what an earlier one left is used.
 
-    def __init__(self, endpoint: Endpoint, request: DownloadObjectRequest, job: Job) -> None:
+    Args:
+        endpoint: Where.
+        request: What.
+        job: The call.
+        wrong: What earlier attempts found, said as they said it.
+    """
+
+    def __init__(self, endpoint: Endpoint, request: DownloadObjectRequest, job: Job, wrong: set[str]) -> None:
         self._endpoint = endpoint
         self._request = request
         self._job = job
+        self._wrong = wrong
         self._part_size = options_of(endpoint).part_size
 
     def run(self) -> ObjectInfo:
@@ -139,18 +58,18 @@ class _Download:
         request = self._request
         with translated():
             self._client = connect(self._endpoint, self._job)
-            given = _parameters(attrs.evolve(request, offset=0, length=None))
-            answer = self._client.head_object(**_with_checksums(self._endpoint, given))
+            given = read_parameters(attrs.evolve(request, offset=0, length=None))
+            answer = looked_at(self._endpoint, self._client, with_checksums(self._endpoint, given))
             note_request(self._job, answer)
             info = object_info(request.bucket, request.key, answer)
             start, stop = self._span(info.size or 0)
-            part = _Part(request.to, self._identity(info, start, stop))
-            if not request.resume:
+            part = Part(request.to, self._identity(info, start, stop))
+            if not request.resume or (info.etag or info.modified) is None:
                 part.discard()
             with part.opened(stop - start):
                 self._fetch(info, part, start, stop)
                 is_whole = (start, stop) == (0, info.size)
-                proof = self._verify(info, part) if is_whole else None
+                proof = self._verify(info, part) if is_whole and options_of(self._endpoint).verify else None
                 part.publish()
         return attrs.evolve(info, verified=proof)
 
@@ -163,11 +82,14 @@ class _Download:
 
     def _identity(self, info: ObjectInfo, start: int, stop: int) -> str:
         """Return what makes two downloads the same, be it at another endpoint of one store."""
-        what = (info.bucket, info.key, info.etag, info.version, info.size, info.metadata.get(SHA256), start, stop)
+        # Its time is another one at each endpoint, and counts only where nothing else names the content.
+        name = info.etag or info.modified
+        what = (info.bucket, info.key, name, info.version, info.size, info.metadata.get(SHA256), start, stop)
         return hashlib.sha256(repr((*what, self._part_size)).encode()).hexdigest()[:16]
 
-    def _fetch(self, info: ObjectInfo, part: _Part, start: int, stop: int) -> None:
-        offsets = range(start, stop, self._part_size)
+    def _fetch(self, info: ObjectInfo, part: Part, start: int, stop: int) -> None:
+        # Of an empty object all is read as well: that it is empty has only been said by an answer without content.
+        offsets = range(start, stop, self._part_size) if info.size else [0]
         done = part.done()
         there = sum(min(self._part_size, stop - offset) for number, offset in enumerate(offsets) if number in done)
         tally = Tally(self._job, stop - start, there)
@@ -186,7 +108,7 @@ class _Download:
         in_parallel(work, options_of(self._endpoint).threads, tally)
 
     def _fetch_range(
-        self, info: ObjectInfo, part: _Part, offset: int, length: int, tally: Tally, *, part_offset: int
+        self, info: ObjectInfo, part: Part, offset: int, length: int, tally: Tally, *, part_offset: int
     ) -> None:
         """Fetch one range, of the very object that was looked at first."""
         request = self._request
@@ -194,7 +116,7 @@ class _Download:
             bucket=request.bucket,
             key=request.key,
             offset=offset,
-            length=length,
+            length=length or None,
             version=request.version,
             if_match=info.etag,
             extra=request.extra,
@@ -203,102 +125,60 @@ class _Download:
         try:
             with translated(), part.path.open("r+b") as file:
                 file.seek(part_offset)
-                body = self._client.get_object(**_parameters(only))["Body"]
+                given = read_parameters(only)
+                answer = self._client.get_object(**given)
+                body = answer["Body"]
                 try:
+                    _check_range(info, given, answer)
                     while chunk := body.read(CHUNK):
-                        file.write(chunk)
                         counted += len(chunk)
+                        if counted > length:
+                            break
+                        file.write(chunk)
                         tally.add(len(chunk))
                 finally:
                     body.close()
                 if counted != length:
-                    raise InvalidResponseError(f"the store sent {counted} bytes for a range of {length}")
+                    raise InvalidResponseError(f"the store sent {counted} bytes or more for a range of {length}")
                 file.flush()
                 os.fsync(file.fileno())
         except PreconditionFailedError:
-            changed = ConflictError("the object changed while it was fetched", status=412, code="PreconditionFailed")
-            changed.retryable = True
-            raise changed from None
+            raise _changed() from None
 
-    def _verify(self, info: ObjectInfo, part: _Part) -> str | None:
+    def _verify(self, info: ObjectInfo, part: Part) -> str | None:
         try:
-            return verify_file(info, part.path, self._job.check)
-        except InvalidResponseError:
+            return prove_file(info, part.path, self._job.check)
+        except InvalidResponseError as wrong:
             part.discard()
+            if wrong.message in self._wrong:
+                raise kept_so(wrong) from None
+            self._wrong.add(wrong.message)
             raise
 
 
-class _Part:
-    """The unfinished file, beside its place, with the list of ranges that it has."""
+def _check_range(info: ObjectInfo, given: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+    """Make sure that an answer has the range that was asked for, of the object that was looked at.
 
-    def __init__(self, to: Path, identity: str) -> None:
-        self._to = to
-        self.path = to.with_name(f".{to.name}.{identity}.part")
-        self._ranges = self.path.with_suffix(".ranges")
-
-    @contextmanager
-    def opened(self, size: int) -> Iterator[None]:
-        """Make the files unless they are there; hold them against other downloads of the same object to the same place.
-
-        Files that nothing was added to, and those of a size that does not fit, are not kept.
-        """
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-        handle = os.open(self.path, flags, 0o666)
-        try:
-            _lock(handle, self._to)
-            if os.fstat(handle).st_size != size:
-                self._ranges.unlink(missing_ok=True)
-                os.ftruncate(handle, size)
-            try:
-                yield
-            except BaseException:
-                if not self.done():
-                    self.discard()
-                raise
-        finally:
-            os.close(handle)
-
-    def done(self) -> set[int]:
-        """Return the numbers of the ranges that are there."""
-        try:
-            lines = self._ranges.read_text("ascii").splitlines()
-        except FileNotFoundError:
-            return set()
-        return {int(line) for line in lines if line.isdigit()}
-
-    def note(self, number: int) -> None:
-        """Note that a range is there; its bytes are on the disk already."""
-        with self._ranges.open("a", encoding="ascii") as file:
-            file.write(f"{number}\n")
-
-    def publish(self) -> None:
-        """Put the file where it belongs."""
-        self.path.replace(self._to)
-        self._ranges.unlink(missing_ok=True)
-        _sync_folder(self._to.parent)
-
-    def discard(self) -> None:
-        """Forget what is there."""
-        self.path.unlink(missing_ok=True)
-        self._ranges.unlink(missing_ok=True)
+    Raises:
+        ConflictError: It is of another one; the store may ignore the condition that would have refused it.
+        InvalidResponseError: It is another range, or of nobody knows what.
+    """
+    check_object(given, answer)
+    span_of(answer)  # refuses a part that does not say which
+    total, told = size_of(answer), object_info(info.bucket, info.key, answer)
+    is_named = bool(info.etag and told.etag)
+    if (info.version and told.version not in {None, info.version}) or (not is_named and info.modified != told.modified):
+        raise _changed()
+    if total not in {None, info.size}:
+        if not is_named:
+            raise _changed()
+        raise InvalidResponseError(f"the store tells two sizes of one object: {info.size} bytes, and {total}")
+    if info.etag and not told.etag and told.modified is None:
+        raise InvalidResponseError("the store does not say of which object the range is that it sent")
+    asked_of(given, answer, info.size)
 
 
-def _lock(handle: int, to: Path) -> None:
-    try:
-        import fcntl  # noqa: PLC0415 - not everywhere
-    except ImportError:
-        return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise InvalidRequestError(f"to: the same object is being fetched to {to} already") from None
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make sure that the new name outlives a power cut, where the system lets folders be synced."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def _changed() -> ConflictError:
+    changed = ConflictError("the object changed while it was fetched", status=412, code="PreconditionFailed")
+    changed.retryable = True
+    return changed

@@ -29,7 +29,7 @@ from ipfs_accel.errors import (
 )
 from ipfs_accel.hints import retry_after
 
-__all__ = ["code_of", "translate", "translated"]
+__all__ = ["PATH_REFUSED", "code_of", "translate", "translated"]
 
 _KINDS: dict[str, type[APIStatusError]] = {
     "304": PreconditionFailedError,
@@ -51,15 +51,25 @@ _KINDS: dict[str, type[APIStatusError]] = {
     "TokenRefreshRequired": AuthenticationError,
     "XAdminUserNotFound": AuthenticationError,  # versitygw's word for an unknown key id
 }
+PATH_REFUSED = frozenset(
+    {"SecondLevelDomainForbidden", "PathStyleDomainForbidden", "InvalidPathAccess", "VirtualHostDomainRequired"}
+)
+"""What Alibaba's, Tencent's, Volcengine's and Huawei's stores say to a bucket in the path."""
 _RETRYABLE = {
     *("RequestTimeout", "RequestTimeoutException", "PriorRequestNotComplete"),
     *("OperationAborted", "ConditionalRequestConflict"),
     # Spoilt on the way, perhaps.
     *("BadDigest", "XAmzContentSHA256Mismatch"),
+    *PATH_REFUSED,  # the next attempt has the bucket in the host
 }
 _CHECKSUMS_HINT = 'the store does not understand uploads with trailing checksums: set checksums = "when_required"'
+_UNSUMMED_HINT = (
+    'if the store does not understand this checksum: leave checksum out, or set checksums = "when_required"'
+)
+_PATH_HINT = 'the store wants the bucket in the host: leave the option addressing at auto, or set it to "virtual"'
 _REGION_HINT = "the bucket is in another region or at another address: set the option region, or base_url"
 _HINTS: dict[str, str] = {
+    **dict.fromkeys(PATH_REFUSED, _PATH_HINT),
     "AuthorizationHeaderMalformed": _REGION_HINT,
     "PermanentRedirect": _REGION_HINT,
     "TemporaryRedirect": _REGION_HINT,
@@ -165,11 +175,17 @@ def _status_error(response: Mapping[str, Any]) -> APIError:
         request_id=about.get("RequestId") or headers.get("x-amz-request-id"),
         retry_after=_retry_after(headers),
         body=dict(told),
-        hint=_HINTS.get(code),
+        hint=_HINTS.get(code) or (_UNSUMMED_HINT if _is_about_checksums(status, told) else None),
     )
     if code in _RETRYABLE:
         error.retryable = True
     return error
+
+
+def _is_about_checksums(status: int, told: Mapping[str, Any]) -> bool:
+    """Whether a refusal speaks of checksums, as of one that it wants for each part, or does not know."""
+    is_wrong = told.get("Code") in {"BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch"}
+    return status in {400, 501} and not is_wrong and "checksum" in str(told.get("Message") or "").lower()
 
 
 def _message(code: str, status: int, told: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from ._answers import note_request, object_info, parameters
 from ._clients import connect
 from ._errors import translated
 from ._options import options_of
+from ._pages import object_pages
 
 __all__ = ["healthcheck", "list_models", "show_model"]
 
@@ -57,8 +58,7 @@ def _place(endpoint: Endpoint) -> tuple[str, str]:
 
 def _objects(endpoint: Endpoint, bucket: str, prefix: str, job: Job) -> Iterable[ObjectInfo]:
     with translated():
-        pages = connect(endpoint, job).get_paginator("list_objects_v2")
-        for answer in pages.paginate(**parameters(Bucket=bucket, Prefix=prefix)):
+        for answer in object_pages(connect(endpoint, job), parameters(Bucket=bucket, Prefix=prefix)):
             job.check()
             note_request(job, answer)
             yield from [object_info(bucket, each["Key"], each) for each in answer.get("Contents", ())]
@@ -104,7 +104,7 @@ def healthcheck(endpoint: Endpoint) -> Plan[Health]:
     def run(job: Job) -> Health:
         with translated():
             client = connect(endpoint, job)
-            answer = client.head_bucket(Bucket=bucket) if bucket else _buckets(client)
+            answer = _bucket(client, bucket) if bucket else _buckets(client)
         server = _server(answer)
         if bucket:
             return Health(status="ok", server=server, detail=f"bucket {bucket}")
@@ -112,6 +112,17 @@ def healthcheck(endpoint: Endpoint) -> Plan[Health]:
         return Health(status="ok", server=server, detail=detail)
 
     return Local(run=run)
+
+
+def _bucket(client: Any, bucket: str) -> dict[str, Any]:
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - who has a client has loaded it
+
+    try:
+        return client.head_bucket(Bucket=bucket)  # type: ignore[no-any-return]
+    except ClientError:
+        # An answer to HEAD does not say why, and a store may not know the key id rather than the bucket.
+        client.list_objects_v2(Bucket=bucket, MaxKeys=1)
+        raise
 
 
 def _buckets(client: Any) -> dict[str, Any]:

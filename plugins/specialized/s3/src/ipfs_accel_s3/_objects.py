@@ -1,22 +1,18 @@
-"""Listing, copying, deleting and presigning objects."""
+"""Listing, copying and presigning objects."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from functools import partial
 from itertools import chain
 from typing import Any
 
-from ipfs_accel.errors import APIStatusError, InvalidRequestError, NotSupportedByServerError
+from ipfs_accel.errors import ConflictError, InvalidRequestError
 from ipfs_accel.plans import Endpoint, Flow, Job, Local, LocalStream, Plan, StreamFlow, StreamPlan
 from ipfs_accel.types import (
     CopyObjectRequest,
-    DeletedObjects,
-    DeleteObjectRequest,
-    DeleteObjectsRequest,
     ListObjectsRequest,
-    ObjectFailure,
     ObjectInfo,
     ObjectListing,
     ObjectPrefix,
@@ -25,15 +21,17 @@ from ipfs_accel.types import (
 )
 from ipfs_accel.wire.collector import Collector
 
-from ._answers import allowed, conditions, note_request, object_info, parameters
-from ._body import Tally, in_parallel
+from ._answers import conditions, note_request, object_info, parameters
+from ._body import Tally
 from ._clients import connect
 from ._conditions import need
-from ._errors import code_of, translated
-from ._options import MIB, options_of, store_of
+from ._errors import translated
+from ._looking import looked_at
+from ._options import MIB, options_of
+from ._pages import bucket_pages, object_pages
 from ._upload import MAX_PARTS, Multipart
 
-__all__ = ["copy", "delete", "delete_many", "list_objects", "presign"]
+__all__ = ["copy", "list_objects", "presign"]
 
 MAX_PAGE = 1000
 MAX_COPY = 5 * 1024 * MIB
@@ -95,7 +93,7 @@ def _objects(client: Any, request: ListObjectsRequest, job: Job) -> Iterator[Pag
         MaxKeys=request.limit + 1 if request.limit is not None and request.limit < MAX_PAGE else None,
         extra=dict(request.extra),
     )
-    for answer in client.get_paginator("list_objects_v2").paginate(**given):
+    for answer in object_pages(client, given):
         note_request(job, answer)
         objects = [object_info(request.bucket, each["Key"], each) for each in answer.get("Contents", ())]
         prefixes = [ObjectPrefix(bucket=request.bucket, prefix=p["Prefix"]) for p in answer.get("CommonPrefixes", ())]
@@ -103,9 +101,9 @@ def _objects(client: Any, request: ListObjectsRequest, job: Job) -> Iterator[Pag
 
 
 def _buckets(client: Any, request: ListObjectsRequest, job: Job) -> Iterator[Page]:
-    answer = client.list_buckets(**dict(request.extra))
-    note_request(job, answer)
-    yield [ObjectPrefix(bucket=each["Name"]) for each in answer.get("Buckets", ())]
+    for answer in bucket_pages(client, dict(request.extra)):
+        note_request(job, answer)
+        yield [ObjectPrefix(bucket=each["Name"]) for each in answer.get("Buckets", ())]
 
 
 def copy(endpoint: Endpoint, request: CopyObjectRequest) -> Plan[ObjectInfo]:
@@ -120,7 +118,8 @@ def copy(endpoint: Endpoint, request: CopyObjectRequest) -> Plan[ObjectInfo]:
         part_size = max(COPY_PART, -(-size // MAX_PARTS))
         tasks = (_copier(upload, request, original, start, part_size) for start in range(0, size, part_size))
         given = _copy_parameters(request, original, in_parts=True)
-        return (yield from upload.steps(lambda job: upload.begin(given, job), tasks))
+        same = partial(_still, endpoint, request, original)
+        return (yield from upload.steps(lambda job: upload.begin(given, job), tasks, same))
 
     return Flow(steps=steps)
 
@@ -133,7 +132,15 @@ def _original(endpoint: Endpoint, request: CopyObjectRequest, job: Job) -> Objec
         IfMatch=request.if_source_matches,
     )
     with translated():
-        return object_info(request.source_bucket, request.source_key, connect(endpoint, job).head_object(**given))
+        answer = looked_at(endpoint, connect(endpoint, job), given)
+    return object_info(request.source_bucket, request.source_key, answer)
+
+
+def _still(endpoint: Endpoint, request: CopyObjectRequest, original: ObjectInfo, job: Job) -> None:
+    """Make sure that all parts are of one original: there are stores that copy past the condition of a part."""
+    now = _original(endpoint, request, job)
+    if (now.etag, now.size, now.version) != (original.etag, original.size, original.version):
+        raise ConflictError("the original changed while it was copied", status=412, code="PreconditionFailed")
 
 
 def _source(request: CopyObjectRequest) -> dict[str, Any]:
@@ -182,94 +189,6 @@ def _copier(upload: Multipart, request: CopyObjectRequest, original: ObjectInfo,
     return one
 
 
-def delete(endpoint: Endpoint, request: DeleteObjectRequest) -> Plan[None]:
-    """Plan a DeleteObject, which succeeds for what is not there too."""
-
-    def run(job: Job) -> None:
-        given = parameters(
-            Bucket=request.bucket,
-            Key=request.key,
-            VersionId=request.version,
-            IfMatch=request.if_match,
-            extra=dict(request.extra),
-        )
-        with translated():
-            client = connect(endpoint, job)
-            need(endpoint, client, request.bucket, "delete" if request.if_match else None)
-            note_request(job, client.delete_object(**given))
-
-    return Local(run=run)
-
-
-def delete_many(endpoint: Endpoint, request: DeleteObjectsRequest) -> Plan[DeletedObjects]:
-    """Plan DeleteObjects by the thousand, or single deletes where the store does not have that."""
-
-    def run(job: Job) -> DeletedObjects:
-        deleted: list[str] = []
-        failed: list[ObjectFailure] = []
-        with translated():
-            client = connect(endpoint, job)
-            for start in range(0, len(request.keys), MAX_PAGE):
-                keys = request.keys[start : start + MAX_PAGE]
-                job.report(start, len(request.keys))
-                gone, not_gone = _delete(endpoint, client, request, keys, job)
-                deleted += gone
-                failed += not_gone
-        job.report(len(request.keys), len(request.keys))
-        return DeletedObjects(deleted=tuple(deleted), failed=tuple(failed))
-
-    return Local(run=run)
-
-
-Deleted = tuple[list[str], list[ObjectFailure]]
-_CANNOT = {"MissingContentMD5", "InvalidDigest", "MissingContentLength", "InvalidRequest", "BadDigest"}
-
-
-def _delete(endpoint: Endpoint, client: Any, request: DeleteObjectsRequest, keys: Sequence[str], job: Job) -> Deleted:
-    if store_of(endpoint).deletes_many and not endpoint.memo.get("deletes one by one"):
-        try:
-            with translated():
-                return _delete_together(client, request, keys, job)
-        except APIStatusError as error:
-            # Stores without the request say so; some insist on an MD5 that boto3 does not send any more.
-            if not isinstance(error, NotSupportedByServerError) and code_of(error) not in _CANNOT:
-                raise
-            endpoint.memo["deletes one by one"] = True
-    return _delete_each(endpoint, client, request, keys, job)
-
-
-def _delete_together(client: Any, request: DeleteObjectsRequest, keys: Sequence[str], job: Job) -> Deleted:
-    answer = client.delete_objects(
-        **parameters(Bucket=request.bucket, extra=dict(request.extra)),
-        Delete={"Objects": [{"Key": key} for key in keys]},
-    )
-    note_request(job, answer)
-    failed = [
-        ObjectFailure(key=each.get("Key", ""), code=each.get("Code"), message=each.get("Message"))
-        for each in answer.get("Errors", ())
-    ]
-    return [each["Key"] for each in answer.get("Deleted", ())], failed
-
-
-def _delete_each(
-    endpoint: Endpoint, client: Any, request: DeleteObjectsRequest, keys: Sequence[str], job: Job
-) -> Deleted:
-    given = allowed(client, "DeleteObject", request.extra)
-
-    def one(key: str) -> ObjectFailure | None:
-        try:
-            with translated():
-                client.delete_object(**given, Bucket=request.bucket, Key=key)
-        except APIStatusError as error:
-            return ObjectFailure(key=key, code=error.code, message=error.message)
-        return None
-
-    tally = Tally(job, len(keys))
-    results = in_parallel([partial(one, key) for key in keys], options_of(endpoint).threads, tally)
-    failed = [each for each in results if each is not None]
-    return [key for key, failure in zip(keys, results, strict=True) if failure is None], failed
-
-
 def presign(endpoint: Endpoint, request: PresignObjectRequest) -> Plan[PresignedRequest]:
     """Plan a signature; nothing is sent."""
     if options_of(endpoint).anonymous:
@@ -300,7 +219,10 @@ def _presigned_url(client: Any, request: PresignObjectRequest, expires: float) -
     )
     method = f"{request.method}_object"
     url = client.generate_presigned_url(method, Params=given, ExpiresIn=request.expires_in)
-    headers = {"Content-Type": request.content_type} if request.content_type else {}
+    given_type = request.content_type or request.extra.get("ContentType")
+    # Without one, a client may send its own, such as that of a form, which there are stores that read the body as.
+    headers = {"Content-Type": given_type or "application/octet-stream"} if request.method == "put" else {}
+    headers |= {"Content-Type": request.content_type} if request.content_type else {}
     headers |= {f"x-amz-meta-{name}": value for name, value in request.extra.get("Metadata", {}).items()}
     return PresignedRequest(method=request.method.upper(), url=url, headers=headers, expires=expires)
 

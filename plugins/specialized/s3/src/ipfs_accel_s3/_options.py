@@ -9,11 +9,14 @@ import attrs
 from ipfs_accel.errors import ConfigError
 from ipfs_accel.plans import Endpoint
 
-__all__ = ["AWS", "MIB", "Options", "Store", "options_of", "store_of"]
+__all__ = ["AWS", "MIB", "PROBE", "Checksums", "Options", "Store", "options_of", "store_of"]
 
 Checksums: TypeAlias = Literal["when_supported", "when_required"]
+Addressing: TypeAlias = Literal["auto", "path", "virtual"]
 
 MIB = 1024 * 1024
+PROBE = ".ipfs-accel-probe-"
+"""How the keys begin under which stores are tried out."""
 _LEAST_PART = 5 * MIB
 
 
@@ -34,15 +37,20 @@ class Options:
     Attributes:
         region: Part of every signature; None means the store's usual one, for AWS that of the environment.
         store: Which store it is, where its address does not tell: aws, minio, ceph, r2, garage, versitygw, seaweedfs,
-            gcs, b2, or other.
+            gcs, b2, oss, cos, tos, obs, or other.
         bucket: Which one a health check looks at.
         models: `bucket/prefix` under which the models are that `list_models` tells of.
         profile: Of boto3's configuration files, for credentials.
         anonymous: Whether requests go unsigned, for public buckets.
-        addressing: Whether the bucket is in the host or in the path; auto leaves it to boto3.
+        addressing: Whether the bucket is in the host or in the path; auto is what the store wants, and the path where
+            neither its address nor its answers say so.
         checksums: Whether uploads carry a checksum that the store verifies: when_supported, when_required (only what
-            the protocol insists on), or auto (the former for AWS and stores that are known to understand it).
+            the protocol insists on), or auto: the former for AWS and stores that are known to understand it, by their
+            address or the name that they answer with; others are tried out once, before the first upload in parts.
         hash_uploads: Whether uploads of known content carry its SHA-256 as metadata, which downloads verify.
+        verify: Whether content that was read is compared with that hash, or with a checksum of the store.
+        verify_etag: Whether the ETag of what was stored with one request is compared with its MD5, where it can be
+            one; costs that hash. What a store spoils is told at once, not when it is read.
         public_url: Base URL that presigned requests name, where others reach the store under another one.
         part_size: Bytes of a part, for everything larger.
         threads: Parts under way at once in one transfer.
@@ -57,9 +65,11 @@ class Options:
     models: str | None = None
     profile: str | None = None
     anonymous: bool = False
-    addressing: Literal["auto", "path", "virtual"] = "auto"
+    addressing: Addressing = "auto"
     checksums: Literal["auto", "when_supported", "when_required"] = "auto"
     hash_uploads: bool = True
+    verify: bool = True
+    verify_etag: bool = True
     public_url: str | None = None
     part_size: int = attrs.field(default=8 * MIB, validator=_part_size)
     threads: int = attrs.field(default=4, validator=_positive)
@@ -77,28 +87,38 @@ class Store:
         checksums: Which checksums it is safe to send.
         conditions: Whether it is known to honour conditions on writes; otherwise it is asked once.
         deletes_many: Whether it has the request that deletes many objects.
+        varies: Whether it depends on the store's version which checksums are safe, so that they are tried out.
+        addressing: Where it wants the bucket; auto leaves it to boto3.
     """
 
     region: str | None = "us-east-1"
     checksums: Checksums = "when_required"
     conditions: bool = False
     deletes_many: bool = True
+    varies: bool = False
+    addressing: Addressing = "auto"
 
 
 # Of AWS by its own documentation, of R2 by Cloudflare's S3 compatibility page, of Google Cloud Storage by its
-# "Migrating from Amazon S3" page (no DeleteObjects), of Garage by its reference manual.
+# "Migrating from Amazon S3" page (no DeleteObjects), of Garage by its reference manual. The last four refuse buckets in
+# the path: Huawei's OBS by its list of errors, Alibaba's OSS, Tencent's COS and Volcengine's TOS by what users report
+# (treeverse/lakeFS#3490, gobackup/gobackup#268, apache/opendal#6549).
 AWS = Store(region=None, checksums="when_supported", conditions=True)
 _STORES: dict[str, Store] = {
     "aws": AWS,
     "r2": Store(region="auto", conditions=True),
     "garage": Store(region="garage"),
     "gcs": Store(region="auto", deletes_many=False),
-    "minio": Store(),
-    "ceph": Store(region="default"),
+    "minio": Store(varies=True),
+    "ceph": Store(region="default", varies=True),
     "versitygw": Store(checksums="when_supported"),
-    "seaweedfs": Store(),
+    "seaweedfs": Store(varies=True),
     "b2": Store(),
-    "other": Store(),
+    "oss": Store(addressing="virtual"),
+    "cos": Store(addressing="virtual"),
+    "tos": Store(addressing="virtual"),
+    "obs": Store(addressing="virtual"),
+    "other": Store(varies=True),
 }
 _HOSTS: dict[str, str] = {
     "amazonaws.com": "aws",
@@ -106,6 +126,10 @@ _HOSTS: dict[str, str] = {
     "r2.cloudflarestorage.com": "r2",
     "storage.googleapis.com": "gcs",
     "backblazeb2.com": "b2",
+    "aliyuncs.com": "oss",
+    "myqcloud.com": "cos",
+    "volces.com": "tos",
+    "myhuaweicloud.com": "obs",
 }
 
 

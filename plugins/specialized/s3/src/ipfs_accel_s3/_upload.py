@@ -5,6 +5,7 @@ Limits are those of the S3 user guide: parts of 5 MiB to 5 GiB, at most 10,000 o
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -12,24 +13,25 @@ from itertools import chain, islice
 from typing import IO, Any, TypeAlias
 from urllib.parse import urlencode
 
-from ipfs_accel.errors import AccelError, APIConnectionError, APIError, InvalidRequestError
+from ipfs_accel.errors import AccelError, APIConnectionError, APIError, APIStatusError, InvalidRequestError
 from ipfs_accel.plans import Endpoint, Flow, Job, Local, Plan, Ready
 from ipfs_accel.types import ObjectInfo, PutObjectRequest, Upload
 
 from ._answers import allowed, conditions, note_request, object_info, parameters
-from ._body import Tally, Window, in_parallel, opener, regroup, sha256_of
-from ._clients import checksums_of, connect
+from ._body import Tally, Window, hash_of, in_parallel, opener, regroup
+from ._clients import connect
 from ._conditions import need
 from ._errors import translated
+from ._found import checksums_of, does_not_take_checksums, find_checksums, gives_up_checksums
+from ._kept import FramedError, check_kept, wants_md5
 from ._options import MIB, options_of
+from ._verify import SHA256, new_md5
 
 __all__ = ["Multipart", "put"]
 
 MAX_PARTS = 10_000
 GROUP = 16
 """Parts that are sent, and if need be sent again, together; those of pieces are in memory meanwhile."""
-SHA256 = "sha256"
-"""Name of the metadata that holds an upload's own hash."""
 
 
 def put(endpoint: Endpoint, request: PutObjectRequest) -> Plan[ObjectInfo]:
@@ -84,9 +86,9 @@ def _put_whole(
         client = connect(endpoint, job)
         need(endpoint, client, request.bucket, "create" if request.if_none_match else None)
         need(endpoint, client, request.bucket, "replace" if request.if_match else None)
-        given = _parameters(endpoint, request, open_source, job) | parameters(**conditions(request))
-        with Window(open_source, 0, size, Tally(job, size)) as body, _once_if_conditional(request):
-            answer = client.put_object(**given, Body=body)
+        md5 = new_md5() if wants_md5(endpoint, request.bucket) else None
+        given = _parameters(endpoint, request, open_source, job, md5) | parameters(**conditions(request))
+        answer = _send_whole(endpoint, request, given, job, source=open_source, size=size, md5=md5)
         note_request(job, answer)
         return object_info(
             request.bucket,
@@ -96,6 +98,39 @@ def _put_whole(
             metadata=given.get("Metadata", {}),
             content_type=given.get("ContentType"),
         )
+
+
+def _send_whole(
+    endpoint: Endpoint,
+    request: PutObjectRequest,
+    given: dict[str, Any],
+    job: Job,
+    *,
+    source: Callable[[], IO[bytes]],
+    size: int,
+    md5: Any,
+) -> dict[str, Any]:
+    """Send an object, and once more without checksums if it shows only now that the store does not understand them."""
+
+    def send() -> dict[str, Any]:
+        client = connect(endpoint, job)
+        with Window(source, 0, size, Tally(job, size)) as body, _once_if_conditional(request):
+            answer: dict[str, Any] = client.put_object(**given, Body=body)
+        if md5 is not None:
+            check_kept(endpoint, client, given, answer, md5=md5.hexdigest(), size=size)
+        return answer
+
+    try:
+        return send()
+    except FramedError:
+        # Under a condition, what is there now would be in the way, or is not what the condition was about.
+        if not gives_up_checksums(endpoint) or request.if_match or request.if_none_match:
+            raise
+        return send()
+    except APIStatusError as error:
+        if not does_not_take_checksums(endpoint, error):
+            raise
+        return send()
 
 
 @contextmanager
@@ -115,11 +150,20 @@ def _once_if_conditional(request: Any) -> Iterator[None]:
 
 
 def _parameters(
-    endpoint: Endpoint, request: PutObjectRequest, open_source: Callable[[], IO[bytes]] | None, job: Job
+    endpoint: Endpoint,
+    request: PutObjectRequest,
+    open_source: Callable[[], IO[bytes]] | None,
+    job: Job,
+    md5: Any = None,
 ) -> dict[str, Any]:
+    """Return what is said of an object; its MD5, if that is wanted, is made on the way."""
     metadata = dict(request.metadata)
-    if open_source is not None and options_of(endpoint).hash_uploads and SHA256 not in metadata:
-        metadata[SHA256] = sha256_of(open_source, job.check)
+    sha256 = hashlib.sha256() if options_of(endpoint).hash_uploads and SHA256 not in metadata else None
+    digests = [digest for digest in (sha256, md5) if digest is not None]
+    if open_source is not None and digests:
+        hash_of(open_source, job.check, *digests)
+        if sha256 is not None:
+            metadata[SHA256] = sha256.hexdigest()
     upload = request.source if isinstance(request.source, Upload) else None
     return parameters(
         Bucket=request.bucket,
@@ -169,12 +213,19 @@ class Multipart:
         self._is_busy = False
         self._is_over = True
 
-    def steps(self, begin: Callable[[Job], None], tasks: Iterator[Task]) -> Generator[Any, Any, Plan[ObjectInfo]]:
-        """Do all of it; whatever ends it early aborts it, so that no parts stay behind that cost money."""
+    def steps(
+        self, begin: Callable[[Job], None], tasks: Iterator[Task], check: Callable[[Job], None] | None = None
+    ) -> Generator[Any, Any, Plan[ObjectInfo]]:
+        """Do all of it; whatever ends it early aborts it, so that no parts stay behind that cost money.
+
+        `check` raises if no object shall be made of the parts after all.
+        """
         try:
             yield Local(run=begin)
             while (yield Local(run=lambda job: self._advance(tasks, job))):
                 pass
+            if check is not None:
+                yield Local(run=check)
             info = yield Local(run=self.complete)
         except AccelError:
             yield Local(run=lambda _job: self.abort())
@@ -190,10 +241,16 @@ class Multipart:
         """Begin it, unless a condition that is to hold is one that the store ignores."""
         request = self._request
         with translated():
+            is_upload = isinstance(request, PutObjectRequest)
+            if is_upload:
+                find_checksums(
+                    self._endpoint, lambda which: connect(self._endpoint, job, checksums=which), request.bucket
+                )
             self._client = client = connect(self._endpoint, job)
             need(self._endpoint, client, request.bucket, "create" if request.if_none_match else None)
             need(self._endpoint, client, request.bucket, "replace" if request.if_match else None)
-            if "ChecksumAlgorithm" not in given and checksums_of(self._endpoint) == "when_supported":
+            # Parts of another object the store makes itself, and not every one has right checksums of these.
+            if is_upload and "ChecksumAlgorithm" not in given and checksums_of(self._endpoint) == "when_supported":
                 given["ChecksumAlgorithm"] = "CRC32"
             self._given = given
             answer = client.create_multipart_upload(**allowed(client, "CreateMultipartUpload", given))
