@@ -55,6 +55,13 @@ _RULES = (
         BadRequestError,
         retryable=False,
     ),
+    _Rule(
+        re.compile(r"^invalid JSON schema in format"),
+        BadRequestError,
+        retryable=False,
+        hint="Ollama has no grammar for some keywords, such as a pattern that is not ^…$, or a schema that is true or "
+        "false; the documentation of structured answers has the list",
+    ),
     _Rule(re.compile(r"^pull model manifest: file does not exist|^model ['\"].*['\"] not found"), ModelNotFoundError),
     _Rule(re.compile(r"^server busy"), OverloadedError),
     _Rule(re.compile(r"^unauthorized"), AuthenticationError),

@@ -15,6 +15,7 @@ from ipfs_accel.types import ChatRequest
 from ipfs_accel.wire import openai_responses_requests as responses_requests
 from ipfs_accel.wire.late import late
 from ipfs_accel.wire.names import check_model
+from ipfs_accel.wire.openai import OpenAICompatible
 from ipfs_accel.wire.openai_audio import OpenAIAudio
 from ipfs_accel.wire.openai_files import OpenAIFiles
 from ipfs_accel.wire.openai_images import OpenAIImages
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ipfs_accel.types import (
         Answer,
         BatchItem,
+        ChatResponse,
         CompletionRequest,
         EmbedRequest,
         FileInfo,
@@ -45,10 +47,10 @@ if TYPE_CHECKING:
     )
     from ipfs_accel.wire import openai_responses_answers as responses_answers
 
-    from . import _moderation, _uploads
+    from . import _moderation, _schemas, _uploads
 else:  # chats need neither
     (responses_answers,) = late("ipfs_accel.wire", "openai_responses_answers")
-    _moderation, _uploads = late(__package__, "_moderation", "_uploads")
+    _moderation, _schemas, _uploads = late(__package__, "_moderation", "_schemas", "_uploads")
 
 __all__ = ["CommonOptions", "OpenAI", "Options"]
 
@@ -129,6 +131,31 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
         prices_hold=_rules.prices_hold,
         documentation="https://platform.openai.com/docs/api-reference",
     )
+
+    @hookimpl
+    def chat(self, endpoint: Endpoint, request: ChatRequest) -> Plan[ChatResponse]:
+        """Plan POST /chat/completions or POST /responses, where a schema is to be followed by who can."""
+        if request.response_format is None or self.is_hosted(endpoint):
+            return super().chat(endpoint, request)
+        usual = super().chat
+        return plans.Flow(steps=lambda: self._formed(endpoint, request, usual, OpenAICompatible.chat))
+
+    @hookimpl
+    def stream(self, endpoint: Endpoint, request: ChatRequest) -> StreamPlan[ChatResponse]:
+        """Plan the same as a stream."""
+        if request.response_format is None or self.is_hosted(endpoint):
+            return super().stream(endpoint, request)
+        usual = super().stream
+        return plans.StreamFlow(steps=lambda: self._formed(endpoint, request, usual, OpenAICompatible.stream))
+
+    def _formed(
+        self, endpoint: Endpoint, request: ChatRequest, usual: Callable[..., Any], by_chat: Callable[..., Any]
+    ) -> Generator[Any, Any, Any]:
+        def plan(by_responses: bool) -> Any:
+            return usual(endpoint, request) if by_responses else by_chat(self, endpoint, request)
+
+        is_asked = self.speaks_responses(endpoint, request)
+        return _schemas.steps(endpoint, request, self.path(endpoint, "/models"), plan, by_responses=is_asked)
 
     @hookimpl
     def count_tokens(self, endpoint: Endpoint, request: ChatRequest) -> Plan[TokenCount]:
