@@ -92,7 +92,12 @@ EXAMPLES: dict[str, Schema] = {
     "dependentRequired": {**TWO, "required": ["p"], "dependentRequired": {"p": ["q"]}},
     "dependentSchemas": {**TWO, "required": ["p"], "dependentSchemas": {"p": {"required": ["q"]}}},
     "minProperties": {**TWO, "minProperties": 1},
-    "maxProperties": {**TWO, "maxProperties": 1},
+    "maxProperties": {
+        "type": "object",
+        "properties": dict.fromkeys("pqrs", FLAG),
+        "additionalProperties": False,
+        "maxProperties": 1,
+    },
     "patternProperties": {
         "type": "object",
         "patternProperties": {"^[a-c]$": {"const": 1}},
@@ -251,7 +256,9 @@ class Ollama:
     def place(self) -> Place:
         """Return its route that takes schemas."""
         with urllib.request.urlopen(f"{self._url}/api/version") as answer:  # noqa: S310
-            return Place("Ollama", json.load(answer)["version"], self._chat)
+            found = json.load(answer)["version"]
+        # One that `go install` built does not know its number.
+        return Place("Ollama", "0.24.0" if found == "0.0.0" else found, self._chat)
 
     def _chat(self, schema: Schema, seed: int) -> str | None:
         options = {"num_predict": 250, "temperature": 2, "seed": seed, "num_thread": 1}

@@ -58,7 +58,9 @@ def complete(plan: Callable[[], Any], call: Call) -> Steps[Any]:
 def _perform_plan(plan: Any, call: Call) -> Steps[Any]:
     if isinstance(plan, Http):  # first, as most are, and the others are not even loaded then
         call.check(plan.unsupported, plan.kept_back)
-        return (yield from _exchange(plan, call))
+        answer = yield from _exchange(plan, call)
+        further = None if plan.after is None else plan.after(answer)
+        return answer if further is None else (yield from _perform_plan(kinds.Flow(steps=lambda: further), call))
     if isinstance(plan, kinds.Flow):
         plan = yield from _steps(plan.steps(), call)
         return (yield from _perform_plan(plan, call))

@@ -1,4 +1,4 @@
-"""What becomes of a schema that its server may not enforce: refused, warned of, checked, as the endpoint says."""
+"""What becomes of a schema that its server may not enforce, and of an answer that may be less than it seems."""
 
 from __future__ import annotations
 
@@ -23,12 +23,28 @@ _SHOWN = 5
 
 
 def hold(held: Held[Any], call: Call) -> Callable[[Any], None] | None:
-    """Refuse or warn of what is not enforced, and return what checks the answer, if anything does.
+    """Refuse or warn of what is not enforced, and return what looks at the answer, if anything does.
 
     Raises:
         UnsupportedParameterError: A schema that has to be enforced is not.
         ConfigError: Answers have to be checked, and there is no checker.
     """
+    check = _schema_check(held, call) if held.schema is not None or held.tools else None
+    doubt = held.doubt
+    if doubt is None:
+        return check
+
+    def look(answer: Any) -> None:
+        said = doubt(answer)
+        if said is not None:
+            warnings.warn(said, UnsupportedParameterWarning, stacklevel=2)
+        if check is not None:
+            check(answer)
+
+    return look
+
+
+def _schema_check(held: Held[Any], call: Call) -> Callable[[Any], None] | None:
     policy = call.target.schemas
     if policy == "trust":
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import attrs
@@ -107,6 +107,7 @@ class Http(Generic[T]):
         kept_back: Names of what models said before beside text and calls, and the server does not take, such as
             `messages[1].reasoning`.
         max_bytes: The longest answer that is read; None means 64 MiB.
+        after: Is given the answer, and returns the steps of a flow that go on with it, or None if there are none.
     """
 
     send: HttpRequest
@@ -114,6 +115,7 @@ class Http(Generic[T]):
     unsupported: tuple[str, ...] = ()
     kept_back: tuple[str, ...] = ()
     max_bytes: int | None = None
+    after: Callable[[T], Generator[Any, Any, Any] | None] | None = None
 
 
 @frozen(kw_only=True)

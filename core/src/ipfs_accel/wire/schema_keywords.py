@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 __all__ = ["Construct", "constructs", "lost", "tables"]
@@ -40,7 +40,7 @@ class Construct(NamedTuple):
 @lru_cache(maxsize=1)
 def tables() -> Mapping[str, Mapping[str, Any]]:
     """Return what is known, by server and route: `version`, `source`, and the `lost` and `kept` constructs."""
-    return json.loads((files(__package__) / "schema_servers.json").read_text("utf-8"))  # type: ignore[no-any-return]
+    return json.loads(Path(__file__).with_name("schema_servers.json").read_text("utf-8"))  # type: ignore[no-any-return]
 
 
 def lost(server: str, schema: Node) -> tuple[str, ...]:

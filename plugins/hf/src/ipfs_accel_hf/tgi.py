@@ -13,6 +13,7 @@ from ipfs_accel import BackendInfo, hookimpl
 from ipfs_accel.plans import (
     Endpoint,
     Flow,
+    Held,
     Http,
     HttpResponse,
     HttpStream,
@@ -92,11 +93,12 @@ class TGI(OneModel, OpenAICompatible):
         """Plan POST /v1/chat/completions."""
         plan = Http(
             send=post_json(self.path(endpoint, "/chat/completions"), self.chat_body(endpoint, request, stream=False)),
-            parse=lambda response: dialect.read_chat(response, request.stop),
+            parse=lambda response: dialect.read_chat(response, request),
             unsupported=self.unsupported(endpoint, request),
             kept_back=self.kept_back(endpoint, request),
         )
-        return plan if request.response_format is None else schemas.held(plan, request, "TGI")
+        held: Held[ChatResponse] = Held(plan=plan, doubt=lambda answer: dialect.doubt(answer, request.max_tokens))
+        return held if request.response_format is None else schemas.held(held, request, "TGI")
 
     @hookimpl
     def stream(self, endpoint: Endpoint, request: ChatRequest) -> StreamPlan[ChatResponse]:
@@ -104,7 +106,7 @@ class TGI(OneModel, OpenAICompatible):
         plan = HttpStream(
             send=post_json(self.path(endpoint, "/chat/completions"), self.chat_body(endpoint, request, stream=True)),
             frames=SSEDecoder,
-            decoder=dialect.ChatEvents,
+            decoder=lambda: dialect.ChatEvents(request),
             assembler=lambda: StoppedAssembler(build_chat, request.stop, merge=True),
             unsupported=self.unsupported(endpoint, request),
             kept_back=self.kept_back(endpoint, request),

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ipfs_accel import BackendInfo, hookimpl
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.hookspecs import LocalServer
-from ipfs_accel.plans import Endpoint, Flow, Http, HttpStream, Plan, Ready, StreamPlan, post_json, side_by_side
+from ipfs_accel.plans import (
+    Endpoint,
+    Flow,
+    Http,
+    HttpStream,
+    Plan,
+    Ready,
+    StreamFlow,
+    StreamPlan,
+    post_json,
+    side_by_side,
+)
 from ipfs_accel.types import (
     ChatRequest,
     ChatResponse,
@@ -44,9 +55,10 @@ if TYPE_CHECKING:
     from . import _calls as calls
     from . import _manage as manage
     from . import _models as models
+    from . import _senses as senses
 else:  # chats need none of them
     (schemas,) = late("ipfs_accel.wire", "schemas")
-    audio, calls, manage, models = late(__name__, "_audio", "_calls", "_manage", "_models")
+    audio, calls, manage, models, senses = late(__name__, "_audio", "_calls", "_manage", "_models", "_senses")
 
 # A model has to be read from disk before the first token comes; Ollama gives that five minutes, after a queue.
 _LIMITS = Timeout(first_event=600.0, idle=600.0, total=3600.0)
@@ -87,24 +99,34 @@ class Ollama:
     @hookimpl
     def chat(self, endpoint: Endpoint, request: ChatRequest) -> Plan[ChatResponse]:
         """Plan POST /api/chat."""
-        plan = Http(
-            send=post_json("/api/chat", requests.chat_body(endpoint, request, stream=False)),
-            parse=answers.read_chat,
-            unsupported=requests.unsupported(request),
+        body = requests.chat_body(endpoint, request, stream=False)
+        plan: Plan[ChatResponse] = Http(
+            send=post_json("/api/chat", body), parse=answers.read_chat, unsupported=requests.unsupported(request)
         )
-        return plan if _is_free(request) else _held(endpoint, request, plan)
+        if not _is_free(request):
+            plan = _held(endpoint, request, plan)
+        if not _has_media(body):
+            return plan
+        needed = senses.wanted(request)
+        return Flow(steps=lambda: senses.checked_steps(endpoint, request.model, needed, plan))
 
     @hookimpl
     def stream(self, endpoint: Endpoint, request: ChatRequest) -> StreamPlan[ChatResponse]:
         """Plan the same as a stream."""
-        plan = HttpStream(
-            send=post_json("/api/chat", requests.chat_body(endpoint, request, stream=True)),
+        body = requests.chat_body(endpoint, request, stream=True)
+        plan: StreamPlan[ChatResponse] = HttpStream(
+            send=post_json("/api/chat", body),
             frames=answers.lines,
             decoder=answers.ChatDecoder,
             assembler=lambda: chat_assembler(eof_after_finish=False, merge=True),
             unsupported=requests.unsupported(request),
         )
-        return plan if _is_free(request) else _held(endpoint, request, plan)
+        if not _is_free(request):
+            plan = _held(endpoint, request, plan)
+        if not _has_media(body):
+            return plan
+        needed = senses.wanted(request)
+        return StreamFlow(steps=lambda: senses.checked_steps(endpoint, request.model, needed, plan))
 
     @hookimpl
     def complete(self, endpoint: Endpoint, request: CompletionRequest) -> Plan[CompletionResponse]:
@@ -221,6 +243,10 @@ class Ollama:
 def _is_free(request: ChatRequest | CompletionRequest) -> bool:
     """Whether the answer may have any form."""
     return getattr(request, "response_format", None) is None and "format" not in request.extra
+
+
+def _has_media(body: Mapping[str, Any]) -> bool:
+    return any("images" in message for message in body["messages"])
 
 
 def _held(endpoint: Endpoint, request: Request, plan: P) -> P:

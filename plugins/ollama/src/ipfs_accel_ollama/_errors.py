@@ -39,7 +39,7 @@ _RULES = (
     _Rule(
         re.compile(r"context length|maximum context|exceeds the (?:available )?context"),
         ContextLengthExceededError,
-        hint='give the model more (extra={"num_ctx": …}, as far as it can), or let the server cut with truncate',
+        hint='give the model more (extra={"num_ctx": …}), as far as it can, or let it cut (extra={"truncate": True})',
     ),
     _Rule(
         re.compile(r"does not support (?:\w+)$|^image generation .* not currently supported"), NotSupportedByServerError
