@@ -27,6 +27,7 @@ from ipfs_accel._plugins.registry import Registry
 from ipfs_accel._resilience import optional
 from ipfs_accel.hookspecs import _middleware as middleware_hooks
 from ipfs_accel.hookspecs import _objects as object_hooks
+from ipfs_accel.wire import schema_keywords
 
 sys.path.insert(0, str(Path(__file__).parent))
 from docstrings import SECTIONS, cell, code, described, page, prose, section, signature, table
@@ -345,6 +346,25 @@ def _prices(fields: Mapping[str, Any]) -> str:
     return " / ".join("?" if each is None else f"{each:g}" for each in known) if known != [None, None] else ""
 
 
+def schemas_page() -> str:
+    """Return the page of what servers of one's own do with each construct of a JSON Schema."""
+    tables = schema_keywords.tables()
+    names = list(dict.fromkeys([name for each in tables.values() for kind in _KINDS for name in each[kind]]))
+    marks = {server: {name: kind for kind in _KINDS for name in each[kind]} for server, each in tables.items()}
+    rows = [(code(name), *[_KINDS.get(marks[server].get(name, ""), "") for server in tables]) for name in sorted(names)]
+    sources = [(server, each["version"], each["source"]) for server, each in tables.items()]
+    intro = (
+        "What servers of one's own do with a schema, by what they answered. *No*: it is taken and has no effect, or "
+        "not all of it, which calls warn of or refuse ([how](../../howto/tools-and-schemas.md)). *Refused*: the server "
+        "says so. Empty: not seen. Of other servers nothing is known."
+    )
+    versions = table(("server", "version", "seen by"), sources)
+    return page("JSON Schema by server", intro, table(("construct", *tables), rows), "## Versions", versions)
+
+
+_KINDS = {"lost": "**no**", "kept": "yes", "refused": "refused"}
+
+
 def pages() -> dict[str, str]:
     """Return every generated page by its path."""
     found = {
@@ -356,6 +376,7 @@ def pages() -> dict[str, str]:
         "reference/configuration.md": configuration_page(),
         "reference/environment.md": environment_page(),
         "reference/commands.md": commands_page(),
+        "reference/schemas.md": schemas_page(),
     }
     return found | {f"backends/{folder.name}.md": backend_page(folder) for folder in distributions()}
 

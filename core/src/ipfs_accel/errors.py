@@ -31,14 +31,15 @@
         │   └── InternalServerError            500 and above
         │       └── OverloadedError            503, 529
         ├── InvalidResponseError
+        │   └── SchemaViolationError
         ├── CircuitOpenError
         ├── QueueFullError
         └── StreamError
             ├── StreamInterrupted
             └── StreamIncomplete
 
-All of them can be pickled, hold no live object and never a key. Beside the tree stands `InvalidValueError`, which a
-value such as a `Tensor` raises by itself; in a call it becomes one of the tree, the caller's.
+All can be pickled, hold no live object and never a key. A value such as a `Tensor` raises `InvalidValueError` by
+itself, which is not of the tree; in a call it becomes one that is, the caller's.
 """
 
 from __future__ import annotations
@@ -85,6 +86,7 @@ __all__ = [
     "QueueFullError",
     "QuotaExceededError",
     "RateLimitError",
+    "SchemaViolationError",
     "StreamError",
     "StreamIncomplete",
     "StreamInterrupted",
@@ -196,11 +198,7 @@ class PluginError(AccelError):
 
 
 class PlanError(PluginError):
-    """A plugin planned a whole answer where a stream was wanted, or the other way round; nothing was sent.
-
-    Attributes:
-        is_stream: Whether the plan is one for a stream.
-    """
+    """A plugin planned a stream (`is_stream`) where a whole answer was wanted, or the reverse; nothing was sent."""
 
     is_stream: bool = False
 
@@ -225,7 +223,7 @@ class APIError(AccelError):
         code: The provider's own error code or type.
         request_id: The provider's id of the request.
         retry_after: Seconds after which the server asks to be tried again.
-        retry_at: The same as a moment, in seconds since 1970, where the body names that.
+        retry_at: The same as a moment, in seconds since 1970, if named.
         retryable: Whether the same call may succeed later.
         attempts: How often the call was tried.
         tried: What became of each attempt, this last one included.
@@ -233,7 +231,7 @@ class APIError(AccelError):
         body: What the server said: parsed JSON, or at most 512 characters of text.
         phase: Of time-outs and lost connections: queue, pool, connect, write, read, first_event, idle or total.
         sent: False if the request certainly never left this machine.
-        partial: For streams, the answer as far as it had been assembled, or None if nothing had come.
+        partial: The answer as far as it had come, of a stream or of one that breaks its schema; otherwise None.
     """
 
     status: int | None = None
@@ -350,6 +348,10 @@ class InvalidResponseError(APIError):
     """The server answered, but not with what its protocol says."""
 
 
+class SchemaViolationError(InvalidResponseError):
+    """The answer, which is in `partial`, does not follow the JSON Schema that was asked for."""
+
+
 class CircuitOpenError(APIError):
     """The target counts as down, or was isolated; nothing was sent. `retry_after` says when it is probed again."""
 
@@ -392,9 +394,5 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
 
 def class_for_status(status: int) -> type[APIStatusError]:
     """Return the error class for an HTTP status that is not a success."""
-    known = _BY_STATUS.get(status)
-    if known is not None:
-        return known
-    if status >= 500:  # noqa: PLR2004
-        return InternalServerError
-    return APIStatusError
+    usual = InternalServerError if status >= 500 else APIStatusError  # noqa: PLR2004
+    return _BY_STATUS.get(status, usual)

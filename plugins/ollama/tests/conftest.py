@@ -22,6 +22,7 @@ def endpoints(httpserver: HTTPServer) -> dict[str, EndpointConfig]:
     url = httpserver.url_for("").rstrip("/")
     return {
         "ollama": EndpointConfig(base_url=url),
+        "strict": EndpointConfig(backend="ollama", base_url=url, schemas="refuse"),
         "set": EndpointConfig(
             backend="ollama", base_url=url, options={"num_ctx": 8192, "keep_alive": "10m", "truncate": False}
         ),

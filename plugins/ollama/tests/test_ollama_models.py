@@ -306,7 +306,6 @@ def test_a_model_is_loaded_and_unloaded(client: Client, httpserver: HTTPServer, 
         "model": "m",
         "stream": False,
         "keep_alive": "1h",
-        "truncate": False,
         "options": {"num_ctx": 8192},
     }
     client.unload_model("ollama/m")

@@ -42,9 +42,9 @@ def _server(httpserver: HTTPServer) -> None:
 
 def test_a_call_always_says_whether_to_stream(client: Client, sent: Sent) -> None:
     client.chat("ollama/m", "hi")
-    assert sent() == {"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": False}
+    assert sent() == {"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": False, "truncate": False}
     client.complete("ollama/m", "hi")
-    assert sent() == {"model": "m", "prompt": "hi", "stream": False}
+    assert sent() == {"model": "m", "prompt": "hi", "stream": False, "truncate": False}
     client.stream("ollama/m", "hi").read()
     assert sent()["stream"] is True
     client.stream_complete("ollama/m", "hi").read()
@@ -84,14 +84,15 @@ CHATS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 def test_options_of_a_chat(options: dict[str, Any], expected: dict[str, Any], client: Client, sent: Sent) -> None:
     client.chat("ollama/m", "hi", **options)
     body = sent()
-    assert {name: body[name] for name in body if name not in {"model", "messages", "stream"}} == expected
+    usual = {"truncate": False}
+    assert {name: body[name] for name in body if name not in {"model", "messages", "stream"}} == usual | expected
 
 
 def test_what_only_the_options_know_never_stands_at_the_top_where_it_would_be_ignored(
     client: Client, sent: Sent
 ) -> None:
     client.embed("ollama/m", "a", extra={"num_ctx": 4, "num_thread": 1})
-    assert sent() == {"model": "m", "input": "a", "options": {"num_ctx": 4, "num_thread": 1}}
+    assert sent() == {"model": "m", "input": "a", "options": {"num_ctx": 4, "num_thread": 1}, "truncate": False}
 
 
 def test_an_endpoint_has_its_own_settings(client: Client, sent: Sent) -> None:
@@ -210,7 +211,7 @@ def test_what_ollama_has_not_is_told(options: dict[str, Any], names: str, client
         client.chat("ollama/m", "hi", **options)
     with pytest.warns(UserWarning, match=names):
         client.chat("ollama/m", "hi", on_unsupported="warn", **options)
-    assert set(sent()) <= {"model", "messages", "stream", "tools"}
+    assert set(sent()) <= {"model", "messages", "stream", "tools", "truncate"}
 
 
 def test_further_options_that_ollama_has_not(client: Client) -> None:
@@ -235,10 +236,17 @@ def test_a_completion(client: Client, sent: Sent) -> None:
     assert sent() == {
         "model": "m", "prompt": "def add(", "suffix": "return c", "stream": False, "logprobs": True, "top_logprobs": 2,
         "raw": True, "system": "s", "template": "{{ .Prompt }}", "context": [1, 2], "format": SCHEMA, "think": False,
-        "images": [PNG64] * 4, "options": {"num_predict": 9, "num_ctx": 7}, "width": 64,
+        "images": [PNG64] * 4, "options": {"num_predict": 9, "num_ctx": 7}, "width": 64, "truncate": False,
     }  # fmt: skip
     client.complete("ollama/m", "a", logprobs=0, extra={"images": Image(data=PNG)})
-    assert sent() == {"model": "m", "prompt": "a", "stream": False, "logprobs": True, "images": [PNG64]}
+    assert sent() == {
+        "model": "m",
+        "prompt": "a",
+        "stream": False,
+        "logprobs": True,
+        "images": [PNG64],
+        "truncate": False,
+    }
     with pytest.raises(e.InvalidRequestError, match=r"extra\.images\[0\]: expected an Image"):
         client.complete("ollama/m", "a", extra={"images": [1]})
     with pytest.raises(e.InvalidRequestError, match=r"extra\.options: expected a mapping"):
@@ -264,7 +272,7 @@ def test_embeddings(client: Client, sent: Sent, httpserver: HTTPServer) -> None:
         {"model": "m", "embeddings": [[1.0, 0.0], [0.0, 1.0]], "prompt_eval_count": 4}
     )
     answer = client.embed("ollama/m", ["a", "b"])
-    assert sent() == {"model": "m", "input": ["a", "b"]}
+    assert sent() == {"model": "m", "input": ["a", "b"], "truncate": False}
     assert [list(vector) for vector in answer.vectors] == [[1.0, 0.0], [0.0, 1.0]]
     assert (answer.model, answer.usage.input_tokens) == ("m", 4)
     with pytest.raises(e.InvalidResponseError, match="2 vectors for 1 inputs"):
@@ -301,3 +309,62 @@ def test_a_chat_that_only_loads_comes_as_a_document(client: Client, httpserver: 
         ndjson({**loaded, "done_reason": "unload"}), content_type="application/x-ndjson"
     )
     assert client.complete("ollama/m", "", extra={"keep_alive": 0}).finish_reason == "unload"
+
+
+MODELS: list[tuple[str, Any, Any]] = [
+    ("blind", Image(data=PNG), "vision"),
+    ("blind", Audio(data=WAV), "audio"),
+    ("deaf", Audio(data=WAV), "audio"),
+]
+
+
+@pytest.mark.parametrize(("model", "part", "missing"), MODELS)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_model_is_given_nothing_that_it_has_no_sense_for(
+    model: str, part: Any, missing: str, streamed: bool, client: Client, httpserver: HTTPServer
+) -> None:
+    known = ["completion", *(["vision"] if model == "deaf" else [])]
+    httpserver.expect_request("/api/show").respond_with_json({"capabilities": known})
+    for message in (Message.user("what is it?", part), Message.tool("call", ["see", part])):
+        with pytest.raises(e.NotSupportedByServerError, match=f"has no {missing}") as caught:
+            if streamed:
+                client.stream(f"ollama/{model}", [message]).read()
+            else:
+                client.chat(f"ollama/{model}", [message])
+        assert "show_model" in str(caught.value.hint)
+    assert [request.path for request, _ in httpserver.log] == ["/api/show"]  # once for each model
+
+
+@pytest.mark.parametrize("shown", [{"capabilities": ["completion", "vision"]}, {}], ids=["sees", "does not say"])
+def test_a_model_that_sees_or_may_see_is_given_pictures(shown: Any, client: Client, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/api/show").respond_with_json(shown)
+    assert client.chat("ollama/m", Message.user("what is it?", Image(data=PNG))).text == "Hi."
+    assert client.stream("ollama/m", Message.user("what is it?", Image(data=PNG))).read().text == "Hi."
+
+
+def test_the_server_may_cut_where_the_user_says_so(client: Client, sent: Sent) -> None:
+    for call in (client.chat, client.complete, client.embed):
+        call("ollama/m", "hi", extra={"truncate": True})
+        assert sent()["truncate"] is True
+
+
+def test_a_schema_that_is_not_enforced_is_warned_of(client: Client) -> None:
+    form = JsonSchema(schema={"type": "object", "properties": {"n": {"type": "number", "minimum": 1}}})
+    with (
+        pytest.warns(UserWarning, match=r"Ollama does not enforce minimum"),
+        pytest.raises(e.SchemaViolationError, match="not JSON"),
+    ):
+        client.chat("ollama/m", "hi", response_format=form)
+    with pytest.raises(e.UnsupportedParameterError, match="minimum"):
+        client.stream("ollama/m", "hi", response_format=JsonSchema(schema=form.schema, strict=True)).read()
+    with pytest.raises(e.UnsupportedParameterError, match="does not enforce"):
+        client.complete("strict/m", "hi", extra={"format": form.schema})
+
+
+def test_a_schema_without_a_grammar_is_asked_for_once(client: Client, httpserver: HTTPServer) -> None:
+    httpserver.clear()
+    httpserver.expect_request("/api/chat").respond_with_json({"error": "invalid JSON schema in format"}, status=500)
+    with pytest.raises(e.BadRequestError) as caught:
+        client.chat("ollama/m", "hi", response_format=JsonSchema(schema={"type": "object"}))
+    assert not caught.value.retryable
+    assert "no grammar" in str(caught.value.hint)

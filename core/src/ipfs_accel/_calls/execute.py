@@ -62,7 +62,9 @@ def complete(plan: Callable[[], Any], call: Call) -> Steps[Any]:
 def _perform_plan(plan: Any, call: Call) -> Steps[Any]:
     if isinstance(plan, Http):  # first, as most are, and the others are not even loaded then
         call.check(plan.unsupported, plan.kept_back)
-        return (yield from _exchange(plan, call))
+        answer = yield from _exchange(plan, call)
+        further = None if plan.after is None else plan.after(answer)
+        return answer if further is None else (yield from _perform_plan(kinds.Flow(steps=lambda: further), call))
     if isinstance(plan, kinds.Flow):
         plan = yield from _steps(plan.steps(), call)
         return (yield from _perform_plan(plan, call))
@@ -73,6 +75,14 @@ def _perform_plan(plan: Any, call: Call) -> Steps[Any]:
         return plan.value
     if isinstance(plan, list):
         return (yield from _side_by_side(plan, call))
+    if isinstance(plan, kinds.Held):
+        from .schemas import hold  # noqa: PLC0415 - few calls ask for a schema
+
+        check = hold(plan, call)
+        answer = yield from _perform_plan(plan.plan, call)
+        if check is not None:
+            check(answer)
+        return answer
     raise _wrong_plan(call, plan, "a whole answer")
 
 
@@ -193,15 +203,20 @@ def _next_step(call: Call, advance: Callable[[], Any]) -> Any:
 def open_stream(plan: Callable[[], Any], call: Call) -> Steps[Reader[Any]]:
     """Plan a stream, open it, and read up to its first event, which is where no failure can be undone any more."""
     try:
-        stream = plan()
-        while not isinstance(stream, HttpStream) and isinstance(stream, kinds.StreamFlow):
-            stream = yield from _steps(stream.steps(), call)
+        stream, check = plan(), None
+        while not isinstance(stream, HttpStream) and isinstance(stream, kinds.StreamFlow | kinds.Held):
+            if isinstance(stream, kinds.StreamFlow):
+                stream = yield from _steps(stream.steps(), call)
+                continue
+            from .schemas import hold  # noqa: PLC0415 - few calls ask for a schema
+
+            stream, check = stream.plan, hold(stream, call)
         if isinstance(stream, HttpStream):
             call.check(stream.unsupported, stream.kept_back)
-            return (yield from _opened(stream, call))
+            return (yield from _opened(stream, call, check))
         if isinstance(stream, kinds.LocalStream):
             call.check(stream.unsupported)
-            return (yield from attempted(call, lambda: _begin(Reader(call, stream, None), stream)))
+            return (yield from attempted(call, lambda: _begin(Reader(call, stream, None, check), stream)))
         raise _wrong_plan(call, stream, "a stream")
     except AccelError as error:
         call.fail(error)
@@ -216,13 +231,13 @@ def open_stream(plan: Callable[[], Any], call: Call) -> Steps[Reader[Any]]:
         raise
 
 
-def _opened(stream: HttpStream[T], call: Call) -> Steps[Reader[T]]:
+def _opened(stream: HttpStream[T], call: Call, check: Callable[[T], None] | None) -> Steps[Reader[T]]:
     further = _idempotency_key(stream.send, call)
 
     def once() -> Steps[Reader[T]]:
         request = yield from call.outgoing(stream.send, call.timeout.first_event, further)
         exchange = yield from _streaming(stream, request, call)
-        return (yield from _begin(Reader(call, stream, exchange)))
+        return (yield from _begin(Reader(call, stream, exchange, check)))
 
     repeatable = may_repeat(call, stream.send.method, has_idempotency_key=bool(further))
     return (yield from attempted(call, once, repeatable=repeatable))

@@ -47,8 +47,15 @@ class Reader(Generic[T]):
         now: Tells the time, which is asked for once before each piece is waited for.
     """
 
-    def __init__(self, call: Call, stream: HttpStream[T] | LocalStream[T], exchange: Any) -> None:
+    def __init__(
+        self,
+        call: Call,
+        stream: HttpStream[T] | LocalStream[T],
+        exchange: Any,
+        check: Callable[[T], None] | None = None,
+    ) -> None:
         self.call = call
+        self._check = check
         self.exchange = exchange
         self.job = call.job()
         self.pieces: Any = None
@@ -197,6 +204,8 @@ class Reader(Generic[T]):
                 return self.out.take()  # type: ignore[no-any-return]
         self.call.request_id = self.call.request_id or self.job.request_id
         answer = self.out.conclude()
+        if self._check is not None:
+            self._check(answer)
         if not self._has_begun:  # all of it came in one piece
             self._begin(self.now())
         self.answer = self.call.finish(answer)

@@ -108,6 +108,10 @@ class EndpointConfig:
         options: The backend's own settings.
         timeout: Seconds for a whole call, or a `Timeout`.
         models: Model id to what the user says of it.
+        schemas: What becomes of a JSON Schema that the server is known not to enforce in all. warn, the default, sends
+            it, warns once of what is not enforced, and checks the answer if jsonschema (the extra `schema`) is
+            installed; check checks answers to all schemas, and wants it installed; refuse sends none that is not
+            enforced in all; trust neither warns nor checks.
         retry: How failures are tried again.
         limits: How much it is asked at most; None means no limit of ours.
         breaker: When a model of it counts as down.
@@ -127,6 +131,9 @@ class EndpointConfig:
     options: Mapping[str, Any] = attrs.field(factory=dict, validator=table_of(object))
     timeout: float | Timeout | None = attrs.field(default=None, validator=_check_seconds)
     models: Mapping[str, ModelOverride] = attrs.field(factory=dict, validator=table_of(ModelOverride))
+    schemas: Literal["warn", "check", "refuse", "trust"] | None = attrs.field(
+        default=None, validator=attrs.validators.optional(one_of("warn", "check", "refuse", "trust"))
+    )
     retry: RetryConfig | None = attrs.field(default=None, validator=is_a(RetryConfig))
     limits: LimitsConfig | None = attrs.field(default=None, validator=is_a("LimitsConfig"))
     breaker: BreakerConfig | None = attrs.field(default=None, validator=is_a(BreakerConfig))

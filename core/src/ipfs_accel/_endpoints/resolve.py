@@ -80,6 +80,7 @@ class _Resolver:
             proxy=None if is_here(base_url) else self.config.proxy,
             ca_file=self.config.ca_file,
             models=self.given.models,
+            schemas=self.given.schemas or "warn",
             key_header=self._key_header(options),
             sources=self.sources,
             guard=Guard(self._guard_settings(), keys, clock),

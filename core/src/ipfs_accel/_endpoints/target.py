@@ -40,6 +40,8 @@ class Target:
         sources: Setting to (value as text, where it is from), for people; keys only as set or missing.
         guard: What stands before it: retries, limits, keys, breakers.
         known: What is known of the prices of models that were used.
+        schemas: What becomes of schemas that are not enforced; see `EndpointConfig`.
+        told_schemas: Schemas that were sent, to what of them is not enforced.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Target:
         sources: Mapping[str, tuple[str, str]],
         guard: Guard,
         known: dict[str, ModelInfo] | None = None,
+        schemas: str = "warn",
         keys: tuple[KeySource, ...] = (),
         missing: MissingKeyError | None = None,
     ) -> None:
@@ -72,6 +75,8 @@ class Target:
         self.sources = sources
         self.guard = guard
         self.known = {} if known is None else known
+        self.schemas = schemas
+        self.told_schemas: dict[tuple[str, str, bytes], tuple[str, ...]] = {}
         self._keys = keys
         self._missing = missing
 

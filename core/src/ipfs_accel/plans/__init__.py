@@ -9,6 +9,7 @@ the key, connections, time limits, cancellation, errors, logs. A plan therefore 
 - `Local`, `LocalStream`: a blocking function, for libraries that do their own I/O; runs in a bounded thread pool.
 - `Ready`: an answer that needs no I/O.
 - `Flow`, `StreamFlow`: a generator that yields plans, also several at once, and is sent their answers.
+- `Held`: one of these for an answer that has to follow a schema, with what its server is known not to enforce.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ._flows import StreamFlow as StreamFlow
     from ._flows import StreamPlan as StreamPlan
     from ._flows import side_by_side as side_by_side
+    from ._held import Held as Held
     from ._local import Local as Local
     from ._local import LocalStream as LocalStream
 
@@ -37,6 +39,7 @@ __all__ = [
     "ErrorDetail",
     "Flow",
     "FrameDecoder",
+    "Held",
     "Http",
     "HttpRequest",
     "HttpResponse",
@@ -61,6 +64,7 @@ __getattr__ = lazy(
     __name__,
     {
         "._flows": ("Flow", "Plan", "Ready", "StreamFlow", "StreamPlan", "side_by_side"),
+        "._held": ("Held",),
         "._local": ("Local", "LocalStream"),
     },
 )

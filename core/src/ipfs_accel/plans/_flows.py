@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from ipfs_accel._values import frozen
 from ipfs_accel.errors import AccelError
 
+from ._held import Held
 from ._local import Local, LocalStream
 from ._plans import Http, HttpStream
 
@@ -40,8 +41,8 @@ class StreamFlow(Generic[T]):
     steps: Callable[[], Generator[Plan[Any] | list[Plan[Any]], Any, StreamPlan[T]]]
 
 
-Plan: TypeAlias = Http[T] | Local[T] | Ready[T] | Flow[T]
-StreamPlan: TypeAlias = HttpStream[T] | LocalStream[T] | StreamFlow[T]
+Plan: TypeAlias = Http[T] | Local[T] | Ready[T] | Flow[T] | Held[T]
+StreamPlan: TypeAlias = HttpStream[T] | LocalStream[T] | StreamFlow[T] | Held[T]
 
 
 def side_by_side(plans: Iterable[Plan[T]], limit: int) -> Generator[list[Plan[Any]], Any, list[T]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import attrs
@@ -109,6 +109,7 @@ class Http(Generic[T]):
         max_bytes: The longest answer that is read; None means 64 MiB.
         is_work: Whether a status of 500 tells of what was asked rather than of the server, as where the request runs
             somebody's program: it is not repeated.
+        after: Is given the answer, and returns the steps of a flow that go on with it, or None if there are none.
     """
 
     send: HttpRequest
@@ -117,6 +118,7 @@ class Http(Generic[T]):
     kept_back: tuple[str, ...] = ()
     max_bytes: int | None = None
     is_work: bool = False
+    after: Callable[[T], Generator[Any, Any, Any] | None] | None = None
 
 
 @frozen(kw_only=True)

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from ipfs_accel._plugins.registry import Backend
-from ipfs_accel.plans import Flow, Http, HttpStream, StreamFlow
+from ipfs_accel.plans import Flow, Held, Http, HttpStream, StreamFlow
 
 __all__ = ["ImpurityError", "no_io", "pure_hooks"]
 
@@ -76,6 +76,8 @@ def _watched(plan: Any, operation: str) -> Any:
     if isinstance(plan, HttpStream):
         where = f"the decoder of {operation!r}"
         return attrs.evolve(plan, decoder=lambda: _guard(plan.decoder(), where))
+    if isinstance(plan, Held):
+        return attrs.evolve(plan, plan=_watched(plan.plan, operation))
     if isinstance(plan, Flow | StreamFlow):
         return type(plan)(steps=lambda: _steps(plan.steps(), operation))
     return plan

@@ -43,7 +43,7 @@ class OpenAIResponses(OpenAICompatible):
             return super().chat(endpoint, request)
         return Http(
             send=post_json(self.path(endpoint, "/responses"), self.responses_body(endpoint, request, stream=False)),
-            parse=partial(answers.read_response, backend=self.opaque_name),
+            parse=partial(answers.read_response, backend=self.opaque_name, limit=self.limit_unsaid(endpoint, request)),
             unsupported=self._lost(endpoint, request),
         )
 
@@ -52,11 +52,12 @@ class OpenAIResponses(OpenAICompatible):
         """Plan the same as a stream."""
         if not self.speaks_responses(endpoint, request):
             return super().stream(endpoint, request)
+        limit = self.limit_unsaid(endpoint, request)
         return HttpStream(
             send=post_json(self.path(endpoint, "/responses"), self.responses_body(endpoint, request, stream=True)),
             frames=SSEDecoder,
-            decoder=partial(answers.ResponseDecoder, self.opaque_name),
-            assembler=partial(answers.assembler, self.opaque_name),
+            decoder=partial(answers.ResponseDecoder, self.opaque_name, limit),
+            assembler=partial(answers.assembler, self.opaque_name, limit),
             unsupported=self._lost(endpoint, request),
         )
 
@@ -65,6 +66,10 @@ class OpenAIResponses(OpenAICompatible):
     def speaks_responses(self, _endpoint: Endpoint, _request: ChatRequest) -> bool:
         """Whether a chat is made by the Responses API."""
         return True
+
+    def limit_unsaid(self, _endpoint: Endpoint, _request: ChatRequest) -> int | None:
+        """Return the limit of an answer if the server may not say that it ended it."""
+        return None
 
     def responses_body(self, endpoint: Endpoint, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
         """Return the JSON body of a chat by the Responses API."""

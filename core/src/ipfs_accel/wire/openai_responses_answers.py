@@ -30,7 +30,7 @@ from .openai_errors import checked, error_in_body, event_object
 from .sse import ServerSentEvent
 
 if TYPE_CHECKING:
-    from ipfs_accel.types import Part, TokenLogprob
+    from ipfs_accel.types import Part, TokenLogprob, Usage
 
 __all__ = ["ResponseDecoder", "assembler", "read_count", "read_response", "response_of"]
 
@@ -47,16 +47,22 @@ _SAID = {
 }
 
 
-def read_response(response: HttpResponse, backend: str = "openai") -> ChatResponse:
-    """Read the answer of POST /responses; `backend` is who understands its opaque parts."""
-    return response_of(response.json(), backend)
+def read_response(response: HttpResponse, backend: str = "openai", limit: int | None = None) -> ChatResponse:
+    """Read the answer of POST /responses; `backend` is who understands its opaque parts, `limit` as `response_of`."""
+    return response_of(response.json(), backend, limit)
 
 
-def response_of(body: Any, backend: str = "openai") -> ChatResponse:
-    """Read the JSON object of a response."""
+def response_of(body: Any, backend: str = "openai", limit: int | None = None) -> ChatResponse:
+    """Read the JSON object of a response.
+
+    Args:
+        body: The object.
+        backend: Who understands its opaque parts.
+        limit: Most tokens that were asked for, of a server that may call an answer completed which they ended.
+    """
     if isinstance(body, dict) and body.get("status") == "failed":
         raise _failure(body)
-    return _answer(checked(body), backend, raw=body)
+    return _answer(checked(body), backend, body, limit)
 
 
 def _failure(body: Json) -> Exception:
@@ -64,7 +70,7 @@ def _failure(body: Json) -> Exception:
     return error_in_body({"error": error if isinstance(error, dict) else {"message": "the response failed"}})
 
 
-def _answer(body: Json, backend: str, raw: Any = None) -> ChatResponse:
+def _answer(body: Json, backend: str, raw: Any = None, limit: int | None = None) -> ChatResponse:
     parts: list[Part] = []
     logprobs: list[TokenLogprob] = []
     last: Json = {}
@@ -79,22 +85,24 @@ def _answer(body: Json, backend: str, raw: Any = None) -> ChatResponse:
         extra["usage"] = beside
     if ran := sorted({str(item.get("type")) for item in body["output"]} - {"reasoning", *_SAID}):
         extra["server_tools"] = ran  # they cost what no token tells
-    reason = settle_finish_reason(_reason(body), has_tool_calls=has_calls)
+    usage = read_usage(body.get("usage"))
+    reason = settle_finish_reason(_reason(body, usage, limit), has_tool_calls=has_calls)
     message = Message(role="assistant", content=tuple(parts))
     return ChatResponse(
         id=body.get("id"),
         model=body.get("model"),
         choices=(Choice(message=message, finish_reason=reason, logprobs=tuple(logprobs) or None),),
-        usage=read_usage(body.get("usage")),
+        usage=usage,
         extra=extra,
         raw=raw,
     )
 
 
-def _reason(body: Json) -> str | None:
+def _reason(body: Json, usage: Usage, limit: int | None) -> str | None:
     status = body.get("status")
     if status == "completed":
-        return "stop"
+        # llama.cpp says so of an answer that is as long as it may be, too.
+        return "length" if limit is not None and (usage.output_tokens or 0) >= limit else "stop"
     if status == "incomplete":
         why = (body.get("incomplete_details") or {}).get("reason")
         return _REASONS.get(str(why), why) or status
@@ -167,11 +175,11 @@ def read_count(response: HttpResponse) -> TokenCount:
     return TokenCount(input_tokens=field(body, "input_tokens", int), exact=True, method="server", raw=body)
 
 
-def assembler(backend: str = "openai") -> Assembler[ChatResponse]:
+def assembler(backend: str = "openai", limit: int | None = None) -> Assembler[ChatResponse]:
     """Make an assembler for streams that end with the whole answer; what came before counts only if they do not."""
 
     def build(out: Assembler[ChatResponse]) -> ChatResponse:
-        return build_chat(out) if out.final is None else _answer(out.final, backend)
+        return build_chat(out) if out.final is None else _answer(out.final, backend, limit=limit)
 
     return Assembler(build, eof_after_finish=False)
 
@@ -179,8 +187,9 @@ def assembler(backend: str = "openai") -> Assembler[ChatResponse]:
 class ResponseDecoder:
     """Tells an assembler what the events of a response mean; made anew for each stream."""
 
-    def __init__(self, backend: str = "openai") -> None:
+    def __init__(self, backend: str = "openai", limit: int | None = None) -> None:
         self._backend = backend
+        self._limit = limit
         self._last: Json = {}
         self._items: dict[int, Json] = {}
 
@@ -201,7 +210,7 @@ class ResponseDecoder:
             self._last = {}
             _item_begins(data, item, out)
         elif kind in _ENDS:
-            _response_ends(data, out, self._items)
+            _response_ends(data, out, self._items, self._limit)
         elif kind in _HANDLERS:
             _HANDLERS[kind](data, out)
 
@@ -260,7 +269,7 @@ def _item_ends(data: Json, out: Assembler[ChatResponse], backend: str) -> None:
         out.opaque(backend, item)
 
 
-def _response_ends(data: Json, out: Assembler[ChatResponse], items: dict[int, Json]) -> None:
+def _response_ends(data: Json, out: Assembler[ChatResponse], items: dict[int, Json], limit: int | None) -> None:
     """Take the answer that the last event has; gateways leave its items out, which came one by one before."""
     response = field(data, "response", dict)
     if response.get("status") == "failed":
@@ -270,8 +279,8 @@ def _response_ends(data: Json, out: Assembler[ChatResponse], items: dict[int, Js
         if not output and response.get("output") is None:
             raise InvalidResponseError("the last event of the stream has no answer in it")
         out.final = {**response, "output": output}
-    out.finish(_reason(response) or "stop")
     out.usage = read_usage(response.get("usage"))
+    out.finish(_reason(response, out.usage, limit) or "stop")
     out.done()
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
-from ipfs_accel import BackendInfo, KeyHeader, hookimpl
+from ipfs_accel import BackendInfo, KeyHeader, hookimpl, plans
 from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, HttpStream, Plan, StreamPlan, segment
 from ipfs_accel.types import ChatRequest, ChatResponse, Health, ModelInfo, TokenCount
 from ipfs_accel.wire.assembler import chat_assembler
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
 
     from . import _batches as batches
     from . import _files as files
-else:  # chats need neither
-    batches, files = late(__name__, "_batches", "_files")
+    from . import _schemas as schemas
+else:  # chats need none of them
+    batches, files, schemas = late(__name__, "_batches", "_files", "_schemas")
 
 
 @attrs.frozen(kw_only=True)
@@ -103,27 +105,16 @@ class Claude:
     @hookimpl
     def chat(self, endpoint: Endpoint, request: ChatRequest) -> Plan[ChatResponse]:
         """Plan POST /v1/messages; a long answer is streamed, since a silent connection would not last until its end."""
-        rules = rules_of(endpoint, request.model)
-        is_long = _limit(endpoint, request) > LONG
-        return Http(
-            send=_messages(endpoint, request, rules, stream=is_long),
-            parse=answers.read_streamed if is_long else answers.read_chat,
-            unsupported=requests.unsupported(request, rules),
-            kept_back=requests.kept_back(request, rules),
-        )
+        if request.response_format is not None and schemas.is_open(endpoint, request):
+            return plans.Flow(steps=lambda: schemas.steps(endpoint, request, partial(_whole, endpoint)))
+        return _whole(endpoint, request)
 
     @hookimpl
     def stream(self, endpoint: Endpoint, request: ChatRequest) -> StreamPlan[ChatResponse]:
         """Plan the same as a stream; only `message_stop` completes it."""
-        rules = rules_of(endpoint, request.model)
-        return HttpStream(
-            send=_messages(endpoint, request, rules, stream=True),
-            frames=SSEDecoder,
-            decoder=answers.StreamDecoder,
-            assembler=lambda: chat_assembler(eof_after_finish=False),
-            unsupported=requests.unsupported(request, rules),
-            kept_back=requests.kept_back(request, rules),
-        )
+        if request.response_format is not None and schemas.is_open(endpoint, request):
+            return plans.StreamFlow(steps=lambda: schemas.steps(endpoint, request, partial(_stream, endpoint)))
+        return _stream(endpoint, request)
 
     @hookimpl
     def count_tokens(self, endpoint: Endpoint, request: ChatRequest) -> Plan[TokenCount]:
@@ -222,6 +213,29 @@ class Claude:
     def delete_batch(self, endpoint: Endpoint, batch: str) -> Plan[None]:
         """Plan DELETE /v1/messages/batches/{id}."""
         return batches.delete(endpoint, batch)
+
+
+def _whole(endpoint: Endpoint, request: ChatRequest, lost: tuple[str, ...] = ()) -> Http[ChatResponse]:
+    rules = rules_of(endpoint, request.model)
+    is_long = _limit(endpoint, request) > LONG
+    return Http(
+        send=_messages(endpoint, request, rules, stream=is_long),
+        parse=answers.read_streamed if is_long else answers.read_chat,
+        unsupported=(*requests.unsupported(request, rules), *lost),
+        kept_back=requests.kept_back(request, rules),
+    )
+
+
+def _stream(endpoint: Endpoint, request: ChatRequest, lost: tuple[str, ...] = ()) -> HttpStream[ChatResponse]:
+    rules = rules_of(endpoint, request.model)
+    return HttpStream(
+        send=_messages(endpoint, request, rules, stream=True),
+        frames=SSEDecoder,
+        decoder=answers.StreamDecoder,
+        assembler=lambda: chat_assembler(eof_after_finish=False),
+        unsupported=(*requests.unsupported(request, rules), *lost),
+        kept_back=requests.kept_back(request, rules),
+    )
 
 
 def _messages(endpoint: Endpoint, request: ChatRequest, rules: Rules, *, stream: bool) -> HttpRequest:

@@ -105,8 +105,11 @@ def _detail(kind: str, message: str) -> ErrorDetail:
         return ErrorDetail(message=message, code=kind, kind=ContextLengthExceededError)
     if kind == "backend" and _WRONG_MODEL.search(message):
         return ErrorDetail(message=message, code=kind, kind=NotSupportedByServerError)
-    if kind == "tool_error":  # the model's own slip, which another try may not make
-        return ErrorDetail(message=message, code=kind, kind=usual, retryable="Failed to parse" in message)
+    if kind == "tool_error":  # the model's own slip, which another try may not make, unless the limit cut it
+        is_cut = "EOF while parsing" in message
+        is_slip = "Failed to parse" in message and not is_cut
+        hint = "the limit cut the call in its middle: give it more max_tokens" if is_cut else None
+        return ErrorDetail(message=message, code=kind, kind=usual, retryable=is_slip, hint=hint)
     return ErrorDetail(message=message, code=kind, kind=usual, retryable=kind in {"generation", "backend"} or None)
 
 

@@ -18,10 +18,12 @@ from ipfs_accel.wire.sse import ServerSentEvent
 from ._errors import exact
 from ._stops import REASONS, without_stop
 
-__all__ = ["EventDecoder", "generation_of", "parameters", "prompts", "read_generation", "unsupported"]
+__all__ = ["PIECE", "EventDecoder", "generation_of", "parameters", "prompts", "read_generation", "unsupported"]
 
 Json = dict[str, Any]
 
+PIECE = 1024
+"""Tokens that the server generates at once: beyond them, it ends at a multiple of them and not at what was asked."""
 _NOT_THERE = ("presence_penalty", "logit_bias", "user", "suffix")
 
 
@@ -89,12 +91,32 @@ def generation_of(body: Any, request: CompletionRequest, inputs: int | None, out
     text = field(body, "generated_text", str)
     details: Json = body.get("details") or {}
     sequences: list[Json] = [{"generated_text": text, **details}, *(details.get("best_of_sequences") or ())]
+    sequences = [_mended(sequence, request) for sequence in sequences]
     choices = tuple([_choice(sequence, index, request) for index, sequence in enumerate(sequences)])
     counts = [sequence["generated_tokens"] for sequence in sequences if "generated_tokens" in sequence]
     if len(counts) == len(sequences):
         outputs = sum(counts)
     usage = Usage(input_tokens=inputs, output_tokens=outputs)
     return CompletionResponse(choices=choices, usage=usage, raw=body)
+
+
+def _mended(sequence: Json, request: CompletionRequest) -> Json:
+    """Make a sequence what was asked for.
+
+    The server generates in pieces of 1,024 tokens and whole ones, so that there may be more than `max_tokens`; and a
+    text that ends inside a character comes empty, though its tokens are there.
+    """
+    tokens, limit = sequence.get("tokens") or (), request.extra.get("max_new_tokens", request.max_tokens)
+    text = field(sequence, "generated_text", str)
+    echoed = next((str(each) for each in request.prompt if text.startswith(str(each))), "") if request.echo else ""
+    if isinstance(limit, int) and len(tokens) > limit:
+        cut = {"tokens": tokens[:limit], "finish_reason": "length"}
+        return {**sequence, **cut, "generated_text": echoed + _joined(tokens[:limit])}
+    return {**sequence, "generated_text": echoed + _joined(tokens)} if tokens and text in {"", echoed} else sequence
+
+
+def _joined(tokens: Any) -> str:
+    return "".join([field(token, "text", str) for token in tokens if not token.get("special")])
 
 
 def _choice(sequence: Json, index: int, request: CompletionRequest) -> CompletionChoice:
@@ -128,6 +150,9 @@ class EventDecoder:
         self._with_logprobs = request.logprobs is not None
         # The server puts an echoed prompt only before the whole text at the end.
         self._echo = request.prompt[0] if request.echo else ""
+        limit = request.extra.get("max_new_tokens", request.max_tokens)
+        self._limit = limit if isinstance(limit, int) and limit > PIECE else None
+        self._count = 0
 
     def __call__(self, event: ServerSentEvent, out: Assembler[CompletionResponse]) -> None:
         """Take one event."""
@@ -145,8 +170,14 @@ class EventDecoder:
         out.text("" if token.get("special") else field(token, "text", str))
         if self._with_logprobs:
             out.logprobs([_logprob(token, body.get("top_tokens"))])
+        self._count += 1
         if body.get("generated_text") is not None:
             self._end(body.get("details") or {}, out)
+        elif self._limit is not None and self._count >= self._limit:
+            # The server would go on to the next multiple of 1,024.
+            out.usage = Usage(output_tokens=self._count)
+            out.finish("length")
+            out.done()
 
     def _end(self, details: Json, out: Assembler[CompletionResponse]) -> None:
         out.usage = Usage(input_tokens=details.get("input_length"), output_tokens=details.get("generated_tokens"))

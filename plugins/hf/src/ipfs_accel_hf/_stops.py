@@ -16,9 +16,17 @@ REASONS = {"eos_token": "stop", "stop_sequence": "stop"}
 
 
 def without_stop(text: str, stops: Sequence[str] | None) -> str:
-    """Return a text without the longest of these at its end."""
-    found = max([stop for stop in stops or () if stop and text.endswith(stop)], key=len, default="")
+    """Return a text without the longest of these at its end.
+
+    The server's own test for one passes over a line break behind it, which is part of the same token in some
+    vocabularies; that goes too.
+    """
+    found = max([stop for stop in _with_breaks(stops) if text.endswith(stop)], key=len, default="")
     return text.removesuffix(found)
+
+
+def _with_breaks(stops: Sequence[str] | None) -> tuple[str, ...]:
+    return tuple([each for stop in stops or () if stop for each in (stop, f"{stop}\n")])
 
 
 class StoppedAssembler(Assembler[T]):
@@ -34,7 +42,8 @@ class StoppedAssembler(Assembler[T]):
     ) -> None:
         """Make an empty one; `stops` are what the request named."""
         super().__init__(build, eof_after_finish=eof_after_finish, merge=merge)
-        self._stops = tuple([stop for stop in stops or () if stop])
+        self._given = stops
+        self._stops = _with_breaks(stops)
         self._held: dict[int, str] = {}
 
     def text(self, piece: str, choice: int = 0) -> None:
@@ -51,7 +60,7 @@ class StoppedAssembler(Assembler[T]):
     def finish(self, reason: str, choice: int = 0) -> None:
         """Note why a choice ended, under its usual name."""
         held = self._held.pop(choice, "")
-        super().text(without_stop(held, self._stops) if reason == "stop_sequence" else held, choice)
+        super().text(without_stop(held, self._given) if reason == "stop_sequence" else held, choice)
         super().finish(REASONS.get(reason, reason), choice)
 
     def done(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 from ipfs_accel import strict_json
-from ipfs_accel.errors import APIStatusError, InvalidRequestError, InvalidResponseError
+from ipfs_accel.errors import APIStatusError, InvalidRequestError, InvalidResponseError, UnprocessableEntityError
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import (
     Audio,
@@ -30,6 +30,7 @@ from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.sse import ServerSentEvent
 
 from ._errors import exact
+from ._generation import PIECE
 from ._stops import REASONS, without_stop
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "CompletionEvents",
     "chat_body",
     "check",
+    "doubt",
     "read_chat",
     "read_completion",
     "read_tokens",
@@ -117,18 +119,46 @@ def _messages(message: Json) -> list[Json]:
     return [*said, {"role": role, "tool_calls": calls, **rest}]
 
 
-def read_chat(response: HttpResponse, stops: Sequence[str] | None) -> ChatResponse:
+def read_chat(response: HttpResponse, request: ChatRequest) -> ChatResponse:
     """Read a chat's answer; reasons get their usual names, and a stop text is not part of the answer."""
     answer = answers.read_chat(response)
     choices = []
     for choice in answer.choices:
         message = choice.message
         if choice.finish_reason == "stop_sequence":
-            message = _cut(message, stops)
+            message = _cut(message, request.stop)
+        elif choice.finish_reason == "length" and not message.content and choice.logprobs:
+            # A text that ends inside a character comes empty, though its tokens are there.
+            message = attrs.evolve(message, content=(Text(text="".join([each.token for each in choice.logprobs])),))
         reason = REASONS.get(choice.finish_reason or "", choice.finish_reason)
         reason = settle_finish_reason(reason, has_tool_calls=bool(message.tool_calls))
         choices.append(attrs.evolve(choice, message=message, finish_reason=reason))
-    return attrs.evolve(answer, choices=tuple(choices))
+    return _of_second(attrs.evolve(answer, choices=tuple(choices)), response, request)
+
+
+def _of_second(answer: ChatResponse, response: HttpResponse, request: ChatRequest) -> ChatResponse:
+    """Drop what is of another generation.
+
+    Where a model chooses none of the tools, the server generates anew without them, and tells the end, the count and
+    the log probabilities of the first one, which nobody sees. The header has the count of the second.
+    """
+    count = response.headers.get("x-generated-tokens", "")
+    if not request.tools or answer.tool_calls or not count.isdecimal() or int(count) == answer.usage.output_tokens:
+        return answer
+    reason = "length" if request.max_tokens is not None and int(count) >= request.max_tokens else None
+    choices = [attrs.evolve(choice, finish_reason=reason, logprobs=None) for choice in answer.choices]
+    usage = attrs.evolve(answer.usage, output_tokens=int(count))
+    return attrs.evolve(answer, choices=tuple(choices), usage=usage)
+
+
+def doubt(answer: ChatResponse, limit: int | None) -> str | None:
+    """Say what the server does not: that it made more than was asked for, or lost the text."""
+    made = answer.usage.output_tokens or 0
+    if limit is not None and made > limit:
+        return f"TGI made {made} tokens and not the {limit} of max_tokens, since it makes them in pieces of 1,024"
+    if made and answer.finish_reason == "length" and not answer.message.content:
+        return "the answer ends inside a character, and TGI has lost its text: stream it, or ask for logprobs"
+    return None
 
 
 def _cut(message: Message, stops: Sequence[str] | None) -> Message:
@@ -156,12 +186,40 @@ def read_completion(response: HttpResponse, stops: Sequence[str] | None) -> Comp
 class ChatEvents(openai_streams.ChatDecoder):
     """Tells an assembler what a chat's events mean; an error among them has a form of its own."""
 
+    def __init__(self, request: ChatRequest) -> None:
+        super().__init__()
+        self._limit, self._has_tools = request.max_tokens, bool(request.tools)
+        self._is_exceeded = self._limit is not None and self._limit > PIECE
+        self._count = 0
+
     def __call__(self, event: ServerSentEvent, out: Assembler[ChatResponse]) -> None:
-        """Take one event."""
+        """Take one event, which has one token unless it is of a tool call."""
+        if self._has_tools and not out.choices and event.data.startswith("[DONE]"):
+            raise self._no_call(out)
         try:
             super().__call__(event, out)
         except APIStatusError as error:
             raise exact(error) from None
+        if self._limit is None or not self._is_exceeded or not out.choices or out.is_done:
+            return
+        self._count += 1
+        if self._count >= self._limit and not out.choices[0].finish_reason:
+            # The server would go on to the next multiple of 1,024.
+            out.usage = out.usage or Usage(output_tokens=self._count)
+            out.finish("length")
+            out.done()
+
+    def _no_call(self, out: Assembler[ChatResponse]) -> APIStatusError:
+        """Return the error that this route does not tell: that the model wrote no call, or only a part of one."""
+        made = out.usage.output_tokens if out.usage is not None else None
+        is_cut = self._limit is not None and made is not None and made >= self._limit
+        error = UnprocessableEntityError(
+            "Tool error: the stream ended without a text and without a tool call",
+            code="tool_error",
+            hint="the limit cut the call in its middle: give it more max_tokens" if is_cut else None,
+        )
+        error.retryable = not is_cut
+        return error
 
 
 class CompletionEvents:

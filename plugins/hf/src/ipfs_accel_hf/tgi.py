@@ -6,13 +6,14 @@ The facts are those of TGI's documentation and of its sources at version 3.3.7, 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 from ipfs_accel import BackendInfo, hookimpl
 from ipfs_accel.plans import (
     Endpoint,
     Flow,
+    Held,
     Http,
     HttpResponse,
     HttpStream,
@@ -33,6 +34,7 @@ from ipfs_accel.types import (
 )
 from ipfs_accel.wire.assembler import build_chat, build_completion
 from ipfs_accel.wire.fields import field
+from ipfs_accel.wire.late import late
 from ipfs_accel.wire.openai import OpenAICompatible
 from ipfs_accel.wire.openai_errors import checked
 from ipfs_accel.wire.several import joined
@@ -46,6 +48,11 @@ from ._server import OneModel
 from ._stops import StoppedAssembler
 from ._tgi_calls import CALLS
 from ._tgi_info import read_info, read_version
+
+if TYPE_CHECKING:
+    from ipfs_accel.wire import schemas
+else:  # few chats have one
+    (schemas,) = late("ipfs_accel.wire", "schemas")
 
 __all__ = ["TGI", "Options", "backend"]
 
@@ -84,24 +91,27 @@ class TGI(OneModel, OpenAICompatible):
     @hookimpl
     def chat(self, endpoint: Endpoint, request: ChatRequest) -> Plan[ChatResponse]:
         """Plan POST /v1/chat/completions."""
-        return Http(
+        plan = Http(
             send=post_json(self.path(endpoint, "/chat/completions"), self.chat_body(endpoint, request, stream=False)),
-            parse=lambda response: dialect.read_chat(response, request.stop),
+            parse=lambda response: dialect.read_chat(response, request),
             unsupported=self.unsupported(endpoint, request),
             kept_back=self.kept_back(endpoint, request),
         )
+        held: Held[ChatResponse] = Held(plan=plan, doubt=lambda answer: dialect.doubt(answer, request.max_tokens))
+        return held if request.response_format is None else schemas.held(held, request, "TGI")
 
     @hookimpl
     def stream(self, endpoint: Endpoint, request: ChatRequest) -> StreamPlan[ChatResponse]:
         """Plan the same as a stream; it ends with [DONE], also after an error."""
-        return HttpStream(
+        plan = HttpStream(
             send=post_json(self.path(endpoint, "/chat/completions"), self.chat_body(endpoint, request, stream=True)),
             frames=SSEDecoder,
-            decoder=dialect.ChatEvents,
+            decoder=lambda: dialect.ChatEvents(request),
             assembler=lambda: StoppedAssembler(build_chat, request.stop, merge=True),
             unsupported=self.unsupported(endpoint, request),
             kept_back=self.kept_back(endpoint, request),
         )
+        return plan if request.response_format is None else schemas.held(plan, request, "TGI")
 
     @hookimpl
     def complete(self, endpoint: Endpoint, request: CompletionRequest) -> Plan[CompletionResponse]:

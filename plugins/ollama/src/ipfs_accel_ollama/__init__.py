@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ipfs_accel import BackendInfo, hookimpl
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.hookspecs import LocalServer
-from ipfs_accel.plans import Endpoint, Flow, Http, HttpStream, Plan, Ready, StreamPlan, post_json, side_by_side
+from ipfs_accel.plans import (
+    Endpoint,
+    Flow,
+    Http,
+    HttpStream,
+    Plan,
+    Ready,
+    StreamFlow,
+    StreamPlan,
+    post_json,
+    side_by_side,
+)
 from ipfs_accel.types import (
     ChatRequest,
     ChatResponse,
@@ -30,7 +41,7 @@ from . import _answers as answers
 from . import _requests as requests
 from ._answers import Durations, durations
 from ._errors import read_error
-from ._host import CLOUD, PORT, read_host
+from ._host import CLOUD, PORT, is_cloud, read_host
 from ._options import Options
 
 __all__ = ["Durations", "Ollama", "Options", "backend", "durations", "same_model"]
@@ -38,17 +49,21 @@ __all__ = ["Durations", "Ollama", "Options", "backend", "durations", "same_model
 
 if TYPE_CHECKING:
     from ipfs_accel.types import CreateModelRequest, ModelResult, RunningModel, TranscribeRequest, TranscribeResponse
+    from ipfs_accel.wire import schemas
 
     from . import _audio as audio
     from . import _calls as calls
     from . import _manage as manage
     from . import _models as models
+    from . import _senses as senses
 else:  # chats need none of them
-    audio, calls, manage, models = late(__name__, "_audio", "_calls", "_manage", "_models")
+    (schemas,) = late("ipfs_accel.wire", "schemas")
+    audio, calls, manage, models, senses = late(__name__, "_audio", "_calls", "_manage", "_models", "_senses")
 
 # A model has to be read from disk before the first token comes; Ollama gives that five minutes, after a queue.
 _LIMITS = Timeout(first_event=600.0, idle=600.0, total=3600.0)
 _AT_ONCE = 4
+P = TypeVar("P")
 
 
 class Ollama:
@@ -84,22 +99,34 @@ class Ollama:
     @hookimpl
     def chat(self, endpoint: Endpoint, request: ChatRequest) -> Plan[ChatResponse]:
         """Plan POST /api/chat."""
-        return Http(
-            send=post_json("/api/chat", requests.chat_body(endpoint, request, stream=False)),
-            parse=answers.read_chat,
-            unsupported=requests.unsupported(request),
+        body = requests.chat_body(endpoint, request, stream=False)
+        plan: Plan[ChatResponse] = Http(
+            send=post_json("/api/chat", body), parse=answers.read_chat, unsupported=requests.unsupported(request)
         )
+        if not _is_free(request):
+            plan = _held(endpoint, request, plan)
+        if not _has_media(body):
+            return plan
+        needed = senses.wanted(request)
+        return Flow(steps=lambda: senses.checked_steps(endpoint, request.model, needed, plan))
 
     @hookimpl
     def stream(self, endpoint: Endpoint, request: ChatRequest) -> StreamPlan[ChatResponse]:
         """Plan the same as a stream."""
-        return HttpStream(
-            send=post_json("/api/chat", requests.chat_body(endpoint, request, stream=True)),
+        body = requests.chat_body(endpoint, request, stream=True)
+        plan: StreamPlan[ChatResponse] = HttpStream(
+            send=post_json("/api/chat", body),
             frames=answers.lines,
             decoder=answers.ChatDecoder,
             assembler=lambda: chat_assembler(eof_after_finish=False, merge=True),
             unsupported=requests.unsupported(request),
         )
+        if not _is_free(request):
+            plan = _held(endpoint, request, plan)
+        if not _has_media(body):
+            return plan
+        needed = senses.wanted(request)
+        return StreamFlow(steps=lambda: senses.checked_steps(endpoint, request.model, needed, plan))
 
     @hookimpl
     def complete(self, endpoint: Endpoint, request: CompletionRequest) -> Plan[CompletionResponse]:
@@ -117,7 +144,8 @@ class Ollama:
         def steps() -> Generator[Any, Any, Ready[CompletionResponse]]:
             return Ready(value=joined((yield from side_by_side(plans, _AT_ONCE))))
 
-        return plans[0] if len(plans) == 1 else Flow(steps=steps)
+        plan = plans[0] if len(plans) == 1 else Flow(steps=steps)
+        return plan if _is_free(request) else _held(endpoint, request, plan)
 
     @hookimpl
     def stream_complete(self, endpoint: Endpoint, request: CompletionRequest) -> StreamPlan[CompletionResponse]:
@@ -125,7 +153,7 @@ class Ollama:
         prompt, *more = _prompts(request)
         if more:
             raise InvalidRequestError("prompt: Ollama streams the continuation of one text", hint="use complete")
-        return HttpStream(
+        plan = HttpStream(
             send=post_json("/api/generate", requests.completion_body(endpoint, request, prompt, stream=True)),
             frames=answers.lines,
             decoder=answers.GenerateDecoder,
@@ -133,6 +161,7 @@ class Ollama:
             unsupported=requests.unsupported(request),
             any_type=not prompt,
         )
+        return plan if _is_free(request) else _held(endpoint, request, plan)
 
     @hookimpl
     def embed(self, endpoint: Endpoint, request: EmbedRequest) -> Plan[EmbedResponse]:
@@ -209,6 +238,21 @@ class Ollama:
     def calls(self) -> Mapping[str, Callable[..., Plan[Any]]]:
         """Name what only Ollama has."""
         return calls.CALLS
+
+
+def _is_free(request: ChatRequest | CompletionRequest) -> bool:
+    """Whether the answer may have any form."""
+    return getattr(request, "response_format", None) is None and "format" not in request.extra
+
+
+def _has_media(body: Mapping[str, Any]) -> bool:
+    return any("images" in message for message in body["messages"])
+
+
+def _held(endpoint: Endpoint, request: Request, plan: P) -> P:
+    """Hold an answer to its schema; which server the hosted service has is not known."""
+    held: P = schemas.held(plan, request, None if is_cloud(endpoint.base_url) else "Ollama")
+    return held
 
 
 def _prompts(request: CompletionRequest) -> list[str]:

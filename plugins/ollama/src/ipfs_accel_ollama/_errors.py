@@ -39,7 +39,7 @@ _RULES = (
     _Rule(
         re.compile(r"context length|maximum context|exceeds the (?:available )?context"),
         ContextLengthExceededError,
-        hint='give the model more (extra={"num_ctx": …}, as far as it can), or let the server cut with truncate',
+        hint='give the model more (extra={"num_ctx": …}), as far as it can, or let it cut (extra={"truncate": True})',
     ),
     _Rule(
         re.compile(r"does not support (?:\w+)$|^image generation .* not currently supported"), NotSupportedByServerError
@@ -54,6 +54,13 @@ _RULES = (
         re.compile(r'^option "|^invalid (?:think|format|model name)|^json: cannot|^time: |^unknown (?:parameter|type)'),
         BadRequestError,
         retryable=False,
+    ),
+    _Rule(
+        re.compile(r"^invalid JSON schema in format"),
+        BadRequestError,
+        retryable=False,
+        hint="Ollama has no grammar for some keywords, such as a pattern that is not ^…$, or a schema that is true or "
+        "false; the documentation of structured answers has the list",
     ),
     _Rule(re.compile(r"^pull model manifest: file does not exist|^model ['\"].*['\"] not found"), ModelNotFoundError),
     _Rule(re.compile(r"^server busy"), OverloadedError),

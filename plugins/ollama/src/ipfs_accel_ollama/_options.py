@@ -15,10 +15,10 @@ class Options:
         num_ctx: Tokens of the context. Without it the server decides by its memory: often 4,096, of any model.
         keep_alive: How long a model stays loaded after a call, such as "10m", or "300" for seconds; negative means for
             ever.
-        truncate: Whether the server may cut what is longer than the context, as it does without a word; False makes
-            that an error.
+        truncate: Whether the server may cut what is longer than the context, which it does without a word; otherwise
+            that is a `ContextLengthExceededError`.
     """
 
     num_ctx: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(1)))
     keep_alive: str | None = None
-    truncate: bool | None = None
+    truncate: bool = False

@@ -58,6 +58,7 @@ _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 def chat_body(endpoint: Endpoint, request: ChatRequest, *, stream: bool) -> Body:
     """Make the body of POST /api/chat; it always says whether to stream, since a server streams if it is not told."""
     body: Body = {"model": request.model, "messages": wire_messages(request.messages), "stream": stream}
+    body["truncate"] = endpoint.options.truncate
     if request.tools and request.tool_choice != "none":
         body["tools"] = [_tool(tool) for tool in request.tools]
     if isinstance(request.response_format, JsonSchema):
@@ -74,7 +75,7 @@ def chat_body(endpoint: Endpoint, request: ChatRequest, *, stream: bool) -> Body
 
 def completion_body(endpoint: Endpoint, request: CompletionRequest, prompt: str, *, stream: bool) -> Body:
     """Make the body of POST /api/generate for one of the request's prompts."""
-    body: Body = {"model": request.model, "prompt": prompt, "stream": stream}
+    body: Body = {"model": request.model, "prompt": prompt, "stream": stream, "truncate": endpoint.options.truncate}
     if request.suffix is not None:
         body["suffix"] = request.suffix
     if request.logprobs is not None:
@@ -96,6 +97,7 @@ def embed_body(endpoint: Endpoint, request: EmbedRequest) -> Body:
     if inputs == ("",):
         raise InvalidRequestError("inputs: Ollama gives no vector for an empty text")
     body: Body = {"model": request.model, "input": inputs[0] if len(inputs) == 1 else list(inputs)}
+    body["truncate"] = endpoint.options.truncate
     if request.dimensions is not None:
         body["dimensions"] = request.dimensions
     return finished(endpoint, request, body, {})
@@ -119,9 +121,8 @@ def finished(endpoint: Endpoint, request: Request, body: Body, options: Body) ->
     options = {**usual, **options, **moved, **own}
     if options:
         body["options"] = options
-    for name in ("keep_alive", "truncate"):
-        if getattr(settings, name) is not None:
-            body[name] = getattr(settings, name)
+    if settings.keep_alive is not None:
+        body["keep_alive"] = settings.keep_alive
     body |= extra
     if not body.get("model"):
         raise InvalidRequestError("model: Ollama wants one", hint="models are named endpoint/model")

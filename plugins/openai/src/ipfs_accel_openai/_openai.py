@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import attrs
@@ -15,6 +15,7 @@ from ipfs_accel.types import ChatRequest
 from ipfs_accel.wire import openai_responses_requests as responses_requests
 from ipfs_accel.wire.late import late
 from ipfs_accel.wire.names import check_model
+from ipfs_accel.wire.openai import OpenAICompatible
 from ipfs_accel.wire.openai_audio import OpenAIAudio
 from ipfs_accel.wire.openai_files import OpenAIFiles
 from ipfs_accel.wire.openai_images import OpenAIImages
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ipfs_accel.types import (
         Answer,
         BatchItem,
+        ChatResponse,
         CompletionRequest,
         EmbedRequest,
         FileInfo,
@@ -45,10 +47,10 @@ if TYPE_CHECKING:
     )
     from ipfs_accel.wire import openai_responses_answers as responses_answers
 
-    from . import _moderation, _uploads
+    from . import _moderation, _own, _uploads
 else:  # chats need neither
     (responses_answers,) = late("ipfs_accel.wire", "openai_responses_answers")
-    _moderation, _uploads = late(__package__, "_moderation", "_uploads")
+    _moderation, _own, _uploads = late(__package__, "_moderation", "_own", "_uploads")
 
 __all__ = ["CommonOptions", "OpenAI", "Options"]
 
@@ -129,6 +131,42 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
         prices_hold=_rules.prices_hold,
         documentation="https://platform.openai.com/docs/api-reference",
     )
+
+    @hookimpl
+    def chat(self, endpoint: Endpoint, request: ChatRequest) -> Plan[ChatResponse]:
+        """Plan POST /chat/completions or POST /responses; at a server of one's own, with what it does in silence."""
+        if not self.is_hosted(endpoint) and (request.response_format is not None or _rules.is_ollama(endpoint)):
+            by_chat = partial(OpenAICompatible.chat, self)
+            usual = super().chat
+            return plans.Flow(steps=lambda: _own.settled(self._own_steps(endpoint, request, usual, by_chat), endpoint))
+        plan = super().chat(endpoint, request)
+        if self.is_hosted(endpoint) or not isinstance(plan, Http):
+            return plan
+        if endpoint.memo.get(_rules.SERVER) is None:
+            plan = attrs.evolve(plan, after=partial(_rules.learn, endpoint))
+        return plan if request.n in {None, 1} else plans.Held(plan=plan, doubt=partial(_rules.fewer, request))
+
+    @hookimpl
+    def stream(self, endpoint: Endpoint, request: ChatRequest) -> StreamPlan[ChatResponse]:
+        """Plan the same as a stream."""
+        if not self.is_hosted(endpoint) and (request.response_format is not None or _rules.is_ollama(endpoint)):
+            by_chat = partial(OpenAICompatible.stream, self)
+            usual = super().stream
+            return plans.StreamFlow(steps=lambda: self._own_steps(endpoint, request, usual, by_chat))
+        plan = super().stream(endpoint, request)
+        if self.is_hosted(endpoint) or request.n in {None, 1}:
+            return plan
+        return plans.Held(plan=plan, doubt=partial(_rules.fewer, request))
+
+    def _own_steps(
+        self, endpoint: Endpoint, request: ChatRequest, usual: Callable[..., Any], by_chat: Callable[..., Any]
+    ) -> Generator[Any, Any, Any]:
+        is_asked = self.speaks_responses(endpoint, request)
+
+        def plan(by_responses: bool) -> Any:
+            return (usual if by_responses else by_chat)(endpoint, request)
+
+        return _own.steps(endpoint, request, self.path(endpoint, "/models"), plan, by_responses=is_asked)
 
     @hookimpl
     def count_tokens(self, endpoint: Endpoint, request: ChatRequest) -> Plan[TokenCount]:
@@ -233,6 +271,13 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
     def takes_extra(self, endpoint: Endpoint) -> bool:
         """Return the same; OpenAI's own API refuses what its schema lacks."""
         return not self.is_hosted(endpoint) and super().takes_extra(endpoint)
+
+    def limit_unsaid(self, endpoint: Endpoint, request: ChatRequest) -> int | None:
+        """Return the limit, but for OpenAI's own service, whose answers say that they were cut."""
+        if self.is_hosted(endpoint):
+            return None
+        given = request.extra.get("max_output_tokens", request.max_tokens)
+        return given if isinstance(given, int) else None
 
     def described(self, endpoint: Endpoint, model: ModelInfo) -> ModelInfo:
         """Add what the catalogue knows, for OpenAI's own service."""

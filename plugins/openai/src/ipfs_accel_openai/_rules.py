@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
 from ipfs_accel.plans import Endpoint
-from ipfs_accel.types import ChatRequest, Document, Image, Message
+from ipfs_accel.types import ChatRequest, ChatResponse, Document, Image, Message
 from ipfs_accel.wire.openai_responses_requests import is_needed
 
-__all__ = ["is_hosted", "needs_responses", "prices_hold", "refused"]
+__all__ = ["SERVER", "fewer", "is_hosted", "is_ollama", "learn", "needs_responses", "prices_hold", "refused"]
 
 # Models that reason refuse what would steer their sampling. The names are those of the o-series and of gpt-5 and later;
 # gpt-5-chat-latest and its like do not reason.
@@ -98,3 +98,32 @@ def _has_media(message: Message) -> bool:
 def prices_hold(extra: Any) -> bool:
     """Whether an answer costs what the catalogue says: not if tools ran at OpenAI, which are paid for by the call."""
     return "server_tools" not in extra
+
+
+SERVER = "server of one's own"
+"""In an endpoint's memo: which server answered its first chat, as far as that tells."""
+_OLLAMA_PORT = ":11434"
+
+
+def is_ollama(endpoint: Endpoint) -> bool:
+    """Whether Ollama is known, or by its usual port likely, to answer."""
+    known = endpoint.memo.get(SERVER)
+    return known == "Ollama" or (known is None and _OLLAMA_PORT in endpoint.base_url)
+
+
+def learn(endpoint: Endpoint, answer: ChatResponse) -> Generator[Any, Any, Any] | None:
+    """Remember whether it is Ollama that answered, which says so in each answer; return what that asks for."""
+    is_own = answer.extra.get("system_fingerprint") == "fp_ollama"
+    endpoint.memo[SERVER] = "Ollama" if is_own else "other"
+    if not is_own:
+        return None
+    from ._own import looked_at  # noqa: PLC0415 - other servers ask for nothing
+
+    return looked_at(endpoint, answer)
+
+
+def fewer(request: ChatRequest, answer: ChatResponse) -> str | None:
+    """Say that there are fewer answers than were asked for, as servers of one's own may ignore that."""
+    if len(answer.choices) >= (request.n or 1):
+        return None
+    return f"n: the server gave {len(answer.choices)} of the {request.n} answers that were asked for"

@@ -54,10 +54,11 @@ from ipfs_accel.wire.openai_errors import read_error
 from ipfs_accel.wire.sse import SSEDecoder
 
 from . import _infer, _models, _more_calls, _shortfin, _tokens, _vllm
+from . import _schemas as schemas
 from ._calls import CALLS
 from ._options import Options, ServerOptions
 from ._reach import reach
-from ._servers import Answering, adapt, lost, refused
+from ._servers import Answering, adapt, adapt_completion, lost, refused
 
 __all__ = ["LLVM", "Options", "backend", "vllm_backend"]
 
@@ -81,12 +82,13 @@ class LLVM:
     def chat(self, endpoint: Endpoint, request: ChatRequest) -> Plan[ChatResponse]:
         """Plan POST /v1/chat/completions."""
 
-        def plan(server: Answering) -> Http[ChatResponse]:
-            return Http(
+        def plan(server: Answering) -> Plan[ChatResponse]:
+            plan = Http(
                 send=server.send(post_json("/v1/chat/completions", _chat_body(server, request, stream=False))),
                 parse=answers.read_chat,
                 unsupported=lost(server.kind, request),
             )
+            return plan if _is_free(request) else schemas.held(plan, request, server.kind)
 
         return _at("chat", endpoint, request, plan)
 
@@ -94,16 +96,17 @@ class LLVM:
     def stream(self, endpoint: Endpoint, request: ChatRequest) -> StreamPlan[ChatResponse]:
         """Plan the same as a stream."""
 
-        def steps() -> Generator[Any, Any, HttpStream[ChatResponse]]:
+        def steps() -> Generator[Any, Any, StreamPlan[ChatResponse]]:
             server = yield from reach(endpoint, request.model)
             server.check("stream")
-            return HttpStream(
+            plan = HttpStream(
                 send=server.send(post_json("/v1/chat/completions", _chat_body(server, request, stream=True))),
                 frames=SSEDecoder,
                 decoder=openai_streams.ChatDecoder,
                 assembler=lambda: chat_assembler(merge=True),
                 unsupported=lost(server.kind, request),
             )
+            return plan if _is_free(request) else schemas.held(plan, request, server.kind)
 
         return StreamFlow(steps=steps)
 
@@ -111,13 +114,14 @@ class LLVM:
     def complete(self, endpoint: Endpoint, request: CompletionRequest) -> Plan[CompletionResponse]:
         """Plan POST /v1/completions."""
 
-        def plan(server: Answering) -> Http[CompletionResponse]:
+        def plan(server: Answering) -> Plan[CompletionResponse]:
             body = requests.completion_body(request, stream=False, leave_out=refused(server.kind))
-            return Http(
-                send=server.send(post_json("/v1/completions", adapt(server.kind, body))),
+            plan = Http(
+                send=server.send(post_json("/v1/completions", adapt_completion(server.kind, body))),
                 parse=answers.read_completion,
                 unsupported=lost(server.kind, request),
             )
+            return schemas.held(plan, request, server.kind) if request.extra else plan
 
         return _at("complete", endpoint, request, plan)
 
@@ -132,13 +136,14 @@ class LLVM:
                 answer = yield _shortfin.complete(endpoint, server, request)
                 return LocalStream(run=_shortfin.tell(answer), assembler=completion_assembler)
             body = requests.completion_body(request, stream=True, leave_out=refused(server.kind))
-            return HttpStream(
-                send=server.send(post_json("/v1/completions", adapt(server.kind, body))),
+            plan = HttpStream(
+                send=server.send(post_json("/v1/completions", adapt_completion(server.kind, body))),
                 frames=SSEDecoder,
                 decoder=lambda: openai_streams.decode_completion,
                 assembler=completion_assembler,
                 unsupported=lost(server.kind, request),
             )
+            return schemas.held(plan, request, server.kind) if request.extra else plan
 
         return StreamFlow(steps=steps)
 
@@ -239,7 +244,7 @@ def _sent(server: Answering, plan: Http[T]) -> Http[T]:
     return attrs.evolve(plan, send=server.send(plan.send))
 
 
-def _at(operation: str, endpoint: Endpoint, request: Request, plan: Callable[[Answering], Http[T]]) -> Plan[T]:
+def _at(operation: str, endpoint: Endpoint, request: Request, plan: Callable[[Answering], Plan[T]]) -> Plan[T]:
     """Plan at the server that answers for a model; what it turns out not to have is remembered."""
 
     def steps() -> Generator[Any, Any, Ready[T]]:
@@ -260,6 +265,11 @@ def _at(operation: str, endpoint: Endpoint, request: Request, plan: Callable[[An
         return Ready(value=answer)
 
     return Flow(steps=steps)
+
+
+def _is_free(request: ChatRequest) -> bool:
+    """Whether the answer may have any form."""
+    return request.response_format is None and not request.tools and not request.extra
 
 
 _OTHERS = {"infer": _infer, "shortfin": _shortfin}

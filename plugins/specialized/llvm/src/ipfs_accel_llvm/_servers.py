@@ -23,7 +23,7 @@ from ipfs_accel.errors import (
 from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, HttpStream, get
 from ipfs_accel.wire.openai_requests import given
 
-__all__ = ["HAS", "Answering", "adapt", "detect", "lost", "refused", "root_of"]
+__all__ = ["HAS", "Answering", "adapt", "adapt_completion", "detect", "lost", "refused", "root_of"]
 
 P = TypeVar("P", bound="Http[Any] | HttpStream[Any]")
 
@@ -175,6 +175,19 @@ def adapt(kind: str, body: dict[str, Any]) -> dict[str, Any]:
     if kind == "vllm":
         return _without_guided(body)
     return _for_mlc(body) if kind == "mlc" else body
+
+
+def adapt_completion(kind: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Write the body of a text completion likewise; llama.cpp's route ignores OpenAI's field for a schema."""
+    given = body.get("response_format")
+    if kind != "llama.cpp" or not isinstance(given, Mapping):
+        return adapt(kind, body)
+    wrapped = given.get("json_schema")
+    schema = wrapped.get("schema") if isinstance(wrapped, Mapping) else given.get("schema")
+    kept = {name: value for name, value in body.items() if name != "response_format"}
+    if isinstance(schema, Mapping):
+        return {"json_schema": schema, **kept}
+    return {"json_schema": {"type": "object"}, **kept} if given.get("type") == "json_object" else kept
 
 
 def _for_mlc(body: dict[str, Any]) -> dict[str, Any]:
