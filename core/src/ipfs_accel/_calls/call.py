@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import copy
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -31,11 +31,13 @@ from ipfs_accel.errors import (
     class_for_status,
 )
 from ipfs_accel.hints import retry_after
-from ipfs_accel.plans import Body, ErrorDetail, HttpRequest, HttpResponse, Job, Pairs
+from ipfs_accel.hookspecs import RAW_OPERATIONS
+from ipfs_accel.plans import ErrorDetail, HttpRequest, HttpResponse, Job, Pairs
 from ipfs_accel.types import Answer, CallInfo, Timing, Tried
 
 from . import keys
 from .journey import Journey
+from .watched import Watched
 
 if TYPE_CHECKING:
     from ipfs_accel._headers import Headers
@@ -124,16 +126,18 @@ class Call:
             raise PluginError(f"the plugin {endpoint.backend!r} planned a request to {send.path!r}, which is no path")
         url = base_url + send.path
         if send.query:
-            url += "?" + urlencode(send.query)
+            url += ("&" if "?" in send.path else "?") + urlencode(send.query)
         origin = self.target.origin if send.base_url is None else origin_of(base_url)
-        headers = SentHeaders([*send.headers, *self.target.sent_headers, *further])
+        is_raw = self.operation in RAW_OPERATIONS
+        fixed = self.target.headers_beside(send.headers) if is_raw else self.target.sent_headers
+        headers = SentHeaders([*send.headers, *fixed, *further])
         if origin == self.target.origin:
             headers.pairs += self.target.key_headers(origin, (yield from self.chosen_key()))
         content = send.content
         if content is not None and not isinstance(content, bytes):
             headers.add("content-length", str(content.size))
             if self.on_upload is not None:
-                content = _Watched(content, self.on_upload)
+                content = Watched(content, self.on_upload)
         limits = Timeouts(
             connect=self.timeout.connect,
             read=read_limit,
@@ -311,7 +315,8 @@ class Call:
             error.conceal(secret)
 
     def _secrets(self) -> list[str]:
-        return [*secrets_in(self.sent_keys, ()), *self.target.header_secrets]
+        own = self.request.headers if self.operation in RAW_OPERATIONS else ()
+        return [*secrets_in(self.sent_keys, own), *self.target.header_secrets]
 
     def status_error(self, response: HttpResponse) -> APIError:
         """Read a response that is not a success."""
@@ -373,23 +378,6 @@ def _maybe_billed(error: AccelError) -> bool:
     if isinstance(error, APIConnectionError):
         return error.sent and error.phase != "write"
     return isinstance(error, InvalidResponseError | StreamError)
-
-
-class _Watched:
-    """A body that tells how far it has been sent."""
-
-    def __init__(self, body: Body, tell: Callable[[int, int], None]) -> None:
-        self._body = body
-        self._tell = tell
-        self.size = body.size
-
-    def __iter__(self) -> Iterator[bytes]:
-        sent = 0
-        self._tell(sent, self.size)
-        for piece in self._body:
-            yield piece
-            sent += len(piece)
-            self._tell(sent, self.size)
 
 
 def _body(response: HttpResponse) -> Any:
