@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from copy import copy
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import attrs
 
@@ -21,20 +21,19 @@ from ipfs_accel.errors import (
     AccelError,
     APIConnectionError,
     APIError,
-    APIStatusError,
     ConfigError,
     InvalidResponseError,
     PluginError,
     StreamError,
     UnsupportedParameterError,
-    class_for_status,
 )
-from ipfs_accel.hints import retry_after
+from ipfs_accel.hookspecs import RAW_OPERATIONS
 from ipfs_accel.plans import ErrorDetail, HttpRequest, HttpResponse, Job, Pairs
 from ipfs_accel.types import Answer, CallInfo, ChatResponse, Timing, Tried
 
 from . import keys
 from .journey import Journey
+from .statuses import status_error
 from .watching import WatchedBody
 
 if TYPE_CHECKING:
@@ -51,13 +50,6 @@ if TYPE_CHECKING:
 __all__ = ["Call", "UnsupportedParameterWarning"]
 
 T = TypeVar("T")
-
-_LOGIN_WANTED = 511
-_BAD_REQUEST = 400
-_WANTS_TLS = (b"request was sent to HTTPS port", b"request to an HTTPS server", b"to an SSL-enabled server port")
-"""How nginx, Go's library and Apache's server answer who speaks plain HTTP to a port that speaks TLS."""
-_RETRYABLE = {408: True, 425: True, 505: False, _LOGIN_WANTED: False}
-"""Whether a repetition may succeed, for statuses whose class says something else."""
 
 
 class UnsupportedParameterWarning(UserWarning):
@@ -126,9 +118,11 @@ class Call:
             raise PluginError(f"the plugin {endpoint.backend!r} planned a request to {send.path!r}, which is no path")
         url = base_url + send.path
         if send.query:
-            url += "?" + urlencode(send.query)
+            url += ("&" if "?" in send.path else "?") + urlencode(send.query)
         origin = self.target.origin if send.base_url is None else origin_of(base_url)
-        headers = SentHeaders([*send.headers, *self.target.sent_headers, *further])
+        is_raw = self.operation in RAW_OPERATIONS
+        fixed = self.target.headers_beside(send.headers) if is_raw else self.target.sent_headers
+        headers = SentHeaders([*send.headers, *fixed, *further])
         if origin == self.target.origin:
             headers.pairs += self.target.key_headers(origin, (yield from self.chosen_key()))
         content = send.content
@@ -329,41 +323,12 @@ class Call:
             error.conceal(secret)
 
     def _secrets(self) -> list[str]:
-        return [*secrets_in(self.sent_keys, ()), *self.target.header_secrets]
+        own = self.request.headers if self.operation in RAW_OPERATIONS else ()
+        return [*secrets_in(self.sent_keys, own), *self.target.header_secrets]
 
     def status_error(self, response: HttpResponse) -> APIError:
         """Read a response that is not a success."""
-        status = response.status
-        if 300 <= status < 400:  # noqa: PLR2004
-            host = urlsplit(response.headers.get("location", "")).netloc or "the same host"
-            return APIStatusError(
-                f"the server answered with a redirect ({status}) to {host}, which is not followed",
-                status=status,
-                hint="set the base URL to where the API really is",
-            )
-        detail = self.error_detail(response)
-        kind = detail.kind or class_for_status(status)
-        error = kind(
-            detail.message,
-            status=status,
-            code=detail.code,
-            body=_body(response),
-            hint=detail.hint,
-            retry_after=detail.retry_after or retry_after(response.headers, self.target.guard.clock.time()),
-            retry_at=detail.retry_at,
-        )
-        wish = response.headers.get("x-should-retry")
-        if wish in {"true", "false"}:
-            error.retryable = wish == "true"
-        elif detail.retryable is not None:
-            error.retryable = detail.retryable
-        elif status in _RETRYABLE:
-            error.retryable = _RETRYABLE[status]
-        if status == _LOGIN_WANTED:
-            error.about(hint="a network between here and the server wants a login first, such as that of a hotel")
-        elif status == _BAD_REQUEST and any(words in response.body for words in _WANTS_TLS):
-            error.about(hint="the server wants TLS at this port: the base URL has to begin with https://")
-        return error
+        return status_error(response, self.error_detail, self.target.guard.clock.time())
 
     def error_detail(self, response: HttpResponse) -> ErrorDetail:
         """Let the plugin read an error body; where it cannot, the status and the text are what is known."""
@@ -391,10 +356,3 @@ def _maybe_billed(error: AccelError) -> bool:
     if isinstance(error, APIConnectionError):
         return error.sent and error.phase != "write"
     return isinstance(error, InvalidResponseError | StreamError)
-
-
-def _body(response: HttpResponse) -> Any:
-    try:
-        return response.json()
-    except InvalidResponseError:
-        return response.text()[:512] or None

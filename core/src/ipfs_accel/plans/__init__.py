@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ._held import Held as Held
     from ._local import Local as Local
     from ._local import LocalStream as LocalStream
+    from ._paths import below_base as below_base
 
 __all__ = [
     "Body",
@@ -52,6 +53,7 @@ __all__ = [
     "Ready",
     "StreamFlow",
     "StreamPlan",
+    "below_base",
     "get",
     "json_bytes",
     "post_json",
@@ -66,6 +68,7 @@ __getattr__ = lazy(
         "._flows": ("Flow", "Plan", "Ready", "StreamFlow", "StreamPlan", "side_by_side"),
         "._held": ("Held",),
         "._local": ("Local", "LocalStream"),
+        "._paths": ("below_base",),
     },
 )
 

@@ -35,6 +35,7 @@ from ipfs_accel.types import (
 from ipfs_accel.wire.assembler import chat_assembler, completion_assembler
 from ipfs_accel.wire.late import late
 from ipfs_accel.wire.names import check_model
+from ipfs_accel.wire.raw import RawRequests
 from ipfs_accel.wire.several import joined
 
 from . import _answers as answers
@@ -66,8 +67,8 @@ _AT_ONCE = 4
 P = TypeVar("P")
 
 
-class Ollama:
-    """Chats, completions, embeddings, and the models that a server keeps."""
+class Ollama(RawRequests):
+    """Chats, completions, embeddings, the models that a server keeps, and any other request."""
 
     api_version = 1
 

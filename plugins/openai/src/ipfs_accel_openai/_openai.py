@@ -111,6 +111,11 @@ def _lacks(endpoint: Endpoint) -> Mapping[str, str]:
     return {"vary_image": ended} if _rules.is_hosted(endpoint) else {}
 
 
+def _after_first(endpoint: Endpoint, answer: ChatResponse) -> Generator[Any, Any, Any] | None:
+    """Return what the first answer of a server asks for."""
+    return _own.looked_at(endpoint, answer) if _rules.learn(endpoint, answer) else None
+
+
 class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
     """All that OpenAI's own service has for calls over HTTP."""
 
@@ -143,7 +148,7 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
         if self.is_hosted(endpoint) or not isinstance(plan, Http):
             return plan
         if endpoint.memo.get(_rules.SERVER) is None:
-            plan = attrs.evolve(plan, after=partial(_rules.learn, endpoint))
+            plan = attrs.evolve(plan, after=partial(_after_first, endpoint))
         return plan if request.n in {None, 1} else plans.Held(plan=plan, doubt=partial(_rules.fewer, request))
 
     @hookimpl

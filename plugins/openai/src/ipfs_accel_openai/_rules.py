@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -111,15 +111,11 @@ def is_ollama(endpoint: Endpoint) -> bool:
     return known == "Ollama" or (known is None and _OLLAMA_PORT in endpoint.base_url)
 
 
-def learn(endpoint: Endpoint, answer: ChatResponse) -> Generator[Any, Any, Any] | None:
-    """Remember whether it is Ollama that answered, which says so in each answer; return what that asks for."""
+def learn(endpoint: Endpoint, answer: ChatResponse) -> bool:
+    """Remember, and return, whether it is Ollama that answered, which says so in each answer."""
     is_own = answer.extra.get("system_fingerprint") == "fp_ollama"
     endpoint.memo[SERVER] = "Ollama" if is_own else "other"
-    if not is_own:
-        return None
-    from ._own import looked_at  # noqa: PLC0415 - other servers ask for nothing
-
-    return looked_at(endpoint, answer)
+    return is_own
 
 
 def fewer(request: ChatRequest, answer: ChatResponse) -> str | None:
