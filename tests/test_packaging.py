@@ -51,7 +51,7 @@ def included(extras: dict[str, list[str]], name: str) -> set[str]:
 
 
 def test_every_backend_is_an_extra_of_the_core_and_a_reserved_name() -> None:
-    from ipfs_accel._plugins.registry import RESERVED
+    from ipfs_accel._plugins.names import RESERVED
 
     extras = project(ROOT / "core")["optional-dependencies"]
     for folder in FOLDERS[1:]:

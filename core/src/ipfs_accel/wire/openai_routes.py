@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, ClassVar
 
 from ipfs_accel.plans import Endpoint
 
+from .openai_facts import forms_refused
 from .openai_requests import given
 
 __all__ = ["Routes"]
@@ -14,6 +15,13 @@ __all__ = ["Routes"]
 
 class Routes:
     """What may differ between servers whatever the operation."""
+
+    refuses: ClassVar[tuple[str, ...]] = ("top_k",)
+    """Options that the server would refuse or ignore; OpenAI's own API knows no `top_k`."""
+    tool_choices: ClassVar[tuple[str, ...] | None] = None
+    """Which of `auto`, `none`, `required` and `named` it takes; None means all."""
+    response_formats: ClassVar[tuple[str, ...] | None] = None
+    """Which of `json_object` and `json_schema` it takes; None means both."""
 
     def path(self, _endpoint: Endpoint, route: str) -> str:
         """Return where a route is, below the base URL."""
@@ -23,12 +31,21 @@ class Routes:
         """Return where a route is that works with a model, for servers that have the model in their paths."""
         return self.path(endpoint, route)
 
-    def refused(self, _endpoint: Endpoint, _request: Any) -> Collection[str]:
-        """Return the options that the server would refuse or ignore; OpenAI's own API knows no `top_k`.
+    def fact(self, endpoint: Endpoint, name: str) -> Any:
+        """Return what holds for an endpoint: its option of this name, or else the attribute of the backend."""
+        said = getattr(endpoint.options, name, None)
+        return getattr(self, name) if said is None else said
+
+    def refused(self, endpoint: Endpoint, request: Any) -> Collection[str]:
+        """Return the options that the server would refuse or ignore.
 
         Bodies leave them out, and those that the caller gave are reported.
         """
-        return ("top_k",)
+        refuses: tuple[str, ...] = self.fact(endpoint, "refuses")
+        choices, formats = self.fact(endpoint, "tool_choices"), self.fact(endpoint, "response_formats")
+        if choices is None and formats is None:
+            return refuses
+        return (*refuses, *forms_refused(request, choices, formats))
 
     def unsupported(self, endpoint: Endpoint, request: Any) -> tuple[str, ...]:
         """Return which of them the caller gave."""

@@ -16,6 +16,7 @@ from ipfs_accel.wire import openai_responses_requests as responses_requests
 from ipfs_accel.wire.late import late
 from ipfs_accel.wire.names import check_model
 from ipfs_accel.wire.openai_audio import OpenAIAudio
+from ipfs_accel.wire.openai_facts import DialectOptions
 from ipfs_accel.wire.openai_files import OpenAIFiles
 from ipfs_accel.wire.openai_images import OpenAIImages
 from ipfs_accel.wire.openai_requests import given
@@ -72,7 +73,7 @@ class CommonOptions:
 
 
 @attrs.frozen(kw_only=True)
-class Options(CommonOptions):
+class Options(CommonOptions, DialectOptions):
     """Settings of an OpenAI endpoint.
 
     Attributes:
@@ -248,16 +249,16 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
         return (*names, "style") if self.is_hosted(endpoint) else names
 
     def chat_body(self, endpoint: Endpoint, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
-        """Name the limit as OpenAI does now; servers with its dialect often know only the old name."""
+        """Check the chat, for OpenAI's own service."""
         if self.is_hosted(endpoint):
             _limits.check_chat(request)
             _limits.check_results(request.messages)
             request = attrs.evolve(request, messages=texts_alone(request.messages, _TEXTS_ALONE, "OpenAI"))
-        body = super().chat_body(endpoint, request, stream=stream)
-        if "max_tokens" in body and "max_tokens" not in request.extra and self.is_hosted(endpoint):
-            limit = body.pop("max_tokens")
-            body.setdefault("max_completion_tokens", limit)
-        return body
+        return super().chat_body(endpoint, request, stream=stream)
+
+    def limit_name(self, endpoint: Endpoint) -> str:
+        """Name the limit as OpenAI does now; servers with its dialect often know only the old name."""
+        return "max_completion_tokens" if self.is_hosted(endpoint) else super().limit_name(endpoint)
 
     def embed_body(self, endpoint: Endpoint, request: EmbedRequest) -> dict[str, Any]:
         """Check the texts, for OpenAI's own service."""
