@@ -26,14 +26,19 @@ def absent(name: str, backends: Collection[str], installed: Collection[str]) -> 
     if name in RESERVED:
         what = "host" if RESERVED[name] == _HOSTS else "backend"
         return PluginError(f"the {what} {name!r} is not installed", hint=f"run: {_install(name)}")
-    message = f"no installed plugin provides a backend or host {name!r}"
+    message = f"no installed plugin provides a backend {name!r}"
     ours = OTHER_NAMES.get(name.lower().replace("_", "-"))
     if ours is not None:
         hint = f"it is called {ours!r} here"
         return PluginError(message, hint=hint if ours in installed else f"{hint}; run: {_install(ours)}")
-    hint = did_you_mean(name, {*installed, *RESERVED}) or did_you_mean(name, backends)
-    missing = [each for each in RESERVED if hint and repr(each) in hint and each not in installed]
-    return PluginError(message, hint=f"{hint} For {missing[0]!r} run: {_install(missing[0])}" if missing else hint)
+    near = did_you_mean(name, {*installed, *RESERVED})
+    if near is None:
+        hosts = len(installed) - len(backends)
+        known = did_you_mean(name, backends)
+        more = f" and {hosts} hosts, which ipfs-accel backends lists" if hosts and known else ""
+        return PluginError(message, hint=f"{known}{more}" if known else None)
+    missing = [each for each in RESERVED if repr(each) in near and each not in installed]
+    return PluginError(message, hint=f"{near} For {missing[0]!r} run: {_install(missing[0])}" if missing else near)
 
 
 def _install(name: str) -> str:

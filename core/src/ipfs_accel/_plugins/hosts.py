@@ -1,21 +1,21 @@
 """Hosts: rows of data that make endpoints of a backend which speaks what the host speaks.
 
-A row is a mapping of plain values. Each of its cells may be a value, or a table of `value`, `source` (a URL) and `date`;
-what is not there is as the dialect is published.
+A row is a mapping of plain values. Each of its cells may be a value, or a table of `value`, `source` (a URL) and
+`date`; what is not there is as the dialect is published.
 
     {
         "name": "acme",
         "title": "Acme",
         "backend": "openai",
-        "base_url": {"value": "https://api.acme.example/v1", "source": "https://docs.acme.example", "date": "2026-11-30"},
+        "base_url": {"value": "https://api.acme.example/v1", "source": "https://acme.example", "date": "2026-11-30"},
         "key_env": ["ACME_API_KEY"],
         "options": {"max_tokens_field": "max_completion_tokens"},
         "lacks": [{"operations": ["embed"], "value": "Acme has no models for it"}],
         "documentation": "https://docs.acme.example",
     }
 
-It is found through an entry point of the group `ipfs_accel.hosts` that has the host's name and names the mapping. A name
-in braces in `base_url` is filled in for each endpoint; `url_env` says which variables may do that.
+It is found through an entry point of the group `ipfs_accel.hosts` that has the host's name and names the mapping. What
+stands in braces in `base_url` is filled in for each endpoint; `url_env` says which variables may do that.
 """
 
 from __future__ import annotations
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from ipfs_accel.plans import Endpoint
 
 __all__ = ["Host", "info_of", "read_host"]
+
+
+class _RowError(ValueError):
+    """A cell is not what it has to be."""
 
 
 @frozen(kw_only=True)
@@ -85,20 +89,20 @@ def read_host(name: str, row: object, *, is_ours: bool) -> Host:
         ValueError: The row is wrong; says which cell and why.
     """
     if not isinstance(row, Mapping):
-        raise ValueError(f"a host is a mapping, this is a {type(row).__name__}")
+        raise _RowError(f"a host is a mapping, this is a {type(row).__name__}")
     known = [field.name for field in attrs.fields(Host) if field.name != "borrowed"]
     for each in row:
         if each not in known:
             hint = did_you_mean(str(each), known)
-            raise ValueError(f"{each!r} is no cell of a host" + (f"; {hint}" if hint else ""))
+            raise _RowError(f"{each!r} is no cell of a host" + (f"; {hint}" if hint else ""))
     cells = {each: _value(cell) for each, cell in row.items()}
     if cells.get("name") != name:
-        raise ValueError(f"it calls itself {cells.get('name')!r} but is registered as {name!r}")
+        raise _RowError(f"it calls itself {cells.get('name')!r} but is registered as {name!r}")
     variables = _names("key_env", cells.get("key_env", ()))
     borrowed = {} if is_ours else {each: KEYS[each] for each in variables if each in KEYS}
     needs_key = cells.get("needs_key", bool(variables))
     if not isinstance(needs_key, bool):
-        raise ValueError(f"needs_key: expected true or false, got {short(needs_key)}")
+        raise _RowError(f"needs_key: expected true or false, got {short(needs_key)}")
     local = row.get("local")
     return Host(
         name=name,
@@ -163,19 +167,19 @@ def _value(cell: object) -> Any:
 
 def _text(name: str, value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{name}: expected a text, got {short(value)}")
+        raise _RowError(f"{name}: expected a text, got {short(value)}")
     return value
 
 
 def _names(name: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(each, str) and each for each in value):
-        raise ValueError(f"{name}: expected a list of names, got {short(value)}")
+        raise _RowError(f"{name}: expected a list of names, got {short(value)}")
     return tuple(value)
 
 
 def _table(name: str, value: object) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise ValueError(f"{name}: expected a table, got {short(value)}")
+        raise _RowError(f"{name}: expected a table, got {short(value)}")
     return value
 
 
@@ -189,7 +193,7 @@ def _url_env(value: object) -> dict[str, tuple[str, ...]]:
     for name, variables in found.items():
         for each in variables:
             if each in KEYS or SECRET_NAME.search(each):
-                raise ValueError(f"url_env.{name}: {each} holds a key, which has no place in a URL")
+                raise _RowError(f"url_env.{name}: {each} holds a key, which has no place in a URL")
     return found
 
 
@@ -198,7 +202,7 @@ def _local(cell: object) -> LocalServer:
     try:
         return LocalServer(**fields)
     except TypeError as error:
-        raise ValueError(f"local: {error}") from None
+        raise _RowError(f"local: {error}") from None
 
 
 def _lacks(groups: object) -> dict[str, str]:
@@ -207,7 +211,6 @@ def _lacks(groups: object) -> dict[str, str]:
         said = _table("lacks", group)
         for each in _names("lacks", said.get("operations", ())):
             if each not in OPERATIONS:
-                raise ValueError(f"lacks: there is no operation {each!r}")
+                raise _RowError(f"lacks: there is no operation {each!r}")
             found[each] = _text(f"lacks.{each}", said.get("value"))
     return found
-

@@ -43,6 +43,7 @@ CUT = (
     "make the first call before forking, or fork before it"
 )
 
+
 class Backend:
     """A loaded plugin, or a host that one carries out.
 
@@ -212,7 +213,7 @@ class Registry:
         self._is_middleware_cut = self._middleware_importing.is_cut
 
     def records(self, group: str = BACKENDS) -> list[PluginRecord]:
-        """Return all backends, or `HOSTS`, by name, without loading any; and what registers names of ours beside them."""
+        """Return all backends, or hosts, by name, without loading any; and what registers names of ours beside them."""
         records = [slot.record for slot in self._slots.values() if slot.is_host is (group == HOSTS)]
         beside = [record for of, record in self._strangers if of == group and record not in records]
         return sorted([*records, *beside], key=lambda record: record.name)

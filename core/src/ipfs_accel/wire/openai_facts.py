@@ -26,13 +26,14 @@ def _some_of(names: Collection[str]) -> Any:
     return check
 
 
-# Annotations are values here, so that subclasses in modules without these names can be read from a configuration; it has
-# no slots, so that it can stand beside another base.
+# Annotations are values here, so that subclasses in modules without these names can be read from a configuration. There
+# are no slots, so that it can stand beside another base.
 @attrs.frozen(kw_only=True, slots=False)
 class DialectOptions:
     """What a server of OpenAI's dialect wants otherwise than it is published; None is what the backend says of all.
 
     Attributes:
+        reasoning_field: Where it takes back what its model thought, such as `reasoning_content`; empty means nowhere.
         max_tokens_field: Under which name a chat's server takes the limit of an answer.
         stream_usage: Whether it knows `stream_options`; servers that do not may refuse them.
         base64_vectors: Whether it can send vectors in base64 instead of as numbers.
@@ -41,6 +42,7 @@ class DialectOptions:
         refuses: Options of calls that it refuses or ignores, such as `top_k` and `logit_bias`.
     """
 
+    reasoning_field: str | None = None
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = attrs.field(
         default=None, validator=attrs.validators.in_((None, "max_tokens", "max_completion_tokens"))
     )
