@@ -101,7 +101,7 @@ def test_a_row_is_an_endpoint_with_its_own_place_key_and_facts(hosts: AddHost) -
         environ = {"STALL_KEY": "sk-stall-0", "SHOP_KEY": "sk-shop-0", "SHOP_TEAM": "red", "SHOP_URL": "http://other"}
         with client(environ) as made:
             assert made.healthcheck("stall").detail == "stall loud"
-            assert sources(made, "stall")["options.voice"] == ("loud", "stall")
+            assert sources(made, "stall")["options.voice"] == ("loud", "the host stall")
             info = made._core.targets()["stall"].backend.info
     assert (info.name, info.title) == ("stall", "Stall")
     (head,) = heads

@@ -63,14 +63,10 @@ def _show_plugin(label: str, each: Mapping[str, Any]) -> None:
 
 
 def _show_hosts(hosts: Sequence[Mapping[str, Any]]) -> None:
-    """Show those that are not in order each by itself, and the others, which may be many, in a line."""
-    fine = [each["name"] for each in hosts if each["state"] in {"available", "loaded"}]
-    for each in hosts:
-        if each["name"] not in fine:
-            _show_plugin("host", each)
-    if fine:
-        used = ", ".join([each["name"] for each in hosts if each["set_up"]])
-        _line("hosts", f"{len(fine)} known, set up:", used or "none")
+    """Show those of which there may be many in a line; a problem tells of what is amiss with one."""
+    known = [each for each in hosts if each["state"] in {"available", "loaded"}]
+    if known:
+        _line("hosts", f"{len(known)} known, set up:", ", ".join([e["name"] for e in known if e["set_up"]]) or "none")
 
 
 def _show_files(each: Mapping[str, Any], *, hashes: bool) -> None:

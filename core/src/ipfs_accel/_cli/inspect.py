@@ -14,13 +14,14 @@ from ipfs_accel._endpoints.presets import hosts_set_up
 from ipfs_accel._endpoints.resolve import resolve
 from ipfs_accel._endpoints.target import Target
 from ipfs_accel._plugins.middleware_loading import load_all, records_of
+from ipfs_accel._plugins.names import reserved
 from ipfs_accel._plugins.registry import HOSTS, PluginRecord, Registry
 from ipfs_accel._values import frozen
 from ipfs_accel.errors import AccelError
 
 from .command import State
 
-__all__ = ["Inspection", "Loaded", "backend_of", "masked_url"]
+__all__ = ["Inspection", "Loaded", "backend_of", "is_amiss", "masked_url"]
 
 LOAD_SECONDS = 2.0
 MOST_THREADS = 64
@@ -101,6 +102,11 @@ class Inspection:
             return resolve(endpoint, backend, self.config, KeyFile.default())
         except AccelError as wrong:
             return wrong
+
+
+def is_amiss(record: PluginRecord) -> bool:
+    """Whether something is wrong with a plugin or a host; what the configuration leaves out has its own reason."""
+    return not record.is_usable and (record.state != "blocked" or record.reason == reserved(record.name))
 
 
 def backend_of(config: Config, endpoint: str) -> str:

@@ -13,6 +13,7 @@ from ipfs_accel.types import Match, ModelInfo
 
 from . import arguments, failures
 from .command import Command, State, pass_state
+from .inspect import is_amiss
 from .output import emit, note, table
 from .values import plain
 
@@ -155,7 +156,7 @@ def backends(state: State) -> None:
         records, middleware, wanted = client.plugins(), client.middleware(), client.config.plugins.middleware
         hosts, endpoints = client.hosts(), client.endpoints()
     idle = [each.name for each in hosts if each.is_usable and each.name not in endpoints]
-    shown = [*records, *[each for each in hosts if each.name not in idle]]
+    shown = [*records, *[each for each in hosts if each.name in endpoints or is_amiss(each)]]
     rows = [(each.name, each.state, each.distribution, each.version, each.reason) for each in shown]
     titles = ("backend", "state", "distribution", "version", "reason")
     document = {"backends": plain(records), "hosts": plain(hosts), "middleware": plain(middleware)}

@@ -277,11 +277,11 @@ class _Resolver:
                 self.sources[f"options.{field}"] = (str(values[field]), variable)
         for field in given:
             self.sources.setdefault(
-                f"options.{field}", (str(values[field]), self._file_source(f"options.{field}", "code"))
+                f"options.{field}", (_shown(values[field]), self._file_source(f"options.{field}", "code"))
             )
         presets = self.info.presets
         for field in presets:
-            self.sources.setdefault(f"options.{field}", (str(presets[field]), self.backend.name))
+            self.sources.setdefault(f"options.{field}", (_shown(presets[field]), f"the host {self.backend.name}"))
         # What comes with a host needs no reading, which would cost more than the call.
         return structure({**presets, **values}, kind, f"endpoint {self.name!r}, options") if values else kind(**presets)
 
@@ -307,3 +307,7 @@ class _Resolver:
                 self.sources["timeout"] = (str(value), source)
                 return value if isinstance(value, Timeout) else attrs.evolve(usual, total=value)
         return usual
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
