@@ -26,13 +26,14 @@ from ipfs_accel.hookspecs import _objects as object_hooks
 from .adapters import IncompatibleError, adapt
 from .distributions import installed
 from .entry_points import EntryPoint, Installed
-from .hosts import Host, info_of, read_host
 from .middleware_loading import Loading, Middleware, load_all, needed, records_of
 from .names import RESERVED, reserved
 from .records import PluginRecord, State
 
 if TYPE_CHECKING:
     from ipfs_accel.types import CallRecord
+
+    from .hosts import Host
 
 __all__ = ["Backend", "PluginRecord", "Registry"]
 
@@ -84,6 +85,8 @@ class Backend:
         Raises:
             PluginError: The host sets an option that there is not.
         """
+        from .hosts import info_of  # noqa: PLC0415 - most calls go to no host
+
         return Backend(
             name=host.name,
             info=info_of(host, self.info),
@@ -333,6 +336,8 @@ class Registry:
                 with slot.importing:
                     plugin = slot.target.load() if isinstance(slot.target, EntryPoint) else slot.target
                     if slot.is_host:
+                        from .hosts import read_host  # noqa: PLC0415 - as above
+
                         is_ours = slot.record.distribution == RESERVED.get(slot.record.name)
                         slot.host = read_host(slot.record.name, plugin, is_ours=is_ours)
                     else:

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import attrs
 
-from .openai_requests import given
+from ipfs_accel._values import frozen
 
-__all__ = ["DialectOptions", "forms_refused"]
+__all__ = ["DialectOptions"]
 
 TOOL_CHOICES = frozenset({"auto", "none", "required", "named"})
 RESPONSE_FORMATS = frozenset({"json_object", "json_schema"})
@@ -28,7 +28,7 @@ def _some_of(names: Collection[str]) -> Any:
 
 # Annotations are values here, so that subclasses in modules without these names can be read from a configuration. There
 # are no slots, so that it can stand beside another base.
-@attrs.frozen(kw_only=True, slots=False)
+@frozen(kw_only=True, slots=False)
 class DialectOptions:
     """What a server of OpenAI's dialect wants otherwise than it is published; None is what the backend says of all.
 
@@ -51,33 +51,3 @@ class DialectOptions:
     tool_choices: tuple[str, ...] | None = attrs.field(default=None, validator=_some_of(TOOL_CHOICES))
     response_formats: tuple[str, ...] | None = attrs.field(default=None, validator=_some_of(RESPONSE_FORMATS))
     refuses: tuple[str, ...] | None = None
-
-
-def forms_refused(
-    request: Any, tool_choices: Collection[str] | None, response_formats: Collection[str] | None
-) -> tuple[str, ...]:
-    """Return which of a chat's tool choice and response format have a form that the server does not take.
-
-    Args:
-        request: Of any operation.
-        tool_choices: The forms of the first that it takes; None means all.
-        response_formats: Likewise, of the second.
-    """
-    found = []
-    for name, taken, form in (
-        ("tool_choice", tool_choices, _form_of_choice),
-        ("response_format", response_formats, _form_of_format),
-    ):
-        if taken is not None and given(request, (name,)) and form(getattr(request, name)) not in (*taken, "text"):
-            found.append(name)
-    return tuple(found)
-
-
-def _form_of_choice(choice: str) -> str:
-    return choice if choice in {"auto", "none", "required"} else "named"
-
-
-def _form_of_format(value: object) -> str:
-    if not isinstance(value, str):
-        return "json_schema"
-    return "text" if value == "text" else "json_object"

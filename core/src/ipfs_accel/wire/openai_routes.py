@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 from ipfs_accel.plans import Endpoint
 
-from .openai_facts import forms_refused
 from .openai_requests import given
 
 __all__ = ["Routes"]
@@ -45,8 +44,38 @@ class Routes:
         choices, formats = self.fact(endpoint, "tool_choices"), self.fact(endpoint, "response_formats")
         if choices is None and formats is None:
             return refuses
-        return (*refuses, *forms_refused(request, choices, formats))
+        return (*refuses, *_forms_refused(request, choices, formats))
 
     def unsupported(self, endpoint: Endpoint, request: Any) -> tuple[str, ...]:
         """Return which of them the caller gave."""
         return given(request, self.refused(endpoint, request))
+
+
+def _forms_refused(
+    request: Any, tool_choices: Collection[str] | None, response_formats: Collection[str] | None
+) -> tuple[str, ...]:
+    """Return which of a chat's tool choice and response format have a form that the server does not take.
+
+    Args:
+        request: Of any operation.
+        tool_choices: The forms of the first that it takes; None means all.
+        response_formats: Likewise, of the second.
+    """
+    found = []
+    for name, taken, form in (
+        ("tool_choice", tool_choices, _form_of_choice),
+        ("response_format", response_formats, _form_of_format),
+    ):
+        if taken is not None and given(request, (name,)) and form(getattr(request, name)) not in (*taken, "text"):
+            found.append(name)
+    return tuple(found)
+
+
+def _form_of_choice(choice: str) -> str:
+    return choice if choice in {"auto", "none", "required"} else "named"
+
+
+def _form_of_format(value: object) -> str:
+    if not isinstance(value, str):
+        return "json_schema"
+    return "text" if value == "text" else "json_object"
