@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import re
 import sys
 import textwrap
@@ -176,7 +177,14 @@ def distributions() -> list[Path]:
 def entry_points(folder: Path) -> list[str]:
     """Return the names of the backends of a distribution."""
     project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return sorted(project["entry-points"]["ipfs_accel.backends"])
+    return sorted(project["entry-points"].get("ipfs_accel.backends", ()))
+
+
+@cache
+def hosts() -> dict[str, Any]:
+    """Return the rows of the hosts by their names."""
+    rows = ROOT / "plugins" / "hosts" / "src" / "ipfs_accel_hosts" / "rows"
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(rows.glob("*.json"))}
 
 
 def operations_page() -> str:
@@ -269,6 +277,10 @@ def variables() -> dict[str, tuple[str, str]]:
         for variable, meaning in meant:
             home, _ = found.get(variable, ("", ""))
             found[variable] = (f"{home}, {name}" if home else name, meaning)
+    for name, row in hosts().items():
+        found |= dict.fromkeys(row.get("key_env", {}).get("value", ()), (name, "key"))
+        in_url = row.get("url_env", {}).get("value", {})
+        found |= {each: (name, f"`{part}` in the URL") for part, names in in_url.items() for each in names}
     return found
 
 
@@ -277,7 +289,13 @@ def environment_page() -> str:
     core = (ROOT / "docs" / "reference" / "environment.txt").read_text(encoding="utf-8")
     rows = [(code(name), backend, cell(meaning)) for name, (backend, meaning) in sorted(variables().items())]
     intro = "Set to nothing, a variable counts as not set."
-    return page("Environment variables", intro, core, "## Of backends", table(("variable", "backend", "meaning"), rows))
+    return page(
+        "Environment variables",
+        intro,
+        core,
+        "## Of backends and hosts",
+        table(("variable", "backend or host", "meaning"), rows),
+    )
 
 
 def commands() -> Iterator[tuple[str, click.Context]]:
@@ -326,7 +344,46 @@ def backend_page(folder: Path) -> str:
         parts.append(
             _catalogue(importlib.import_module("ipfs_accel.catalogue").Catalogue.load(f"ipfs_accel_{folder.name}"))
         )
+    if not entry_points(folder):
+        return page(folder.name, *parts, *_hosts())
     return page(f"{folder.name}: {', '.join(entry_points(folder))}", *parts)
+
+
+def _hosts() -> Iterator[str]:
+    """Return a table of the hosts, then what is known of each, with its sources."""
+    rows = [
+        (f"[`{name}`](#{name})", row["title"], code(_said(row["base_url"])), _key(row)) for name, row in hosts().items()
+    ]
+    count = sum(len(list(_cells(row))) for row in hosts().values())
+    yield "## The hosts"
+    yield f"{len(rows)} hosts, {count} cells that have a source. What is not there is as the dialect is published."
+    yield table(("host", "who", "base URL", "key from"), rows)
+    for name, row in hosts().items():
+        facts = [(what, code(_said(cell)), f"[source]({cell['source']}), {cell['date']}") for what, cell in _cells(row)]
+        yield f"### {name}\n\n{row['title']}: [documentation]({row['documentation']})."
+        yield table(("cell", "value", "from"), facts)
+
+
+def _key(row: Mapping[str, Any]) -> str:
+    names = ", ".join(map(code, row.get("key_env", {}).get("value", ())))
+    is_needed = row.get("needs_key", {}).get("value", bool(names))
+    return names if is_needed and names else f"{names or 'one of your own'}{'' if is_needed else ', if it wants one'}"
+
+
+def _said(cell: Mapping[str, Any]) -> str:
+    value = cell.get("value", {key: each for key, each in cell.items() if key not in {"source", "date"}})
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+
+
+def _cells(row: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Return the cells of a row that have a source, by their names."""
+    for name, said in row.items():
+        if name == "options":
+            yield from ((code(option), each) for option, each in said.items())
+        elif name == "lacks":
+            yield from ((f"lacks {', '.join(map(code, each['operations']))}", each) for each in said)
+        elif isinstance(said, dict):
+            yield code(name), said
 
 
 def _catalogue(catalogue: Any) -> str:

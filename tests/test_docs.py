@@ -35,7 +35,7 @@ from .everyone import PIXEL, Everyone, everyone
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-KEYS = ("OPENAI", "ANTHROPIC", "GROQ", "GEMINI", "AZURE_OPENAI", "ACME")
+KEYS = ("OPENAI", "ANTHROPIC", "GROQ", "GEMINI", "AZURE_OPENAI", "ACME", "DEEPSEEK")
 PAGES = sorted(
     [path for path in DOCS.rglob("*.md") if not {"_build", "_generated"} & set(path.parts)]
     + [ROOT / "README.md", *(path for path in ROOT.glob("plugins/**/README.md") if ".venv" not in path.parts)]

@@ -50,8 +50,8 @@ def included(extras: dict[str, list[str]], name: str) -> set[str]:
     return found
 
 
-def test_every_backend_is_an_extra_of_the_core_and_a_reserved_name() -> None:
-    from ipfs_accel._plugins.registry import RESERVED
+def test_every_backend_and_host_is_in_an_extra_of_the_core_and_a_reserved_name() -> None:
+    from ipfs_accel._plugins.names import RESERVED
 
     extras = project(ROOT / "core")["optional-dependencies"]
     for folder in FOLDERS[1:]:
@@ -61,8 +61,9 @@ def test_every_backend_is_an_extra_of_the_core_and_a_reserved_name() -> None:
         group = "specialized" if folder.parent.name == "specialized" else "all"
         assert folder.name in included(extras, group)
         assert folder.name in included(extras, "all")
-        for name in settings["entry-points"]["ipfs_accel.backends"]:
-            assert RESERVED[name] == settings["name"]
+        for names in settings["entry-points"].values():
+            for name in names:
+                assert RESERVED[name] == settings["name"]
 
 
 def test_uv_finds_every_distribution_in_the_workspace_and_sdists_say_nothing_of_it() -> None:

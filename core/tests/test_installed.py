@@ -23,9 +23,9 @@ def readings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     groups: list[str] = []
     read = entry_points.find
 
-    def counted(group: str) -> list[Installed]:
-        groups.append(group)
-        return read(group)
+    def counted(*wanted: str) -> list[Installed]:
+        groups.extend(wanted)
+        return read(*wanted)
 
     monkeypatch.setattr(entry_points, "find", counted)
     monkeypatch.setattr(distributions, "_known", {})

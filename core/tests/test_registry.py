@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ipfs_accel import Client, Config, PluginPolicy
-from ipfs_accel._plugins.registry import RESERVED, Registry
+from ipfs_accel._plugins.names import RESERVED
+from ipfs_accel._plugins.registry import Registry
 from ipfs_accel.errors import PluginError
 from ipfs_accel.installing import install_command
 

@@ -15,7 +15,7 @@ __all__ = ["define", "frozen"]
 
 
 def _maker(make: Callable[..., type], *, is_hashable: bool) -> Any:
-    def decorator(cls: type | None = None, *, kw_only: bool = False, eq: bool = True) -> Any:
+    def decorator(cls: type | None = None, *, kw_only: bool = False, eq: bool = True, slots: bool = True) -> Any:
         def made(cls: type) -> type:
             methods: dict[str, Any] = {"__repr__": _repr}
             if eq:
@@ -23,7 +23,7 @@ def _maker(make: Callable[..., type], *, is_hashable: bool) -> Any:
             for name, method in methods.items():
                 if name not in cls.__dict__:
                     setattr(cls, name, method)
-            return make(cls, kw_only=kw_only, eq=False, repr=False)
+            return make(cls, kw_only=kw_only, slots=slots, eq=False, repr=False)
 
         return made if cls is None else made(cls)
 

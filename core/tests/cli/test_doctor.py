@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ipfs_accel import Secret
 from ipfs_accel._config.keys import KeyFile
-from ipfs_accel._plugins.registry import RESERVED
+from ipfs_accel._plugins.names import RESERVED
 from ipfs_accel.installing import reinstall_command, upgrade_command
 from pytest_httpserver import HTTPServer
 

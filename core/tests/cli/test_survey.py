@@ -82,7 +82,7 @@ def test_an_unknown_endpoint(run: Run) -> None:
     result = run("models", "studoi")
     assert result.exit_code == 3
     assert result.stderr.startswith("error: there is no endpoint 'studoi'")
-    assert "hint: did you mean 'studio'?" in result.stderr
+    assert "hint: did you mean 'studio' or 'lm-studio'?" in result.stderr
     result = run("health", "studoi")
     assert (result.exit_code, result.stdout) == (3, "")
 

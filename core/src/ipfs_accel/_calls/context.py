@@ -11,10 +11,11 @@ import attrs
 
 from ipfs_accel._config.config import Config, EndpointConfig, load_config, with_code
 from ipfs_accel._config.keys import KeyFile
+from ipfs_accel._endpoints.presets import hosts_set_up
 from ipfs_accel._endpoints.resolve import resolve
 from ipfs_accel._endpoints.target import Target
 from ipfs_accel._plugins.middleware_loading import check_options
-from ipfs_accel._plugins.registry import PluginRecord, Registry
+from ipfs_accel._plugins.registry import HOSTS, PluginRecord, Registry
 from ipfs_accel._resilience.clock import Clock
 from ipfs_accel._resilience.places import Places
 from ipfs_accel._secret import KeySource
@@ -82,13 +83,17 @@ class Context:
         return self._registry
 
     def endpoint_names(self) -> list[str]:
-        """Return the configured endpoints and one of the same name for each installed backend that may load."""
-        usable = {record.name for record in self.registry.records() if record.state in {"available", "loaded"}}
-        return sorted(usable.union(self.config.endpoints))
+        """Return the configured endpoints, one for each backend that may load, and one for each host that is set up."""
+        usable = {record.name for record in self.registry.records() if record.is_usable}
+        return sorted(usable.union(self.config.endpoints, hosts_set_up(self.registry, self.config, self.key_file)))
 
     def plugin_records(self) -> list[PluginRecord]:
         """Return every plugin with its state."""
         return self.registry.records()
+
+    def host_records(self) -> list[PluginRecord]:
+        """Return every host with its state."""
+        return self.registry.records(HOSTS)
 
     def split(self, model: str | None) -> tuple[str, str]:
         """Split `endpoint/model` at its first slash; aliases and the default model are looked up first."""

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RaisedByCaller", "Watch", "WatchedBody", "guarded"]
 
-Watch: TypeAlias = Callable[[int, int], object]
+Watch: TypeAlias = Callable[[int, int], None]
 """Is given the bytes that are done, and their total."""
 
 

@@ -41,12 +41,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def _known_names(context: click.Context) -> tuple[list[str], list[str]]:
     """Return aliases and endpoints from the configuration and the metadata of what is installed; asks no server."""
-    from ipfs_accel._plugins.registry import Registry  # noqa: PLC0415 - only a shell that completes asks
+    from ipfs_accel._plugins.registry import BACKENDS, HOSTS, Registry  # noqa: PLC0415 - only a shell that completes asks
 
     try:
         config = context.ensure_object(State).load_config()
-        backends = [each.name for each in Registry(config.plugins).records() if each.state == "available"]
-        return sorted(config.aliases), sorted({*backends, *config.endpoints})
+        registry = Registry(config.plugins)
+        names = [each.name for group in (BACKENDS, HOSTS) for each in registry.records(group) if each.is_usable]
+        return sorted(config.aliases), sorted({*names, *config.endpoints})
     except Exception:  # noqa: BLE001 - a shell that completes has no place for errors
         return [], []
 

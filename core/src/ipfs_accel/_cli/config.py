@@ -24,7 +24,7 @@ __all__ = ["config", "config_path"]
 
 _PLAIN_FIELDS = ("default_model", "on_unsupported", "timeout", "proxy", "ca_file")
 _TABLES = ("retry", "limits", "breaker", "cache", "telemetry")
-_NO_SECRETS = {"key_env", "key_policy", "tokens_per_minute"}
+_NO_SECRETS = {"key_env", "key_policy", "max_tokens_field", "tokens_per_minute"}
 _POLICY_FIELDS = ("allow", "deny", "middleware")
 
 Setting = tuple[str, str | None, str]

@@ -19,7 +19,8 @@ from ipfs_accel._config.keys import KeyFile
 from ipfs_accel._config.paths import is_there
 from ipfs_accel._endpoints.target import Target
 from ipfs_accel._plugins.local import look
-from ipfs_accel._plugins.registry import PluginRecord, reserved
+from ipfs_accel._plugins.names import reserved
+from ipfs_accel._plugins.registry import PluginRecord
 from ipfs_accel._url import is_here
 from ipfs_accel.errors import AccelError
 from ipfs_accel.installing import reinstall_command, upgrade_command
@@ -103,13 +104,15 @@ def _examine(state: State, *, asks: bool) -> dict[str, Any]:
         problems.append(_problem("", error.message, error.hint))
         config = Config()
     inspection = Inspection(config, state)
+    endpoints = [_endpoint(inspection, name) for name in inspection.endpoints]
     plugins = [_plugin(record, loaded) for record, loaded in inspection.plugins()]
     problems += [_plugin_problem(each) for each in plugins if each["state"] in _BROKEN or _is_taken(each)]
+    hosts = [_plugin(each, None) | {"set_up": each.name in inspection.set_up} for each in inspection.hosts()]
+    problems += [_plugin_problem(each, "host") for each in hosts if each["state"] in _BROKEN or _is_taken(each)]
     middleware = [_plugin(record, None) for record in inspection.middleware]
     problems += [_middleware_problem(each) for each in middleware if each["state"] in _BROKEN]
-    distributions = _distributions([*plugins, *middleware], problems)
-    endpoints = [_endpoint(inspection, name) for name in inspection.endpoints]
-    broken = {each["name"] for each in plugins if each["state"] in _BROKEN}
+    distributions = _distributions([*plugins, *hosts, *middleware], problems)
+    broken = {each["name"] for each in (*plugins, *hosts) if each["state"] in _BROKEN}
     problems += [
         _problem(f"endpoint {each['name']}", each["error"], each["hint"])
         for each in endpoints
@@ -129,6 +132,7 @@ def _examine(state: State, *, asks: bool) -> dict[str, Any]:
         "keys": keys,
         "environment": _environment(config),
         "plugins": plugins,
+        "hosts": hosts,
         "middleware": middleware,
         "distributions": distributions,
         "endpoints": endpoints,
@@ -165,17 +169,17 @@ def _is_taken(plugin: Mapping[str, Any]) -> bool:
     return bool(plugin["reason"] == reserved(plugin["name"]))
 
 
-def _plugin_problem(plugin: Mapping[str, Any]) -> Problem:
+def _plugin_problem(plugin: Mapping[str, Any], kind: str = "plugin") -> Problem:
     name, distribution = plugin["name"], plugin["distribution"]
     hint = f"leave it out with IPFS_ACCEL_DISABLE_PLUGINS={name}"
     if _is_taken(plugin):
         reason = f"the distribution {distribution} registers it and is not used: {plugin['reason']}"
-        return _problem(f"plugin {name}", reason, f"uninstall {distribution}, or name it in deny of [plugins]")
+        return _problem(f"{kind} {name}", reason, f"uninstall {distribution}, or name it in deny of [plugins]")
     if plugin["state"] == "duplicate":
         hint = "uninstall one of them, or name one in deny of [plugins] in the configuration"
     elif distribution:
         hint = f"run: {upgrade_command(distribution)}; or {hint}"
-    return _problem(f"plugin {name}", plugin["reason"], hint)
+    return _problem(f"{kind} {name}", plugin["reason"], hint)
 
 
 def _middleware_problem(middleware: Mapping[str, Any]) -> Problem:

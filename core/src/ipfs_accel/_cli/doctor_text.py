@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .output import clean, write_line
@@ -28,6 +28,7 @@ def show(report: Mapping[str, Any], *, hashes: bool) -> None:
         _line("environment", f"{name}={value}")
     for each in report["plugins"]:
         _show_plugin("plugin", each)
+    _show_hosts(report["hosts"])
     for each in report["middleware"]:
         _show_plugin("middleware", each)
     for each in report["distributions"]:
@@ -59,6 +60,13 @@ def _show_plugin(label: str, each: Mapping[str, Any]) -> None:
         each["file"] and f"from {each['file']}",
         each["reason"] and f"- {each['reason']}",
     )
+
+
+def _show_hosts(hosts: Sequence[Mapping[str, Any]]) -> None:
+    """Show those of which there may be many in a line; a problem tells of what is amiss with one."""
+    known = [each for each in hosts if each["state"] in {"available", "loaded"}]
+    if known:
+        _line("hosts", f"{len(known)} known, set up:", ", ".join([e["name"] for e in known if e["set_up"]]) or "none")
 
 
 def _show_files(each: Mapping[str, Any], *, hashes: bool) -> None:

@@ -10,16 +10,18 @@ import attrs
 
 from ipfs_accel._config.config import Config
 from ipfs_accel._config.keys import KeyFile
+from ipfs_accel._endpoints.presets import hosts_set_up
 from ipfs_accel._endpoints.resolve import resolve
 from ipfs_accel._endpoints.target import Target
 from ipfs_accel._plugins.middleware_loading import load_all, records_of
-from ipfs_accel._plugins.registry import PluginRecord, Registry
+from ipfs_accel._plugins.names import reserved
+from ipfs_accel._plugins.registry import HOSTS, PluginRecord, Registry
 from ipfs_accel._values import frozen
 from ipfs_accel.errors import AccelError
 
 from .command import State
 
-__all__ = ["Inspection", "Loaded", "backend_of", "masked_url"]
+__all__ = ["Inspection", "Loaded", "backend_of", "is_amiss", "masked_url"]
 
 LOAD_SECONDS = 2.0
 MOST_THREADS = 64
@@ -45,6 +47,7 @@ class Inspection:
 
     Attributes:
         endpoints: The names of all endpoints.
+        set_up: The names of the hosts that somebody has set up.
         middleware: What stands around calls, outermost first, then what is installed and not used.
     """
 
@@ -54,8 +57,9 @@ class Inspection:
         loadings = load_all(config.plugins, ())
         self.middleware = records_of(config.plugins, (), loadings)
         self._registry = Registry(attrs.evolve(config.plugins, middleware=(), options={}), state.plugins)
-        usable = [record.name for record in self._registry.records() if record.state in {"available", "loaded"}]
-        self.endpoints = sorted({*usable, *config.endpoints})
+        self.set_up = hosts_set_up(self._registry, config, KeyFile.default())
+        usable = [record.name for record in self._registry.records() if record.is_usable]
+        self.endpoints = sorted({*usable, *self.set_up, *config.endpoints})
         with ThreadPoolExecutor(min(len(usable), MOST_THREADS) or 1) as pool:
             self._loaded = dict(zip(usable, pool.map(self._load, usable), strict=True))
 
@@ -72,6 +76,10 @@ class Inspection:
         """Return all plugins as they are now, with what became of those that may load."""
         records = self._registry.records()
         return [(record, None if record.state == "blocked" else self._loaded.get(record.name)) for record in records]
+
+    def hosts(self) -> list[PluginRecord]:
+        """Return all hosts as they are now."""
+        return self._registry.records(HOSTS)
 
     def trouble(self, endpoint: str) -> AccelError | None:
         """Return why an endpoint's plugin did not load."""
@@ -94,6 +102,11 @@ class Inspection:
             return resolve(endpoint, backend, self.config, KeyFile.default())
         except AccelError as wrong:
             return wrong
+
+
+def is_amiss(record: PluginRecord) -> bool:
+    """Whether something is wrong with a plugin or a host; what the configuration leaves out has its own reason."""
+    return not record.is_usable and (record.state != "blocked" or record.reason == reserved(record.name))
 
 
 def backend_of(config: Config, endpoint: str) -> str:

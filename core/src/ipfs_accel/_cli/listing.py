@@ -71,7 +71,8 @@ class Place:
 def inspect_place(inspection: Inspection, endpoint: str) -> Place:
     """Tell where an endpoint is and what it uses."""
     backend = backend_of(inspection.config, endpoint)
-    record = next((record for record, _ in inspection.plugins() if record.name == backend), None)
+    records = [*[record for record, _ in inspection.plugins()], *inspection.hosts()]
+    record = next((record for record in records if record.name == backend), None)
     place = Place(backend=backend)
     if record is not None:
         names = ("state", "distribution", "version", "entry_point")

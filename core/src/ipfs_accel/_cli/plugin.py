@@ -10,7 +10,7 @@ from string import Template
 
 import click
 
-from ipfs_accel._plugins.registry import RESERVED
+from ipfs_accel._plugins.names import RESERVED
 from ipfs_accel.errors import ConfigError, InvalidRequestError
 from ipfs_accel.installing import develop_command
 

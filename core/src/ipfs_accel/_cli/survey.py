@@ -13,6 +13,7 @@ from ipfs_accel.types import Match, ModelInfo
 
 from . import arguments, failures
 from .command import Command, State, pass_state
+from .inspect import is_amiss
 from .output import emit, note, table
 from .values import plain
 
@@ -143,8 +144,9 @@ def find(
 @click.command(
     cls=Command,
     short_help="List the installed backends.",
-    help="List the backends that are installed, whether they may load, and if not, why; with --json, and as a note, "
-    "the middleware around calls too. None is imported for that.",
+    help="List the backends that are installed, whether they may load, and if not, why, and the hosts that are set up, "
+    "which are endpoints of a backend; with --json, and as notes, the other hosts and the middleware around calls too. "
+    "None is imported for that.",
     examples=("ipfs-accel backends", "ipfs-accel backends --json | jq '.backends[].name'"),
 )
 @pass_state
@@ -152,10 +154,15 @@ def backends(state: State) -> None:
     """List the installed backends."""
     with state.client() as client:
         records, middleware, wanted = client.plugins(), client.middleware(), client.config.plugins.middleware
-    rows = [(each.name, each.state, each.distribution, each.version, each.reason) for each in records]
+        hosts, endpoints = client.hosts(), client.endpoints()
+    idle = [each.name for each in hosts if each.is_usable and each.name not in endpoints]
+    shown = [*records, *[each for each in hosts if each.name in endpoints or is_amiss(each)]]
+    rows = [(each.name, each.state, each.distribution, each.version, each.reason) for each in shown]
     titles = ("backend", "state", "distribution", "version", "reason")
-    document = {"backends": plain(records), "middleware": plain(middleware)}
+    document = {"backends": plain(records), "hosts": plain(hosts), "middleware": plain(middleware)}
     emit(state, document, lambda: table(state, titles, rows))
+    if idle:
+        note(state, f"hosts that only want a key or a server: {', '.join(idle)}")
     around = [f"{each.name} ({each.state})" for each in middleware if each.name in wanted]
     if around:
         note(state, f"middleware, outermost first: {', '.join(around)}")

@@ -60,12 +60,19 @@ class _Base:
         return self._core.config
 
     def endpoints(self) -> list[str]:
-        """Return the names of all endpoints: the configured ones, and one for each installed backend."""
+        """Return the names of all endpoints: the configured ones, and one for each installed backend.
+
+        Of the hosts, those that somebody has set up are among them; the others can be named all the same.
+        """
         return self._core.endpoint_names()
 
     def plugins(self) -> list[PluginRecord]:
         """Return all backend plugins that were found, with their states; imports none."""
         return self._core.plugin_records()
+
+    def hosts(self) -> list[PluginRecord]:
+        """Return all hosts that were found, with their states: endpoints that are preset; reads none."""
+        return self._core.host_records()
 
     def middleware(self) -> list[PluginRecord]:
         """Return the middleware around calls, outermost first, then what is installed and not used; imports none."""

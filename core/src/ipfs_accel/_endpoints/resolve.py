@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
 import attrs
 
@@ -29,6 +28,7 @@ from ipfs_accel.plans import Endpoint
 from ipfs_accel.types import Timeout
 
 from .target import Target
+from .urls import checked_url, filled, usual_place
 
 __all__ = ["resolve"]
 
@@ -57,6 +57,7 @@ class _Resolver:
         self.prefix = "IPFS_ACCEL_" + re.sub(r"\W", "_", name).upper()
         self.sources: dict[str, tuple[str, str]] = {"backend": (backend.name, self._file_source("backend", "its name"))}
         self.is_token = False
+        self.in_url: set[str] = set()
 
     def target(self, clock: Clock) -> Target:
         base_url = self._base_url()
@@ -130,9 +131,31 @@ class _Resolver:
             value, source = found
         else:
             value, source = self.info.base_url, "default"
-        value = self._as_url(value)
+        value = self._filled(self._as_url(value))
         self.sources["base_url"] = (value, source)
-        return _checked_url(value, f"endpoint {self.name!r}: base_url (from {source})")
+        return checked_url(value, f"endpoint {self.name!r}: base_url (from {source})")
+
+    def _filled(self, url: str) -> str:
+        """Put in what stands in braces in a URL: an account, a workspace."""
+        return filled(url, self._in_braces, f"endpoint {self.name!r}") if "{" in url else url
+
+    def _in_braces(self, name: str) -> str:
+        self.in_url.add(name)
+        variables = (f"{self.prefix}_{name.upper()}", *self.info.url_env.get(name, ()))
+        found = self._variable(*variables)
+        value = self.given.options.get(name)
+        if value is not None:
+            found = (str(value), self._file_source(f"options.{name}", "code"))
+        if found is None:
+            raise ConfigError(
+                f"endpoint {self.name!r}: its base URL has a place for {name!r}, which neither options.{name} nor the "
+                f"environment variable {variables[-1]} says",
+                endpoint=self.name,
+                hint=f"export {variables[-1]}=…, or in the configuration, below [endpoints.{self.name}]: "
+                f'options = {{ {name} = "…" }}',
+            )
+        self.sources[f"options.{name}"] = found
+        return found[0]
 
     def _as_url(self, value: str) -> str:
         return self.info.read_base_url(value) if self.info.read_base_url is not None else value
@@ -177,6 +200,8 @@ class _Resolver:
         only if it points to the same place.
         """
         stored = self.key_file.get(self.name)
+        if self.backend.borrowed and stored is None:
+            self._refuse_borrowed()
         usual = self._variable(*self.info.key_env)
         is_own = self.name == self.backend.name
         usual_origin = origin_of(self.info.key_url or self._usual_url()) or (origin if is_own else "")
@@ -188,14 +213,30 @@ class _Resolver:
         if usual is not None and is_own and not self.info.key_url:
             self._bind(usual[1], usual_origin, origin)
         # A backend without a place of its own needs a key anywhere, and its usual one is no other endpoint's.
-        home = self.info.key_url or self.info.base_url
+        home = self.info.key_url or usual_place(self.info.base_url, self._usual_in_braces)
         if self.info.needs_key and (not home or origin == origin_of(home)):
             return self._none(self.info.key_env if home or is_own else ())
         return self._use((), "none", "default")
 
+    def _refuse_borrowed(self) -> None:
+        """Give no key of others to a host of somebody else's that names its variable."""
+        variable, owner = next(iter(self.backend.borrowed.items()))
+        raise ConfigError(
+            f"endpoint {self.name!r}: the host {self.backend.name!r} wants the key in {variable}, "
+            f"which belongs to {owner!r}",
+            endpoint=self.name,
+            hint=f'if it is to have that key, say so: [endpoints.{self.name}] key_env = "{variable}"; '
+            f"else give it its own: ipfs-accel keys set {self.name}",
+        )
+
     def _usual_url(self) -> str:
+        """Return the provider's own place, as the environment says it; empty where every customer has another."""
         found = self._variable(*self.info.base_url_env)
-        return self._as_url(found[0]) if found else self.info.base_url
+        return self._as_url(found[0]) if found else usual_place(self.info.base_url, self._usual_in_braces)
+
+    def _usual_in_braces(self, name: str) -> str | None:
+        found = self._variable(*self.info.url_env.get(name, ()))
+        return None if found is None else found[0]
 
     def _bind(self, source: str, belongs_to: str, origin: str) -> None:
         if belongs_to != origin:
@@ -223,22 +264,27 @@ class _Resolver:
 
     def _options(self) -> Any:
         kind = self.info.options
+        given = {name: value for name, value in self.given.options.items() if name not in self.in_url}
         if kind is None:
-            if self.given.options:
-                names = ", ".join(sorted(self.given.options))
+            if given:
+                names = ", ".join(sorted(given))
                 raise ConfigError(f"endpoint {self.name!r}: the backend {self.backend.name!r} has no options ({names})")
             return None
-        values = dict(self.given.options)
+        values = dict(given)
         for field, variable in self.info.options_env.items():
             from_code = field in values and self._file_source(f"options.{field}", "code") == "code"
             if self.environ.get(variable) and not from_code:
                 values[field] = self.environ[variable]
                 self.sources[f"options.{field}"] = (str(values[field]), variable)
-        for field in self.given.options:
+        for field in given:
             self.sources.setdefault(
-                f"options.{field}", (str(values[field]), self._file_source(f"options.{field}", "code"))
+                f"options.{field}", (_shown(values[field]), self._file_source(f"options.{field}", "code"))
             )
-        return structure(values, kind, f"endpoint {self.name!r}, options") if values else kind()
+        presets = self.info.presets
+        for field in presets:
+            self.sources.setdefault(f"options.{field}", (_shown(presets[field]), f"the host {self.backend.name}"))
+        # What comes with a host needs no reading, which would cost more than the call.
+        return structure({**presets, **values}, kind, f"endpoint {self.name!r}, options") if values else kind(**presets)
 
     def _headers(self, options: Any) -> tuple[tuple[str, str], ...]:
         headers = dict(self.info.headers(options)) if self.info.headers else {}
@@ -264,18 +310,5 @@ class _Resolver:
         return usual
 
 
-def _checked_url(url: str, what: str) -> str:
-    if not url:
-        return ""
-    parts = urlsplit(url)
-    try:
-        port_is_valid = parts.port is None or parts.port > 0
-    except ValueError:
-        port_is_valid = False
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not port_is_valid or not url.isprintable():
-        raise ConfigError(f"{what}: {url!r} is not an http:// or https:// URL")
-    if parts.username or parts.password:
-        raise ConfigError(f"{what}: credentials do not belong into a URL", hint="use key_env or: ipfs-accel keys set")
-    if parts.query or parts.fragment:
-        raise ConfigError(f"{what}: a base URL has no query and no fragment")
-    return url.rstrip("/")
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -16,22 +16,22 @@ _SETTLED = 2.0
 """Seconds after which a folder that changes again also shows another time of change, on any file system."""
 
 _State: TypeAlias = tuple[object, ...]
-_known: dict[str, tuple[_State, tuple[Installed, ...]]] = {}
+_known: dict[tuple[str, ...], tuple[_State, tuple[Installed, ...]]] = {}
 
 
-def installed(group: str) -> tuple[Installed, ...]:
-    """Return what is registered under a group.
+def installed(*groups: str) -> tuple[Installed, ...]:
+    """Return what is registered under groups.
 
     Every client asks, and reading the metadata of a usual environment takes milliseconds, so that the answer is kept as
     long as the path and the folders and archives on it are the same.
     """
     state = _state()
-    known = _known.get(group)
+    known = _known.get(groups)
     if known is not None and known[0] == state:
         return known[1]
-    found = tuple(entry_points.find(group))
+    found = tuple(entry_points.find(*groups))
     if state is not None:
-        _known[group] = (state, found)
+        _known[groups] = (state, found)
     return found
 
 

@@ -59,27 +59,33 @@ class Installed:
         entry_point: What is registered.
         distribution: Name of the distribution that registers it.
         version: Of that distribution.
+        group: Under which.
     """
 
-    __slots__ = ("distribution", "entry_point", "version")
+    __slots__ = ("distribution", "entry_point", "group", "version")
 
-    def __init__(self, entry_point: EntryPoint, distribution: str, version: str) -> None:
+    def __init__(self, entry_point: EntryPoint, distribution: str, version: str, group: str) -> None:
         self.entry_point = entry_point
         self.distribution = distribution
         self.version = version
+        self.group = group
 
 
-def find(group: str) -> list[Installed]:
-    """Return what is registered under a group, in the order of the path, where the first of equal names counts."""
+def find(*groups: str) -> list[Installed]:
+    """Return what is registered under groups, in the order of the path, where the first of equal names counts."""
     folders = _metadata_folders()
     if folders is None:
-        return _by_the_library(group)
+        return [each for group in groups for each in _by_the_library(group)]
     found: list[Installed] = []
     for folder in folders:
         text = _text(folder, "entry_points.txt")
-        if group in text:
+        if any(group in text for group in groups):
             whose = _distribution(_text(folder, "METADATA") or _text(folder, "PKG-INFO"))
-            found += [Installed(each, *whose) for each in _entry_points(text, group)]
+            found += [
+                Installed(EntryPoint(name, value), *whose, section)
+                for section, name, value in _lines(text)
+                if section in groups
+            ]
     return found
 
 
@@ -115,10 +121,6 @@ def _text(folder: Path, name: str) -> str:
         return ""
 
 
-def _entry_points(text: str, group: str) -> list[EntryPoint]:
-    return [EntryPoint(name, value) for section, name, value in _lines(text) if section == group]
-
-
 def _lines(text: str) -> Iterator[tuple[str, str, str]]:
     """Yield section, name and value of each line that has them."""
     section = None
@@ -143,5 +145,5 @@ def _by_the_library(group: str) -> list[Installed]:
     found = []
     for each in metadata.entry_points(group=group):
         text = "" if each.dist is None else each.dist.read_text("METADATA") or each.dist.read_text("PKG-INFO")
-        found.append(Installed(EntryPoint(each.name, each.value), *_distribution(text or "")))
+        found.append(Installed(EntryPoint(each.name, each.value), *_distribution(text or ""), group))
     return found

@@ -13,10 +13,10 @@ State: TypeAlias = Literal["available", "loaded", "broken", "blocked", "duplicat
 
 @frozen(kw_only=True)
 class PluginRecord:
-    """A plugin as it was found, and what became of it.
+    """A plugin, or a host, as it was found, and what became of it.
 
     Attributes:
-        name: Of the backend or the middleware.
+        name: Of the backend, the host or the middleware.
         state: available (not loaded yet), loaded, broken, blocked, duplicate or incompatible.
         reason: Why, for the last four.
         distribution: Which installed distribution registers it; empty for one that was given as an object.
@@ -30,3 +30,8 @@ class PluginRecord:
     distribution: str = ""
     version: str = ""
     entry_point: str = ""
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it is loaded or may be."""
+        return self.state in {"available", "loaded"}

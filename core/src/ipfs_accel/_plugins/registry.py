@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -17,7 +18,6 @@ from ipfs_accel import hookspecs
 from ipfs_accel._config.config import PluginPolicy
 from ipfs_accel._fork import Importing, renewed_after_fork
 from ipfs_accel._invalid import InvalidValueError
-from ipfs_accel._suggest import did_you_mean
 from ipfs_accel.errors import AccelError, InvalidRequestError, PluginError
 from ipfs_accel.hookspecs import OPERATIONS, PROJECT, BackendInfo
 from ipfs_accel.hookspecs import _middleware as middleware_hooks
@@ -28,49 +28,37 @@ from .adapters import IncompatibleError, adapt
 from .distributions import installed
 from .entry_points import EntryPoint, Installed
 from .middleware_loading import Loading, Middleware, load_all, needed, records_of
+from .names import RESERVED, reserved
 from .records import PluginRecord, State
 
 if TYPE_CHECKING:
     from ipfs_accel.types import CallRecord
 
-__all__ = ["Backend", "PluginRecord", "Registry", "reserved"]
+    from .hosts import Host
+
+__all__ = ["Backend", "PluginRecord", "Registry"]
 
 BACKENDS = "ipfs_accel.backends"
+HOSTS = "ipfs_accel.hosts"
 CUT = (
     "this process was forked while another thread imported it, which cannot be ended here; "
     "make the first call before forking, or fork before it"
 )
 
-# Names that only our own distributions may register: a key for `openai` must not reach a stranger's code by its name.
-RESERVED: dict[str, str] = {
-    "openai": "ipfs-accel-openai",
-    "azure": "ipfs-accel-openai",
-    "claude": "ipfs-accel-claude",
-    "groq": "ipfs-accel-groq",
-    "ollama": "ipfs-accel-ollama",
-    "tgi": "ipfs-accel-hf",
-    "tei": "ipfs-accel-hf",
-    "hf": "ipfs-accel-hf",
-    "gemini": "ipfs-accel-gemini",
-    "llvm": "ipfs-accel-llvm",
-    "vllm": "ipfs-accel-llvm",
-    "ovms": "ipfs-accel-ovms",
-    "s3": "ipfs-accel-s3",
-    "opea": "ipfs-accel-opea",
-}
-
 
 class Backend:
-    """A loaded plugin.
+    """A loaded plugin, or a host that one carries out.
 
     Attributes:
-        info: What `describe` said.
+        name: Of the plugin or the host.
+        info: What `describe` said, at the host's place.
         operations: The operations whose hooks it implements.
         calls: Its own calls beyond them.
         listeners: What is told of each call that is over.
+        borrowed: Variables that a host names for its key and that belong to others, to whose they are.
     """
 
-    __slots__ = ("_hooks", "_manager", "calls", "info", "listeners", "name", "operations")
+    __slots__ = ("_hooks", "_manager", "borrowed", "calls", "info", "listeners", "name", "operations")
 
     def __init__(
         self,
@@ -81,14 +69,34 @@ class Backend:
         calls: Mapping[str, Callable[..., Any]],
         listeners: tuple[Callable[[CallRecord], object], ...] = (),
         manager: pluggy.PluginManager,
+        borrowed: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.name = name
         self.info = info
         self.operations = operations
         self.calls = calls
         self.listeners = listeners
+        self.borrowed = borrowed
         self._manager = manager
         self._hooks: dict[str, Callable[..., Any]] = {}
+
+    def at(self, host: Host) -> Backend:
+        """Return the same hooks for a host's place, key and settings.
+
+        Raises:
+            PluginError: The host sets an option that there is not.
+        """
+        from .hosts import info_of  # noqa: PLC0415 - most calls go to no host
+
+        return Backend(
+            name=host.name,
+            info=info_of(host, self.info),
+            operations=self.operations,
+            calls=self.calls,
+            listeners=self.listeners,
+            manager=self._manager,
+            borrowed=host.borrowed,
+        )
 
     def plan(self, operation: str, **arguments: Any) -> Any:
         """Call one hook; returns its plan.
@@ -134,11 +142,6 @@ def _hook_of(manager: pluggy.PluginManager, name: str) -> Callable[..., Any]:
     return call
 
 
-def reserved(name: str) -> str:
-    """Return why nobody else may register a name of ours."""
-    return f"the name {name!r} is reserved for the distribution {RESERVED.get(name)}"
-
-
 def _strangers(found: Mapping[str, Sequence[Installed]]) -> list[tuple[str, Installed]]:
     return [
         (name, origin)
@@ -162,11 +165,13 @@ def _record(name: str, origin: Installed, state: State, reason: str | None) -> P
 class _Slot:
     """What the registry knows of one name."""
 
-    __slots__ = ("backend", "importing", "lock", "record", "target")
+    __slots__ = ("backend", "host", "importing", "is_host", "lock", "record", "target")
 
-    def __init__(self, record: PluginRecord, target: Any = None) -> None:
+    def __init__(self, record: PluginRecord, target: Any = None, *, is_host: bool = False) -> None:
         self.record = record
         self.target = target
+        self.is_host = is_host
+        self.host: Host | None = None
         self.backend: Backend | None = None
         self.lock = threading.Lock()
         self.importing = Importing()
@@ -194,11 +199,11 @@ class Registry:
         for plugin in plugins:
             self._add_object(plugin)
         found: dict[str, list[Installed]] = {}
-        for each in sorted(installed(BACKENDS), key=lambda each: each.distribution):
+        for each in sorted(installed(BACKENDS, HOSTS), key=lambda each: each.distribution):
             found.setdefault(each.entry_point.name, []).append(each)
         for name, origins in found.items():
             self._slots.setdefault(name, self._judge(name, origins))
-        self._strangers = [self._stranger(name, origin) for name, origin in _strangers(found)]
+        self._strangers = [(origin.group, self._stranger(name, origin)) for name, origin in _strangers(found)]
         renewed_after_fork(self)
 
     def after_fork(self) -> None:
@@ -211,10 +216,10 @@ class Registry:
         self._middleware_lock = threading.Lock()
         self._is_middleware_cut = self._middleware_importing.is_cut
 
-    def records(self) -> list[PluginRecord]:
-        """Return all plugins by name, without loading any, and what registers names of ours beside them."""
-        records = [slot.record for slot in self._slots.values()]
-        beside = [record for record in self._strangers if record not in records]
+    def records(self, group: str = BACKENDS) -> list[PluginRecord]:
+        """Return all backends, or hosts, by name, without loading any; and what registers names of ours beside them."""
+        records = [slot.record for slot in self._slots.values() if slot.is_host is (group == HOSTS)]
+        beside = [record for of, record in self._strangers if of == group and record not in records]
         return sorted([*records, *beside], key=lambda record: record.name)
 
     def record(self, name: str) -> PluginRecord | None:
@@ -266,7 +271,7 @@ class Registry:
         self.middleware()  # what is wrong with it is not the backend's fault
         if slot.backend is not None:
             return slot.backend
-        if slot.record.state != "available":
+        if slot.host is None and slot.record.state != "available":
             raise self._refusal(slot.record)
         if limit is None:
             self._load(slot)
@@ -277,21 +282,31 @@ class Registry:
             if worker.is_alive():
                 raise PluginError(f"the plugin {name!r} is still importing after {limit:g} s", backend=name)
         backend = self.loaded(name)
+        if slot.host is not None:
+            backend = slot.backend = self._carrier(slot.host, limit).at(slot.host)
         if backend is None:
             raise self._refusal(slot.record)
         return backend
+
+    def _carrier(self, host: Host, limit: float | None) -> Backend:
+        """Load the backend that carries a host out."""
+        slot = self._slots.get(host.backend)
+        if slot is not None and slot.is_host:
+            raise PluginError(f"the host {host.name!r} names the backend {host.backend!r}, which is a host itself")
+        return self.load(host.backend, limit)
 
     def _judge(self, name: str, origins: list[Installed]) -> _Slot:
         owner = RESERVED.get(name)
         own = [origin for origin in origins if origin.distribution == owner]
         chosen = (own or origins)[0]
         state, reason = self._policy_state(name, chosen.distribution)
+        is_host = chosen.group == HOSTS
         if owner and not own:
-            return _Slot(self._stranger(name, chosen), chosen.entry_point)
+            return _Slot(self._stranger(name, chosen), chosen.entry_point, is_host=is_host)
         if state == "available" and not own and len(origins) > 1:
             names = " and ".join(sorted(origin.distribution for origin in origins))
             state, reason = "duplicate", f"the distributions {names} both register {name!r}: uninstall one of them"
-        return _Slot(_record(name, chosen, state, reason), chosen.entry_point)
+        return _Slot(_record(name, chosen, state, reason), chosen.entry_point, is_host=is_host)
 
     def _stranger(self, name: str, origin: Installed) -> PluginRecord:
         """Return the record of what registers a name of ours, which is never used."""
@@ -321,14 +336,21 @@ class Registry:
             try:
                 with slot.importing:
                     plugin = slot.target.load() if isinstance(slot.target, EntryPoint) else slot.target
-                    slot.backend = self._register(slot.record.name, adapt(plugin))
+                    if slot.is_host:
+                        from .hosts import read_host  # noqa: PLC0415 - as above
+
+                        is_ours = slot.record.distribution == RESERVED.get(slot.record.name)
+                        slot.host = read_host(slot.record.name, plugin, is_ours=is_ours)
+                    else:
+                        slot.backend = self._register(slot.record.name, adapt(plugin))
             except IncompatibleError as error:
                 slot.record = attrs.evolve(slot.record, state="incompatible", reason=str(error))
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything, and only it is to suffer
                 reason = f"{type(error).__name__}: {error}"
                 slot.record = attrs.evolve(slot.record, state="broken", reason=reason)
             else:
-                slot.record = attrs.evolve(slot.record, name=slot.backend.name, state="loaded")
+                name = slot.record.name if slot.backend is None else slot.backend.name
+                slot.record = attrs.evolve(slot.record, name=name, state="loaded")
 
     def _register(self, name: str, plugin: Any) -> Backend:
         # A manager of its own for each backend: the call of a hook then reaches this backend and no other.
@@ -364,14 +386,9 @@ class Registry:
         )
 
     def _absent(self, name: str) -> PluginError:
-        owner = RESERVED.get(name)
-        if owner:
-            from ipfs_accel.installing import install_command  # noqa: PLC0415 - needed for hints alone
+        from .absent import absent  # noqa: PLC0415 - needed for errors alone
 
-            extra = owner.removeprefix("ipfs-accel-")
-            command = install_command(f"ipfs-accel[{extra}]", owner)
-            return PluginError(f"the backend {name!r} is not installed", hint=f"run: {command}")
-        return PluginError(f"no installed plugin provides a backend {name!r}", hint=did_you_mean(name, self._slots))
+        return absent(name, [each for each, slot in self._slots.items() if not slot.is_host], self._slots)
 
     def _refusal(self, record: PluginRecord) -> PluginError:
         origin = f" (from {record.distribution} {record.version})" if record.distribution else ""

@@ -30,7 +30,13 @@ _OPERATIONS = {
     "embed": "embeddings",
 }
 _INFERENCE = {"chat", "text_completion", "embeddings"}
-_PROVIDERS = {"claude": "anthropic", "azure": "azure.ai.openai", "gemini": "gcp.gemini"}
+_PROVIDERS = {
+    "claude": "anthropic",
+    "azure": "azure.ai.openai",
+    "gemini": "gcp.gemini",
+    "mistral": "mistral_ai",
+    "xai": "x_ai",
+}
 _OPTIONS = {"stop": "stop_sequences", "n": "choice.count"}
 
 

@@ -51,6 +51,8 @@ class BackendInfo:
         title: For people.
         base_url: Where the provider is, or where a local server usually is.
         base_url_env: Environment variables that may name another base URL, first wins.
+        url_env: Name in braces in `base_url`, such as `{account}`, to the environment variables that may say it; an
+            option of that name, and `IPFS_ACCEL_<ENDPOINT>_<NAME>`, go before them.
         read_base_url: Makes a URL of what a user gives as one, where users of this server give other forms too.
         local: How to get and start the server, where people run it themselves.
         key_env: Environment variables that may hold the key, first wins.
@@ -60,6 +62,7 @@ class BackendInfo:
         needs_key: Whether calls to the provider's own place (`key_url` or else `base_url`) are pointless without a key.
         timeout: Limits of calls where nobody sets others; None means the usual ones.
         options: An attrs class of the backend's own settings, all with defaults; configuration is checked against it.
+        presets: Values of `options` that hold where nobody sets others.
         options_env: Name of a field of `options` to the environment variable that may set it.
         headers: Fixed headers of every request, from the settings; given the `options` instance.
         read_error: Reads an error answer's body; None means that the status and the text are all there is.
@@ -77,6 +80,7 @@ class BackendInfo:
     title: str = ""
     base_url: str = ""
     base_url_env: tuple[str, ...] = ()
+    url_env: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     read_base_url: Callable[[str], str] | None = None
     local: LocalServer | None = None
     key_env: tuple[str, ...] = ()
@@ -86,6 +90,7 @@ class BackendInfo:
     needs_key: bool = False
     timeout: Timeout | None = None
     options: type[Any] | None = None
+    presets: Mapping[str, Any] = attrs.field(factory=dict)
     options_env: Mapping[str, str] = attrs.field(factory=dict)
     headers: Callable[[Any], Mapping[str, str]] | None = None
     read_error: Callable[[HttpResponse], ErrorDetail] | None = None

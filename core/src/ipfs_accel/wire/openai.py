@@ -6,8 +6,9 @@
 
     backend = Acme()
 
-A server that lacks an operation sets it to None (`embed = None`). One that differs sets `stream_usage` or
-`reasoning_field`, or overrides one of the small methods below the hooks; they are all that the hooks are made of.
+A server that lacks an operation sets it to None (`embed = None`). One that differs sets `stream_usage`, `refuses` or
+their like, or overrides one of the small methods below the hooks; they are all that the hooks are made of. Options that
+inherit `openai_facts.DialectOptions` let a user say the same of one endpoint.
 """
 
 from __future__ import annotations
@@ -55,6 +56,10 @@ class OpenAICompatible(Routes, RawRequests):
     """Chat, completions, embeddings, models and any other request. Subclasses state `api_version` and `info`."""
 
     info: ClassVar[BackendInfo]
+    max_tokens_field: ClassVar[str] = "max_tokens"
+    """Under which name the server takes the limit of a chat's answer."""
+    base64_vectors: ClassVar[bool] = True
+    """Whether it can send vectors in base64."""
     stream_usage: ClassVar[bool] = True
     """Whether the server knows `stream_options`; older ones refuse what they do not know."""
     reasoning_field: ClassVar[str | None] = None
@@ -197,19 +202,23 @@ class OpenAICompatible(Routes, RawRequests):
         if "tools" not in body and "parallel_tool_calls" not in request.extra:
             # It says nothing without tools, and OpenAI answers 400 to it.
             body.pop("parallel_tool_calls", None)
-        return self._streamed(body, request)
+        limit = self.limit_name(endpoint)
+        if limit != "max_tokens" and "max_tokens" in body and "max_tokens" not in request.extra:
+            body.setdefault(limit, body.pop("max_tokens"))
+        return self._streamed(endpoint, body, request)
+
+    def limit_name(self, endpoint: Endpoint) -> str:
+        """Return under which name the limit of a chat's answer goes."""
+        return str(self.fact(endpoint, "max_tokens_field"))
 
     def reasoning_place(self, endpoint: Endpoint, said: str | None) -> str:
         """Return where reasoning goes back to, given where it was said, if a server said it; empty for nowhere."""
-        chosen = getattr(endpoint.options, "reasoning_field", None)
-        if chosen is None:
-            chosen = self.reasoning_field
-        return requests.replay_in(said) if chosen is None else str(chosen)
+        chosen: str | None = self.fact(endpoint, "reasoning_field")
+        return requests.replay_in(said) if chosen is None else chosen
 
     def takes_extra(self, endpoint: Endpoint) -> bool:
         """Whether what else was said in messages and of calls goes back."""
-        chosen = getattr(endpoint.options, "replays_extra", None)
-        return self.replays_extra if chosen is None else bool(chosen)
+        return bool(self.fact(endpoint, "replays_extra"))
 
     def kept_back(self, endpoint: Endpoint, request: ChatRequest) -> tuple[str, ...]:
         """Return what models said before and the server does not take."""
@@ -219,12 +228,13 @@ class OpenAICompatible(Routes, RawRequests):
     def completion_body(self, endpoint: Endpoint, request: CompletionRequest, *, stream: bool) -> dict[str, Any]:
         """Return the JSON body of a text completion."""
         body = requests.completion_body(request, stream=stream, leave_out=self.refused(endpoint, request))
-        return self._streamed(body, request)
+        return self._streamed(endpoint, body, request)
 
     def embed_body(self, endpoint: Endpoint, request: EmbedRequest) -> dict[str, Any]:
         """Return the JSON body of a request for vectors."""
         body = requests.embed_body(request)
-        for name in self.refused(endpoint, request):
+        left_out = self.refused(endpoint, request)
+        for name in left_out if self.fact(endpoint, "base64_vectors") else (*left_out, "encoding_format"):
             if name not in request.extra:
                 body.pop(name, None)
         return body
@@ -232,7 +242,7 @@ class OpenAICompatible(Routes, RawRequests):
     def _post(self, endpoint: Endpoint, route: str, request: Request, body: dict[str, Any]) -> HttpRequest:
         return post_json(self.model_path(endpoint, route, request.model), body)
 
-    def _streamed(self, body: dict[str, Any], request: Request) -> dict[str, Any]:
-        if not self.stream_usage and "stream_options" not in request.extra:
+    def _streamed(self, endpoint: Endpoint, body: dict[str, Any], request: Request) -> dict[str, Any]:
+        if not self.fact(endpoint, "stream_usage") and "stream_options" not in request.extra:
             body.pop("stream_options", None)
         return body

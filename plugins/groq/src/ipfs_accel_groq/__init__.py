@@ -112,6 +112,7 @@ class Groq(OpenAIAudio, OpenAIFiles, OpenAIResponses):
         prices_hold=_models.prices_hold,
         documentation="https://console.groq.com/docs/api-reference",
     )
+    max_tokens_field = "max_completion_tokens"
     stream_usage = False  # it comes anyway
     reasoning_field = "reasoning"
     replays_extra = False  # by the types of its SDK; what is unknown is refused
@@ -252,8 +253,6 @@ class Groq(OpenAIAudio, OpenAIFiles, OpenAIResponses):
         _rules.check_chat(endpoint, request)
         taken = _requests.take_apart(request)
         body = _requests.finish(super().chat_body(endpoint, taken.request, stream=stream), taken)
-        if "max_tokens" in body and "max_tokens" not in request.extra:
-            body.setdefault("max_completion_tokens", body.pop("max_tokens"))
         if "include_reasoning" not in body and _rules.thinks_aloud(endpoint, request.model):
             body.setdefault("reasoning_format", "parsed")
         return body

@@ -17,6 +17,7 @@ from ipfs_accel.wire.late import late
 from ipfs_accel.wire.names import check_model
 from ipfs_accel.wire.openai import OpenAICompatible
 from ipfs_accel.wire.openai_audio import OpenAIAudio
+from ipfs_accel.wire.openai_facts import DialectOptions
 from ipfs_accel.wire.openai_files import OpenAIFiles
 from ipfs_accel.wire.openai_images import OpenAIImages
 from ipfs_accel.wire.openai_requests import given
@@ -74,7 +75,7 @@ class CommonOptions:
 
 
 @attrs.frozen(kw_only=True)
-class Options(CommonOptions):
+class Options(CommonOptions, DialectOptions):
     """Settings of an OpenAI endpoint.
 
     Attributes:
@@ -83,15 +84,10 @@ class Options(CommonOptions):
         api: How chats are made: by chat completions, by the Responses API, or (auto) by the latter where the model or
             the fields in `extra` need it.
         count: How input tokens are counted: by the server, offline, or (auto) by the server if it is OpenAI's own.
-        reasoning_field: Where another server takes back what its model thought: a member of the message such as
-            `reasoning_content`, `content`, or empty for nowhere; by default where it said it.
-        replays_extra: Whether another server takes back what else it said in messages and of calls; some refuse it.
     """
 
     organization: str | None = None
     project: str | None = None
-    reasoning_field: str | None = None
-    replays_extra: bool = True
 
 
 def _headers(options: Options) -> Mapping[str, str]:
@@ -298,16 +294,16 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
         return (*names, "style") if self.is_hosted(endpoint) else names
 
     def chat_body(self, endpoint: Endpoint, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
-        """Name the limit as OpenAI does now; servers with its dialect often know only the old name."""
+        """Check the chat, for OpenAI's own service."""
         if self.is_hosted(endpoint):
             _limits.check_chat(request)
             _limits.check_results(request.messages)
             request = attrs.evolve(request, messages=texts_alone(request.messages, _TEXTS_ALONE, "OpenAI"))
-        body = super().chat_body(endpoint, request, stream=stream)
-        if "max_tokens" in body and "max_tokens" not in request.extra and self.is_hosted(endpoint):
-            limit = body.pop("max_tokens")
-            body.setdefault("max_completion_tokens", limit)
-        return body
+        return super().chat_body(endpoint, request, stream=stream)
+
+    def limit_name(self, endpoint: Endpoint) -> str:
+        """Name the limit as OpenAI does now; servers with its dialect often know only the old name."""
+        return "max_completion_tokens" if self.is_hosted(endpoint) else super().limit_name(endpoint)
 
     def embed_body(self, endpoint: Endpoint, request: EmbedRequest) -> dict[str, Any]:
         """Check the texts, for OpenAI's own service."""
