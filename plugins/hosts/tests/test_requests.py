@@ -19,7 +19,7 @@ VARIABLES = {"DATABRICKS_HOST": "https://team.databricks.example", "CLOUDFLARE_A
 WEATHER = Tool(name="weather", description="Weather", parameters={"type": "object", "properties": {}})
 SERVED = sorted(set(ROWS) - {"github-models"})  # which has ended
 USAGE = {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4}
-ANSWER = {
+ANSWER: dict[str, Any] = {
     "id": "1",
     "object": "chat.completion",
     "created": 1,
@@ -53,7 +53,8 @@ class Recorder:
                 vectors = [{"object": "embedding", "index": 0, "embedding": [0.5, 0.25]}]
                 kind, content = "application/json", json.dumps({"object": "list", "model": "m", "data": vectors})
             else:
-                kind, content = "application/json", json.dumps(ANSWER)
+                choices = [{**ANSWER["choices"][0], "index": index} for index in range(asked.get("n", 1))]
+                kind, content = "application/json", json.dumps({**ANSWER, "choices": choices})
             size = f"content-length: {len(content)}\r\n"
             connection.send(f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\n{size}\r\n{content}".encode())
 
