@@ -370,7 +370,7 @@ _SERVERS: dict[str, dict[str, Callable[[dict[str, Any]], Answer]]] = {
         "/api/blobs/*": lambda _asked: _json({}),
         "/api/delete": lambda _asked: _json({}),
         "/api/ps": lambda _asked: _json({"models": []}),
-        "/api/show": lambda _asked: _json({"details": {}, "model_info": {}, "capabilities": ["completion"]}),
+        "/api/show": lambda _asked: _json({"details": {}, "model_info": {}, "capabilities": ["completion", "vision"]}),
     },
     ":3000": {
         "/info": lambda _asked: _json(
