@@ -426,6 +426,24 @@ def schemas_page() -> str:
 _KINDS = {"lost": "**no**", "kept": "yes", "refused": "refused"}
 
 
+def templates_page() -> str:
+    """Return the page of what llama.cpp makes of chat templates."""
+    known = importlib.import_module("ipfs_accel_llvm._templates")
+    differ = [(each.name, each.instead, code(each.example.replace("|", "\\|"))) for each in known.DIFFER]
+    stop = [(each.name, code(each.example.replace("|", "\\|"))) for each in known.REFUSED]
+    return page(
+        "Chat templates by llama.cpp",
+        "llama.cpp, in process and as a server, renders a model's chat template by an engine of its own. Loading a "
+        "GGUF file whose template uses one of these warns of it. What the model gets, at a server too, is shown by "
+        '`client.call("llvm", "render", messages=…)`. Seen with llama.cpp b11549 and transformers 5.24.0.',
+        "## Rendered otherwise",
+        table(("construct", "with llama.cpp", "example"), differ),
+        "## Refused",
+        "A file with one of these does not load.",
+        table(("construct", "example"), stop),
+    )
+
+
 def pages() -> dict[str, str]:
     """Return every generated page by its path."""
     found = {
@@ -438,6 +456,7 @@ def pages() -> dict[str, str]:
         "reference/environment.md": environment_page(),
         "reference/commands.md": commands_page(),
         "reference/schemas.md": schemas_page(),
+        "reference/templates.md": templates_page(),
     }
     return found | {f"backends/{folder.name}.md": backend_page(folder) for folder in distributions()}
 

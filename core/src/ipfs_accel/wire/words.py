@@ -65,6 +65,8 @@ _TOO_LONG = (
     r"(?i)maximum (?:context|prompt|model|input) length"  # OpenAI, xAI, vLLM, Mistral, Fireworks
     r"|context (?:window|size|length|limit) (?:is )?exceed|exceeds? (?:\w+ ){0,2}context"
     r"|longer than [^.]{0,30}context"
+    # vLLM, of more than the window, and of a prompt that fills it
+    r"|cannot be greater than `?max_model_len|max_tokens must be at least 1, got 0"
     r"|exceed(?:ed|s)? (?:\w+ )?(?:model token limit|max(?:imum)? (?:length|number of tokens))"  # Moonshot, Gemini
     r"|(?:prompt|input) is too long"  # Anthropic, Bedrock
     r"|input token count\b.{0,60}exceeds|prompt token count\b.{0,40}exceeds"  # Gemini, GitHub

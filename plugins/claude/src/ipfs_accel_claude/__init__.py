@@ -148,11 +148,16 @@ class Claude(RawRequests):
 
     @hookimpl
     def show_model(self, endpoint: Endpoint, model: str) -> Plan[ModelInfo]:
-        """Plan GET /v1/models/{id}."""
-        return Http(
+        """Plan GET /v1/models/{id}; servers that have no such route, such as vLLM, list the model."""
+        plan = Http(
             send=ask(endpoint, f"/v1/models/{segment(model)}"),
             parse=lambda response: described(endpoint, read_model(response.json())),
         )
+        if is_hosted(endpoint):
+            return plan
+        from ipfs_accel.wire.shown import shown  # noqa: PLC0415 - chats do not need it
+
+        return plans.Flow(steps=lambda: shown(plan, model, ask(endpoint, "/v1/models")))
 
     @hookimpl
     def healthcheck(self, endpoint: Endpoint) -> Plan[Health]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import attrs
@@ -41,6 +42,8 @@ _CLASSES: dict[str, type[APIStatusError]] = {
     "api_error": InternalServerError,
     "timeout_error": InternalServerError,
 }
+_NO_MODEL = r"The model `[^`]*` does not exist"
+"""How vLLM says so."""
 _WISHES = {"true": True, "false": False}
 
 
@@ -84,7 +87,8 @@ def read_error(response: HttpResponse) -> ErrorDetail:
         message = f"the server answered with status {response.status} and no JSON"
         return ErrorDetail(message=message, hint=wrong.hint, retryable=wish)
     error = body.get("error") if isinstance(body, dict) else None
-    detail = _detail(error if isinstance(error, dict) else {"message": str(error or body)[:512]})
+    said = error or (body.get("detail") if isinstance(body, dict) else None) or body
+    detail = _detail(error if isinstance(error, dict) else {"message": str(said)[:512]})
     return detail if wish is None else attrs.evolve(detail, retryable=wish)
 
 
@@ -111,7 +115,7 @@ def _kind(name: Any, code: str, message: str, own: Any) -> type[APIStatusError] 
         return QuotaExceededError
     if name == "invalid_request_error" and "content filtering policy" in message:
         return ContentFilterError
-    if name == "not_found_error" and message.startswith("model:"):
+    if (name == "not_found_error" and message.startswith("model:")) or re.match(_NO_MODEL, message):
         return ModelNotFoundError
     kind = kind_of(message, [str(each).lower() for each in (own, name) if each])
     return kind if kind in _EXACT else None

@@ -170,6 +170,16 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
         return _own.steps(endpoint, request, self.path(endpoint, "/models"), plan, by_responses=is_asked)
 
     @hookimpl
+    def show_model(self, endpoint: Endpoint, model: str) -> Plan[ModelInfo]:
+        """Plan GET /models/{id}; servers of one's own that have no such route, such as vLLM, list the model."""
+        plan = super().show_model(endpoint, model)
+        if self.is_hosted(endpoint):
+            return plan
+        from ipfs_accel.wire.shown import shown  # noqa: PLC0415 - chats do not need it
+
+        return plans.Flow(steps=lambda: shown(plan, model, plans.get(self.path(endpoint, "/models"))))
+
+    @hookimpl
     def count_tokens(self, endpoint: Endpoint, request: ChatRequest) -> Plan[TokenCount]:
         """Plan POST /responses/input_tokens, or a count without a server."""
         if endpoint.options.count == "server" or (endpoint.options.count == "auto" and self.is_hosted(endpoint)):

@@ -266,6 +266,7 @@ def _at(operation: str, endpoint: Endpoint, request: Request, plan: Callable[[An
             # vLLM has only the routes of what its model can do; a model that it does not serve is another error.
             if server.kind == "vllm" and not isinstance(error, ModelNotFoundError):
                 endpoint.memo.setdefault("absent", set()).add(operation)
+                error.hint, error.__notes__ = None, []  # the one that knows no operation
                 error.about(hint=f"the model that this server has loaded cannot {operation}")
             raise
         return Ready(value=answer)
@@ -299,7 +300,7 @@ backend = LLVM(
             otherwise="name a GGUF file to run in this process: llvm/path/to/model.gguf",
         ),
         options=Options,
-        read_error=read_error,
+        read_error=_vllm.read_error,
     )
 )
 vllm_backend = LLVM(
@@ -311,6 +312,6 @@ vllm_backend = LLVM(
         key_env=("VLLM_API_KEY",),
         local=LocalServer(program="vllm", start="vllm serve MODEL", install="https://docs.vllm.ai"),
         options=ServerOptions,
-        read_error=read_error,
+        read_error=_vllm.read_error,
     )
 )

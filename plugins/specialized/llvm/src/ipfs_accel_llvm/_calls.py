@@ -10,11 +10,14 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ipfs_accel.plans import Endpoint, Flow, Http, HttpRequest, HttpResponse, Plan, get, post_json
+from ipfs_accel.types import ChatRequest, Message, Tool
+from ipfs_accel.wire.fields import field
+from ipfs_accel.wire.openai_requests import chat_body, wire_messages
 
 from ._reach import reach
 from ._servers import Answering
 
-__all__ = ["CALLS", "Call", "ask"]
+__all__ = ["CALLS", "Call", "anything", "ask"]
 
 Call: TypeAlias = Callable[..., Plan[Any]]
 
@@ -34,6 +37,14 @@ def ask(
         return Http(send=server.send(request), parse=parse)
 
     return Flow(steps=steps)
+
+
+def anything(response: HttpResponse) -> Any:
+    """Read JSON, or the sentence that some routes answer with, or nothing."""
+    if not response.body.strip():
+        return None
+    is_json = response.headers.get("content-type", "application/json").startswith("application/json")
+    return response.json() if is_json else response.text()
 
 
 def props(endpoint: Endpoint, *, model: str = "") -> Plan[Any]:
@@ -59,6 +70,53 @@ def lora_adapters(endpoint: Endpoint, *, model: str = "") -> Plan[Any]:
 def apply_template(endpoint: Endpoint, *, messages: Sequence[Any], model: str = "") -> Plan[Any]:
     """The prompt that the chat template makes of messages in the wire form; {"prompt": …}."""
     return ask(endpoint, model, post_json("/apply-template", {"messages": list(messages)}))
+
+
+def render(
+    endpoint: Endpoint, *, messages: Any, tools: Sequence[Any] = (), model: str = "", **fields: Any
+) -> Plan[Any]:
+    """The text that a model gets of a chat, as its template makes it of the messages and tools.
+
+    Args:
+        endpoint: Where to ask.
+        messages: A text, a `Message`, or a list of these, or of messages in the wire form.
+        tools: `Tool`s, or tools in the wire form.
+        model: As for chats.
+        fields: More of the request, such as `chat_template_kwargs` or `add_generation_prompt`.
+
+    vLLM's own route of this meaning takes the wire form and returns tokens; its operator has to allow it.
+    """
+
+    def steps() -> Generator[Any, Any, Any]:
+        server: Answering = yield from reach(endpoint, model)
+        server.need("render", "llama.cpp", "vllm")
+        if server.kind == "vllm":
+            body = {**({"model": model} if model else {}), "messages": messages, **({"tools": tools} if tools else {})}
+            return Http(send=server.send(post_json("/v1/chat/completions/render", body | fields)), parse=anything)
+        body = {"messages": _on_the_wire(messages), **fields}
+        if tools:
+            body["tools"] = [tool if isinstance(tool, Mapping) else _tool(tool) for tool in tools]
+        return Http(send=server.send(post_json("/apply-template", body)), parse=_prompt)
+
+    return Flow(steps=steps)
+
+
+def _on_the_wire(messages: Any) -> list[Any]:
+    given = [messages] if isinstance(messages, str | Message | Mapping) else list(messages)
+    typed = [Message.user(each) if isinstance(each, str) else each for each in given]
+    written = [[each] if isinstance(each, Mapping) else wire_messages([each]) for each in typed]
+    return [message for each in written for message in each]
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    request = ChatRequest(messages=(), tools=(tool,))
+    found: dict[str, Any] = chat_body(request, stream=False)["tools"][0]
+    return found
+
+
+def _prompt(response: HttpResponse) -> str:
+    found: str = field(response.json(), "prompt", str)
+    return found
 
 
 def completion(endpoint: Endpoint, *, prompt: Any, model: str = "", **parameters: Any) -> Plan[Any]:
@@ -105,6 +163,7 @@ CALLS: Mapping[str, Call] = {
     "lora_adapters": lora_adapters,
     "metrics": metrics,
     "props": props,
+    "render": render,
     "slot_erase": _slot_action("erase"),
     "slot_restore": _slot_action("restore"),
     "slot_save": _slot_action("save"),

@@ -12,14 +12,19 @@ import http.client
 import importlib
 import os
 import secrets
+import struct
 import threading
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import attrs
+from ipfs_accel import UnsupportedParameterWarning
 from ipfs_accel.errors import ConfigError, InvalidRequestError
 from ipfs_accel.installing import install_command
+
+from ._templates import differing, refused
 
 if TYPE_CHECKING:
     from ._options import Options
@@ -118,7 +123,8 @@ def _load(path: Path, options: Options) -> Engine:
     try:
         server = xllamacpp.Server(_parameters(xllamacpp, path, options, key))
     except Exception as error:  # noqa: BLE001 - the native code raises bare RuntimeErrors
-        raise InvalidRequestError(f"model: llama.cpp cannot load {path}: {error}") from None
+        raise InvalidRequestError(f"model: llama.cpp cannot load {path}: {error}", hint=_unreadable(path)) from None
+    _warn_of_template(path)
     engine = Engine(url=server.listening_address, key=key, pid=os.getpid(), server=server)
     _await_first_answer(engine)
     atexit.unregister(stop_all)
@@ -148,6 +154,35 @@ def _parameters(xllamacpp: Any, path: Path, options: Options, key: str) -> Any:
     if options.gpu_layers is not None:
         parameters.n_gpu_layers = options.gpu_layers
     return parameters
+
+
+def _template_of(path: Path) -> str:
+    from ._gguf import metadata  # noqa: PLC0415 - as below
+
+    try:
+        return str(metadata(path).get("tokenizer.chat_template") or "")
+    except (OSError, ValueError, struct.error):
+        return ""
+
+
+def _unreadable(path: Path) -> str | None:
+    """Return what in the chat template may keep llama.cpp from loading a file; its own reason is only in its log."""
+    names = [each.name for each in refused(_template_of(path))]
+    return f"its chat template uses what llama.cpp does not take: {'; '.join(names)}" if names else None
+
+
+def _warn_of_template(path: Path) -> None:
+    """Tell of what llama.cpp renders otherwise than the library that the template was written for."""
+    is_ours = path.parent == Path(__file__).resolve().parent  # made for this engine
+    found = () if is_ours else differing(_template_of(path))
+    if found:
+        said = "; ".join([f"{each.name} ({each.instead})" for each in found])
+        warnings.warn(
+            f"the chat template of {path.name} uses what llama.cpp renders otherwise than Hugging Face's transformers: "
+            f'{said}. client.call("llvm", "render", model=…, messages=…) shows what the model gets',
+            UnsupportedParameterWarning,
+            stacklevel=2,
+        )
 
 
 def _context_of(path: Path) -> int | None:

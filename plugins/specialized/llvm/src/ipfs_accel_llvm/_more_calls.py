@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ipfs_accel.errors import ConfigError
-from ipfs_accel.plans import Endpoint, HttpRequest, HttpResponse, Pairs, Plan, get, post_json, segment
+from ipfs_accel.plans import Endpoint, HttpRequest, Pairs, Plan, get, post_json, segment
 
-from ._calls import Call, ask
+from ._calls import Call, anything, ask
 from ._infer import place
 
 __all__ = ["CALLS"]
@@ -16,20 +16,12 @@ __all__ = ["CALLS"]
 _VLLM, _MLC, _INFER = ("vllm",), ("mlc",), ("infer",)
 
 
-def _anything(response: HttpResponse) -> Any:
-    """Read JSON, or the sentence that some routes answer with, or nothing."""
-    if not response.body.strip():
-        return None
-    is_json = response.headers.get("content-type", "application/json").startswith("application/json")
-    return response.json() if is_json else response.text()
-
-
 def _posting(path: str, kinds: Sequence[str], about: str) -> Call:
     """Make a call that sends its arguments as they are."""
 
     def call(endpoint: Endpoint, *, model: str = "", **fields: Any) -> Plan[Any]:
         body = {"model": model, **fields} if model else fields
-        return ask(endpoint, model, post_json(path, body), _anything, kinds)
+        return ask(endpoint, model, post_json(path, body), anything, kinds)
 
     call.__doc__ = about
     return call
@@ -37,7 +29,7 @@ def _posting(path: str, kinds: Sequence[str], about: str) -> Call:
 
 def _getting(path: str, kinds: Sequence[str], about: str) -> Call:
     def call(endpoint: Endpoint) -> Plan[Any]:
-        return ask(endpoint, "", get(path), _anything, kinds)
+        return ask(endpoint, "", get(path), anything, kinds)
 
     call.__doc__ = about
     return call
@@ -76,30 +68,30 @@ def load_lora_adapter(
 ) -> Plan[Any]:
     """Load a LoRA adapter, which is then a model of this name; the server has to allow it."""
     body = {"lora_name": lora_name, "lora_path": lora_path, "load_inplace": load_inplace, **fields}
-    return ask(endpoint, "", post_json("/v1/load_lora_adapter", body), _anything, _VLLM)
+    return ask(endpoint, "", post_json("/v1/load_lora_adapter", body), anything, _VLLM)
 
 
 def unload_lora_adapter(endpoint: Endpoint, *, lora_name: str, **fields: Any) -> Plan[Any]:
     """Unload it."""
     body = {"lora_name": lora_name, **fields}
-    return ask(endpoint, "", post_json("/v1/unload_lora_adapter", body), _anything, _VLLM)
+    return ask(endpoint, "", post_json("/v1/unload_lora_adapter", body), anything, _VLLM)
 
 
 def sleep(endpoint: Endpoint, *, level: int = 1, mode: str | None = None) -> Plan[Any]:
     """Free the memory of a GPU: level 1 keeps the weights in main memory, level 2 drops them; in development mode."""
     query = (("level", str(int(level))), *((("mode", mode),) if mode is not None else ()))
-    return ask(endpoint, "", _told("/sleep", query), _anything, _VLLM)
+    return ask(endpoint, "", _told("/sleep", query), anything, _VLLM)
 
 
 def wake_up(endpoint: Endpoint, *, tags: Sequence[str] = ()) -> Plan[Any]:
     """End the sleep, of everything or of what is named, such as weights; in development mode."""
     query = tuple([("tags", tag) for tag in tags])
-    return ask(endpoint, "", _told("/wake_up", query), _anything, _VLLM)
+    return ask(endpoint, "", _told("/wake_up", query), anything, _VLLM)
 
 
 def reset_prefix_cache(endpoint: Endpoint) -> Plan[Any]:
     """Empty the cache of prefixes; in development mode."""
-    return ask(endpoint, "", _told("/reset_prefix_cache"), _anything, _VLLM)
+    return ask(endpoint, "", _told("/reset_prefix_cache"), anything, _VLLM)
 
 
 # Servers with /models/{id}/infer
@@ -114,7 +106,7 @@ def infer(
 ) -> Plan[Any]:
     """Give a model any JSON and return what it gives."""
     body = {"input": input, **({"parameters": dict(parameters)} if parameters is not None else {})}
-    return ask(endpoint, "", post_json(place(model, "/infer"), body), _anything, _INFER)
+    return ask(endpoint, "", post_json(place(model, "/infer"), body), anything, _INFER)
 
 
 def batch_infer(
@@ -122,23 +114,23 @@ def batch_infer(
 ) -> Plan[Any]:
     """Give a model several values at once; the results are in their order."""
     body = {"inputs": list(inputs), **({"parameters": dict(parameters)} if parameters is not None else {})}
-    return ask(endpoint, "", post_json(place(model, "/batch_infer"), body), _anything, _INFER)
+    return ask(endpoint, "", post_json(place(model, "/batch_infer"), body), anything, _INFER)
 
 
 def statistics(endpoint: Endpoint, *, model: str) -> Plan[Any]:
     """Return what the server counted of a model."""
-    return ask(endpoint, "", get(place(model, "/statistics")), _anything, _INFER)
+    return ask(endpoint, "", get(place(model, "/statistics")), anything, _INFER)
 
 
 def optimize_model(endpoint: Endpoint, *, model: str, optimization_type: str) -> Plan[Any]:
     """Have a model optimised for speed, memory or balanced."""
     body = {"optimization_type": optimization_type}
-    return ask(endpoint, "", post_json(place(model, "/optimize"), body), _anything, _INFER)
+    return ask(endpoint, "", post_json(place(model, "/optimize"), body), anything, _INFER)
 
 
 def reload_model(endpoint: Endpoint, *, model: str) -> Plan[Any]:
     """Have a model loaded anew."""
-    return ask(endpoint, "", _told(place(model, "/reload")), _anything, _INFER)
+    return ask(endpoint, "", _told(place(model, "/reload")), anything, _INFER)
 
 
 def _running(path: str, about: str) -> Call:
@@ -149,7 +141,7 @@ def _running(path: str, about: str) -> Call:
                 hint="set the endpoint's option runs_code = true if that is wanted",
             )
         body = {**given, **({"parameters": dict(parameters)} if parameters is not None else {})}
-        return ask(endpoint, "", post_json(path, body), _anything, _INFER)
+        return ask(endpoint, "", post_json(path, body), anything, _INFER)
 
     call.__doc__ = about
     return call
@@ -181,7 +173,6 @@ CALLS: Mapping[str, Call] = {
     "ping": _getting("/ping", _VLLM, "Check the server as SageMaker does."),
     "pooling": _posting("/pooling", _VLLM, "Return the raw output of a pooling model: `input`, `task`."),
     "reload_model": reload_model,
-    "render": _posting("/v1/chat/completions/render", _VLLM, "Return the tokens of a chat; arguments as on the wire."),
     "render_completion": _posting("/v1/completions/render", _VLLM, "Return the tokens of a prompt."),
     "reset_prefix_cache": reset_prefix_cache,
     "responses": _posting("/v1/responses", ("vllm", "llama.cpp"), "Answer by the Responses API; arguments as there."),

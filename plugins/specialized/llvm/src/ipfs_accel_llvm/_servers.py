@@ -60,11 +60,13 @@ class Answering:
         kind: llama.cpp, vllm, mlc, llama-cpp-python, infer, shortfin or other.
         root: Its base URL without /v1.
         headers: For the embedded engine, its own key.
+        refusal: Why the server did not tell what it is: for want of a key.
     """
 
     kind: str
     root: str
     headers: tuple[tuple[str, str], ...] = attrs.field(default=(), repr=False)
+    refusal: AuthenticationError | PermissionDeniedError | None = attrs.field(default=None, eq=False, repr=False)
 
     def send(self, request: HttpRequest) -> HttpRequest:
         """Return a request as it goes to this server."""
@@ -76,6 +78,8 @@ class Answering:
 
     def need(self, what: str, *kinds: str) -> None:
         """Raise unless the server is one of these kinds."""
+        if self.kind not in kinds and self.refusal is not None:
+            raise self.refusal
         if self.kind not in kinds:
             raise UnsupportedOperationError(
                 f"the server at {self.root} is {self.kind}, which has no {what}",
@@ -98,16 +102,20 @@ def detect(endpoint: Endpoint) -> Generator[Any, Any, Answering]:
     kind, root = endpoint.options.server, root_of(endpoint)
     if kind == "auto":
         kind = endpoint.memo.get("server")
-    if kind is None:
-        kind = yield from _ask(endpoint, root)
-    return Answering(kind=kind, root=root)
+    if kind is not None:
+        return Answering(kind=kind, root=root)
+    try:
+        return Answering(kind=(yield from _ask(endpoint, root)), root=root)
+    except (AuthenticationError, PermissionDeniedError) as error:
+        # A chat will say that the key is missing. vLLM has routes that want none.
+        return Answering(kind="vllm" if endpoint.backend == "vllm" else "other", root=root, refusal=error)
 
 
 def _ask(endpoint: Endpoint, root: str) -> Generator[Any, Any, str]:
     try:
         models = yield Http(send=get("/v1/models", base_url=root), parse=HttpResponse.json)
     except (AuthenticationError, PermissionDeniedError):
-        return "other"  # the real call will say that the key is missing
+        raise
     except OverloadedError as error:
         if error.code == "unavailable_error":
             return _remember(endpoint, "llama.cpp")  # it says so while it loads

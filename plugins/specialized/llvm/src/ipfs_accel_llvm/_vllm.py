@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 from ipfs_accel.capabilities import Support
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.plans import Http, HttpResponse, post_json
+from ipfs_accel.plans import ErrorDetail, Http, HttpResponse, post_json
 from ipfs_accel.types import ClassifyRequest, ClassifyResponse, EmbedRequest, Label
+from ipfs_accel.wire import openai_errors
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.openai_answers import read_usage
 from ipfs_accel.wire.openai_errors import checked
 
 from ._servers import Answering
 
-__all__ = ["check_vectors", "classify", "features"]
+__all__ = ["check_vectors", "classify", "features", "read_error"]
 
 # Routes exist only for what the loaded model can do.
 _ROUTES = {
@@ -31,6 +33,17 @@ _ROUTES = {
     "detokenize": "/detokenize",
     "count_tokens": "/tokenize",
 }
+
+
+def read_error(response: HttpResponse) -> ErrorDetail:
+    """Read an error; a route that is not there is one of a task that the loaded model cannot do."""
+    detail = openai_errors.read_error(response)
+    is_route = response.status == _NOT_FOUND and detail.message == "Not Found" and detail.hint is None
+    return attrs.evolve(detail, hint=_NO_ROUTE) if is_route else detail
+
+
+_NOT_FOUND = 404
+_NO_ROUTE = "the server has no such route: vLLM has only those of what the model that it has loaded can do"
 
 
 def features(document: Any) -> dict[str, Support]:
