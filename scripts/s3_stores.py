@@ -146,7 +146,8 @@ def _create_by_six(s: Asked) -> str:
         for thread in threads:
             thread.join(120)
         counts.append(len(won))
-    return "1" if set(counts) == {1} else f"{min(counts)} to {max(counts)}"
+    least, most = min(counts), max(counts)
+    return str(most) if least == most else f"{least} to {most}"
 
 
 def _create_only_in_parts(s: Asked) -> str:
@@ -381,14 +382,15 @@ def asked(running: Running) -> dict[str, str]:
 
 PAGE_TEXT = """# What stores keep of S3's protocol, and what they do not
 
-Made by `scripts/s3_stores.py` on {date}, which runs each of these stores and asks it with boto3. The column of AWS is
-what its documentation says; it was not asked. What differs from it is what a program that was tried on one store meets
-on another; the `s3` backend compares every answer with what was asked, so that it is told of.
+Made by `scripts/s3_stores.py` on {date}, which runs each of these stores and asks it with boto3, over plain HTTP. The
+column of AWS is what its documentation says; it was not asked. What differs from it is what a program that was tried on
+one store meets on another; the `s3` backend compares every answer with what was asked, so that it is told of.
 
 {table}
 
 Conditions that hold are those that the store refuses a write for, and then leaves the object as it was. Where several
-writers at once can succeed, they are no locks.
+writers at once can succeed, they are no locks. MinIO and Garage are not here for their licence, SeaweedFS and Ceph for what
+it takes to build or run them.
 {missing}"""
 
 

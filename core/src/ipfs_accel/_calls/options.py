@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from ipfs_accel._config.seconds import is_seconds, wrong_limit
 from ipfs_accel._config.secrets import as_secret
@@ -50,7 +50,7 @@ def _watch(given: Any) -> Watch | None:
         return None
     if not callable(given):
         raise InvalidRequestError(f"on_upload: expected a function, got {type(given).__name__}")
-    return guarded(given)
+    return guarded(cast("Watch", given))
 
 
 def _check_timeout(timeout: Any) -> None:

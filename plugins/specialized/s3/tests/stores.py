@@ -25,6 +25,7 @@ RCLONE = "v1.76.0"
 S3MOCK = "com.adobe.testing:s3mock:5.2.0:jar:exec"
 S3PROXY = "org.gaul:s3proxy:4.1.0:jar:jar-with-dependencies"
 S3RVER = "s3rver@3.7.1"
+LOCALSTACK = ("localstack-core[base-runtime]==4.14.0", "moto-ext[s3]")
 
 _MAIN = """package main
 
@@ -188,6 +189,39 @@ def s3rver(may: bool) -> Iterator[Running]:
             yield Running(f"http://127.0.0.1:{port}", S3RVER.partition("@")[2], "S3RVER:S3RVER")
 
 
+def _python(minor: str) -> str:
+    """Return a Python of a version that runs: a name on the path may be a shim of one that is not there."""
+    for name in (f"python{minor}", f"{Path.home()}/.pyenv/versions/{minor}.0/bin/python"):
+        found = shutil.which(name)
+        if found and not subprocess.run([found, "--version"], capture_output=True, check=False).returncode:
+            return found
+    raise Missing(f"it needs Python {minor}")
+
+
+@contextmanager
+def localstack(may: bool) -> Iterator[Running]:
+    """LocalStack's S3: the last version that needs no account, with the dependencies of its day."""
+    top = HERE / ".cache" / "localstack"
+    python, done = top / "bin" / "python", top / "complete"
+    if not done.exists():
+        # Newer dependencies do not fit, and of the packages' many versions only uv can leave out those of after a day.
+        pip, uv = [str(python), "-m", "pip", "install", "-q"], [str(top / "bin" / "uv"), "pip", "install", "-q"]
+        commands = [
+            [_python("3.13"), "-m", "venv", "--clear", str(top)],
+            [*pip, "uv"],
+            [*uv, "--python", str(python), "--exclude-newer", "2026-02-28", *LOCALSTACK],
+            [str(python), "-c", f"open({str(done)!r}, 'w').close()"],
+        ]
+        _install(done, commands, may=may)
+    port = free_port()
+    settings = {"SERVICES": "s3", "GATEWAY_LISTEN": f"127.0.0.1:{port}", "DNS_ADDRESS": "0", "DISABLE_EVENTS": "1"}
+    settings["SKIP_SSL_CERT_DOWNLOAD"] = "1"
+    command = ["env", *(f"{name}={value}" for name, value in settings.items())]
+    url = f"http://127.0.0.1:{port}"
+    with started([*command, str(python), "-m", "localstack.runtime.main"], f"{url}/_localstack/health"):
+        yield Running(url, LOCALSTACK[0].rpartition("==")[2], "test:test")
+
+
 def _serving(command: list[str], port: int) -> AbstractContextManager[None]:
     """Run a server that has no page for that; it has begun when it answers at all, be it with a refusal."""
     return started(command, f"http://127.0.0.1:{port}/", refused=True)
@@ -199,5 +233,6 @@ STORES: Mapping[str, Recipe] = {
     "rclone": rclone,
     "S3Mock": s3mock,
     "S3Proxy": s3proxy,
+    "LocalStack": localstack,
     "s3rver": s3rver,
 }
