@@ -389,8 +389,8 @@ one store meets on another; the `s3` backend compares every answer with what was
 {table}
 
 Conditions that hold are those that the store refuses a write for, and then leaves the object as it was. Where several
-writers at once can succeed, they are no locks. MinIO and Garage are not here for their licence, SeaweedFS and Ceph for what
-it takes to build or run them.
+writers at once can succeed, they are no locks. MinIO and Garage are not here for their licence, SeaweedFS and Ceph for
+what it takes to build or run them.
 {missing}"""
 
 

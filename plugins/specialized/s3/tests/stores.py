@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from conftest import HERE, free_port, started
 
-__all__ = ["STORES", "Missing", "Running", "versitygw_program"]
+__all__ = ["STORES", "Missing", "Running", "rclone", "versitygw_program"]
 
 ID, SECRET = "AKIATESTTESTTEST", "s3cr3t-of-the-tests-0123456789"
 VERSITYGW = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
@@ -116,7 +116,7 @@ def versitygw(may: bool) -> Iterator[Running]:
 
 
 @contextmanager
-def rclone(may: bool) -> Iterator[Running]:
+def rclone(may: bool, *flags: str, scheme: str = "http") -> Iterator[Running]:
     """`rclone serve s3` over a folder; built with that alone."""
     source = HERE / ".cache" / "rclone"
     if not (source / "rclone").exists():
@@ -128,9 +128,9 @@ def rclone(may: bool) -> Iterator[Running]:
     build = [["go", "mod", "tidy"], ["go", "build", "-o", "rclone", "."]]
     program, port = _install(source / "rclone", build, may=may), free_port()
     with tempfile.TemporaryDirectory() as folder:
-        command = [str(program), "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", f"{ID},{SECRET}", folder]
-        with _serving(command, port):
-            yield Running(f"http://127.0.0.1:{port}", RCLONE.removeprefix("v"))
+        address = ["--addr", f"127.0.0.1:{port}", "--auth-key", f"{ID},{SECRET}"]
+        with _serving([str(program), "serve", "s3", *address, *flags, folder], port, scheme):
+            yield Running(f"{scheme}://127.0.0.1:{port}", RCLONE.removeprefix("v"))
 
 
 def _jar(artifact: str, *, may: bool) -> Path:
@@ -222,9 +222,9 @@ def localstack(may: bool) -> Iterator[Running]:
         yield Running(url, LOCALSTACK[0].rpartition("==")[2], "test:test")
 
 
-def _serving(command: list[str], port: int) -> AbstractContextManager[None]:
+def _serving(command: list[str], port: int, scheme: str = "http") -> AbstractContextManager[None]:
     """Run a server that has no page for that; it has begun when it answers at all, be it with a refusal."""
-    return started(command, f"http://127.0.0.1:{port}/", refused=True)
+    return started(command, f"{scheme}://127.0.0.1:{port}/", refused=True)
 
 
 STORES: Mapping[str, Recipe] = {

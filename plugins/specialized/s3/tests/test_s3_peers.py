@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,7 +14,8 @@ from ipfs_accel import Client, Config, EndpointConfig
 from ipfs_accel import errors as e
 from ipfs_accel.types import ObjectInfo
 
-from .stores import STORES, Missing
+from .conftest import TLSFiles
+from .stores import STORES, Missing, Running, rclone
 
 MIB = 1024 * 1024
 BIG = bytes(range(256)) * 4096 * 12  # three parts of 5 MiB
@@ -22,22 +23,27 @@ BIG = bytes(range(256)) * 4096 * 12  # three parts of 5 MiB
 PEERS = [pytest.param(name, marks=[] if name == "moto" else pytest.mark.peer) for name in STORES]
 
 
+@contextmanager
+def running(
+    name: str, recipe: Callable[..., AbstractContextManager[Running]], *flags: str, **more: str
+) -> Iterator[Running]:
+    """Run a store, or skip with the reason why that cannot be."""
+    with ExitStack() as stack:
+        try:
+            found = stack.enter_context(recipe(bool(os.environ.get("IPFS_ACCEL_PEERS")), *flags, **more))
+        except Missing as reason:
+            pytest.skip(f"{name}: {reason}")
+        yield found
+
+
 @pytest.fixture(scope="module", params=PEERS)
 def store(request: pytest.FixtureRequest) -> Iterator[tuple[str, Client]]:
     """The name of a store that runs, and a client of it that knows nothing of it."""
-    try:
-        recipe = STORES[request.param](bool(os.environ.get("IPFS_ACCEL_PEERS")))
-        running = recipe.__enter__()
-    except Missing as reason:
-        pytest.skip(f"{request.param}: {reason}")
-    try:
-        place = EndpointConfig(
-            backend="s3", base_url=running.url, key=running.key, options={"part_size": 5 * MIB, "models": "b/"}
-        )
+    with running(request.param, STORES[request.param]) as found:
+        options = {"part_size": 5 * MIB}
+        place = EndpointConfig(backend="s3", base_url=found.url, key=found.key, options=options)
         with Client(Config(environ={}), endpoints={"s": place}) as client:
             yield request.param, client
-    finally:
-        recipe.__exit__(None, None, None)
 
 
 @pytest.fixture
@@ -147,3 +153,18 @@ def test_what_fits_a_store_is_found_out(store: tuple[str, Client], bucket: str) 
     assert found["conditions"]["create"] is (name != "s3rver")
     assert found["conditions"]["copy"] is False  # none of them leaves the object as it was
     assert client.list_objects(f"s/{bucket}").read().count == 0
+
+
+@pytest.mark.peer
+def test_a_store_that_refuses_trailers_of_parts_is_sent_none(tls: TLSFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over TLS, checksums of parts come behind the content, which rclone answers with 411."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls.cert))
+    files = ("--cert", str(tls.cert), "--key", str(tls.key))
+    with running("rclone", rclone, *files, scheme="https") as found:
+        options = {"part_size": 5 * MIB, "ca_file": str(tls.cert)}
+        place = EndpointConfig(backend="s3", base_url=found.url, key=found.key, options=options)
+        with Client(Config(environ={}), endpoints={"s": place}) as client:
+            client.call("s", "create_bucket", bucket="secure")
+            client.put_object("s/secure/big", BIG)
+            assert client.get_object("s/secure/big").data == BIG
+            assert client.call("s", "find_out", bucket="secure")["checksums"] == "when_required"
