@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -166,8 +167,8 @@ def deaf_port() -> Iterator[int]:
 
 
 @contextmanager
-def started(command: list[str], url: str, seconds: float = 300.0) -> Iterator[None]:
-    """Run a server until the block ends; it has begun when the URL answers."""
+def started(command: list[str], url: str, seconds: float = 300.0, *, refused: bool = False) -> Iterator[None]:
+    """Run a server until the block ends; it has begun when the URL answers, be it with a refusal if that is enough."""
     with tempfile.NamedTemporaryFile("w+", suffix=".log") as log, tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, start_new_session=True)
         try:
@@ -176,7 +177,9 @@ def started(command: list[str], url: str, seconds: float = 300.0) -> Iterator[No
                 try:
                     urllib.request.urlopen(url, timeout=60).close()  # noqa: S310 - a server of our own
                     break
-                except OSError:
+                except OSError as error:
+                    if refused and isinstance(error, urllib.error.HTTPError):
+                        break
                     if process.poll() is not None or time.monotonic() > until:
                         pytest.fail(f"{command[1:3]} did not start: {Path(log.name).read_text()[-2000:]}")
                     time.sleep(0.1)

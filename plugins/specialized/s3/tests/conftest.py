@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +15,11 @@ from uuid import uuid4
 import pytest
 from ipfs_accel import Client, Config, EndpointConfig
 
-from conftest import HERE, free_port, started
+from conftest import free_port, started
 
-ID, SECRET = "AKIATESTTESTTEST", "s3cr3t-of-the-tests-0123456789"
+from .stores import ID, SECRET, Missing, versitygw_program
+
 MIB = 1024 * 1024
-VERSITYGW = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 
 
 class Server(NamedTuple):
@@ -92,35 +90,20 @@ def moto() -> Iterator[Server]:
         server.stop()
 
 
-def _built() -> Path:
-    """Return versitygw's program; built once, where IPFS_ACCEL_PEERS is set, since that takes minutes."""
-    folder = HERE / ".cache" / "versitygw"
-    program = folder / "versitygw"
-    if program.exists():
-        return program
-    if not os.environ.get("IPFS_ACCEL_PEERS"):
-        pytest.skip("versitygw is not built in .cache/versitygw; make test-peers does that")
-    if shutil.which("go") is None:
-        pytest.skip("versitygw needs Go to be built")
-    command = ["go", "install", VERSITYGW]
-    done = subprocess.run(
-        command, env={**os.environ, "GOBIN": str(folder)}, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        pytest.skip(f"versitygw cannot be built: {done.stderr[-300:]}")
-    return program
-
-
 @contextmanager
 def gateway(*flags: str, scheme: str = "http") -> Iterator[Server]:
     """Run versitygw over a folder of its own."""
+    try:
+        program = versitygw_program(may=bool(os.environ.get("IPFS_ACCEL_PEERS")))
+    except Missing as reason:
+        pytest.skip(f"versitygw: {reason}")
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         for name in ("data", "meta"):
             (Path(folder) / name).mkdir()
         where = ["posix", "--sidecar", f"{folder}/meta", f"{folder}/data"]
         common = ["--port", f"127.0.0.1:{port}", "--access", ID, "--secret", SECRET, "--health", "/health", "--quiet"]
-        with started([str(_built()), *common, *flags, *where], f"{scheme}://127.0.0.1:{port}/health"):
+        with started([str(program), *common, *flags, *where], f"{scheme}://127.0.0.1:{port}/health"):
             yield Server(f"{scheme}://127.0.0.1:{port}", checks=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 from ipfs_accel.errors import InvalidRequestError, did_you_mean
 from ipfs_accel.plans import Endpoint, Job, Local, Plan
@@ -11,6 +11,7 @@ from ipfs_accel.plans import Endpoint, Job, Local, Plan
 from ._clients import connect
 from ._conditions import Write, honours
 from ._errors import translated
+from ._found import addressing_of, checksums_of, find_checksums
 from ._pages import upload_pages
 
 __all__ = ["CALLS"]
@@ -110,6 +111,27 @@ def honours_conditions(endpoint: Endpoint, *, bucket: str, write: Write = "creat
     return _with_client(endpoint, lambda client: honours(endpoint, client, bucket, write))
 
 
+def find_out(endpoint: Endpoint, *, bucket: str) -> Plan[dict[str, Any]]:
+    """What a store is taken to be: {"server": …, "checksums": …, "addressing": …, "conditions": {kind of write: …}}.
+
+    What is not known is tried out with objects of our own in the bucket, which are deleted again.
+    """
+
+    def run(job: Job) -> dict[str, Any]:
+        with translated():
+            find_checksums(endpoint, lambda which: connect(endpoint, job, checksums=which), bucket)
+            client = connect(endpoint, job)
+            about = client.head_bucket(Bucket=bucket)["ResponseMetadata"]
+            return {
+                "server": about.get("HTTPHeaders", {}).get("server"),
+                "checksums": checksums_of(endpoint),
+                "addressing": addressing_of(endpoint),
+                "conditions": {write: honours(endpoint, client, bucket, write) for write in get_args(Write)},
+            }
+
+    return Local(run=run)
+
+
 def _with_client(endpoint: Endpoint, run: Callable[[Any], Any]) -> Plan[Any]:
     def work(job: Job) -> Any:
         with translated():
@@ -122,6 +144,7 @@ CALLS: Mapping[str, Call] = {
     "abort_uploads": abort_uploads,
     "create_bucket": create_bucket,
     "delete_bucket": delete_bucket,
+    "find_out": find_out,
     "get_tags": get_tags,
     "honours_conditions": honours_conditions,
     "list_uploads": list_uploads,

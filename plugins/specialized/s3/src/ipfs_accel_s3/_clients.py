@@ -14,7 +14,7 @@ from ipfs_accel import Secret
 from ipfs_accel.errors import ConfigError, MissingKeyError
 from ipfs_accel.plans import Endpoint, Job
 
-from ._found import checksums_of, listen
+from ._found import addressing_of, checksums_of, listen
 from ._options import AWS, Checksums, Options, options_of, store_of
 
 __all__ = ["Use", "connect"]
@@ -117,9 +117,7 @@ def _addressing(endpoint: Endpoint, options: Options, use: Use) -> str:
     # Left alone, boto3 presigns for AWS's global address, which redirects where the bucket is new.
     if use == "public" and options.addressing == "auto" and store_of(endpoint) is AWS:
         return "virtual"
-    if options.addressing == "auto":
-        return endpoint.memo.get("addressing") or store_of(endpoint).addressing
-    return options.addressing
+    return addressing_of(endpoint)
 
 
 def _region(endpoint: Endpoint, session: Any) -> str | None:

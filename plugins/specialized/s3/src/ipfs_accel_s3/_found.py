@@ -16,10 +16,10 @@ from ipfs_accel.errors import APIStatusError
 from ipfs_accel.plans import Endpoint
 
 from ._errors import PATH_REFUSED, translated
-from ._options import PROBE, Checksums, options_of, store_of
+from ._options import PROBE, Addressing, Checksums, options_of, store_of
 from ._verify import PIECE, new_md5
 
-__all__ = ["checksums_of", "does_not_take_checksums", "find_checksums", "gives_up_checksums", "listen"]
+__all__ = ["addressing_of", "checksums_of", "does_not_take_checksums", "find_checksums", "gives_up_checksums", "listen"]
 
 # As they call themselves; both verify checksums in headers, in trailers and of parts, or refuse them.
 _KNOWN = ("minio", "versitygw")
@@ -36,6 +36,15 @@ def checksums_of(endpoint: Endpoint) -> Checksums:
         return said
     found: Checksums | None = endpoint.memo.get("checksums")
     return found or store_of(endpoint).checksums
+
+
+def addressing_of(endpoint: Endpoint) -> Addressing:
+    """Return where the bucket goes, as far as that is known."""
+    said = options_of(endpoint).addressing
+    if said != "auto":
+        return said
+    found: Addressing | None = endpoint.memo.get("addressing")
+    return found or store_of(endpoint).addressing
 
 
 def _may_find(endpoint: Endpoint) -> bool:

@@ -53,7 +53,7 @@ def check_kept(
     try:
         with translated():
             kept = client.get_object(**about)
-            if not same_etag(kept.get("ETag") or "", answer["ETag"]):
+            if not same_etag(kept.get("ETag") or answer["ETag"], answer["ETag"]):
                 return  # somebody else's by now
             head, found, length = _read(kept["Body"], size)
     except APIStatusError as error:

@@ -9,7 +9,7 @@ import attrs
 from ipfs_accel.errors import ConfigError
 from ipfs_accel.plans import Endpoint
 
-__all__ = ["AWS", "MIB", "PROBE", "Checksums", "Options", "Store", "options_of", "store_of"]
+__all__ = ["AWS", "MIB", "PROBE", "Addressing", "Checksums", "Options", "Store", "options_of", "store_of"]
 
 Checksums: TypeAlias = Literal["when_supported", "when_required"]
 Addressing: TypeAlias = Literal["auto", "path", "virtual"]
