@@ -51,7 +51,6 @@ from ipfs_accel.wire import openai_requests as requests
 from ipfs_accel.wire import openai_streams
 from ipfs_accel.wire.assembler import chat_assembler, completion_assembler
 from ipfs_accel.wire.openai_audio import OpenAIAudio
-from ipfs_accel.wire.openai_errors import read_error
 from ipfs_accel.wire.raw import RawRequests
 from ipfs_accel.wire.sse import SSEDecoder
 
