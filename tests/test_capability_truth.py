@@ -89,6 +89,8 @@ CALLS: dict[str, Callable[[Client, str, Path], Any]] = {
     "delete_object": lambda client, at, _: client.delete_object(f"{at}/b/k"),
     "delete_objects": lambda client, at, _: client.delete_objects(f"{at}/b", ["k"]),
     "presign_object": lambda client, at, _: client.presign_object(f"{at}/b/k"),
+    "request": lambda client, at, _: client.request(at, "GET", "/x"),
+    "stream_request": lambda client, at, _: client.stream_request(at, "GET", "/x").read(),
 }
 
 

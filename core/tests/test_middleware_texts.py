@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ipfs_accel import middleware, types
+from ipfs_accel._headers import Headers
 from ipfs_accel.middleware import map_texts, texts_of
 from ipfs_accel.types import (
     Audio,
@@ -23,8 +24,11 @@ from ipfs_accel.types import (
     Message,
     ModerateRequest,
     Opaque,
+    RawRequest,
+    RawResponse,
     Reasoning,
     RerankRequest,
+    ServerEvent,
     Text,
     Tool,
     ToolCall,
@@ -69,6 +73,12 @@ PLAIN = {
         (Message.assistant(Reasoning(text="one"), Reasoning(text="signed", signature="proof")), ["one"]),
         (Message.assistant(Opaque(backend="b", data={"thought": "secret"})), []),
         (Audio(data=b"ID3", transcript="one"), ["one"]),
+        (RawRequest(method="secret", path="/secret", query=(("one", "two"),), headers=(("x", "secret"),), json={"a": ["three"]}), ["one", "two", "three"]),
+        (RawResponse(status=200, headers=Headers(), body=b'{"a": ["one", 2]}'), ["one"]),
+        (RawResponse(status=200, headers=Headers(), body="ön\ne".encode()), ["ön\ne"]),
+        (RawResponse(status=200, headers=Headers(), body=b"\xff\x00"), []),
+        (ServerEvent('{"a": {"b": "one"}}', "secret"), ["one"]),
+        (ServerEvent("[DONE"), ["[DONE"]),
         ({"text": "one", "more": [{"deep": "two"}, 3]}, ["one", "two"]),
         (None, []),
     ],
@@ -112,7 +122,8 @@ def test_every_text_of_every_value_is_known() -> None:
         if "str" in str(field.type) and field.name not in PLAIN
     }
     assert texts > {("CompletionRequest", "suffix"), ("TranscribeResponse", "text")}
-    assert texts <= {(kind, name) for kind, names in middleware._FIELDS.items() for name in names}
+    addresses = {("RawRequest", name) for name in ("path", "headers", "files")}
+    assert texts - addresses <= {(kind, name) for kind, names in middleware._FIELDS.items() for name in names}
 
 
 def test_every_value_that_is_named_exists() -> None:

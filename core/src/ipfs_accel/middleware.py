@@ -95,6 +95,7 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "Message": ("content",),
     "ModerateRequest": ("inputs",),
     "RankedDocument": ("document",),
+    "RawRequest": ("query", "json", "fields"),
     "Reasoning": ("text",),
     "ReasoningDelta": ("text",),
     "Refusal": ("text",),
@@ -111,22 +112,28 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "TranscribeResponse": ("text", "segments", "words"),
     "VaryImageRequest": ("negative_prompt",),
 }
+# Likewise to the field that is a body of the provider's own, JSON or text.
+_JSON_FIELDS: dict[str, str] = {"RawResponse": "body", "ServerEvent": "data"}
 
 
 def map_texts(value: T, function: Callable[[str], str]) -> T:
     """Return a request, an answer, an event or a part of one with every text replaced by what the function makes of it.
 
     Texts are what people, models and tools said: messages with tool results and the strings in a tool call's
-    arguments, prompts, inputs and documents, `user` and `extra` of requests, `raw` and `extra` of answers, and all
-    strings in plain lists and mappings. What is not text passes unchanged: pictures, sound, documents, token ids,
-    tensors, uploads, tool definitions, pieces of a tool call's arguments while it comes (`ToolCallDelta`), and what has
-    to go back to its provider as it came (`Opaque`, reasoning with a signature, `extra` of messages and calls). A value
-    without a change is returned itself.
+    arguments, prompts, inputs and documents, `user` and `extra` of requests, `raw` and `extra` of answers, bodies of
+    requests that a caller has written and of their answers, and all strings in plain lists and mappings. What is not
+    text passes unchanged: pictures, sound, documents, token ids, tensors, uploads, tool definitions, pieces of a tool
+    call's arguments while it comes (`ToolCallDelta`), and what has to go back to its provider as it came (`Opaque`,
+    reasoning with a signature, `extra` of messages and calls). A value without a change is returned itself.
     """
     if isinstance(value, str):
         return function(value)  # type: ignore[return-value]
     if isinstance(value, ToolCall):
         return _changed(value, {"arguments": _map_json(value.arguments, function)})
+    kind = type(value).__name__
+    if kind in _JSON_FIELDS:
+        name = _JSON_FIELDS[kind]
+        return _changed(value, {name: _map_body(getattr(value, name), function)})
     plain: Any = None
     if isinstance(value, Mapping):
         plain = {name: map_texts(each, function) for name, each in value.items()}
@@ -134,7 +141,7 @@ def map_texts(value: T, function: Callable[[str], str]) -> T:
         plain = type(value)([map_texts(each, function) for each in value])
     if plain is not None:
         return value if plain == value else cast("T", plain)
-    names = _FIELDS.get(type(value).__name__, ())
+    names = _FIELDS.get(kind, ())
     if isinstance(value, Request):
         names = (*names, "user", "extra") if hasattr(value, "user") else (*names, "extra")
     elif isinstance(value, Answer):
@@ -169,3 +176,15 @@ def _map_json(text: str, function: Callable[[str], str]) -> str:
         return function(text)
     mapped = map_texts(value, function)
     return text if mapped is value else json.dumps(mapped, ensure_ascii=False)
+
+
+def _map_body(body: Any, function: Callable[[str], str]) -> Any:
+    """Replace the strings in a body that is JSON, or the whole if it is another text."""
+    if isinstance(body, str):
+        return _map_json(body, function)
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return body
+    mapped = _map_json(text, function)
+    return body if mapped == text else mapped.encode()

@@ -533,3 +533,14 @@ def test_histories_of_other_providers_are_taken(client: Client, httpserver: HTTP
     with pytest.warns(UnsupportedParameterWarning, match=r"messages\[1\]\.reasoning"):
         client.chat("openai/gpt-4o", ["hi", *history, Message.tool("t", "x")])
     assert [each["role"] for each in sent(httpserver)["messages"]] == ["user", "assistant", "tool"]
+
+
+def test_a_file_that_a_tool_has_made(client: Client, sdk: Any, httpserver: HTTPServer) -> None:
+    path = "/v1/containers/cntr_1/files/cfile_1/content"
+    httpserver.expect_request(path, method="GET").respond_with_data(b"\x00\xff", content_type="application/binary")
+    assert client.call("openai", "container_file", container="cntr_1", file="cfile_1") == b"\x00\xff"
+    assert client.request("openai", "GET", "/containers/cntr_1/files/cfile_1/content").body == b"\x00\xff"
+    assert sdk.containers.files.content.retrieve("cfile_1", container_id="cntr_1").content == b"\x00\xff"
+    assert len(httpserver.log) == 3
+    with pytest.raises(e.InvalidRequestError):
+        client.call("openai", "container_file", container="..", file="cfile_1")

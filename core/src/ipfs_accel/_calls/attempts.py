@@ -13,6 +13,7 @@ from ipfs_accel._resilience.guard import Hold
 from ipfs_accel._telemetry import log
 from ipfs_accel._worlds.effects import Pause, Steps, Wait
 from ipfs_accel.errors import AccelError, APIError, AuthenticationError, CircuitOpenError, DeadlineExceededError
+from ipfs_accel.hookspecs import RAW_OPERATIONS
 
 from . import keys
 from .call import Call
@@ -22,25 +23,31 @@ if TYPE_CHECKING:
     from ipfs_accel._resilience.retry import Retries
     from ipfs_accel._resilience.told import Whose
 
-__all__ = ["LASTING", "attempted", "may_repeat"]
+__all__ = ["ALONE", "attempted", "may_repeat"]
 
 T = TypeVar("T")
 
 LOOK_AGAIN = 1.0
 
 _WITHOUT_LASTING_EFFECT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-LASTING = frozenset({"upload_file", "create_batch"})
+_READING = frozenset({"GET", "HEAD"})
+_LASTING = frozenset({"upload_file", "create_batch"})
 """Operations that leave something behind, which may then be there twice."""
+ALONE = _LASTING.union(RAW_OPERATIONS)
+"""Operations that are performed at one endpoint, and at no other in its stead."""
 
 
 def may_repeat(call: Call, method: str, *, has_idempotency_key: bool) -> bool:
     """Whether a request may be sent again although the server may have acted on it, unseen.
 
-    Asking a model twice costs tokens at most; what else a POST does may then be there twice.
+    Asking a model twice costs tokens at most; what else a POST does may then be there twice. What a request does that
+    the caller has written, the caller says.
     """
-    if has_idempotency_key or method in _WITHOUT_LASTING_EFFECT:
+    if has_idempotency_key:
         return True
-    return call.request is not None and call.operation not in LASTING
+    if call.operation in RAW_OPERATIONS:
+        return method in _READING or call.request.idempotent
+    return method in _WITHOUT_LASTING_EFFECT or (call.request is not None and call.operation not in _LASTING)
 
 
 def attempted(call: Call, once: Callable[[], Steps[T]], *, repeatable: bool = True) -> Steps[T]:

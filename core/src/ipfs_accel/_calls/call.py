@@ -30,6 +30,7 @@ from ipfs_accel.errors import (
     class_for_status,
 )
 from ipfs_accel.hints import retry_after
+from ipfs_accel.hookspecs import RAW_OPERATIONS
 from ipfs_accel.plans import ErrorDetail, HttpRequest, HttpResponse, Job, Pairs
 from ipfs_accel.types import Answer, CallInfo, ChatResponse, Timing, Tried
 
@@ -126,9 +127,11 @@ class Call:
             raise PluginError(f"the plugin {endpoint.backend!r} planned a request to {send.path!r}, which is no path")
         url = base_url + send.path
         if send.query:
-            url += "?" + urlencode(send.query)
+            url += ("&" if "?" in send.path else "?") + urlencode(send.query)
         origin = self.target.origin if send.base_url is None else origin_of(base_url)
-        headers = SentHeaders([*send.headers, *self.target.sent_headers, *further])
+        is_raw = self.operation in RAW_OPERATIONS
+        fixed = self.target.headers_beside(send.headers) if is_raw else self.target.sent_headers
+        headers = SentHeaders([*send.headers, *fixed, *further])
         if origin == self.target.origin:
             headers.pairs += self.target.key_headers(origin, (yield from self.chosen_key()))
         content = send.content
@@ -329,7 +332,8 @@ class Call:
             error.conceal(secret)
 
     def _secrets(self) -> list[str]:
-        return [*secrets_in(self.sent_keys, ()), *self.target.header_secrets]
+        own = self.request.headers if self.operation in RAW_OPERATIONS else ()
+        return [*secrets_in(self.sent_keys, own), *self.target.header_secrets]
 
     def status_error(self, response: HttpResponse) -> APIError:
         """Read a response that is not a success."""

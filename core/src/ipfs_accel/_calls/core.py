@@ -15,7 +15,7 @@ from ipfs_accel._telemetry.pricing import merge_override
 from ipfs_accel._worlds.effects import Steps
 from ipfs_accel.errors import AccelError, InvalidRequestError
 
-from .attempts import LASTING
+from .attempts import ALONE
 from .context import Context
 from .execute import complete, open_stream
 from .journey import Journey
@@ -143,8 +143,8 @@ class Core(Context):
     ) -> tuple[Route, Request, dict[str, Any]]:
         route = route_of(self, model)
         endpoint, model_id = route.targets[0]
-        if len(route.targets[: route.hops + 1]) > 1 and operation.name in LASTING:
-            raise InvalidRequestError(f"model: {operation.name!r} leaves something behind and takes one target alone")
+        if len(route.targets[: route.hops + 1]) > 1 and operation.name in ALONE:
+            raise InvalidRequestError(f"model: {operation.name!r} is for one endpoint, and takes one target alone")
         try:
             settings = split_call_options(options)
             return route, operation.build(model_id, value, options), settings

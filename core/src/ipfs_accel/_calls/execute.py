@@ -97,14 +97,14 @@ def _wrong_plan(call: Call, plan: Any, wanted: str) -> PlanError:
 
 
 def _exchange(plan: Http[T], call: Call) -> Steps[T]:
-    further = _idempotency_key(plan.send, call)
+    has_key, further = _idempotency_key(plan.send, call)
 
     def once() -> Steps[T]:
         request = yield from call.outgoing(plan.send, None, further)
         whole = yield Send(request, plan.max_bytes or MAX_BODY_BYTES)
         return _parse(plan, whole, call)
 
-    repeatable = may_repeat(call, plan.send.method, has_idempotency_key=bool(further))
+    repeatable = may_repeat(call, plan.send.method, has_idempotency_key=has_key)
     return (yield from _whole(call, once, repeatable=repeatable))
 
 
@@ -115,14 +115,16 @@ def _whole(call: Call, once: Callable[[], Steps[T]], *, repeatable: bool = True)
     return answer
 
 
-def _idempotency_key(send: HttpRequest, call: Call) -> Pairs:
-    """Return the header by which the server knows that two attempts are one request, if it has such a thing."""
+def _idempotency_key(send: HttpRequest, call: Call) -> tuple[bool, Pairs]:
+    """Return whether the server knows that two attempts are one request, and the header to add for that."""
     name = call.target.backend.info.idempotency_header
     if name is None or send.method != "POST":
-        return ()
+        return False, ()
+    if any(each.lower() == name.lower() for each, _ in send.headers):  # the caller's own
+        return True, ()
     import uuid  # noqa: PLC0415 - few providers have it
 
-    return ((name, str(uuid.uuid4())),)
+    return True, ((name, str(uuid.uuid4())),)
 
 
 def _run(plan: Local[T], call: Call) -> Steps[T]:
@@ -217,14 +219,15 @@ def open_stream(plan: Callable[[], Any], call: Call) -> Steps[Reader[Any]]:
 
 
 def _opened(stream: HttpStream[T], call: Call) -> Steps[Reader[T]]:
-    further = _idempotency_key(stream.send, call)
+    has_key, further = _idempotency_key(stream.send, call)
 
     def once() -> Steps[Reader[T]]:
         request = yield from call.outgoing(stream.send, call.timeout.first_event, further)
         exchange = yield from _streaming(stream, request, call)
-        return (yield from _begin(Reader(call, stream, exchange)))
+        fits = stream if stream.fitting is None else stream.fitting(exchange.status, exchange.headers)
+        return (yield from _begin(Reader(call, fits, exchange)))
 
-    repeatable = may_repeat(call, stream.send.method, has_idempotency_key=bool(further))
+    repeatable = may_repeat(call, stream.send.method, has_idempotency_key=has_key)
     return (yield from attempted(call, once, repeatable=repeatable))
 
 

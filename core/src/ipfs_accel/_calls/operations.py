@@ -25,12 +25,14 @@ if TYPE_CHECKING:
         ObjectListing,
         PredictResponse,
         PresignedRequest,
+        RawResponse,
         Request,
         RerankResponse,
         SpeakResponse,
         TokenCount,
         TokenizeResponse,
         TranscribeResponse,
+        Transfer,
     )
 
 A = TypeVar("A")
@@ -100,3 +102,6 @@ COPY_OBJECT: Operation[ObjectInfo] = Operation("copy_object", _late("copy_object
 DELETE_OBJECT: Operation[None] = Operation("delete_object", _late("delete_object_request", "objects"))
 DELETE_OBJECTS: Operation[DeletedObjects] = Operation("delete_objects", _late("delete_objects_request", "objects"))
 PRESIGN_OBJECT: Operation[PresignedRequest] = Operation("presign_object", _late("presign_object_request", "objects"))
+
+REQUEST: Operation[RawResponse] = Operation("request", _late("raw_request", "raw"))
+STREAM_REQUEST: Operation[Transfer] = Operation("stream_request", _late("raw_request", "raw"))

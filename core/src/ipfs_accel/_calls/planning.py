@@ -23,8 +23,10 @@ def plan(target: Target, operation: str, **arguments: Any) -> Any:
     backend = target.backend
     if operation not in backend.operations:
         have = ", ".join([name for name in OPERATIONS if name in backend.operations])
+        own = f"; client.call({target.endpoint.name!r}, {operation!r}, …) is its own call of that name"
         raise UnsupportedOperationError(
-            f"the backend {backend.name!r} does not implement {operation!r}", hint=f"it has: {have}"
+            f"the backend {backend.name!r} does not implement {operation!r}",
+            hint=f"it has: {have}{own if operation in backend.calls else ''}",
         )
     reason = target.lacks.get(operation)
     if reason is not None:

@@ -45,6 +45,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "files": ("files", "Files that a provider keeps."),
         "objects": ("objects", "Objects in stores such as S3."),
         "call": ("call", "Perform a backend's own call."),
+        "request": ("request", "Send any request of a provider's API."),
     },
     "Look around": {
         "models": ("survey", "List the models that endpoints serve."),

@@ -13,6 +13,7 @@ from .file_calls import AsyncFileCalls, FileCalls
 from .media_calls import AsyncMediaCalls, MediaCalls
 from .model_calls import AsyncModelCalls, ModelCalls
 from .object_calls import AsyncObjectCalls, ObjectCalls
+from .request_calls import AsyncRequestCalls, RequestCalls
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -54,7 +55,7 @@ else:  # few programs ask what there is, or set something by hand
 __all__ = ["AsyncClient", "Client"]
 
 
-class Client(MediaCalls, FileCalls, ModelCalls, ObjectCalls):
+class Client(MediaCalls, FileCalls, ModelCalls, ObjectCalls, RequestCalls):
     """Calls backends and waits for their answers. Safe to share between threads; use it in a `with` block.
 
     Models are named `endpoint/model`; only the first slash counts. Every call takes the options `timeout`,
@@ -213,7 +214,7 @@ class Client(MediaCalls, FileCalls, ModelCalls, ObjectCalls):
         return Stream(self._core.own_opening(endpoint, name, arguments), self._world)
 
 
-class AsyncClient(AsyncMediaCalls, AsyncFileCalls, AsyncModelCalls, AsyncObjectCalls):
+class AsyncClient(AsyncMediaCalls, AsyncFileCalls, AsyncModelCalls, AsyncObjectCalls, AsyncRequestCalls):
     """The same as `Client`, awaited; on asyncio and trio. Belongs to the event loop of its first call."""
 
     async def chat(self, model: Model, messages: Messages, **options: Unpack[ChatOptions]) -> ChatResponse:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         UploadSource,
     )
 
-__all__ = ["AsyncFileCalls", "FileCalls"]
+__all__ = ["AsyncFileCalls", "FileCalls", "replacing"]
 
 
 class FileCalls(SyncBase):
@@ -73,7 +73,7 @@ class FileCalls(SyncBase):
 
     def download_file(self, endpoint: str, file: str, to: str | Path) -> Transfer:
         """Write a file's content to a path, which appears when it is complete."""
-        with _replacing(to) as out, self.stream_file(endpoint, file) as stream:
+        with replacing(to) as out, self.stream_file(endpoint, file) as stream:
             for event in stream:
                 out.write(event.data)
         return stream.response
@@ -155,7 +155,7 @@ class AsyncFileCalls(AsyncBase):
 
     async def download_file(self, endpoint: str, file: str, to: str | Path) -> Transfer:
         """As `Client.download_file`."""
-        with _replacing(to) as out:
+        with replacing(to) as out:
             async with self.stream_file(endpoint, file) as stream:
                 async for event in stream:
                     out.write(event.data)
@@ -200,7 +200,7 @@ class AsyncFileCalls(AsyncBase):
 
 
 @contextlib.contextmanager
-def _replacing(path: str | Path) -> Iterator[IO[bytes]]:
+def replacing(path: str | Path) -> Iterator[IO[bytes]]:
     """Write beside a path and put the result there at the end, so that nobody sees half of it."""
     target = Path(path)
     part = target.with_name(f".{target.name}.part")

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 else:  # few programs have stores
     (stores,) = late("ipfs_accel._calls", "stores")
 
-__all__ = ["AsyncObjectCalls", "ObjectCalls"]
+__all__ = ["AsyncObjectCalls", "ObjectCalls", "unhurried"]
 
 Watch = Callable[[int, int], None]
 
@@ -60,7 +60,7 @@ class ObjectCalls(SyncBase):
             source: A path, bytes, a media part, an open binary file or any pieces of bytes.
             options: See `PutOptions`; without `timeout`, the whole transfer may take as long as it takes.
         """
-        return self._run(stores.write(self._core, ops.PUT_OBJECT, address, source, _unhurried(options)))
+        return self._run(stores.write(self._core, ops.PUT_OBJECT, address, source, unhurried(options)))
 
     def get_object(self, address: str, **options: Unpack[ObjectOptions]) -> ObjectInfo:
         """Read an object, or a range of it, into memory; the answer has it as `data`."""
@@ -70,7 +70,7 @@ class ObjectCalls(SyncBase):
 
     def stream_object(self, address: str, **options: Unpack[ObjectOptions]) -> Stream[DataDelta, ObjectInfo]:
         """Read an object, or a range of it, while it comes, as `DataDelta` events."""
-        return Stream(stores.opening(self._core, ops.GET_OBJECT, address, None, _unhurried(options)), self._world)
+        return Stream(stores.opening(self._core, ops.GET_OBJECT, address, None, unhurried(options)), self._world)
 
     def download_object(
         self,
@@ -90,7 +90,7 @@ class ObjectCalls(SyncBase):
             on_progress: Called with the bytes that are there and their total, from whichever thread got them.
             options: See `ObjectOptions`; without `timeout`, it may take as long as it takes.
         """
-        given = {**_unhurried(options), "resume": resume, "on_upload": on_progress}
+        given = {**unhurried(options), "resume": resume, "on_upload": on_progress}
         return self._run(stores.read(self._core, ops.DOWNLOAD_OBJECT, address, to, given))
 
     def download_objects(
@@ -142,7 +142,7 @@ class ObjectCalls(SyncBase):
             limit: How many objects and prefixes at most.
             options: See `CallOptions`.
         """
-        given = {"delimiter": delimiter, "start_after": start_after, "limit": limit, **_unhurried(options)}
+        given = {"delimiter": delimiter, "start_after": start_after, "limit": limit, **unhurried(options)}
         return Stream(stores.opening(self._core, ops.LIST_OBJECTS, address, None, given), self._world)
 
     def copy_object(self, source: str, to: str, **options: Unpack[CopyOptions]) -> ObjectInfo:
@@ -154,7 +154,7 @@ class ObjectCalls(SyncBase):
             options: See `CopyOptions`.
         """
         original = _same_endpoint(source, to)
-        return self._run(stores.write(self._core, ops.COPY_OBJECT, to, original, _unhurried(options)))
+        return self._run(stores.write(self._core, ops.COPY_OBJECT, to, original, unhurried(options)))
 
     def delete_object(
         self, address: str, *, version: str | None = None, if_match: str | None = None, **options: Unpack[CallOptions]
@@ -177,7 +177,7 @@ class AsyncObjectCalls(AsyncBase):
 
     async def put_object(self, address: str, source: ObjectSource, **options: Unpack[PutOptions]) -> ObjectInfo:
         """As `Client.put_object`; the source is read in a thread."""
-        return await self._run(stores.write(self._core, ops.PUT_OBJECT, address, source, _unhurried(options)))
+        return await self._run(stores.write(self._core, ops.PUT_OBJECT, address, source, unhurried(options)))
 
     async def get_object(self, address: str, **options: Unpack[ObjectOptions]) -> ObjectInfo:
         """As `Client.get_object`."""
@@ -187,7 +187,7 @@ class AsyncObjectCalls(AsyncBase):
 
     def stream_object(self, address: str, **options: Unpack[ObjectOptions]) -> AsyncStream[DataDelta, ObjectInfo]:
         """As `Client.stream_object`; not awaited itself."""
-        return AsyncStream(stores.opening(self._core, ops.GET_OBJECT, address, None, _unhurried(options)), self._world)
+        return AsyncStream(stores.opening(self._core, ops.GET_OBJECT, address, None, unhurried(options)), self._world)
 
     async def download_object(
         self,
@@ -199,7 +199,7 @@ class AsyncObjectCalls(AsyncBase):
         **options: Unpack[ObjectOptions],
     ) -> ObjectInfo:
         """As `Client.download_object`."""
-        given = {**_unhurried(options), "resume": resume, "on_upload": on_progress}
+        given = {**unhurried(options), "resume": resume, "on_upload": on_progress}
         return await self._run(stores.read(self._core, ops.DOWNLOAD_OBJECT, address, to, given))
 
     async def download_objects(
@@ -235,13 +235,13 @@ class AsyncObjectCalls(AsyncBase):
         **options: Unpack[CallOptions],
     ) -> AsyncStream[ObjectEvent, ObjectListing]:
         """As `Client.list_objects`; not awaited itself."""
-        given = {"delimiter": delimiter, "start_after": start_after, "limit": limit, **_unhurried(options)}
+        given = {"delimiter": delimiter, "start_after": start_after, "limit": limit, **unhurried(options)}
         return AsyncStream(stores.opening(self._core, ops.LIST_OBJECTS, address, None, given), self._world)
 
     async def copy_object(self, source: str, to: str, **options: Unpack[CopyOptions]) -> ObjectInfo:
         """As `Client.copy_object`."""
         original = _same_endpoint(source, to)
-        return await self._run(stores.write(self._core, ops.COPY_OBJECT, to, original, _unhurried(options)))
+        return await self._run(stores.write(self._core, ops.COPY_OBJECT, to, original, unhurried(options)))
 
     async def delete_object(
         self, address: str, *, version: str | None = None, if_match: str | None = None, **options: Unpack[CallOptions]
@@ -259,7 +259,8 @@ class AsyncObjectCalls(AsyncBase):
         return await self._run(stores.read(self._core, ops.PRESIGN_OBJECT, address, None, dict(options)))
 
 
-def _unhurried(options: Any) -> dict[str, Any]:
+def unhurried(options: Any) -> dict[str, Any]:
+    """Return the options of a transfer, which may take as long as it takes unless they say how long."""
     given = dict(options)
     if given.get("timeout") is None:
         given["timeout"] = _NO_TOTAL

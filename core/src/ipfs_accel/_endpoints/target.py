@@ -98,6 +98,11 @@ class Target:
 
         return (*self.headers, ("user-agent", f"ipfs-accel/{__version__}"))
 
+    def headers_beside(self, given: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        """Return the fixed headers of a request whose own headers hold where both say something."""
+        said = {name.lower() for name, _ in given}
+        return tuple([pair for pair in self.sent_headers if pair[0].lower() not in said])
+
     @cached_property
     def header_secrets(self) -> tuple[str, ...]:
         """What of the fixed headers no error, record or log may repeat, though a server does."""

@@ -22,6 +22,7 @@ from ipfs_accel.errors import AccelError, InvalidRequestError, PluginError
 from ipfs_accel.hookspecs import OPERATIONS, PROJECT, BackendInfo
 from ipfs_accel.hookspecs import _middleware as middleware_hooks
 from ipfs_accel.hookspecs import _objects as object_hooks
+from ipfs_accel.hookspecs import _raw as raw_hooks
 
 from .adapters import IncompatibleError, adapt
 from .distributions import installed
@@ -334,6 +335,7 @@ class Registry:
         manager = pluggy.PluginManager(PROJECT)
         manager.add_hookspecs(hookspecs)
         manager.add_hookspecs(object_hooks)
+        manager.add_hookspecs(raw_hooks)
         manager.add_hookspecs(middleware_hooks)
         manager.register(plugin, name)
         manager.check_pending()

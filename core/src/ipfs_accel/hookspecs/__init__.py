@@ -35,6 +35,7 @@ import pluggy
 
 from ._info import BackendInfo, KeyHeader, LocalServer
 from ._objects import OBJECT_OPERATIONS
+from ._raw import RAW_OPERATIONS
 
 if TYPE_CHECKING:
     from ipfs_accel.plans import Endpoint, Plan, StreamPlan
@@ -80,7 +81,16 @@ if TYPE_CHECKING:
         VaryImageRequest,
     )
 
-__all__ = ["API_VERSION", "OPERATIONS", "BackendInfo", "KeyHeader", "LocalServer", "hookimpl", "hookspec"]
+__all__ = [
+    "API_VERSION",
+    "OPERATIONS",
+    "RAW_OPERATIONS",
+    "BackendInfo",
+    "KeyHeader",
+    "LocalServer",
+    "hookimpl",
+    "hookspec",
+]
 
 API_VERSION = 1
 """Version of this plugin API; a plugin states the one that it was written for as `api_version`."""
@@ -370,5 +380,6 @@ OPERATIONS: tuple[str, ...] = (
     "cancel_batch",
     "delete_batch",
     *OBJECT_OPERATIONS,
+    *RAW_OPERATIONS,
 )
 """Hooks that are operations of an endpoint, in the order in which they are shown."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ._flows import side_by_side as side_by_side
     from ._local import Local as Local
     from ._local import LocalStream as LocalStream
+    from ._paths import below_base as below_base
 
 __all__ = [
     "Body",
@@ -49,6 +50,7 @@ __all__ = [
     "Ready",
     "StreamFlow",
     "StreamPlan",
+    "below_base",
     "get",
     "json_bytes",
     "post_json",
@@ -62,6 +64,7 @@ __getattr__ = lazy(
     {
         "._flows": ("Flow", "Plan", "Ready", "StreamFlow", "StreamPlan", "side_by_side"),
         "._local": ("Local", "LocalStream"),
+        "._paths": ("below_base",),
     },
 )
 

@@ -14,6 +14,7 @@ from ipfs_accel.errors import APIStatusError, APITimeoutError
 from ._http import HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
+    from ipfs_accel._headers import Headers
     from ipfs_accel._secret import Secret
 
 T = TypeVar("T")
@@ -133,6 +134,8 @@ class HttpStream(Generic[T]):
         any_type: Whether the answer may be JSON or HTML, as that of a download; such a one is otherwise an error.
         going_on: Asked at the end of a body, and given the decoder: the request whose body goes on with the same
             answer, or None if it is whole.
+        fitting: Asked when the head of the answer is there, and given its status and headers: the plan by which the
+            body is read, where that depends on what the server sends.
     """
 
     send: HttpRequest
@@ -143,6 +146,7 @@ class HttpStream(Generic[T]):
     kept_back: tuple[str, ...] = ()
     any_type: bool = False
     going_on: Callable[[Any], HttpRequest | None] | None = None
+    fitting: Callable[[int, Headers], HttpStream[T]] | None = None
 
 
 @define(kw_only=True, eq=False)

@@ -99,7 +99,9 @@ if TYPE_CHECKING:
     from ._options import EmbedOptions as EmbedOptions
     from ._options import ImageOptions as ImageOptions
     from ._options import PredictOptions as PredictOptions
+    from ._options import RawOptions as RawOptions
     from ._options import SpeakOptions as SpeakOptions
+    from ._options import StreamRawOptions as StreamRawOptions
     from ._options import TranscribeOptions as TranscribeOptions
     from ._pieces import DataDelta as DataDelta
     from ._pieces import PartialImage as PartialImage
@@ -109,6 +111,9 @@ if TYPE_CHECKING:
     from ._predict import PredictResponse as PredictResponse
     from ._predict import as_inputs as as_inputs
     from ._rate_limit import RateLimit as RateLimit
+    from ._raw import RawRequest as RawRequest
+    from ._raw import RawResponse as RawResponse
+    from ._raw import ServerEvent as ServerEvent
     from ._record import CallRecord as CallRecord
     from ._requests import ChatRequest as ChatRequest
     from ._requests import JsonSchema as JsonSchema
@@ -161,11 +166,12 @@ _HOMES = {
         "DownloadObjectRequest GetObjectRequest ListObjectsRequest ObjectEvent ObjectFailure ObjectInfo "
         "ObjectListing ObjectOptions ObjectPrefix ObjectRequest ObjectSource PresignObjectRequest "
         "PresignOptions PresignedRequest PutObjectRequest PutOptions",
-        "._options": "CallOptions ChatOptions CompleteOptions EmbedOptions ImageOptions PredictOptions SpeakOptions "
-        "TranscribeOptions",
+        "._options": "CallOptions ChatOptions CompleteOptions EmbedOptions ImageOptions PredictOptions RawOptions "
+        "SpeakOptions StreamRawOptions TranscribeOptions",
         "._pieces": "DataDelta PartialImage Progress StreamedEvent",
         "._predict": "PredictRequest PredictResponse as_inputs",
         "._rate_limit": "RateLimit",
+        "._raw": "RawRequest RawResponse ServerEvent",
         "._record": "CallRecord",
         "._requests": "ChatRequest JsonSchema Messages Model Request ResponseFormat SamplingRequest Timeout Tool",
         "._tensors": "Tensor TensorSource Values nested",
@@ -263,6 +269,9 @@ __all__ = [
     "PutOptions",
     "RankedDocument",
     "RateLimit",
+    "RawOptions",
+    "RawRequest",
+    "RawResponse",
     "Reasoning",
     "ReasoningDelta",
     "Refusal",
@@ -275,10 +284,12 @@ __all__ = [
     "RunningModel",
     "SamplingRequest",
     "Segment",
+    "ServerEvent",
     "SpeakOptions",
     "SpeakRequest",
     "SpeakResponse",
     "StreamEvent",
+    "StreamRawOptions",
     "StreamedEvent",
     "Tensor",
     "TensorSource",

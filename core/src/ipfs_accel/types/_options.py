@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
 from ipfs_accel._secret import KeySource
 
+from ._files import UploadSource
 from ._requests import OnUnsupported, ResponseFormat, Timeout, Tool
 
 
@@ -31,6 +32,46 @@ class CallOptions(TypedDict, total=False):
     priority: Literal["high", "normal", "low"]
     cache: bool
     key: str | KeySource
+
+
+class RawOptions(TypedDict, total=False):
+    """Options of `request`, and of `request_to_file`.
+
+    Keys:
+        json: The body, as what JSON is made of.
+        data: The body, as bytes, a path of a file, a media part or an `Upload`.
+        fields: Names and texts of a form.
+        files: Names and files of a form, each as for `data`.
+        params: Names and values behind the path's question mark; a list stands for several, None for none.
+        headers: Further headers, but that of the key; where the endpoint has one of the same name, it is left out.
+        idempotent: Whether the request may be sent again although the server may have acted on it.
+        timeout: Seconds for the whole call, or a `Timeout`.
+        on_upload: Called while a file is sent, with the bytes that are under way and their total.
+        priority: Before whom it goes where an endpoint's limits make calls wait: high, normal (default) or low.
+        key: A key for this call instead of the endpoint's, or a function that gives it.
+    """
+
+    json: Any
+    data: UploadSource
+    fields: Mapping[str, Any] | Iterable[tuple[str, Any]]
+    files: Mapping[str, UploadSource | Sequence[UploadSource]] | Iterable[tuple[str, UploadSource]]
+    params: Mapping[str, Any] | Iterable[tuple[str, Any]]
+    headers: Mapping[str, str]
+    idempotent: bool
+    timeout: float | Timeout | None
+    on_upload: Callable[[int, int], None]
+    priority: Literal["high", "normal", "low"]
+    key: str | KeySource
+
+
+class StreamRawOptions(RawOptions, total=False):
+    """Options of `stream_request`.
+
+    Keys:
+        as_bytes: Whether to give bytes even where the server sends events or lines.
+    """
+
+    as_bytes: bool
 
 
 class SamplingOptions(CallOptions, total=False):

@@ -13,6 +13,7 @@ from ._jobs import BatchResult
 from ._media import Segment
 from ._objects import ObjectInfo, ObjectPrefix
 from ._predict import PredictResponse
+from ._raw import ServerEvent
 
 
 @frozen
@@ -68,5 +69,6 @@ StreamedEvent: TypeAlias = (
     | PredictResponse
     | ObjectInfo
     | ObjectPrefix
+    | ServerEvent
 )
 """What any stream may yield."""

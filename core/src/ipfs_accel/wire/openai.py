@@ -27,6 +27,7 @@ from . import openai_streams as streams
 from .late import late
 from .openai_errors import read_error
 from .openai_routes import Routes
+from .raw import RawRequests
 from .sse import SSEDecoder
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ else:  # whole answers do not need it
 __all__ = ["OpenAICompatible"]
 
 
-class OpenAICompatible(Routes):
-    """Chat, completions, embeddings and models as OpenAI has them. Subclasses state `api_version` and `info`."""
+class OpenAICompatible(Routes, RawRequests):
+    """Chat, completions, embeddings, models and any other request. Subclasses state `api_version` and `info`."""
 
     info: ClassVar[BackendInfo]
     stream_usage: ClassVar[bool] = True

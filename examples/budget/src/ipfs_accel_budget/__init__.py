@@ -40,6 +40,8 @@ ASKS_MODELS = frozenset(
         "stream_speak",
         "predict",
         "create_batch",
+        "request",
+        "stream_request",
     }
 )
 

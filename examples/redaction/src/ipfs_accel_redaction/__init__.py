@@ -148,7 +148,7 @@ def _has_unseen(request: Any) -> bool:
         parts = [part for message in request.messages for part in message.content]
         parts += [inner for part in parts if isinstance(part, ToolResult) for inner in part.content]
         return any(hasattr(part, "media_type") for part in parts)
-    names = ("image", "images", "audio", "file", "source")
+    names = ("image", "images", "audio", "data", "file", "files", "source")
     return any(getattr(request, name, None) for name in names) or any(
         isinstance(each, Image) for inputs in getattr(request, "inputs", ()) for each in _listed(inputs)
     )

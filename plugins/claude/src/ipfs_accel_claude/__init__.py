@@ -12,6 +12,7 @@ from ipfs_accel.types import ChatRequest, ChatResponse, Health, ModelInfo, Token
 from ipfs_accel.wire.assembler import chat_assembler
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.late import late
+from ipfs_accel.wire.raw import RawRequests
 from ipfs_accel.wire.sse import SSEDecoder
 
 from . import _answers as answers
@@ -19,7 +20,7 @@ from . import _limits as limits
 from . import _requests as requests
 from ._errors import read_error
 from ._models import catalogue, described, prices_hold, read_model
-from ._pages import ask, listed, post
+from ._pages import ask, listed, placed, post
 from ._requests import block
 from ._rules import Rules, is_hosted, rules_of
 
@@ -74,8 +75,8 @@ def _key_header(options: Options) -> KeyHeader:
     return KeyHeader() if is_bearer else KeyHeader(name=options.key_header, prefix="")
 
 
-class Claude:
-    """Messages, token counts, models, batches and files."""
+class Claude(RawRequests):
+    """Messages, token counts, models, batches, files, and any other request."""
 
     api_version = 1
 
@@ -99,6 +100,10 @@ class Claude:
             request_id_headers=("request-id", "x-request-id"),
             documentation="https://docs.claude.com/en/api/messages",
         )
+
+    def placed(self, endpoint: Endpoint, send: HttpRequest) -> HttpRequest:
+        """Return a request below /v1, with the version that every one has to name."""
+        return placed(endpoint, send)
 
     @hookimpl
     def chat(self, endpoint: Endpoint, request: ChatRequest) -> Plan[ChatResponse]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import attrs
 from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, Pairs, Plan, post_json
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.lists import Page, paged
 
 from ._requests import NEWEST
 
-__all__ = ["ask", "listed", "nothing", "post", "root"]
+__all__ = ["ask", "listed", "nothing", "placed", "post", "root"]
 
 T = TypeVar("T")
 
 MAX_PAGE = 1000
+_DATED = "anthropic-version"
 
 
 def root(endpoint: Endpoint) -> str:
@@ -32,8 +34,15 @@ def ask(
     endpoint: Endpoint, path: str, *, method: str = "GET", query: Pairs = (), accept: str = "application/json"
 ) -> HttpRequest:
     """Make a request without a body."""
-    headers = (("accept", accept), ("anthropic-version", NEWEST))
+    headers = (("accept", accept), (_DATED, NEWEST))
     return HttpRequest(method=method, path=path, query=query, headers=headers, base_url=root(endpoint))
+
+
+def placed(endpoint: Endpoint, send: HttpRequest) -> HttpRequest:
+    """Return a caller's request where the API has it: below /v1, with the version of the API unless it names one."""
+    path = send.path if send.path.startswith("/v1/") else f"/v1{send.path}"
+    dated = () if any(name.lower() == _DATED for name, _ in send.headers) else ((_DATED, NEWEST),)
+    return attrs.evolve(send, path=path, headers=(*send.headers, *dated), base_url=root(endpoint))
 
 
 def nothing(_response: HttpResponse) -> None:

@@ -12,6 +12,7 @@ from ipfs_accel.plans import Endpoint, Flow, Http, HttpRequest, HttpResponse, Ht
 from ipfs_accel.types import ChatRequest, ChatResponse, Health, ModelInfo, TokenCount
 from ipfs_accel.wire.assembler import chat_assembler
 from ipfs_accel.wire.late import late
+from ipfs_accel.wire.raw import RawRequests
 
 from . import _answers as answers
 from . import _models as models
@@ -20,7 +21,7 @@ from ._errors import read_error
 from ._fields import count
 from ._frames import ObjectDecoder
 from ._parts import part
-from ._routes import Options, checked, headers, key_header, lacks, model_name, model_path, post
+from ._routes import Options, checked, headers, key_header, lacks, model_name, model_path, placed, post
 from ._rules import rules_of
 
 __all__ = ["Gemini", "Options", "backend", "part"]
@@ -53,7 +54,7 @@ else:  # chats need none of them
     images, speech = late(__name__, "_images", "_speech")
 
 
-class Gemini:
+class Gemini(RawRequests):
     """Chats, vectors, pictures, speech, token counts, models, batches and files."""
 
     api_version = 1
@@ -83,6 +84,10 @@ class Gemini:
             prices_hold=models.prices_hold,
             documentation="https://ai.google.dev/api",
         )
+
+    def placed(self, endpoint: Endpoint, send: HttpRequest) -> HttpRequest:
+        """Return a request below the API's version, unless its path is whole."""
+        return placed(endpoint, send)
 
     @hookimpl
     def chat(self, endpoint: Endpoint, request: ChatRequest) -> Plan[ChatResponse]:

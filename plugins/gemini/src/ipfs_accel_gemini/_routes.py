@@ -29,6 +29,7 @@ __all__ = [
     "model_path",
     "nothing",
     "path_of",
+    "placed",
     "post",
     "quoted",
     "root",
@@ -41,6 +42,7 @@ T = TypeVar("T")
 MAX_PAGE = 1000
 _JSON = "application/json"
 _VERSION = re.compile(r"/v1(?:alpha\d*|beta\d*)?$")
+_WHOLE = re.compile(r"/(?:v1(?:alpha\d*|beta\d*)?|upload|download)/")
 _NAMED = ("models/", "tunedModels/")
 _NAMED_VERTEX = ("publishers/", "projects/", "endpoints/")
 _VERTEX_HOST = re.compile(r"(?:([a-z0-9-]+)-)?aiplatform(?:\.([a-z]+)\.rep)?\.googleapis\.com")
@@ -126,6 +128,19 @@ def path_of(endpoint: Endpoint, name: str, method: str = "") -> str:
     options: Options = endpoint.options
     above = f"{scope(endpoint)}/" if options.vertex and options.project and not name.startswith("projects/") else ""
     return f"/{version(endpoint)}/{quoted(above + name)}{f':{method}' if method else ''}"
+
+
+def placed(endpoint: Endpoint, send: HttpRequest) -> HttpRequest:
+    """Return a caller's request where the API has it: below its version, and on Vertex AI below the project.
+
+    A path that names its version, or one of the places for uploads and downloads, which have it further on, is whole.
+    """
+    if _WHOLE.match(send.path):
+        return attrs.evolve(send, base_url=root(endpoint))
+    options: Options = endpoint.options
+    is_scoped = options.vertex and options.project and not send.path.startswith("/projects/")
+    above = f"/{scope(endpoint)}" if is_scoped else ""
+    return attrs.evolve(send, path=f"/{version(endpoint)}{above}{send.path}", base_url=root(endpoint))
 
 
 def quoted(name: str) -> str:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from ipfs_accel.plans import Endpoint, segment
+import attrs
+from ipfs_accel.plans import Endpoint, HttpRequest, segment
 
-__all__ = ["model_path", "root"]
+__all__ = ["model_path", "placed", "root"]
 
 
 def root(endpoint: Endpoint) -> str:
     """Return the base URL without the /v1 that belongs to the OpenAI routes only."""
     return endpoint.base_url.removesuffix("/v1")
+
+
+def placed(endpoint: Endpoint, send: HttpRequest) -> HttpRequest:
+    """Return a caller's request below the root, since there are routes beside /v1."""
+    return attrs.evolve(send, base_url=root(endpoint))
 
 
 def model_path(model: str) -> str:

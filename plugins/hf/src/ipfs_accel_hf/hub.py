@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ipfs_accel import BackendInfo, hookimpl
-from ipfs_accel.plans import Endpoint, Flow, Http, HttpResponse, Plan, StreamPlan, get
+from ipfs_accel.plans import Endpoint, Flow, Http, HttpRequest, HttpResponse, Plan, StreamPlan, get
 from ipfs_accel.types import (
     ChatRequest,
     ClassifyRequest,
@@ -37,7 +37,7 @@ from . import _hub_tasks as tasks
 from ._errors import read_error
 from ._hub_calls import CALLS
 from ._hub_routes import ROUTER, Options, is_router, named, split
-from ._places import model_path, root
+from ._places import model_path, placed, root
 
 __all__ = ["HuggingFace", "Options", "backend"]
 
@@ -147,6 +147,10 @@ class HuggingFace(OpenAIResponses):
         return CALLS
 
     # what differs
+
+    def placed(self, endpoint: Endpoint, send: HttpRequest) -> HttpRequest:
+        """Return a request below the root, since there are routes beside /v1."""
+        return placed(endpoint, send)
 
     def path(self, endpoint: Endpoint, route: str) -> str:
         """Return where an OpenAI route is; the base URL may already say /v1."""

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 from ipfs_accel import BackendInfo, hookimpl
 from ipfs_accel.errors import InvalidResponseError
-from ipfs_accel.plans import Endpoint, Http, HttpResponse, Plan, post_json
+from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, Plan, post_json
 from ipfs_accel.types import (
     ClassifyRequest,
     ClassifyResponse,
@@ -29,10 +29,11 @@ from ipfs_accel.types import (
 from ipfs_accel.wire import openai_answers
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.openai_requests import embed_body, given
+from ipfs_accel.wire.raw import RawRequests
 
 from ._errors import read_error
 from ._labels import labels
-from ._places import root
+from ._places import placed, root
 from ._server import OneModel
 from ._tei_batches import added, in_batches, used
 from ._tei_calls import CALLS, Options, SparseVector, input_body
@@ -45,8 +46,8 @@ __all__ = ["TEI", "Options", "SparseVector", "backend"]
 _ONLY_NATIVE = frozenset({"truncate", "truncation_direction", "prompt_name", "normalize"})
 
 
-class TEI(OneModel):
-    """Vectors, ranks, labels and tokens."""
+class TEI(OneModel, RawRequests):
+    """Vectors, ranks, labels, tokens, and any other request."""
 
     api_version = 1
 
@@ -63,6 +64,10 @@ class TEI(OneModel):
             read_error=read_error,
             documentation="https://huggingface.co/docs/text-embeddings-inference",
         )
+
+    def placed(self, endpoint: Endpoint, send: HttpRequest) -> HttpRequest:
+        """Return a request below the root, since there are routes beside /v1."""
+        return placed(endpoint, send)
 
     @hookimpl
     def embed(self, endpoint: Endpoint, request: EmbedRequest) -> Plan[EmbedResponse]:

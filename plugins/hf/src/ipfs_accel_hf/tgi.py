@@ -14,6 +14,7 @@ from ipfs_accel.plans import (
     Endpoint,
     Flow,
     Http,
+    HttpRequest,
     HttpResponse,
     HttpStream,
     Plan,
@@ -41,7 +42,7 @@ from ipfs_accel.wire.sse import SSEDecoder
 from . import _generation as generation
 from . import _tgi_dialect as dialect
 from ._errors import read_error
-from ._places import root
+from ._places import placed, root
 from ._server import OneModel
 from ._stops import StoppedAssembler
 from ._tgi_calls import CALLS
@@ -185,6 +186,10 @@ class TGI(OneModel, OpenAICompatible):
     def path(self, endpoint: Endpoint, route: str) -> str:
         """Return where an OpenAI route is; the base URL may already say /v1."""
         return route if endpoint.base_url.endswith("/v1") else f"/v1{route}"
+
+    def placed(self, endpoint: Endpoint, send: HttpRequest) -> HttpRequest:
+        """Return a request below the root, since there are routes beside /v1."""
+        return placed(endpoint, send)
 
     def refused(self, _endpoint: Endpoint, request: Any) -> tuple[str, ...]:
         """Return what the OpenAI routes ignore."""

@@ -24,6 +24,7 @@ from ipfs_accel.types import (
 from ipfs_accel.wire.assembler import chat_assembler, completion_assembler
 from ipfs_accel.wire.late import late
 from ipfs_accel.wire.names import check_model
+from ipfs_accel.wire.raw import RawRequests
 from ipfs_accel.wire.several import joined
 
 from . import _answers as answers
@@ -51,8 +52,8 @@ _LIMITS = Timeout(first_event=600.0, idle=600.0, total=3600.0)
 _AT_ONCE = 4
 
 
-class Ollama:
-    """Chats, completions, embeddings, and the models that a server keeps."""
+class Ollama(RawRequests):
+    """Chats, completions, embeddings, the models that a server keeps, and any other request."""
 
     api_version = 1
 

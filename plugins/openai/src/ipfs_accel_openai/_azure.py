@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import attrs
 from ipfs_accel import BackendInfo, KeyHeader
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.plans import Endpoint
+from ipfs_accel.plans import Endpoint, HttpRequest
 from ipfs_accel.types import ModelInfo
 
 from ._openai import CommonOptions, OpenAI
@@ -70,6 +70,18 @@ class Azure(OpenAI):
         if version is None:
             return f"{base}/v1{route}" if base else route
         return f"{base}{route}?api-version={version}"
+
+    def placed(self, endpoint: Endpoint, send: HttpRequest) -> HttpRequest:
+        """Return a request below /openai/v1, or below /openai with the version of the classic API."""
+        base = urlsplit(endpoint.base_url).path.rstrip("/")
+        version = endpoint.options.api_version
+        path = send.path.removeprefix("/openai") if send.path.startswith("/openai/") else send.path
+        if base.endswith("/openai/v1"):
+            return attrs.evolve(send, path=path.removeprefix("/v1") if path.startswith("/v1/") else path)
+        if version is None:
+            return attrs.evolve(send, path=f"/openai{path if path.startswith('/v1/') else f'/v1{path}'}")
+        dated = () if any(name == "api-version" for name, _ in send.query) else (("api-version", version),)
+        return attrs.evolve(send, path=f"/openai{path}", query=(*dated, *send.query))
 
     def model_path(self, endpoint: Endpoint, route: str, model: str) -> str:
         """Return where the route of a deployment is, for the classic API."""

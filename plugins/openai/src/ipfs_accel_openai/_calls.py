@@ -36,6 +36,7 @@ def calls(path: Callable[[Endpoint, str], str]) -> Mapping[str, Callable[..., Pl
         "batch_of_file": own.batch_of_file,
         "cancel_response": own.cancel_response,
         "compact": own.compact,
+        "container_file": own.container_file,
         "delete_chat": own.delete_chat,
         "delete_model": own.delete_model,
         "delete_response": own.delete_response,
@@ -100,6 +101,11 @@ class _Calls:
     def compact(self, endpoint: Endpoint, **fields: Any) -> Plan[Any]:
         """Compact a conversation: `model`, `input`, `previous_response_id` and so on, as they are on the wire."""
         return Http(send=post_json(self._path(endpoint, "/responses/compact"), fields), parse=_object)
+
+    def container_file(self, endpoint: Endpoint, *, container: str, file: str) -> Plan[bytes]:
+        """Fetch a file that a hosted tool has made, whose citation names container and file; returns its bytes."""
+        path = f"/containers/{segment(container)}/files/{segment(file)}/content"
+        return Http(send=HttpRequest(method="GET", path=self._path(endpoint, path)), parse=lambda answer: answer.body)
 
     def kept_chats(
         self,

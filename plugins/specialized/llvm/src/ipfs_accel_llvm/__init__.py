@@ -13,6 +13,7 @@ from ipfs_accel.plans import (
     Endpoint,
     Flow,
     Http,
+    HttpRequest,
     HttpStream,
     LocalStream,
     Plan,
@@ -51,20 +52,21 @@ from ipfs_accel.wire import openai_streams
 from ipfs_accel.wire.assembler import chat_assembler, completion_assembler
 from ipfs_accel.wire.openai_audio import OpenAIAudio
 from ipfs_accel.wire.openai_errors import read_error
+from ipfs_accel.wire.raw import RawRequests
 from ipfs_accel.wire.sse import SSEDecoder
 
 from . import _infer, _models, _more_calls, _shortfin, _tokens, _vllm
 from ._calls import CALLS
 from ._options import Options, ServerOptions
 from ._reach import reach
-from ._servers import Answering, adapt, lost, refused
+from ._servers import Answering, adapt, lost, refused, root_of
 
 __all__ = ["LLVM", "Options", "backend", "vllm_backend"]
 
 T = TypeVar("T")
 
 
-class LLVM:
+class LLVM(RawRequests):
     """One plugin object; `vllm` is another, with another usual place, and of servers alone."""
 
     api_version = 1
@@ -76,6 +78,10 @@ class LLVM:
     def describe(self) -> BackendInfo:
         """Say where such servers usually are."""
         return self.info
+
+    def placed(self, endpoint: Endpoint, send: HttpRequest) -> HttpRequest:
+        """Return a request below the root of the endpoint's server, which has routes beside /v1."""
+        return attrs.evolve(send, base_url=root_of(endpoint))
 
     @hookimpl
     def chat(self, endpoint: Endpoint, request: ChatRequest) -> Plan[ChatResponse]:

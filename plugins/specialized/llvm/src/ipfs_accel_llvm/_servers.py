@@ -84,8 +84,8 @@ class Answering:
 
 
 def root_of(endpoint: Endpoint) -> str:
-    """Return the base URL without the /v1 that users often copy along."""
-    return endpoint.base_url.removesuffix("/v1")
+    """Return the base URL without the /v1 that users often copy along; `infer` has none of its own."""
+    return endpoint.base_url if endpoint.options.server == "infer" else endpoint.base_url.removesuffix("/v1")
 
 
 def detect(endpoint: Endpoint) -> Generator[Any, Any, Answering]:
@@ -95,9 +95,7 @@ def detect(endpoint: Endpoint) -> Generator[Any, Any, Answering]:
         UnsupportedOperationError: It speaks no dialect that this plugin knows.
         APIConnectionError: None answers.
     """
-    kind = endpoint.options.server
-    # This dialect has no /v1, so that one is a part of the address.
-    root = endpoint.base_url if kind == "infer" else root_of(endpoint)
+    kind, root = endpoint.options.server, root_of(endpoint)
     if kind == "auto":
         kind = endpoint.memo.get("server")
     if kind is None:

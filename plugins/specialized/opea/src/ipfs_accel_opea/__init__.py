@@ -15,6 +15,7 @@ from ipfs_accel.plans import (
     Endpoint,
     Flow,
     Http,
+    HttpRequest,
     HttpResponse,
     HttpStream,
     Plan,
@@ -54,6 +55,7 @@ from ipfs_accel.wire.assembler import chat_assembler, completion_assembler
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.openai_audio import OpenAIAudio
 from ipfs_accel.wire.openai_errors import checked
+from ipfs_accel.wire.raw import RawRequests
 
 from . import _answers as answers
 from . import _chat as chats
@@ -72,8 +74,8 @@ _FEATURES = {
 }
 
 
-class OPEA:
-    """Chats of micro- and megaservices, and the services around them."""
+class OPEA(RawRequests):
+    """Chats of micro- and megaservices, the services around them, and any other request of the endpoint's own."""
 
     api_version = 1
 
@@ -90,6 +92,10 @@ class OPEA:
             read_error=answers.read_error,
             documentation="https://opea-project.github.io/latest/microservices/index.html",
         )
+
+    def placed(self, endpoint: Endpoint, send: HttpRequest) -> HttpRequest:
+        """Return a request below the root of the endpoint's own service."""
+        return attrs.evolve(send, base_url=root(endpoint.base_url))
 
     @hookimpl
     def chat(self, endpoint: Endpoint, request: ChatRequest) -> Plan[ChatResponse]:

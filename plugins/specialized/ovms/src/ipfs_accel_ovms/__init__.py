@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import attrs
 from ipfs_accel import BackendInfo, hookimpl
 from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
-from ipfs_accel.plans import Endpoint, Flow, Http, HttpResponse, HttpStream, Plan, StreamPlan, post_json
+from ipfs_accel.plans import Endpoint, Flow, Http, HttpRequest, HttpResponse, HttpStream, Plan, StreamPlan, post_json
 from ipfs_accel.types import (
     ChatRequest,
     ChatResponse,
@@ -45,7 +45,7 @@ from ._calls import CALLS
 from ._errors import read_error
 from ._options import Options
 from ._predict import predict_steps
-from ._server import openai_route
+from ._server import at_root, openai_route
 from ._streams import Trimming, guarded
 
 __all__ = ["OVMS", "Options", "backend"]
@@ -185,6 +185,10 @@ class OVMS(OpenAIAudio, OpenAIImages, OpenAICompatible):
         return CALLS
 
     # how OVMS differs from OpenAI
+
+    def placed(self, endpoint: Endpoint, send: HttpRequest) -> HttpRequest:
+        """Return a request below the root, where each dialect has a version of its own."""
+        return at_root(endpoint, send)
 
     def path(self, endpoint: Endpoint, route: str) -> str:
         """Return where a route of OpenAI's dialect is."""

@@ -1,0 +1,93 @@
+"""The clients' calls for any request of a provider's API, in both worlds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ipfs_accel._calls import operations as ops
+from ipfs_accel._calls.streams import AsyncStream, Stream
+
+from .base import AsyncBase, SyncBase
+from .file_calls import replacing
+from .object_calls import unhurried
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from ipfs_accel.types import DataDelta, RawOptions, RawResponse, ServerEvent, StreamRawOptions, Transfer
+
+__all__ = ["AsyncRequestCalls", "RequestCalls"]
+
+
+class RequestCalls(SyncBase):
+    """Requests that no operation stands for."""
+
+    def request(self, endpoint: str, method: str, path: str, **options: Unpack[RawOptions]) -> RawResponse:
+        """Send any request of a provider's API, with the endpoint's key, limits, time limits and records.
+
+        GET and HEAD are repeated as other calls are; the rest only where the server cannot have acted on it, or if the
+        request is said to be idempotent. Nothing falls back and nothing is kept in the cache.
+
+        Args:
+            endpoint: Where.
+            method: GET, POST, …
+            path: As the provider's documentation has it, such as /containers; the backend's page says what is before
+                it. It cannot lead to another place than the endpoint's.
+            options: See `RawOptions`.
+        """
+        return self._run(self._core.whole(ops.REQUEST, endpoint, (method, path), dict(options)))
+
+    def stream_request(
+        self, endpoint: str, method: str, path: str, **options: Unpack[StreamRawOptions]
+    ) -> Stream[ServerEvent | DataDelta, Transfer]:
+        """Send any request and read the answer while it comes; arguments as for `request`.
+
+        Events of a stream of events, and the lines of a stream of JSON lines, come as `ServerEvent`, all else as
+        `DataDelta`. The answer counts their bytes and has the headers.
+        """
+        return Stream(self._core.opening(ops.STREAM_REQUEST, endpoint, (method, path), dict(options)), self._world)
+
+    def request_to_file(
+        self, endpoint: str, method: str, path: str, to: str | Path, **options: Unpack[RawOptions]
+    ) -> Transfer:
+        """Send any request and write the answer's body to a file of any size, which appears when it is complete.
+
+        Args:
+            endpoint: Where.
+            method: GET, POST, …
+            path: As for `request`.
+            to: The file.
+            options: See `RawOptions`; without `timeout`, it may take as long as it takes.
+        """
+        given: Any = {**unhurried(options), "as_bytes": True}
+        with replacing(to) as out, self.stream_request(endpoint, method, path, **given) as stream:
+            for event in stream:
+                out.write(event.data)  # type: ignore[arg-type]
+        return stream.response
+
+
+class AsyncRequestCalls(AsyncBase):
+    """The same, awaited."""
+
+    async def request(self, endpoint: str, method: str, path: str, **options: Unpack[RawOptions]) -> RawResponse:
+        """As `Client.request`."""
+        return await self._run(self._core.whole(ops.REQUEST, endpoint, (method, path), dict(options)))
+
+    def stream_request(
+        self, endpoint: str, method: str, path: str, **options: Unpack[StreamRawOptions]
+    ) -> AsyncStream[ServerEvent | DataDelta, Transfer]:
+        """As `Client.stream_request`; not awaited itself."""
+        steps = self._core.opening(ops.STREAM_REQUEST, endpoint, (method, path), dict(options))
+        return AsyncStream(steps, self._world)
+
+    async def request_to_file(
+        self, endpoint: str, method: str, path: str, to: str | Path, **options: Unpack[RawOptions]
+    ) -> Transfer:
+        """As `Client.request_to_file`."""
+        given: Any = {**unhurried(options), "as_bytes": True}
+        with replacing(to) as out:
+            async with self.stream_request(endpoint, method, path, **given) as stream:
+                async for event in stream:
+                    out.write(event.data)  # type: ignore[arg-type]
+        return stream.response
