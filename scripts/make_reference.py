@@ -27,6 +27,7 @@ from ipfs_accel._plugins.registry import Registry
 from ipfs_accel._resilience import optional
 from ipfs_accel.hookspecs import _middleware as middleware_hooks
 from ipfs_accel.hookspecs import _objects as object_hooks
+from ipfs_accel.hookspecs import _raw as raw_hooks
 
 sys.path.insert(0, str(Path(__file__).parent))
 from docstrings import SECTIONS, cell, code, described, page, prose, section, signature, table
@@ -85,9 +86,12 @@ def _typed(kind: type[Any]) -> str:
     said: dict[str, str] = {}
     for name in types.__all__:
         value = getattr(types, name)
-        if isinstance(value, type) and issubclass(value, types.Request):
+        # The options of a request that a caller writes are no fields of it, and stand at their dict.
+        if isinstance(value, type) and issubclass(value, types.Request) and value is not types.RawRequest:
             said |= section(value, "Attributes")
-    said |= section(kind, "Keys") | section(types.CallOptions, "Keys")
+    bases = [base for base in getattr(kind, "__orig_bases__", ()) if hasattr(base, "__total__")]
+    for each in (*bases, kind, types.CallOptions):
+        said |= section(each, "Keys")
     rows = [(code(name), code(str(hint)), cell(said.get(name, ""))) for name, hint in _hints(kind).items()]
     return f"## {kind.__name__}\n\n{prose(kind)}\n\n" + table(("option", "type", "meaning"), rows)
 
@@ -195,7 +199,7 @@ def hooks() -> dict[str, Callable[..., Any]]:
     """Return every hook by its name: `describe`, the operations in their order, and the others."""
     found = {
         name: value
-        for module in (hookspecs, object_hooks, middleware_hooks)
+        for module in (hookspecs, object_hooks, raw_hooks, middleware_hooks)
         for name, value in vars(module).items()
         if hasattr(value, f"{hookspecs.PROJECT}_spec")
     }

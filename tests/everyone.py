@@ -268,6 +268,7 @@ def _transcript(_asked: dict[str, Any]) -> Answer:
     return _json({"text": "Good morning.", "language": "english", "duration": 1.5, "segments": [segment]})
 
 
+_STORE = {"id": "vs_1", "object": "vector_store", "name": "notes"}
 _OPENAI: dict[str, Callable[[dict[str, Any]], Answer]] = {
     "/chat/completions": _openai_chat,
     "/completions": _openai_completion,
@@ -279,6 +280,11 @@ _OPENAI: dict[str, Callable[[dict[str, Any]], Answer]] = {
     "/audio/speech": lambda _asked: ("audio/mpeg", b"ID3" + bytes(60)),
     "/moderations": _moderation,
     "/responses/input_tokens": lambda _asked: _json({"object": "response.input_tokens", "input_tokens": 12}),
+    "/containers/*": lambda _asked: ("application/binary", base64.b64decode(PIXEL)),
+    "/videos/*": lambda _asked: ("video/mp4", bytes(64)),
+    "/vector_stores": lambda asked: _json(
+        _STORE if asked["_method"] == "POST" else {"object": "list", "data": [_STORE]}
+    ),
     "/files*": _openai_files,
     "/batches*": _openai_batches,
     "/models*": _models("gpt-5.4-mini", "gpt-5.4"),
@@ -345,6 +351,7 @@ _SERVERS: dict[str, dict[str, Callable[[dict[str, Any]], Answer]]] = {
     "anthropic": {
         "/messages/count_tokens": lambda _asked: _json({"input_tokens": 12}),
         "/messages": _claude,
+        "/skills": lambda _asked: _json({"id": "skill_1"}),
     },
     "googleapis": {
         "/upload/v1beta/files": lambda _asked: _json({}),

@@ -184,7 +184,7 @@ def command_lines(line: str) -> Iterator[list[str]]:
     for inner in re.findall(r"\$\((.*?)\)", line):
         yield from command_lines(inner)
     lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
-    lexer.wordchars += "[]{}=,:@%+…'$"
+    lexer.wordchars += "[]{}=,:@%+…$"
     words: list[str] = []
     for token in [*lexer, ";"]:
         if token[0] in "|&;<>()":
