@@ -55,7 +55,7 @@ def sent(backend: str, path: str, body: Any = None, **more: Any) -> Sent:
         (sent("openai", "/v1/chat/completions", {**CHAT, "messages": [{"role": "user"}]}), "messages.[]"),
         (sent("openai", "/v1/files", method="GET", query=(("limit", "3"),)), None),
         (sent("openai", "/v1/files", method="GET", query=(("lmit", "3"),)), "the query has 'lmit'"),
-        (sent("openai", "/v1/no/such/route", {"a": 1}), None),
+        (sent("openai", "/v1/no/such/route", {"a": 1}), "the document has no such route"),
         (sent("openai", "/v1/audio/transcriptions", FORM + FILE, kind="multipart/form-data"), None),
         (
             sent("openai", "/v1/audio/transcriptions", FORM + b"--b--\r\n", kind="multipart/form-data"),
