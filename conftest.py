@@ -222,3 +222,12 @@ def llama_plain(tiny_gguf: Path) -> Iterator[LlamaServer]:
     _needs_server()
     with serve(tiny_gguf, n_ctx=256, n_parallel=1) as server:
         yield server
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hold all requests to the vendors' specifications, where a folder has them."""
+    folder = os.environ.get("IPFS_ACCEL_SPECS")
+    if folder:
+        from tests.specifications import Specifications  # noqa: PLC0415 - as it says
+
+        config.pluginmanager.register(Specifications(Path(folder).resolve()), "specifications")

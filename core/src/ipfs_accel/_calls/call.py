@@ -27,7 +27,6 @@ from ipfs_accel.errors import (
     StreamError,
     UnsupportedParameterError,
 )
-from ipfs_accel.hookspecs import RAW_OPERATIONS
 from ipfs_accel.plans import ErrorDetail, HttpRequest, HttpResponse, Job, Pairs
 from ipfs_accel.types import Answer, CallInfo, ChatResponse, Timing, Tried
 
@@ -120,9 +119,7 @@ class Call:
         if send.query:
             url += ("&" if "?" in send.path else "?") + urlencode(send.query)
         origin = self.target.origin if send.base_url is None else origin_of(base_url)
-        is_raw = self.operation in RAW_OPERATIONS
-        fixed = self.target.headers_beside(send.headers) if is_raw else self.target.sent_headers
-        headers = SentHeaders([*send.headers, *fixed, *further])
+        headers = SentHeaders([*send.headers, *self.target.headers_beside(self.operation, send.headers), *further])
         if origin == self.target.origin:
             headers.pairs += self.target.key_headers(origin, (yield from self.chosen_key()))
         content = send.content
@@ -323,8 +320,7 @@ class Call:
             error.conceal(secret)
 
     def _secrets(self) -> list[str]:
-        own = self.request.headers if self.operation in RAW_OPERATIONS else ()
-        return [*secrets_in(self.sent_keys, own), *self.target.header_secrets]
+        return [*secrets_in(self.sent_keys, getattr(self.request, "headers", ())), *self.target.header_secrets]
 
     def status_error(self, response: HttpResponse) -> APIError:
         """Read a response that is not a success."""

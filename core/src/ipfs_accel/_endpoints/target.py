@@ -14,7 +14,7 @@ from ipfs_accel._resilience.guard import Guard
 from ipfs_accel._secret import KeySource, secrets_in
 from ipfs_accel._url import is_here
 from ipfs_accel.errors import AccelError, APIConnectionError, MissingKeyError, ModelNotFoundError
-from ipfs_accel.hookspecs import KeyHeader
+from ipfs_accel.hookspecs import RAW_OPERATIONS, KeyHeader
 from ipfs_accel.plans import Endpoint
 from ipfs_accel.types import Origin
 
@@ -103,8 +103,10 @@ class Target:
 
         return (*self.headers, ("user-agent", f"ipfs-accel/{__version__}"))
 
-    def headers_beside(self, given: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-        """Return the fixed headers of a request whose own headers hold where both say something."""
+    def headers_beside(self, operation: str, given: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        """Return the fixed headers; what a caller says of a request of their own holds where both say something."""
+        if operation not in RAW_OPERATIONS:
+            return self.sent_headers
         said = {name.lower() for name, _ in given}
         return tuple([pair for pair in self.sent_headers if pair[0].lower() not in said])
 
