@@ -212,15 +212,12 @@ class OpenAICompatible(Routes):
 
     def reasoning_place(self, endpoint: Endpoint, said: str | None) -> str:
         """Return where reasoning goes back to, given where it was said, if a server said it; empty for nowhere."""
-        chosen = getattr(endpoint.options, "reasoning_field", None)
-        if chosen is None:
-            chosen = self.reasoning_field
+        chosen = self.fact(endpoint, "reasoning_field")
         return requests.replay_in(said) if chosen is None else str(chosen)
 
     def takes_extra(self, endpoint: Endpoint) -> bool:
         """Whether what else was said in messages and of calls goes back."""
-        chosen = getattr(endpoint.options, "replays_extra", None)
-        return self.replays_extra if chosen is None else bool(chosen)
+        return bool(self.fact(endpoint, "replays_extra"))
 
     def kept_back(self, endpoint: Endpoint, request: ChatRequest) -> tuple[str, ...]:
         """Return what models said before and the server does not take."""

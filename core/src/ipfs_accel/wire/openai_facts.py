@@ -33,7 +33,9 @@ class DialectOptions:
     """What a server of OpenAI's dialect wants otherwise than it is published; None is what the backend says of all.
 
     Attributes:
-        reasoning_field: Where it takes back what its model thought, such as `reasoning_content`; empty means nowhere.
+        reasoning_field: Where it takes back what its model thought: a member of the message such as
+            `reasoning_content`, `content`, or empty for nowhere; by default where it said it.
+        replays_extra: Whether it takes back what else it said in messages and of calls; some servers refuse it.
         max_tokens_field: Under which name a chat's server takes the limit of an answer.
         stream_usage: Whether it knows `stream_options`; servers that do not may refuse them.
         base64_vectors: Whether it can send vectors in base64 instead of as numbers.
@@ -43,6 +45,7 @@ class DialectOptions:
     """
 
     reasoning_field: str | None = None
+    replays_extra: bool | None = attrs.field(default=None, validator=attrs.validators.in_((None, True, False)))
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = attrs.field(
         default=None, validator=attrs.validators.in_((None, "max_tokens", "max_completion_tokens"))
     )

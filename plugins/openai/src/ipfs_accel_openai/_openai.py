@@ -82,15 +82,10 @@ class Options(CommonOptions, DialectOptions):
         api: How chats are made: by chat completions, by the Responses API, or (auto) by the latter where the model or
             the fields in `extra` need it.
         count: How input tokens are counted: by the server, offline, or (auto) by the server if it is OpenAI's own.
-        reasoning_field: Where another server takes back what its model thought: a member of the message such as
-            `reasoning_content`, `content`, or empty for nowhere; by default where it said it.
-        replays_extra: Whether another server takes back what else it said in messages and of calls; some refuse it.
     """
 
     organization: str | None = None
     project: str | None = None
-    reasoning_field: str | None = None
-    replays_extra: bool = True
 
 
 def _headers(options: Options) -> Mapping[str, str]:
