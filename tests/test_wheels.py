@@ -207,6 +207,17 @@ def test_extras_bring_their_backends(environment: Environment) -> None:
     assert environment.backends() == {"ollama": "available"}
 
 
+def test_hosts_come_with_openai_and_without_them_it_says_what_to_install(environment: Environment) -> None:
+    environment.install("ipfs-accel[openai]")
+    hosts = environment.accel("backends")["hosts"]
+    assert {each["distribution"] for each in hosts} == {"ipfs-accel-hosts"}
+    assert {each["state"] for each in hosts} == {"available"}
+    ask = (environment.python, "-m", "ipfs_accel", "chat", "-m", "deepseek/deepseek-chat", "hi")
+    assert "set the environment variable DEEPSEEK_API_KEY" in run(*ask, check=False, DEEPSEEK_API_KEY="")
+    environment.pip("uninstall", "--yes", "ipfs-accel-hosts")
+    assert 'pip install "ipfs-accel[hosts]"' in run(*ask, check=False)
+
+
 def test_a_newcomer_without_a_key_gets_an_answer_from_the_model_that_comes_along(environment: Environment) -> None:
     environment.install("ipfs-accel-llvm[embedded]")
     said = environment.accel("chat", "how do I add Groq?")
