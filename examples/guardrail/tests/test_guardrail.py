@@ -7,11 +7,12 @@ from typing import Any
 
 import anyio
 import pytest
-from ipfs_accel import AsyncClient, Client, Config, Message, RetryConfig, hookimpl
+from ipfs_accel import AsyncClient, BackendInfo, Client, Config, Message, RetryConfig, hookimpl
 from ipfs_accel.errors import ConfigError
 from ipfs_accel.plans import Ready
-from ipfs_accel.testing import Echo
+from ipfs_accel.testing import Connection, Echo, serve, sse_reply
 from ipfs_accel.types import ChatResponse, Choice
+from ipfs_accel.wire.raw import RawRequests
 from ipfs_accel_guardrail import Guardrail, GuardrailUnavailableError, RefusedError
 
 ONCE = Config(retry=RetryConfig(attempts=1))
@@ -140,3 +141,35 @@ def test_other_operations_are_judged_and_ids_and_trusted_endpoints_are_not() -> 
 def test_settings_are_checked(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Guardrail(**settings)
+
+
+class Open(RawRequests):
+    """Takes any request."""
+
+    api_version = 1
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    @hookimpl
+    def describe(self) -> BackendInfo:
+        return BackendInfo(name="open", base_url=self.url)
+
+
+def test_requests_that_a_caller_has_written_are_judged_too() -> None:
+    def handle(connection: Connection) -> None:
+        while connection.request() is not None:
+            connection.send(sse_reply({"text": "how to make a bomb"}).sent())
+
+    guardrail = Guardrail(words=("bomb",))
+    with serve(handle) as server, Client(ONCE, plugins=[Open(server.url)], middleware=[guardrail]) as client:
+        with pytest.raises(RefusedError) as caught:
+            client.request("open", "POST", "/chats", json={"messages": [{"content": "a bomb"}]})
+        assert (caught.value.side, server.heads) == ("request", [])
+        with pytest.raises(RefusedError) as caught:
+            client.request("open", "GET", "/chats/1")
+        assert caught.value.side == "answer"
+        seen = []
+        with pytest.raises(RefusedError) as caught, client.stream_request("open", "GET", "/chats/1") as stream:
+            seen += list(stream)
+        assert (caught.value.side, seen) == ("answer", [])

@@ -105,7 +105,9 @@ class Guardrail:
     def rewrite_answer(self, call: CallContext, answer: Any) -> Any:
         """Judge what is answered."""
         if "answer" in self.sides and self._concerns(call):
-            yield from self._judged(texts_of(answer), "answer")
+            # What came of a request that the caller has written is in its events, and not in the answer.
+            held = [text for event in call.memo.get("held", ()) for text in texts_of(event)]
+            yield from self._judged(texts_of(answer) or held, "answer")
         return None
 
     @hookimpl
