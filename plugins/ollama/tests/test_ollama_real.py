@@ -18,7 +18,7 @@ from ipfs_accel import errors as e
 from ipfs_accel._cli.app import app
 from ipfs_accel._headers import Headers
 from ipfs_accel.plans import HttpResponse
-from ipfs_accel.types import Progress, Reasoning, TextDelta, ToolCall, Upload
+from ipfs_accel.types import Image, Progress, Reasoning, TextDelta, ToolCall, Upload
 from ipfs_accel_ollama import durations, same_model
 from ipfs_accel_ollama._errors import read_error
 from pytest_httpserver import HTTPServer
@@ -239,9 +239,44 @@ def test_embeddings(client: Client) -> None:
 
 def test_what_is_too_long_is_cut_or_told(client: Client) -> None:
     long = "hello " * 1000
-    assert client.embed("ollama/tiny", long, extra={"num_ctx": 256}).usage.input_tokens
-    with pytest.raises(e.ContextLengthExceededError):
-        client.embed("set/tiny", long)
+    assert client.embed("ollama/tiny", long, extra={"num_ctx": 256, "truncate": True}).usage.input_tokens
+    for call in (client.embed, client.chat, client.complete):
+        with pytest.raises(e.ContextLengthExceededError):
+            call("set/tiny", long)
+
+
+def test_what_its_other_routes_do_in_silence_is_told(client: Client, url: str) -> None:
+    endpoints = {
+        "v1": EndpointConfig(backend="openai", base_url=f"{url}/v1", key="none"),
+        "messages": EndpointConfig(backend="claude", base_url=url, key="none"),
+    }
+    with Client(Config(environ={}), endpoints=endpoints) as others:
+        with pytest.warns(UserWarning, match="fills the model's context of 512 tokens"):
+            others.chat("v1/able", "hello " * 2000, max_tokens=2)
+        with pytest.warns(UserWarning, match="fills the model's context of 512 tokens"):
+            others.stream("v1/able", "hello " * 2000, max_tokens=2).read()
+        with pytest.raises(e.UnsupportedParameterError, match="n, logit_bias"):
+            others.chat("v1/able", "hello", n=2, logit_bias={"1": 2})
+        with pytest.raises(e.UnsupportedParameterError, match="Ollama ignores it in this dialect"):
+            others.chat("messages/able", "hello", max_tokens=4, response_format=JsonSchema(schema={"type": "object"}))
+
+
+def test_a_picture_for_a_model_that_cannot_see(client: Client) -> None:
+    with pytest.raises(e.NotSupportedByServerError, match="has no vision"):
+        client.chat("ollama/tiny", Message.user("what is it?", Image(data=b"\x89PNG\r\n\x1a\n0")))
+
+
+def test_a_schema_is_held_as_far_as_its_grammar_goes(client: Client) -> None:
+    part = {"type": "number", "minimum": 0.25, "maximum": 0.5}
+    form = {"type": "object", "properties": {"p": part}, "required": ["p"]}
+
+    def until_one_breaks_it() -> None:
+        with pytest.raises(e.SchemaViolationError, match=r"minimum|maximum"):
+            for seed in range(20):
+                client.chat("ollama/tiny", "Go.", response_format=JsonSchema(schema=form), seed=seed, max_tokens=200)
+
+    with pytest.warns(UserWarning, match="Ollama does not enforce minimum"):
+        until_one_breaks_it()
 
 
 def test_models_are_listed_and_shown(client: Client) -> None:
