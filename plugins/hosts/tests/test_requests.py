@@ -168,6 +168,39 @@ def test_what_a_host_does_not_take_is_refused_before_it_is_sent(name: str, recor
                     client.chat(f"{name}/m", "hi", tools=[WEATHER], tool_choice=choice)
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "sent", "absent"),
+    [
+        ("cerebras", {"max_tokens": 9}, {"max_completion_tokens": 9}, {"max_tokens"}),
+        ("deepseek", {"max_tokens": 9}, {"max_tokens": 9}, {"max_completion_tokens"}),
+        ("openrouter", {"top_k": 4}, {"top_k": 4}, set()),
+        ("lm-studio", {"response_format": "text", "top_k": 1}, {"top_k": 1}, set()),
+        ("mistral", {"stop": ["."]}, {"stop": ["."]}, {"stream_options"}),
+    ],
+)
+def test_some_facts_by_themselves(
+    name: str, options: dict[str, Any], sent: dict[str, Any], absent: set[str], recorder: Recorder
+) -> None:
+    with at(recorder, name) as client, client.stream(f"{name}/m", "hi", **options) as stream:
+        list(stream)
+    body = recorder.requests[0][2]
+    assert {field: body[field] for field in sent} == sent
+    assert not absent & set(body)
+
+
+def test_some_refusals_by_themselves(recorder: Recorder) -> None:
+    for name, options in (
+        ("lm-studio", {"response_format": "json"}),
+        ("deepinfra", {"tools": [WEATHER], "tool_choice": "required"}),
+        ("scaleway", {"logit_bias": {"1": 1}}),
+        ("zai", {"tools": [WEATHER], "tool_choice": "weather"}),
+        ("mistral", {"seed": 1}),
+    ):
+        with at(recorder, name) as client, pytest.raises(UnsupportedParameterError, match=[*options][-1]):
+            client.chat(f"{name}/m", "hi", **options)
+    assert recorder.requests == []
+
+
 @pytest.mark.parametrize("name", [each for each in SERVED if "base64_vectors" in ROWS[each]["options"]])
 def test_vectors_are_asked_for_as_the_row_says(name: str, recorder: Recorder) -> None:
     with at(recorder, name) as client:
