@@ -226,23 +226,28 @@ def test_no_key_can_be_put_into_a_url(variable: str, hosts: AddHost) -> None:
         made.capabilities("stall")
 
 
-def test_names_of_hosts_and_backends_are_of_one_kind(hosts: AddHost, install: Install) -> None:
-    hosts("openai")
-    hosts("deepseek", distribution="evil-hosts")
-    install("mistral", distribution="evil-mistral")
+def test_names_of_hosts_and_backends_are_of_one_kind(
+    hosts: AddHost, install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, owner in (("lamp", "ipfs-accel-ours"), ("stool", "ipfs-accel-hosts"), ("bench", "ipfs-accel-hosts")):
+        monkeypatch.setitem(RESERVED, name, owner)
+    hosts("lamp", distribution="evil-hosts")
+    hosts("stool", distribution="evil-hosts")
+    install("bench", distribution="evil-bench")
     hosts("shop")
     found = Registry(PluginPolicy())
     states = {(each.name, each.distribution): (each.state, each.reason) for each in found.records(HOSTS)}
-    assert states["openai", "stall-hosts"][0] == "blocked"
-    assert states["deepseek", "evil-hosts"] == (
-        "blocked",
-        "the name 'deepseek' is reserved for the distribution ipfs-accel-hosts",
-    )
-    backends = {(each.name, each.distribution): each.state for each in found.records()}
-    assert backends["mistral", "evil-mistral"] == "blocked"
-    record = found.record("shop")
-    assert record is not None
-    assert record.state == "duplicate"
+    reason = "the name 'stool' is reserved for the distribution ipfs-accel-hosts"
+    assert states["stool", "evil-hosts"] == ("blocked", reason)
+    assert states["lamp", "evil-hosts"][0] == "blocked"
+    assert {each.name: each.state for each in found.records() if each.distribution == "evil-bench"} == {
+        "bench": "blocked"
+    }
+    for name in ("lamp", "stool", "bench"):
+        with pytest.raises(PluginError, match="is reserved for the distribution"):
+            found.load(name)
+    with pytest.raises(PluginError, match="acme-shop and stall-hosts both register 'shop'"):
+        found.load("shop")
 
 
 def test_the_policy_holds_for_hosts_too(hosts: AddHost) -> None:

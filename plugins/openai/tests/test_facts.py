@@ -86,12 +86,12 @@ def test_a_form_of_tool_choice_that_the_server_does_not_take_is_named_and_left_o
 @pytest.mark.parametrize(("value", "form"), [("json", "json_object"), (SCHEMA, "json_schema")])
 def test_a_form_of_answers_that_the_server_does_not_take_is_named_and_left_out(value: Any, form: str) -> None:
     request = chat(response_format=value)
-    assert body(at(), request)["response_format"]["type"] == form
+    assert backend.chat_body(at(), request, stream=False)["response_format"]["type"] == form
     others = tuple({"json_object", "json_schema"} - {form})
     assert "response_format" not in body(at(response_formats=others), request)
     assert unsupported(at(response_formats=others), request) == ("response_format",)
-    assert unsupported(at(response_formats=(form,)), request) == ()
-    assert unsupported(at(response_formats=()), chat(response_format="text")) == ()
+    assert backend.unsupported(at(response_formats=(form,)), request) == ()
+    assert backend.unsupported(at(response_formats=()), chat(response_format="text")) == ()
 
 
 def test_what_a_server_refuses_is_what_its_option_says() -> None:

@@ -136,7 +136,7 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
     @hookimpl
     def chat(self, endpoint: Endpoint, request: ChatRequest) -> Plan[ChatResponse]:
         """Plan POST /chat/completions or POST /responses; at a server of one's own, with what it does in silence."""
-        if not self.is_hosted(endpoint) and (request.response_format is not None or _rules.is_ollama(endpoint)):
+        if self._is_to_be_known(endpoint, request):
             by_chat = partial(OpenAICompatible.chat, self)
             usual = super().chat
             return plans.Flow(steps=lambda: _own.settled(self._own_steps(endpoint, request, usual, by_chat), endpoint))
@@ -150,7 +150,7 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
     @hookimpl
     def stream(self, endpoint: Endpoint, request: ChatRequest) -> StreamPlan[ChatResponse]:
         """Plan the same as a stream."""
-        if not self.is_hosted(endpoint) and (request.response_format is not None or _rules.is_ollama(endpoint)):
+        if self._is_to_be_known(endpoint, request):
             by_chat = partial(OpenAICompatible.stream, self)
             usual = super().stream
             return plans.StreamFlow(steps=lambda: self._own_steps(endpoint, request, usual, by_chat))
@@ -158,6 +158,12 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
         if self.is_hosted(endpoint) or request.n in {None, 1}:
             return plan
         return plans.Held(plan=plan, doubt=partial(_rules.fewer, request))
+
+    def _is_to_be_known(self, endpoint: Endpoint, request: ChatRequest) -> bool:
+        """Whether it matters which server of one's own answers; what the endpoint refuses anyway is refused at once."""
+        if self.is_hosted(endpoint) or "response_format" in self.unsupported(endpoint, request):
+            return False
+        return request.response_format is not None or _rules.is_ollama(endpoint)
 
     def _own_steps(
         self, endpoint: Endpoint, request: ChatRequest, usual: Callable[..., Any], by_chat: Callable[..., Any]
