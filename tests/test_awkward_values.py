@@ -202,7 +202,7 @@ ARGUMENTS = {"x": HALF}
 WHOLES: dict[str, Any] = {
     "openai": {"id": "c", "choices": [{"index": 0, "message": {"role": "assistant", "content": HALF, "reasoning_content": HALF, "tool_calls": [{"id": "t", "function": {"name": "f", "arguments": f'{{"x":"{HALF}"}}'}}]}, "finish_reason": "stop"}]},
     "responses": {"id": "r", "model": "m", "status": "completed", "output": [
-        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "a\ufffd"}]},
+        {"type": "reasoning", "id": "rs", "summary": [{"type": "summary_text", "text": "a\ufffd"}]},
         {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": HALF}]},
         {"type": "function_call", "call_id": "t", "name": "f", "arguments": f'{{"x":"{HALF}"}}'}]},
     "claude": {"id": "m", "type": "message", "role": "assistant", "model": "m", "stop_reason": "tool_use", "usage": {"input_tokens": 1, "output_tokens": 1}, "content": [

@@ -119,8 +119,8 @@ def importing(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Slow, Any]]:
     with scripted(fine()) as server:
         slow = Slow(Acme(server.url))
         entry = EntryPoint("acme", "acme:plugin")
-        found = distributions.Installed(entry, "acme-plugin", "1")
-        monkeypatch.setattr(registry, "installed", lambda _group: [found])
+        found = distributions.Installed(entry, "acme-plugin", "1", "ipfs_accel.backends")
+        monkeypatch.setattr(registry, "installed", lambda *_groups: [found])
         monkeypatch.setattr(EntryPoint, "load", slow.load)
         client = Client(Config(environ={}))
         thread = threading.Thread(target=client.chat, args=("acme/m", "q"))
@@ -188,7 +188,11 @@ def test_a_thread_that_forks_while_it_imports_waits_for_nobody(monkeypatch: pyte
     with scripted(fine()) as server:
         plugin = Forks(server.url)
         entry = EntryPoint("acme", "acme:plugin")
-        monkeypatch.setattr(registry, "installed", lambda _group: [distributions.Installed(entry, "acme-plugin", "1")])
+        monkeypatch.setattr(
+            registry,
+            "installed",
+            lambda *_groups: [distributions.Installed(entry, "acme-plugin", "1", "ipfs_accel.backends")],
+        )
         monkeypatch.setattr(EntryPoint, "load", plugin.load)
         monkeypatch.setattr(_fork, "PATIENCE", 1000.0)
         with Client(Config(environ={})) as client:

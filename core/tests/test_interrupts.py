@@ -61,8 +61,13 @@ class Interrupt:
             self._begun.clear()
 
     def _frame(self, frame: FrameType, _event: str, _arg: Any) -> Any:
-        if not frame.f_code.co_filename.startswith(self._files) or frame.f_code.co_name == "__del__":
+        if not frame.f_code.co_filename.startswith(self._files):
             return None
+        above: FrameType | None = frame
+        while above is not None:
+            if above.f_code.co_name == "__del__":
+                return None  # nobody is told of what is raised there
+            above = above.f_back
         return self._line
 
     def _line(self, frame: FrameType, event: str, _arg: Any) -> Any:

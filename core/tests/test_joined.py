@@ -172,22 +172,26 @@ def test_whoever_is_cancelled_takes_nobody_along(first: bool) -> None:
     async def one(client: AsyncClient, text: str) -> None:
         results.append(await client.embed("acme/m", text))
 
+    async def leaver(client: AsyncClient, leaving: anyio.CancelScope) -> None:
+        with leaving:
+            await client.embed("acme/m", "gone")
+
     async def run(url: str) -> None:
+        leaving = anyio.CancelScope()
         async with (
             made(AsyncClient, url, max_inputs=4, max_wait=60.0) as client,
             anyio.create_task_group() as group,
-            anyio.create_task_group() as left,
         ):
             if first:
-                left.start_soon(client.embed, "acme/m", "gone")
+                group.start_soon(leaver, client, leaving)
                 await settle(lambda: waiting(client) == 1)
             group.start_soon(one, client, "a")
             group.start_soon(one, client, "bb")
             await settle(lambda: waiting(client) == 2 + first)
             if not first:
-                left.start_soon(client.embed, "acme/m", "gone")
+                group.start_soon(leaver, client, leaving)
                 await settle(lambda: waiting(client) == 3)
-            left.cancel_scope.cancel()
+            leaving.cancel()
             await settle(lambda: waiting(client) == 2)
             group.start_soon(client.embed, "acme/m", ["fill", "it"])
 
