@@ -265,6 +265,7 @@ def packed(*values: float) -> str:
         [{"embedding": packed(0.5, -2)}, {"embedding": packed(1, 0.25)}],
         # Servers may ignore the wish for base64 (sheet 8), and say integers for whole numbers.
         [{"index": 0, "embedding": [0.5, -2]}, {"index": 1, "embedding": [1, 0.25]}],
+        [{"index": None, "embedding": [0.5, -2]}, {"index": None, "embedding": [1, 0.25]}],
         [{"index": 0, "embedding": [0.5, -2.0]}, {"index": 1, "embedding": packed(1, 0.25)}],
     ],
 )

@@ -274,8 +274,9 @@ def embeddings_of(body: Json, count: int | None) -> EmbedResponse:
 def _in_order(items: list[Any]) -> list[Any]:
     """Return the vectors in the order of the inputs, each of which has to have one."""
     by_index = {item.get("index"): item for item in items}
-    if by_index.keys() == {0} and all(type(item["index"]) is int for item in items):
-        return items  # Gemini's route numbers none of them
+    kinds = {type(item.get("index")) for item in items}
+    if (by_index.keys() == {0} and kinds == {int}) or by_index.keys() == {None}:
+        return items  # Gemini's route numbers none of them, and others say null
     if by_index.keys() != set(range(len(items))) or any(type(index) is not int for index in by_index):
         raise InvalidResponseError(f"the answer's {len(items)} vectors do not have the indexes 0 to {len(items) - 1}")
     return [by_index[index] for index in range(len(items))]
