@@ -40,8 +40,13 @@ os.environ["IPFS_ACCEL_RETRY_ATTEMPTS"] = "1"
 resolve.RetryConfig = functools.partial(RetryConfig, attempts=1)  # type: ignore[assignment,misc]
 
 
+# They install, and wait for that: what is begun last would be waited for by all workers.
+FIRST = {"test_wheels.py", "test_uv.py"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give tests against peers the time that installing one takes; an install cut short leaves half a peer."""
+    items.sort(key=lambda item: item.path.name not in FIRST)
     for item in items:
         if item.get_closest_marker("peer") is not None:
             item.add_marker(pytest.mark.timeout(3600))

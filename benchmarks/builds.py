@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 CONSTRAINTS = ROOT / "constraints.txt"
-DISTRIBUTIONS = ("ipfs-accel", "ipfs-accel-openai")
+DISTRIBUTIONS = ("ipfs-accel", "ipfs-accel-openai", "ipfs-accel-hosts")  # of them those that a revision has
 VARIANTS = ("plain", "orjson", "fast")
 PEERS = ("openai", "httpx", "orjson")
 TREES_KEPT = 3  # builds of working trees; those of commits stay
@@ -96,12 +96,12 @@ class Builder:
             with tarfile.open(fileobj=BytesIO(archive)) as tar:
                 tar.extractall(source, filter="data")
             projects = {_name(path): path.parent for path in source.glob("**/pyproject.toml")}
-            for each in DISTRIBUTIONS:
+            for each in (name for name in DISTRIBUTIONS if name in projects):
                 pip = (self._python, "-m", "pip", "--disable-pip-version-check")
                 run(*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", wheelhouse, projects[each])
             shutil.rmtree(source)
             _make_ready(wheelhouse)
-        wheels = {each: _wheel(wheelhouse, each) for each in DISTRIBUTIONS}
+        wheels = {each: found for each in DISTRIBUTIONS if (found := _wheel(wheelhouse, each)) is not None}
         return Revision(name=name, wheels=wheels, folder=folder, fast=_extra(wheels["ipfs-accel"], "fast"))
 
     def environment(self, revision: Revision, variant: str) -> Path:
@@ -141,8 +141,8 @@ def _name(path: Path) -> str:
     return str(tomllib.loads(path.read_text()).get("project", {}).get("name"))
 
 
-def _wheel(folder: Path, distribution: str) -> Path:
-    return next(folder.glob(f"{distribution.replace('-', '_')}-[0-9]*.whl"))
+def _wheel(folder: Path, distribution: str) -> Path | None:
+    return next(folder.glob(f"{distribution.replace('-', '_')}-[0-9]*.whl"), None)
 
 
 def _extra(wheel: Path, extra: str) -> frozenset[str]:
