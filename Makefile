@@ -16,7 +16,7 @@ DISTRIBUTIONS := --editable core $(PLUGINS:%=--editable %) 'ipfs-accel-llvm[embe
 MODEL := .cache/tiny.gguf
 GUIDE := plugins/specialized/llvm/src/ipfs_accel_llvm/guide.gguf
 
-.PHONY: help demo test test-busy test-peers test-slow lint format docs bench bench-against findings dist guide constraints clean
+.PHONY: help demo test test-httpx2 test-busy test-peers test-slow lint format docs bench bench-against findings dist guide constraints clean
 
 # `make bench-against a432b29` is `make bench-against REV=a432b29`.
 ifeq (bench-against,$(firstword $(MAKECMDGOALS)))
@@ -34,9 +34,12 @@ help:  ## show this list
 demo: $(VENV)/.demo  ## show the main job on the embedded engine: no key, no server
 	$(BIN)/python examples/demo.py
 
-test: lint  ## install what the checks need and run all of them
-	IPFS_ACCEL_HTTP=httpx2 $(PYTEST) core/tests/test_http.py core/tests/test_http_pool.py core/tests/test_faults*.py --quiet
+test: $(VENV)/.test  ## install what the checks need and run all of them
+	$(MAKE) --no-print-directory --jobs 2 lint test-httpx2
 	$(PYTEST)
+
+test-httpx2: $(VENV)/.test
+	IPFS_ACCEL_HTTP=httpx2 $(PYTEST) core/tests/test_http.py core/tests/test_http_pool.py core/tests/test_faults*.py --quiet
 
 test-slow: $(VENV)/.test  ## run what takes minutes by its nature: a soak
 	$(BIN)/python -m pytest -m slow
