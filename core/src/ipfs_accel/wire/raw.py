@@ -11,7 +11,7 @@ path is, below the endpoint's base URL, and what every request of the API has to
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
@@ -36,12 +36,6 @@ _VERSION = re.compile(r"/v\d\w*$")
 class RawRequests:
     """The hooks for any request of an API over HTTP."""
 
-    if TYPE_CHECKING:
-
-        def describe(self) -> BackendInfo:
-            """Say what the core has to know: the plugin's own hook."""
-            raise NotImplementedError
-
     def placed(self, endpoint: Endpoint, send: HttpRequest) -> HttpRequest:
         """Return a request as it goes out, given one with the caller's path; a version is not said twice."""
         return attrs.evolve(send, path=unversioned(endpoint.base_url, send.path))
@@ -57,7 +51,8 @@ class RawRequests:
         return raw_plans.streamed(self._sent(endpoint, request), as_bytes=request.as_bytes)
 
     def _sent(self, endpoint: Endpoint, request: RawRequest) -> HttpRequest:
-        return self.placed(endpoint, raw_plans.written(self.describe(), endpoint, request))
+        info: BackendInfo = cast("Any", self).describe()  # it is mixed into a plugin, which has this hook
+        return self.placed(endpoint, raw_plans.written(info, endpoint, request))
 
 
 def unversioned(base_url: str, path: str) -> str:
