@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import pytest
-from ipfs_accel import Audio, Client, Document, Image, JsonSchema, Message, Tool
+from ipfs_accel import Audio, Client, Document, Image, JsonSchema, Message, Tool, UnsupportedParameterWarning
 from ipfs_accel.types import Opaque, Reasoning, Refusal, Text, ToolCall, ToolResult
 from ipfs_accel_gemini import part
 from pytest_httpserver import HTTPServer
@@ -162,8 +163,6 @@ CHATS: list[tuple[str, Any, dict[str, Any], Any, dict[str, Any]]] = [
      ["hi", Message.assistant("ho", Opaque(backend="gemini", data={"text": "", "thoughtSignature": SIGNATURE})), "so?"], {}),
     ("a signed thought goes back", [turn("user", "hi"), turn("model", {"text": "hm", "thought": True, "thought_signature": base64.b64decode(SIGNATURE)}, "ho"), turn("user", "so?")], {},
      ["hi", Message.assistant(Reasoning(text="hm"), Opaque(backend="gemini", data={"thought": True, "thoughtSignature": SIGNATURE}), "ho"), "so?"], {}),
-    ("what others thought does not", [turn("user", "hi"), turn("model", "ho"), turn("user", "so?")], {},
-     ["hi", Message.assistant(Reasoning(text="hm", signature="EqQB"), Opaque(backend="claude", data={"a": 1}), "ho"), "so?"], {}),
     ("a refusal's history", [turn("user", "hi"), turn("model", "no"), turn("user", "so?")], {}, ["hi", Message.assistant(Refusal(text="no")), "so?"], {}),
     ("an answer that goes on", "hi", {"continuation_token": b"\xfb\xff"}, "hi", {"extra": {"continuationToken": base64.b64encode(b"\xfb\xff").decode()}}),
 ]  # fmt: skip
@@ -224,6 +223,23 @@ def test_a_chat_is_sent_as_the_sdk_sends_it(
         both(
             lambda sdk: sdk.models.generate_content(**call),
             lambda client: client.chat(f"gemini/{model}", messages, **given),
+        )
+
+
+def test_what_others_said_beside_text_and_calls_is_left_out_and_named(
+    both: Callable[..., Any], httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request(f"/v1beta/models/{OLD}:generateContent").respond_with_json(ANSWER)
+    thought = (Reasoning(text="hm", signature="EqQB"), Opaque(backend="claude", data={"a": 1}))
+    foreign = Message.assistant(*thought, "ho", attrs.evolve(ASKED, extra={"note": 1}))
+    contents = [turn("user", "hi"), turn("model", "ho", CALL), turn("user", returned({"output": "1"}))]
+    messages = ["hi", attrs.evolve(foreign, extra={"news": 1}), Message.tool("fc1", "1")]
+    named = r"messages\[1\]\.reasoning, messages\[1\]\.tool_calls\.note, messages\[1\]\.news$"
+    config = {"automatic_function_calling": {"disable": True}}
+    with pytest.warns(UnsupportedParameterWarning, match=named):
+        both(
+            lambda sdk: sdk.models.generate_content(model=OLD, contents=contents, config=config),
+            lambda client: client.chat(f"gemini/{OLD}", messages),
         )
 
 

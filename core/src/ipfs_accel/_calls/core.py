@@ -35,15 +35,21 @@ __all__ = ["Core"]
 
 A = TypeVar("A")
 
-_CONVERSATIONS = {"chat", "stream", "count_tokens"}
+_CONVERSATIONS = {"chat", "stream", "count_tokens", "create_batch"}
 
 CHECK_SECONDS = 10.0
 """How long a health check may take."""
 
 
-def _is_at_home(messages: Iterable[Message], target: Target, model: str) -> bool:
-    """Whether all of a conversation may go to a target as it is."""
-    return all(message.origin is None or target.is_origin(message.origin, model) for message in messages)
+def _is_at_home(operation: str, request: Any, target: Target) -> bool:
+    """Whether all that models said in a request may go to a target as it is."""
+    if operation == "create_batch":
+        return all(_is_at_home("chat", item.request, target) for item in request.items)
+    messages: Iterable[Message] = getattr(request, "messages", ())  # a batch may be of something else
+    for message in messages:  # a loop, as every chat goes through it
+        if message.origin is not None and not target.is_origin(message.origin, request.model):
+            return False
+    return True
 
 
 class Core(Context):
@@ -173,11 +179,10 @@ class Core(Context):
     ) -> Steps[Any]:
         target = self._targets.get(endpoint) or (yield from self.target(endpoint))
         lost: tuple[str, ...] = ()
-        if operation in _CONVERSATIONS and not _is_at_home(request.messages, target, request.model):
+        if operation in _CONVERSATIONS and not _is_at_home(operation, request, target):
             from .origins import without_foreign  # noqa: PLC0415 - few conversations change their model
 
-            messages, lost = without_foreign(request.messages, target.as_origin(request.model))
-            request = attrs.evolve(request, messages=messages)
+            request, lost = without_foreign(request, target.as_origin)
         call = self.call(operation, target, request.model, request=request, **settings)
         if lost:
             call.check((), lost)

@@ -7,12 +7,15 @@ not know where it is from is sent as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ipfs_accel.types import Audio, Message, Opaque, Origin, Part, Reasoning, Text, ToolCall
+from ipfs_accel.types import Audio, ChatRequest, Message, Opaque, Origin, Part, Reasoning, Text, ToolCall
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import BatchRequest
 
 __all__ = ["without_foreign"]
 
@@ -24,8 +27,32 @@ _REMARKS = {"message", "function_call", "custom_tool_call", "tool_use"}
 """Types of opaque parts that may only add ids and the like to what stands in parts of its own."""
 
 
-def without_foreign(messages: Sequence[Message], here: Origin) -> tuple[tuple[Message, ...], tuple[str, ...]]:
-    """Return a conversation without what is for others than those who are here, and the names of what was left out."""
+def without_foreign(request: Any, origin_of: Callable[[str], Origin]) -> tuple[Any, tuple[str, ...]]:
+    """Return a chat, or a batch, without what is for others, and the names of what was left out.
+
+    Args:
+        request: The chat or the batch.
+        origin_of: Gives whose words the answers of a model are, where the request goes.
+    """
+    if not isinstance(request, ChatRequest):
+        return _batch_without_foreign(request, origin_of)
+    messages, names = _conversation(request.messages, origin_of(request.model))
+    return attrs.evolve(request, messages=messages), names
+
+
+def _batch_without_foreign(
+    request: BatchRequest, origin_of: Callable[[str], Origin]
+) -> tuple[BatchRequest, tuple[str, ...]]:
+    parts = [
+        without_foreign(item.request, origin_of) if isinstance(item.request, ChatRequest) else (item.request, ())
+        for item in request.items
+    ]
+    items = [attrs.evolve(item, request=kept) for item, (kept, _) in zip(request.items, parts, strict=True)]
+    lost = [f"items[{index}].{name}" for index, (_, names) in enumerate(parts) for name in names]
+    return attrs.evolve(request, items=tuple(items)), tuple(lost)
+
+
+def _conversation(messages: Sequence[Message], here: Origin) -> tuple[tuple[Message, ...], tuple[str, ...]]:
     found: list[Message] = []
     lost: list[str] = []
     for index, message in enumerate(messages):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ipfs_accel._beside import THOUGHTS, beside_call
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import Audio, Document, Image, Message, Reasoning, Refusal, Text, ToolCall, ToolResult
@@ -15,12 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["from_dict"]
 
 _KEYS = {
-    *("role", "content", "name", "tool_calls", "tool_call_id", "refusal", "reasoning_content", "reasoning"),
-    *("reasoning_text", "annotations", "audio", "thinking", "images", "tool_name"),
+    *("role", "content", "name", "tool_calls", "tool_call_id", "refusal", "annotations", "audio", "images"),
+    *("tool_name", *THOUGHTS),
 }
-_CALL = {"id", "type", "index", "function", "custom"}
-_FUNCTION = {"index", "name", "arguments", "input"}
-_THOUGHTS = ("reasoning_content", "reasoning", "reasoning_text", "thinking")
 # What the SDKs' messages say beside that, which no server takes back.
 _NOT_SENT = {"executed_tools", "parsed"}
 
@@ -81,7 +79,7 @@ def _said(message: Mapping[str, Any]) -> tuple[Part, ...]:
     notes = message.get("annotations")
     if notes and len(parts) == 1 and isinstance(parts[0], Text):
         parts = (Text(text=parts[0].text, annotations=_notes(notes)),)
-    where = next((name for name in _THOUGHTS if message.get(name)), None)
+    where = next((name for name in THOUGHTS if message.get(name)), None)
     if where is not None:
         parts = (Reasoning(text=message[where], field=where), *parts)
     images, audio = message.get("images"), message.get("audio")
@@ -159,11 +157,7 @@ def _tool_call(call: Any, index: int) -> ToolCall:
             f"{where}.function.arguments: expected JSON text, got {type(arguments).__name__}",
             hint="write it as text: json.dumps(…)",
         )
-    beside = {str(name): value for name, value in call.items() if name not in _CALL and value is not None}
-    if call.get("type") not in {None, "function", "custom"}:
-        beside["type"] = call["type"]
-    inner = {str(name): value for name, value in function.items() if name not in _FUNCTION and value is not None}
-    if inner:
-        beside["function"] = inner
     # A call without an id gets the one that it has in our own answers.
-    return ToolCall(id=call.get("id") or f"call_{index}", name=function["name"], arguments=arguments, extra=beside)
+    return ToolCall(
+        id=call.get("id") or f"call_{index}", name=function["name"], arguments=arguments, extra=beside_call(call)
+    )

@@ -79,6 +79,7 @@ class Target:
         self.told_schemas: dict[tuple[str, str, bytes], tuple[str, ...]] = {}
         self._keys = keys
         self._missing = missing
+        self._said: Origin | None = None
 
     @cached_property
     def lacks(self) -> Mapping[str, str]:
@@ -88,7 +89,10 @@ class Target:
 
     def as_origin(self, model: str) -> Origin:
         """Return whose words the answers of a model are."""
-        return Origin(backend=self.endpoint.backend, host=self.origin, model=model)
+        found = self._said
+        if found is None or found.model != model:  # most programs ask one model
+            found = self._said = Origin(backend=self.endpoint.backend, host=self.origin, model=model)
+        return found
 
     def is_origin(self, origin: Origin, model: str) -> bool:
         """Whether words are a model's own."""

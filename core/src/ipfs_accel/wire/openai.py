@@ -29,6 +29,7 @@ from .late import late
 from .openai_errors import read_error
 from .openai_routes import Routes
 from .raw import RawRequests
+from .returned import kept_back
 from .sse import SSEDecoder
 
 if TYPE_CHECKING:
@@ -196,15 +197,16 @@ class OpenAICompatible(Routes, RawRequests):
             stream=stream,
             leave_out=refused,
             place=partial(self.reasoning_place, endpoint),
-            extra=self.takes_extra(endpoint),
+            extra=_is_opening(request) or self.takes_extra(endpoint),
             own=self.own_parts,
         )
         if "tools" not in body and "parallel_tool_calls" not in request.extra:
             # It says nothing without tools, and OpenAI answers 400 to it.
             body.pop("parallel_tool_calls", None)
-        limit = self.limit_name(endpoint)
-        if limit != "max_tokens" and "max_tokens" in body and "max_tokens" not in request.extra:
-            body.setdefault(limit, body.pop("max_tokens"))
+        if "max_tokens" in body and "max_tokens" not in request.extra:
+            limit = self.limit_name(endpoint)
+            if limit != "max_tokens":
+                body.setdefault(limit, body.pop("max_tokens"))
         return self._streamed(endpoint, body, request)
 
     def limit_name(self, endpoint: Endpoint) -> str:
@@ -220,10 +222,16 @@ class OpenAICompatible(Routes, RawRequests):
         """Whether what else was said in messages and of calls goes back."""
         return bool(self.fact(endpoint, "replays_extra"))
 
+    def takes_back(self, endpoint: Endpoint, part: Any) -> bool:
+        """Whether a thought, or a picture, sound or file, of a model's turn goes back."""
+        return not isinstance(part, types.Reasoning) or bool(self.reasoning_place(endpoint, part.field))
+
     def kept_back(self, endpoint: Endpoint, request: ChatRequest) -> tuple[str, ...]:
         """Return what models said before and the server does not take."""
-        place = partial(self.reasoning_place, endpoint)
-        return requests.kept_back(request.messages, place, extra=self.takes_extra(endpoint))
+        if _is_opening(request):
+            return ()
+        extra = self.takes_extra(endpoint)
+        return kept_back(request.messages, lambda _message, part: self.takes_back(endpoint, part), extra=extra)
 
     def completion_body(self, endpoint: Endpoint, request: CompletionRequest, *, stream: bool) -> dict[str, Any]:
         """Return the JSON body of a text completion."""
@@ -243,6 +251,13 @@ class OpenAICompatible(Routes, RawRequests):
         return post_json(self.model_path(endpoint, route, request.model), body)
 
     def _streamed(self, endpoint: Endpoint, body: dict[str, Any], request: Request) -> dict[str, Any]:
-        if not self.fact(endpoint, "stream_usage") and "stream_options" not in request.extra:
-            body.pop("stream_options", None)
+        is_added = "stream_options" in body and "stream_options" not in request.extra
+        if is_added and not self.fact(endpoint, "stream_usage"):
+            del body["stream_options"]
         return body
+
+
+def _is_opening(request: ChatRequest) -> bool:
+    """Whether a chat is one message that no model has said, as most are."""
+    messages = request.messages
+    return len(messages) == 1 and messages[0].role != "assistant"

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from ipfs_accel import types
+from ipfs_accel._beside import beside_call
 from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import ChatResponse, Choice, Message, Reasoning, Refusal, Text, TokenLogprob, ToolCall, Usage
+from ipfs_accel.types._answers import UNKNOWN_USAGE
 
 from ._settled import choice_index, settle_finish_reason, sound, tool_call_id
 from .fields import field, id_of, rest
@@ -32,7 +34,6 @@ from .openai_messages import (
     thought_in,
     thoughts,
     unknown_in,
-    unknown_of,
 )
 from .vectors import vectors
 
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KNOWN",
-    "beside_tokens",
     "chat_of",
     "completion_of",
     "embeddings_of",
@@ -53,6 +53,7 @@ __all__ = [
     "read_models",
     "read_usage",
     "token_logprobs",
+    "usage_of",
 ]
 
 Json = dict[str, Any]
@@ -80,15 +81,11 @@ def _answer(body: Json, kind: type[A], read_choice: Callable[[Any, int], Any]) -
     choices = tuple([read_choice(choice, index) for index, choice in enumerate(found)])
     if not choices:
         raise InvalidResponseError("the answer has an empty list of choices")
-    usage = body.get("usage") or found[0].get("usage")
-    return kind(
-        id=id_of(body.get("id")),
-        model=body.get("model"),
-        choices=choices,
-        usage=read_usage(usage),
-        extra=_extra(body, usage),
-        raw=body,
-    )
+    usage, beside = usage_of(body.get("usage") or found[0].get("usage"))
+    extra = {} if body.keys() <= KNOWN else rest(body, KNOWN)
+    if beside:
+        extra["usage"] = beside
+    return kind(id=id_of(body.get("id")), model=body.get("model"), choices=choices, usage=usage, extra=extra, raw=body)
 
 
 def _chat_choice(choice: Any, position: int) -> Choice:
@@ -108,45 +105,75 @@ def _chat_choice(choice: Any, position: int) -> Choice:
 
 
 def _parts(message: Json) -> Iterator[Part]:
+    content = message.get("content")
+    is_plain = type(content) is str
     where, thought = thought_in(message)
     if thought:
         yield Reasoning(text=mended(thought), field=where)
-    elif thought := thoughts(message.get("content")):
+    elif not is_plain and (thought := thoughts(content)):
         yield Reasoning(text=mended(thought), field="content")
-    text = plain(message.get("content"))
+    text = content if is_plain else plain(content)
     if text:
         yield Text(text=mended(text), annotations=tuple(message.get("annotations") or ()))
-    yield from pictures(message)
+    if not is_plain or message.get("images"):
+        yield from pictures(message)
     audio = message.get("audio")
     if isinstance(audio, dict) and isinstance(audio.get("data"), str):
         yield sound(base64.b64decode(audio["data"]), audio.get("id"), audio.get("transcript"))
     if message.get("refusal"):
         yield Refusal(text=mended(message["refusal"]))
-    for index, call in enumerate(calls_of(message)):
+    for index, call in enumerate(calls_of(message) if message.get("tool_calls") else ()):
         name, arguments = function_of(call)
         yield ToolCall(
-            id=tool_call_id(call.get("id"), index), name=name or "", arguments=mended(arguments), extra=unknown_of(call)
+            id=tool_call_id(call.get("id"), index),
+            name=name or "",
+            arguments=mended(arguments),
+            extra=beside_call(call),
         )
     if isinstance(message.get("function_call"), dict):  # deprecated by OpenAI, still sent by old servers
         name, arguments = function_of({"function": message["function_call"]})
         yield ToolCall(id=tool_call_id(None, 0), name=name or "", arguments=arguments)
 
 
-def read_usage(usage: Any) -> Usage:
-    """Read token counts. Details are parts of the totals; where a host counts what was thought beside, it is added."""
+def usage_of(usage: Any) -> tuple[Usage, Json]:
+    """Read token counts, and what a usage says that they have no place for: times, prices, counts of another kind.
+
+    Details are parts of the totals; where a host counts what was thought beside, it is added.
+    """
     if not isinstance(usage, dict):
-        return Usage()
+        return UNKNOWN_USAGE, {}
+    found = _counts(usage)
+    beside = {} if usage.keys() <= _COUNTED else rest(usage, _COUNTED)
+    for name, known in () if usage.keys() <= _PLAIN else _DETAILS.items():
+        details = usage.get(name)
+        if details and isinstance(details, dict) and not details.keys() <= known:
+            unknown = {each: n for each, n in details.items() if n and each not in known}
+            beside |= {name: unknown} if unknown else {}
+    total = usage.get("total_tokens")
+    if total and total != found.total_tokens:  # it counts something that nothing else tells
+        beside["total_tokens"] = total
+    return found, beside
+
+
+def read_usage(usage: Any) -> Usage:
+    """Read token counts alone."""
+    return _counts(usage) if isinstance(usage, dict) else UNKNOWN_USAGE
+
+
+def _counts(usage: Json) -> Usage:
+    if usage.keys() <= _PLAIN:  # what most servers of one's own say
+        return Usage(input_tokens=usage.get("prompt_tokens"), output_tokens=usage.get("completion_tokens"))
     inputs = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
     outputs = usage.get("completion_tokens_details") or usage.get("output_tokens_details") or {}
-    output, thought = _first(usage, _OUTPUT), _first(outputs, _THOUGHT)
+    output, thought = _first(usage, _OUTPUT), outputs.get("reasoning_tokens")
     if thought is None:
         thought = usage.get("reasoning_tokens")
-    read, written = _first(inputs, _READ), _first(inputs, _WRITTEN)
+    read, written = inputs.get("cached_tokens"), _first(inputs, _WRITTEN)
     found = Usage(
         input_tokens=_first(usage, _INPUT),
         output_tokens=output,
         cached_input_tokens=_first(usage, _READ_ABOVE) if read is None else read,
-        cache_write_input_tokens=_first(usage, _WRITTEN_ABOVE) if written is None else written,
+        cache_write_input_tokens=usage.get("cache_creation_input_tokens") if written is None else written,
         reasoning_tokens=thought,
         audio_input_tokens=inputs.get("audio_tokens"),
         audio_output_tokens=outputs.get("audio_tokens"),
@@ -157,53 +184,34 @@ def read_usage(usage: Any) -> Usage:
 
 
 # By what names hosts tell the same: OpenAI's two APIs; OpenAI, DeepSeek, Moonshot, and gateways to Claude.
-_INPUT, _OUTPUT, _THOUGHT = (
-    ("prompt_tokens", "input_tokens"),
-    ("completion_tokens", "output_tokens"),
-    ("reasoning_tokens",),
-)
-_READ, _READ_ABOVE = ("cached_tokens",), ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
+_INPUT, _OUTPUT = ("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens")
+_READ_ABOVE = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
 _WRITTEN = ("cache_write_tokens", "cache_creation_tokens")
-_WRITTEN_ABOVE = ("cache_creation_input_tokens",)
+_OF_INPUT, _OF_OUTPUT = {"cached_tokens", *_WRITTEN, "audio_tokens"}, {"reasoning_tokens", "audio_tokens"}
 _DETAILS = {
-    "prompt_tokens_details": {*_READ, *_WRITTEN, "audio_tokens"},
-    "completion_tokens_details": {*_THOUGHT, "audio_tokens"},
-    "input_tokens_details": {*_READ, *_WRITTEN, "audio_tokens"},
-    "output_tokens_details": {*_THOUGHT, "audio_tokens"},
+    "prompt_tokens_details": _OF_INPUT,
+    "completion_tokens_details": _OF_OUTPUT,
+    "input_tokens_details": _OF_INPUT,
+    "output_tokens_details": _OF_OUTPUT,
 }
-_COUNTED = {*_INPUT, *_OUTPUT, *_THOUGHT, *_READ_ABOVE, *_WRITTEN_ABOVE, *_DETAILS, "total_tokens"}
+_PLAIN = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
+_COUNTED = frozenset(
+    {*_INPUT, *_OUTPUT, *_READ_ABOVE, *_DETAILS, "reasoning_tokens", "cache_creation_input_tokens", "total_tokens"}
+)
 
 
 def _first(usage: Json, names: tuple[str, ...]) -> Any:
-    return next((usage[name] for name in names if usage.get(name) is not None), None)
+    for name in names:
+        value = usage.get(name)
+        if value is not None:
+            return value
+    return None
 
 
 def _is_beside(usage: Usage, total: Any) -> bool:
     """Whether what was thought is not in the output: xAI, and gateways to Gemini, tell it by the total alone."""
     output, thought = usage.output_tokens or 0, usage.reasoning_tokens or 0
     return thought > output or total == (usage.input_tokens or 0) + output + thought
-
-
-def _extra(body: Json, usage: Any) -> Json:
-    found = {name: value for name, value in body.items() if name not in KNOWN and value is not None}
-    return {**found, "usage": beside} if (beside := beside_tokens(usage)) else found
-
-
-def beside_tokens(usage: Any) -> Json:
-    """Return what a usage says that `Usage` has no place for: times, prices, and counts of another kind."""
-    if not isinstance(usage, dict):
-        return {}
-    found = {name: value for name, value in usage.items() if name not in _COUNTED and value is not None}
-    for name, known in _DETAILS.items():
-        details = usage.get(name)
-        if isinstance(details, dict) and (
-            unknown := {each: n for each, n in details.items() if n and each not in known}
-        ):
-            found[name] = unknown
-    total = usage.get("total_tokens")
-    if total and total != read_usage(usage).total_tokens:  # it counts something that nothing else tells
-        found["total_tokens"] = total
-    return found
 
 
 def logprobs_of(logprobs: Any) -> Iterator[TokenLogprob]:

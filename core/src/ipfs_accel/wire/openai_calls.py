@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ipfs_accel import strict_json
+from ipfs_accel._beside import beside_call
 
 from .fields import id_of
-from .openai_messages import calls_of, function_of, unknown_of
+from .openai_messages import calls_of, function_of
 
 if TYPE_CHECKING:
     from ipfs_accel.types import ChatResponse
@@ -44,7 +45,7 @@ class Calls:
             known = self._by_index.get((choice, index)) if index is not None else None
             if known is not None and not name and (given is None or given == ""):
                 # What nearly every piece is: more arguments of the call with this index.
-                out.tool_call(known, choice, arguments=arguments, extra=unknown_of(call))
+                out.tool_call(known, choice, arguments=arguments, extra=beside_call(call))
                 continue
             given = id_of(given)
             tools = out.choices[choice].tools
@@ -63,7 +64,7 @@ class Calls:
                 self._by_index[choice, index] = key
             if given:
                 self._by_id.setdefault((choice, given), key)
-            out.tool_call(key, choice, id=given, name=name, arguments=arguments, extra=unknown_of(call))
+            out.tool_call(key, choice, id=given, name=name, arguments=arguments, extra=beside_call(call))
 
     # Each returns the key of the call that a piece goes on with, or None if it begins one.
 

@@ -32,6 +32,7 @@ from .openai_answers import chat_of, completion_of, embeddings_of
 from .openai_audio import form_fields
 from .openai_errors import checked, error_in_body, read_error
 from .openai_routes import Routes
+from .returned import kept_back_of_batch
 
 if TYPE_CHECKING:
     from ipfs_accel.plans import Flow, Job, Plan, StreamPlan
@@ -121,6 +122,8 @@ class OpenAIFiles(Routes):
             name for item in request.items for name in self.batch_unsupported(endpoint, route, item.request)
         )
 
+        back = kept_back_of_batch(request, lambda chat: self.batch_kept_back(endpoint, route, chat))
+
         def steps() -> Generator[Any, Any, Plan[Batch]]:
             lines = [self._line(endpoint, route, item) for item in request.items]
             upload = types.Upload(
@@ -132,6 +135,7 @@ class OpenAIFiles(Routes):
                 send=send,
                 parse=lambda response: file_of(checked(response.json())),
                 unsupported=tuple(lost),
+                kept_back=back,
             )
             return self.batch_of_file(endpoint, file.id, self.batch_prefix + route, request)
 
@@ -203,6 +207,10 @@ class OpenAIFiles(Routes):
     def batch_unsupported(self, endpoint: Endpoint, _route: str, request: Request) -> tuple[str, ...]:
         """Return the options of a request of a batch that it cannot have."""
         return self.unsupported(endpoint, request)
+
+    def batch_kept_back(self, endpoint: Endpoint, _route: str, request: ChatRequest) -> tuple[str, ...]:
+        """Return what models said before in a chat of a batch, and the server does not take."""
+        return cast("Any", self).kept_back(endpoint, request)  # type: ignore[no-any-return]
 
     def batch_reader(self, route: str) -> Callable[[Json], Answer]:
         """Return what reads the answer to one request of a batch for this route."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ipfs_accel import types
+from ipfs_accel._beside import THOUGHTS
 
 from .fields import rest
 from .halves import written
@@ -24,22 +25,16 @@ __all__ = [
     "thought_in",
     "thoughts",
     "unknown_in",
-    "unknown_of",
 ]
 
 Json = dict[str, Any]
 
-THOUGHTS = ("reasoning_content", "reasoning", "reasoning_text", "thinking")
-"""Where hosts say what a model thought."""
 MESSAGE = frozenset(
     {"role", "content", "refusal", "audio", "images", "annotations", "tool_calls", "function_call", "name", *THOUGHTS}
 )
 """What is read of a message or of a delta; everything else goes into the message's `extra`."""
 CHOICE = frozenset({"index", "message", "delta", "text", "finish_reason", "logprobs", "usage", "error"})
 """What is read of a choice, likewise."""
-_CALL = frozenset({"index", "id", "type", "function", "custom", "name", "arguments", "input"})
-_FUNCTION = frozenset({"index", "name", "arguments", "input"})
-_KINDS = (None, "", "function", "custom")
 
 
 def thought_in(message: Json) -> tuple[str | None, str]:
@@ -57,20 +52,6 @@ def unknown_in(message: Json) -> Json:
     for name in THOUGHTS:
         if (thought := message.get(name)) and not isinstance(thought, str):
             found[name] = thought
-    return found
-
-
-def unknown_of(call: Json) -> Json:
-    """Return what a tool call says beside what is read here, such as Gemini's `extra_content`, likewise."""
-    function = call.get("function")
-    is_usual = not isinstance(function, dict) or function.keys() <= _FUNCTION
-    if is_usual and call.keys() <= _CALL and call.get("type") in _KINDS:
-        return {}
-    found = rest(call, _CALL)
-    if call.get("type") not in _KINDS:  # Moonshot's builtin_function
-        found["type"] = call["type"]
-    if not is_usual and (beside := rest(function, _FUNCTION)):  # type: ignore[arg-type]
-        found["function"] = beside
     return found
 
 

@@ -19,7 +19,6 @@ __all__ = [
     "custom_tools",
     "embed_body",
     "given",
-    "kept_back",
     "replay_in",
     "wire_messages",
     "wire_part",
@@ -162,7 +161,7 @@ def wire_messages(
     Args:
         messages: The conversation.
         place: Where a server takes back what it thought.
-        extra: Whether it takes back what else it said in messages and of calls; see `kept_back`.
+        extra: Whether it takes back what else it said in messages and of calls.
         own: Whose opaque parts are written, if they are of `CONTENT_TYPES`.
         custom: Names of the tools that take free text.
     """
@@ -181,22 +180,6 @@ def wire_messages(
         except InvalidRequestError as error:
             raise InvalidRequestError(f"messages[{index}]: {error.message}", hint=error.hint) from None
     return found
-
-
-def kept_back(messages: Iterable[Message], place: Place = replay_in, *, extra: bool = True) -> tuple[str, ...]:
-    """Name what `wire_messages` leaves out of what was said, for the plan."""
-    found: list[str] = []
-    for index, message in enumerate(messages):
-        if message.role != "assistant":
-            continue
-        for part in message.content:
-            if type(part) is Reasoning and part.text and not place(part.field):
-                found.append(f"messages[{index}].reasoning")
-            elif type(part) is ToolCall and part.extra and not extra:
-                found += [f"messages[{index}].tool_calls.{name}" for name in part.extra]
-        if message.extra and not extra:
-            found += [f"messages[{index}].{name}" for name in message.extra]
-    return tuple(found)
 
 
 def _message(message: Message, place: Place, own: str | None, custom: Collection[str], *, extra: bool) -> Body:

@@ -15,6 +15,7 @@ from . import openai_responses_requests as requests
 from .late import late
 from .openai import OpenAICompatible
 from .openai_requests import given
+from .returned import kept_back
 from .sse import SSEDecoder
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class OpenAIResponses(OpenAICompatible):
             send=post_json(self.path(endpoint, "/responses"), self.responses_body(endpoint, request, stream=False)),
             parse=partial(answers.read_response, backend=self.opaque_name, limit=self.limit_unsaid(endpoint, request)),
             unsupported=self._lost(endpoint, request),
+            kept_back=self.kept_back_by_responses(request),
         )
 
     @hookimpl
@@ -59,6 +61,7 @@ class OpenAIResponses(OpenAICompatible):
             decoder=partial(answers.ResponseDecoder, self.opaque_name, limit),
             assembler=partial(answers.assembler, self.opaque_name, limit),
             unsupported=self._lost(endpoint, request),
+            kept_back=self.kept_back_by_responses(request),
         )
 
     # what may differ
@@ -82,6 +85,10 @@ class OpenAIResponses(OpenAICompatible):
             kept = [name for name in body.pop("include", ()) if name != requests.LOGPROBS]
             body |= {"include": kept} if kept else {}
         return body
+
+    def kept_back_by_responses(self, request: ChatRequest) -> tuple[str, ...]:
+        """Return what models said before that no item of this API holds."""
+        return kept_back(request.messages, partial(requests.is_in_an_item, self.opaque_name), extra=False)
 
     def _lost(self, endpoint: Endpoint, request: ChatRequest) -> tuple[str, ...]:
         lost = (*given(request, requests.NOT_THERE), *self.unsupported(endpoint, request))

@@ -25,7 +25,7 @@ from ._settled import settle_finish_reason
 from .assembler import Assembler, build_chat
 from .fields import field, id_of
 from .halves import mended
-from .openai_answers import beside_tokens, read_usage, token_logprobs
+from .openai_answers import read_usage, token_logprobs, usage_of
 from .openai_errors import checked, error_in_body, event_object
 from .sse import ServerSentEvent
 
@@ -81,11 +81,11 @@ def _answer(body: Json, backend: str, raw: Any = None, limit: int | None = None)
         last = item
     has_calls = any(isinstance(part, ToolCall) for part in parts)
     extra = {name: body[name] for name in _KEPT if body.get(name) not in (None, {}, False)}
-    if beside := beside_tokens(body.get("usage")):
+    usage, beside = usage_of(body.get("usage"))
+    if beside:
         extra["usage"] = beside
     if ran := sorted({str(item.get("type")) for item in body["output"]} - {"reasoning", *_SAID}):
         extra["server_tools"] = ran  # they cost what no token tells
-    usage = read_usage(body.get("usage"))
     reason = settle_finish_reason(_reason(body, usage, limit), has_tool_calls=has_calls)
     message = Message(role="assistant", content=tuple(parts))
     return ChatResponse(

@@ -6,14 +6,14 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import Audio, Document, Image, JsonSchema, Opaque, Refusal, Text, ToolCall, ToolResult
+from ipfs_accel.types import Audio, Document, Image, JsonSchema, Opaque, Reasoning, Refusal, Text, ToolCall, ToolResult
 
 from .openai_requests import CONTENT_TYPES, custom_tools, with_own_tools
 
 if TYPE_CHECKING:
     from ipfs_accel.types import ChatRequest, Message, Part, Tool
 
-__all__ = ["LOGPROBS", "NOT_THERE", "body", "count_body", "is_needed"]
+__all__ = ["LOGPROBS", "NOT_THERE", "body", "count_body", "is_in_an_item", "is_needed"]
 
 Json = dict[str, Any]
 
@@ -95,6 +95,15 @@ def _with_extra(found: Json, extra: Any) -> Json:
     return found
 
 
+def is_in_an_item(backend: str, message: Message, part: Any) -> bool:
+    """Whether a thought or a picture of a model's turn goes back as the opaque item that it came with."""
+    kind = "reasoning" if isinstance(part, Reasoning) else "image_generation_call"
+    return any(
+        isinstance(each, Opaque) and each.backend == backend and each.data.get("type") == kind
+        for each in message.content
+    )
+
+
 def count_body(request: ChatRequest) -> Json:
     """Make the body of POST /responses/input_tokens: the same without what steers the answer."""
     return {name: value for name, value in body(request, stream=False).items() if name in _COUNTED}
@@ -152,7 +161,9 @@ def _assistant(message: Message, backend: str, free: Collection[str]) -> Iterato
         if item is not None:
             found.append(item)
             said = None
-        elif isinstance(part, Image | Audio | Document) and not _is_made(message, backend):
+        elif isinstance(part, Image | Audio | Document) and not (
+            message.origin is not None or is_in_an_item(backend, message, part)
+        ):
             raise InvalidRequestError(
                 f"the Responses API takes no {part.kind} in a turn of the assistant",
                 hint="put it into a message of the user",
@@ -160,14 +171,6 @@ def _assistant(message: Message, backend: str, free: Collection[str]) -> Iterato
     for item in found:
         # Parts of a model's own message need its id and its state; a text alone is what may be written of one.
         yield {**item, "content": "".join(item["content"])} if item["type"] == "message" else item
-
-
-def _is_made(message: Message, backend: str) -> bool:
-    """Whether the pictures of a message are a model's own: they are in the item of the tool that made them, too."""
-    return message.origin is not None or any(
-        isinstance(part, Opaque) and part.backend == backend and part.data.get("type") == "image_generation_call"
-        for part in message.content
-    )
 
 
 def _is_remark(item: Mapping[str, Any]) -> bool:

@@ -40,11 +40,20 @@ class Routes:
 
         Bodies leave them out, and those that the caller gave are reported.
         """
-        refuses: tuple[str, ...] = self.fact(endpoint, "refuses")
-        choices, formats = self.fact(endpoint, "tool_choices"), self.fact(endpoint, "response_formats")
+        refuses, choices, formats = self._refusals(endpoint)
         if choices is None and formats is None:
             return refuses
         return (*refuses, *_forms_refused(request, choices, formats))
+
+    def _refusals(self, endpoint: Endpoint) -> tuple[tuple[str, ...], Any, Any]:
+        """Return the three facts that say it; they are asked for several times in each call."""
+        key = type(self), "refusals"
+        found = endpoint.memo.get(key)
+        if found is None:
+            found = endpoint.memo[key] = tuple(
+                [self.fact(endpoint, each) for each in ("refuses", "tool_choices", "response_formats")]
+            )
+        return found
 
     def unsupported(self, endpoint: Endpoint, request: Any) -> tuple[str, ...]:
         """Return which of them the caller gave."""

@@ -9,7 +9,7 @@ from ipfs_accel import strict_json
 from ipfs_accel.errors import InvalidResponseError
 
 from .fields import id_of, rest
-from .openai_answers import KNOWN, beside_tokens, logprobs_of, read_usage
+from .openai_answers import KNOWN, logprobs_of, usage_of
 from .openai_calls import Calls
 from .openai_errors import error_in_body, error_in_event, failed_choice, in_list, is_error
 from .openai_messages import (
@@ -74,8 +74,8 @@ def _note(chunk: Json, out: Assembler[Any]) -> None:
 
 
 def _count(usage: Any, out: Assembler[Any]) -> None:
-    out.usage = read_usage(usage)
-    if beside := beside_tokens(usage):
+    out.usage, beside = usage_of(usage)
+    if beside:
         out.extra["usage"] = beside
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
+from operator import is_
 from typing import TypeGuard
 
 import attrs
@@ -10,13 +11,15 @@ import attrs
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import Audio, Document, Image, Message, Part
 
-__all__ = ["INSTRUCTIONS", "said_beside_text", "texts_alone"]
+__all__ = ["INSTRUCTIONS", "texts_alone"]
 
 INSTRUCTIONS = frozenset({"system", "developer"})
 
 
-def texts_alone(messages: Iterable[Message], roles: Collection[str], who: str) -> tuple[Message, ...]:
+def texts_alone(messages: tuple[Message, ...], roles: Collection[str], who: str) -> tuple[Message, ...]:
     """Return messages without pictures, sounds and files in those of some roles, if a model said them.
+
+    Nearly always there is none, and what is returned is what was given.
 
     Raises:
         InvalidRequestError: There is one that no model said; says where.
@@ -31,20 +34,7 @@ def texts_alone(messages: Iterable[Message], roles: Collection[str], who: str) -
             )
         kept = tuple([part for part in message.content if part not in media]) if media else ()
         found.append(attrs.evolve(message, content=kept) if media else message)
-    return tuple(found)
-
-
-def said_beside_text(messages: Iterable[Message], roles: Collection[str]) -> tuple[str, ...]:
-    """Name what `texts_alone` leaves out, for the plan."""
-    return tuple(
-        [
-            f"messages[{index}].{part.kind}"
-            for index, message in enumerate(messages)
-            if message.role in roles and message.origin is not None
-            for part in message.content
-            if _is_medium(part)
-        ]
-    )
+    return messages if all(map(is_, found, messages)) else tuple(found)
 
 
 def _is_medium(part: Part) -> TypeGuard[Image | Audio | Document]:

@@ -14,6 +14,7 @@ from ipfs_accel.wire.collector import Collector
 from ipfs_accel.wire.fields import field, optional, seconds
 from ipfs_accel.wire.lists import check_over
 from ipfs_accel.wire.ndjson import NDJSONDecoder
+from ipfs_accel.wire.returned import kept_back_of_batch
 
 from . import _limits as limits
 from . import _requests as requests
@@ -56,8 +57,9 @@ def create(endpoint: Endpoint, request: BatchRequest) -> Plan[Batch]:
     own = dict(request.extra)
     betas.update(dict.fromkeys(value for _, value in requests.beta({"betas": own.pop("betas", None)})))
     headers = (("anthropic-version", version), *[("anthropic-beta", value) for value in betas])
+    back = kept_back_of_batch(request, lambda chat: requests.kept_back(chat, rules_of(endpoint, chat.model)))
     send = limits.checked(endpoint, post(endpoint, PATH, {"requests": items, **own}, headers), limits.BATCH)
-    return Http(send=send, parse=_read, unsupported=tuple(unsupported))
+    return Http(send=send, parse=_read, unsupported=tuple(unsupported), kept_back=back)
 
 
 def _params(endpoint: Endpoint, item: BatchItem) -> tuple[Json, tuple[str, ...], Pairs]:

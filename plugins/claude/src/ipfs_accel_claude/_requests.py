@@ -24,6 +24,7 @@ from ipfs_accel.types import (
     ToolResult,
     sniff_media_type,
 )
+from ipfs_accel.wire import returned
 from ipfs_accel.wire.names import check_called, check_model, check_tools
 from ipfs_accel.wire.openai_requests import with_own_tools
 from ipfs_accel.wire.roles import INSTRUCTIONS, texts_alone
@@ -94,15 +95,12 @@ def unsupported(request: ChatRequest, rules: Rules) -> tuple[str, ...]:
 
 
 def kept_back(request: ChatRequest, rules: Rules) -> tuple[str, ...]:
-    """Name the thoughts that Claude's API would refuse, since they are not signed by it."""
-    return tuple(
-        [
-            f"messages[{index}].reasoning"
-            for index, message in enumerate(request.messages)
-            if rules.own
-            and any(isinstance(part, Reasoning) and part.text and not part.signature for part in message.content)
-        ]
-    )
+    """Name what Claude's API has no place for, and the thoughts that it would refuse: those that it has not signed."""
+    return returned.kept_back(request.messages, lambda _message, part: _is_taken(part, rules), extra=False)
+
+
+def _is_taken(part: Any, rules: Rules) -> bool:
+    return not isinstance(part, Reasoning) or bool(part.signature) or not rules.own
 
 
 def body(request: ChatRequest, rules: Rules, *, max_tokens: int, stream: bool = False) -> Body:

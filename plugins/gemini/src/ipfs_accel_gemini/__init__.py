@@ -95,7 +95,7 @@ class Gemini(RawRequests):
         rules = rules_of(request.model)
         path = model_path(endpoint, request.model, "generateContent")
         body = requests.body(request, rules, vertex=endpoint.options.vertex)
-        unsupported = requests.unsupported(request, rules)
+        unsupported, back = requests.unsupported(request, rules), requests.kept_back(request)
 
         def steps() -> Generator[Plan[Any], Any, Ready[ChatResponse]]:
             bodies: list[dict[str, Any]] = []
@@ -104,7 +104,7 @@ class Gemini(RawRequests):
                 more = {"continuationToken": token} if token else {}
                 send = post(endpoint, path, {**body, **more})
                 try:
-                    answer = yield Http(send=send, parse=answers.read_chat, unsupported=unsupported)
+                    answer = yield Http(send=send, parse=answers.read_chat, unsupported=unsupported, kept_back=back)
                 except APIError as error:
                     error.partial = answers.read_hops(bodies) if bodies else None
                     raise
@@ -133,6 +133,7 @@ class Gemini(RawRequests):
             decoder=answers.Reader,
             assembler=chat_assembler,
             unsupported=requests.unsupported(request, rules),
+            kept_back=requests.kept_back(request),
             any_type=True,
             going_on=going_on,
         )

@@ -39,6 +39,7 @@ from ipfs_accel.wire.collector import Collector
 from ipfs_accel.wire.fields import field, optional, seconds
 from ipfs_accel.wire.lists import check_over
 from ipfs_accel.wire.ndjson import NDJSONDecoder
+from ipfs_accel.wire.returned import kept_back_of_batch
 
 from . import _embed, _files
 from . import _requests as requests
@@ -76,10 +77,11 @@ def create(endpoint: Endpoint, request: BatchRequest) -> Plan[Batch]:
     is_chat = isinstance(request.items[0].request, ChatRequest)
     path = model_path(endpoint, model, "batchGenerateContent" if is_chat else "asyncBatchEmbedContent")
     entries, unsupported = _entries(endpoint, request)
+    back = kept_back_of_batch(request, requests.kept_back)
 
     def plan(source: Json) -> Http[Batch]:
         body = {"batch": {"displayName": "ipfs-accel", "inputConfig": source, **request.extra}}
-        return Http(send=post(endpoint, path, body), parse=_read, unsupported=unsupported)
+        return Http(send=post(endpoint, path, body), parse=_read, unsupported=unsupported, kept_back=back)
 
     lines = [json_bytes(entry) for entry in entries]
     if sum([len(line) for line in lines]) <= MAX_INLINE_BYTES:

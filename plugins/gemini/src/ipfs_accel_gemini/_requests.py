@@ -9,7 +9,8 @@ from operator import itemgetter
 from typing import Any
 
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import ChatRequest, JsonSchema, Message, Tool, ToolCall, ToolResult
+from ipfs_accel.types import ChatRequest, JsonSchema, Message, Reasoning, Tool, ToolCall, ToolResult
+from ipfs_accel.wire import returned
 from ipfs_accel.wire.names import check_tools
 from ipfs_accel.wire.roles import INSTRUCTIONS, texts_alone
 
@@ -17,7 +18,7 @@ from ._fields import Json
 from ._parts import parts_of
 from ._rules import BUDGETS, Rules
 
-__all__ = ["body", "counted", "merged", "unsupported"]
+__all__ = ["body", "counted", "kept_back", "merged", "unsupported"]
 
 MAX_INLINE_BYTES = 100 * 1024**2
 _SAMPLING = ("temperature", "top_p", "top_k")
@@ -63,6 +64,15 @@ def unsupported(request: ChatRequest, rules: Rules) -> tuple[str, ...]:
     if request.reasoning_effort is not None and not rules.takes_effort(request.reasoning_effort):
         found.append("reasoning_effort")
     return tuple(found)
+
+
+def kept_back(request: ChatRequest) -> tuple[str, ...]:
+    """Name what Gemini has no place for, and thoughts with a signature: its own are in parts of its own form."""
+    return returned.kept_back(request.messages, _is_taken, extra=False)
+
+
+def _is_taken(_message: Message, part: Any) -> bool:
+    return not isinstance(part, Reasoning) or not part.signature
 
 
 def body(request: ChatRequest, rules: Rules, *, vertex: bool = False, may_be_empty: bool = False) -> Json:
@@ -122,7 +132,7 @@ def merged(made: Mapping[str, Any], extra: Mapping[str, Any]) -> Json:
 
 def _instruction(messages: Iterable[Message], rules: Rules) -> list[Json]:
     """Write what stands above the conversation, wherever it was said: the API has one place for it."""
-    texts_alone(messages, INSTRUCTIONS, "Gemini")
+    texts_alone(tuple(messages), INSTRUCTIONS, "Gemini")
     above = [(index, message) for index, message in enumerate(messages) if message.role in INSTRUCTIONS]
     return [each for index, message in above for each in _written(message, index, rules, {})]
 

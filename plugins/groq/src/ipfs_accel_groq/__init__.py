@@ -35,6 +35,7 @@ from ipfs_accel.types import (
     ModelInfo,
     ModerateRequest,
     ModerateResponse,
+    Reasoning,
     SpeakRequest,
     TokenCount,
     TranscribeRequest,
@@ -47,7 +48,6 @@ from ipfs_accel.wire.openai_audio import OpenAIAudio
 from ipfs_accel.wire.openai_files import OpenAIFiles
 from ipfs_accel.wire.openai_requests import given
 from ipfs_accel.wire.openai_responses import OpenAIResponses
-from ipfs_accel.wire.roles import said_beside_text
 from ipfs_accel.wire.several import added
 
 from . import _answers, _guard, _models, _requests, _rules
@@ -232,10 +232,13 @@ class Groq(OpenAIAudio, OpenAIFiles, OpenAIResponses):
         lost = super().unsupported(endpoint, request)
         return (*lost, *_requests.named(request)) if isinstance(request, ChatRequest) else lost
 
+    def takes_back(self, endpoint: Endpoint, part: Any) -> bool:
+        """Return the same; a model's turn has no pictures."""
+        return isinstance(part, Reasoning) and super().takes_back(endpoint, part)
+
     def kept_back(self, endpoint: Endpoint, request: ChatRequest) -> tuple[str, ...]:
-        """Add the pictures that models made; what the server's own tools did is told, and no chat takes it back."""
-        lost = [name for name in super().kept_back(endpoint, request) if not name.endswith(".executed_tools")]
-        return (*lost, *said_beside_text(request.messages, _requests.TEXTS_ALONE))
+        """Leave out what the server's own tools did: it is told, and no chat takes it back."""
+        return tuple([each for each in super().kept_back(endpoint, request) if not each.endswith(".executed_tools")])
 
     def speaks_responses(self, endpoint: Endpoint, request: ChatRequest) -> bool:
         """Whether a chat is made by the Responses API."""

@@ -69,8 +69,8 @@ class GroqDecoder(openai_streams.ChatDecoder):
             raise InternalServerError(f"the server stopped the stream: {said['error']}", body={"x_groq": said})
         usage = said.get("usage")
         if usage and out.usage is None:  # older servers say it only here
-            out.usage = answers.read_usage(usage)
-            if beside := answers.beside_tokens(usage):
+            out.usage, beside = answers.usage_of(usage)
+            if beside:
                 out.extra["usage"] = beside
         if said.get("usage_breakdown"):
             out.extra["usage_breakdown"] = said["usage_breakdown"]

@@ -37,7 +37,7 @@ class Taken:
 def take_apart(request: ChatRequest) -> Taken:
     """Take out documents and the server's tools; a refusal becomes text, since Groq has no other place for it."""
     documents = tuple(_documents(request.messages))
-    messages = texts_alone([_plain(message) for message in request.messages], TEXTS_ALONE, "Groq")
+    messages = texts_alone(tuple([_plain(message) for message in request.messages]), TEXTS_ALONE, "Groq")
     extra, tools = dict(request.extra), ()
     if request.tools or not extra.get("tools", True):  # Groq refuses an empty list
         tools = tuple(extra.pop("tools", None) or ())

@@ -22,7 +22,7 @@ from ipfs_accel.wire.openai_files import OpenAIFiles
 from ipfs_accel.wire.openai_images import OpenAIImages
 from ipfs_accel.wire.openai_requests import given
 from ipfs_accel.wire.openai_responses import OpenAIResponses
-from ipfs_accel.wire.roles import INSTRUCTIONS, said_beside_text, texts_alone
+from ipfs_accel.wire.roles import INSTRUCTIONS, texts_alone
 
 from . import _calls, _limits, _rules
 
@@ -141,11 +141,12 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
             usual = super().chat
             return plans.Flow(steps=lambda: _own.settled(self._own_steps(endpoint, request, usual, by_chat), endpoint))
         plan = super().chat(endpoint, request)
-        if self.is_hosted(endpoint) or not isinstance(plan, Http):
+        is_known, is_one = endpoint.memo.get(_rules.SERVER) is not None, request.n is None or request.n == 1
+        if (is_known and is_one) or self.is_hosted(endpoint) or not isinstance(plan, Http):
             return plan
-        if endpoint.memo.get(_rules.SERVER) is None:
+        if not is_known:
             plan = attrs.evolve(plan, after=partial(_after_first, endpoint))
-        return plan if request.n in {None, 1} else plans.Held(plan=plan, doubt=partial(_rules.fewer, request))
+        return plan if is_one else plans.Held(plan=plan, doubt=partial(_rules.fewer, request))
 
     @hookimpl
     def stream(self, endpoint: Endpoint, request: ChatRequest) -> StreamPlan[ChatResponse]:
@@ -161,9 +162,9 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
 
     def _is_to_be_known(self, endpoint: Endpoint, request: ChatRequest) -> bool:
         """Whether it matters which server of one's own answers; what the endpoint refuses anyway is refused at once."""
-        if self.is_hosted(endpoint) or "response_format" in self.unsupported(endpoint, request):
+        if request.response_format is None and not _rules.is_ollama(endpoint):
             return False
-        return request.response_format is not None or _rules.is_ollama(endpoint)
+        return not self.is_hosted(endpoint) and "response_format" not in self.unsupported(endpoint, request)
 
     def _own_steps(
         self, endpoint: Endpoint, request: ChatRequest, usual: Callable[..., Any], by_chat: Callable[..., Any]
@@ -280,10 +281,10 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
         """Return the same, but that OpenAI's own models take back in chats only what a server of theirs said."""
         return said or "" if self.is_hosted(endpoint) else super().reasoning_place(endpoint, said)
 
-    def kept_back(self, endpoint: Endpoint, request: ChatRequest) -> tuple[str, ...]:
-        """Add what models said beside text, for OpenAI's own service."""
-        lost = said_beside_text(request.messages, _TEXTS_ALONE) if self.is_hosted(endpoint) else ()
-        return (*super().kept_back(endpoint, request), *lost)
+    def takes_back(self, endpoint: Endpoint, part: Any) -> bool:
+        """Return the same; chats of OpenAI's own service have text alone in a model's turn."""
+        is_medium = not isinstance(part, types.Reasoning)
+        return super().takes_back(endpoint, part) and not (is_medium and self.is_hosted(endpoint))
 
     def takes_extra(self, endpoint: Endpoint) -> bool:
         """Return the same; OpenAI's own API refuses what its schema lacks."""
@@ -314,7 +315,9 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
         if self.is_hosted(endpoint):
             _limits.check_chat(request)
             _limits.check_results(request.messages)
-            request = attrs.evolve(request, messages=texts_alone(request.messages, _TEXTS_ALONE, "OpenAI"))
+            messages = texts_alone(request.messages, _TEXTS_ALONE, "OpenAI")
+            if messages is not request.messages:
+                request = attrs.evolve(request, messages=messages)
         return super().chat_body(endpoint, request, stream=stream)
 
     def limit_name(self, endpoint: Endpoint) -> str:
@@ -358,6 +361,12 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
         """Add what the Responses API does not have, if the batch is for it."""
         lost = super().batch_unsupported(endpoint, route, request)
         return (*given(request, responses_requests.NOT_THERE), *lost) if route == "/responses" else lost
+
+    def batch_kept_back(self, endpoint: Endpoint, route: str, request: ChatRequest) -> tuple[str, ...]:
+        """Return what the API that the batch is for has no place for."""
+        if route == "/responses":
+            return self.kept_back_by_responses(request)
+        return super().batch_kept_back(endpoint, route, request)
 
     def batch_reader(self, route: str) -> Callable[[dict[str, Any]], Answer]:
         """Read what the Responses API says, if the batch was for it."""

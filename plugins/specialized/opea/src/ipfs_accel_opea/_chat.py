@@ -7,6 +7,7 @@ from typing import Any
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import ChatRequest, CompletionRequest, Message, Text
 from ipfs_accel.wire import openai_requests as dialect
+from ipfs_accel.wire import returned
 
 from ._services import Service
 
@@ -41,7 +42,7 @@ def unsupported(service: Service, request: ChatRequest) -> tuple[str, ...]:
 
 def kept_back(service: Service, request: ChatRequest) -> tuple[str, ...]:
     """Return what models said before and the service does not take."""
-    return () if _is_llm(service) else dialect.kept_back(request.messages, _nowhere)
+    return () if _is_llm(service) else returned.kept_back(request.messages, lambda _message, _part: False, extra=False)
 
 
 def chat_body(service: Service, request: ChatRequest, *, stream: bool) -> Json:
@@ -78,7 +79,7 @@ def _flat(request: ChatRequest) -> Any:
                 f"messages[{index}].role: a megaservice knows no {message.role!r}", hint="chat with the llm service"
             )
         found.append(Message(role=role, content=message.content))  # type: ignore[arg-type]
-    return dialect.wire_messages(found, place=_nowhere)
+    return dialect.wire_messages(found, place=_nowhere, extra=False)
 
 
 def completion_body(request: CompletionRequest, *, stream: bool) -> Json:
