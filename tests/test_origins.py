@@ -14,7 +14,7 @@ import pytest
 from ipfs_accel import AsyncClient, Client, Config, EndpointConfig, Message, Tool, UnsupportedParameterWarning
 from ipfs_accel.errors import StreamIncomplete
 from ipfs_accel.testing.raw_server import Connection, RawServer, answer, serve
-from ipfs_accel.types import ChatResponse, Reasoning, ToolCall
+from ipfs_accel.types import BatchItem, ChatRequest, ChatResponse, Reasoning, ToolCall
 
 Json = dict[str, Any]
 TOOLS = [Tool(name="look", parameters={"type": "object", "properties": {}})]
@@ -255,6 +255,48 @@ def test_a_host_that_refuses_what_it_does_not_know_is_not_sent_it() -> None:
     ):
         blocking({"x": settings(server, "openai", replays_extra=False)}, (False, "x/m", first), (False, "x/m", then))
     assert host.turn == {"role": "assistant", "content": "a", "tool_calls": [CALL]}
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["chat", "stream"])
+def test_what_ollama_says_beside_goes_back(streams: bool, ask: Any) -> None:
+    call = {"id": "c1", "kind": "x", "function": {"index": 0, "name": "look", "arguments": {}, "signature": "s"}}
+    message = {"role": "assistant", "content": "a", "tool_calls": [call], "news": {"of": 1}}
+    body = {"model": "m", "message": message, "done": True, "done_reason": "stop"}
+    end = {"model": "m", "message": {"role": "assistant", "content": "end"}, "done": True, "done_reason": "stop"}
+    said, ended = ((json.dumps(each) + "\n").encode() for each in (body, end))
+    host = Host(answer(said, content_type="application/x-ndjson") if streams else answer(said), answer(ended))
+    with serve(host) as server:
+        reply = ask({"x": settings(server, "ollama")}, (streams, "x/m", first), (False, "x/m", then))
+    assert reply.text == "end"
+    assert host.turn == message
+
+
+BATCHES = {
+    "openai": [{"id": "file-1", "object": "file"}, {"id": "b", "object": "batch", "status": "validating"}],
+    "claude": [{"id": "b", "type": "message_batch", "processing_status": "in_progress", "request_counts": {}}],
+}
+
+
+@pytest.mark.parametrize("backend", BATCHES)
+def test_a_batch_tells_nobody_what_another_said(backend: str) -> None:
+    there, replies = Host(whole({"content": "a", "reasoning": "hm", "news": 1})), iter(BATCHES[backend])
+
+    def here(connection: Connection) -> None:
+        while connection.request() is not None:
+            connection.send(answer(json.dumps(next(replies)).encode()))
+
+    with serve(there) as one, serve(here) as other:
+        config = {"x": settings(one, "openai"), "y": settings(other, backend)}
+        with Client(Config(), endpoints=config) as client:
+            said = then(client.chat("x/m", "Go"))
+            item = BatchItem(id="1", request=ChatRequest(model="m", messages=tuple(said), max_tokens=5))
+            named = r"'y' is not told .*: items\[0\]\.messages\[1\]\.news, items\[0\]\.messages\[1\]\.reasoning$"
+            with pytest.warns(UnsupportedParameterWarning, match=named):
+                client.create_batch("y/m", [item])
+    sent = b"".join(other.bodies)
+    assert b'"assistant"' in sent
+    assert b"hm" not in sent
+    assert b"news" not in sent
 
 
 def test_thinking_without_a_signature_goes_back_to_its_host_alone(ask: Any) -> None:

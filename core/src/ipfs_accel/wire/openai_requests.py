@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import Audio, Document, Image, JsonSchema, Opaque, Reasoning, Refusal, Text, ToolCall, ToolResult
 
+from .returned import joined_call
+
 if TYPE_CHECKING:
     from ipfs_accel.types import ChatRequest, CompletionRequest, EmbedRequest, Message, Part, Tool
 
@@ -286,11 +288,7 @@ def _tool_call(part: ToolCall, custom: Collection[str], *, extra: bool) -> Body:
         return {"id": part.id, "type": "custom", "custom": {"name": part.name, "input": part.arguments}}
     function: Body = {"name": part.name, "arguments": part.arguments or "{}"}
     call: Body = {"id": part.id, "type": "function", "function": function}
-    if extra and part.extra:
-        call.update(part.extra)
-        if isinstance(beside := part.extra.get("function"), Mapping):
-            call["function"] = {**beside, **function}
-    return call
+    return joined_call(call, part.extra) if extra else call
 
 
 def _tool_result(result: ToolResult) -> Body:

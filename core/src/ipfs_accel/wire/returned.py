@@ -1,20 +1,31 @@
-"""What models said in the turns of a conversation beside text and calls, and a server does not take back."""
+"""What models said in a conversation beside text and calls: how it goes back, and what a server does not take."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ipfs_accel._beside import beside_call
 from ipfs_accel.types import Audio, ChatRequest, Document, Image, Message, Reasoning, ToolCall
 
 if TYPE_CHECKING:
     from ipfs_accel.types import BatchRequest, Request
 
-__all__ = ["Takes", "kept_back", "kept_back_of_batch"]
+__all__ = ["Takes", "beside_call", "joined_call", "kept_back", "kept_back_of_batch"]
 
 Medium: TypeAlias = Image | Audio | Document
 Takes: TypeAlias = Callable[[Message, Reasoning | Medium], bool]
 """Whether a server takes a thought, or a picture, sound or file, of a model's turn."""
+
+
+def joined_call(call: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a tool call as it goes back with what was said beside it, which `beside_call` read."""
+    if not extra:
+        return call
+    joined = {**call, **extra}
+    if isinstance(beside := extra.get("function"), Mapping):
+        joined["function"] = {**beside, **call["function"]}
+    return joined
 
 
 def kept_back(messages: Iterable[Message], takes: Takes, *, extra: bool) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from ipfs_accel.wire.fields import field, rest
 from ipfs_accel.wire.halves import mended, written
 from ipfs_accel.wire.ndjson import NDJSONDecoder
 from ipfs_accel.wire.openai_answers import token_logprobs
+from ipfs_accel.wire.returned import beside_call
 from ipfs_accel.wire.vectors import vectors
 
 from ._errors import checked, read_line
@@ -47,6 +48,7 @@ A = TypeVar("A", ChatResponse, CompletionResponse)
 
 # What has a place of its own in our types; everything else of an answer goes into `extra`.
 _KNOWN = {"model", "message", "response", "logprobs", "done", "done_reason", "prompt_eval_count", "eval_count"}
+_MESSAGE = frozenset({"role", "content", "thinking", "images", "tool_calls", "tool_name"})
 _PER_SECOND = 1e9
 MAX_LINE_BYTES = 8 * 1024 * 1024
 
@@ -104,7 +106,9 @@ def read_chat(response: HttpResponse) -> ChatResponse:
     has_calls = any(isinstance(part, ToolCall) for part in parts)
     reason = settle_finish_reason(body.get("done_reason"), has_tool_calls=has_calls)
     choice = Choice(
-        message=Message(role="assistant", content=parts), finish_reason=reason, logprobs=_logprobs(body) or None
+        message=Message(role="assistant", content=parts, extra=rest(message, _MESSAGE)),
+        finish_reason=reason,
+        logprobs=_logprobs(body) or None,
     )
     answer = ChatResponse(
         model=body.get("model"), choices=(choice,), usage=_usage(body), extra=rest(body, _KNOWN), raw=body
@@ -150,7 +154,7 @@ def _parts(message: Json) -> Iterator[Part]:
         yield Text(text=mended(field(message, "content", str)))
     for index, call in enumerate(message.get("tool_calls") or ()):
         name, arguments = _called(call)
-        yield ToolCall(id=tool_call_id(call.get("id"), index), name=name, arguments=arguments)
+        yield ToolCall(id=tool_call_id(call.get("id"), index), name=name, arguments=arguments, extra=beside_call(call))
 
 
 def _called(call: Json) -> tuple[str, str]:
@@ -184,8 +188,10 @@ class ChatDecoder:
         for call in message.get("tool_calls") or ():
             # Each call comes whole, and servers number them from 0 in every line.
             name, arguments = _called(call)
-            out.tool_call(self._calls, id=call.get("id"), name=name, arguments=arguments)
+            out.tool_call(self._calls, id=call.get("id"), name=name, arguments=arguments, extra=beside_call(call))
             self._calls += 1
+        if not message.keys() <= _MESSAGE:
+            out.beside(rest(message, _MESSAGE))
         _common(body, out)
 
 

@@ -27,6 +27,7 @@ from ipfs_accel.types import (
     ToolCall,
     ToolResult,
 )
+from ipfs_accel.wire.returned import joined_call
 
 __all__ = ["chat_body", "completion_body", "embed_body", "finished", "keep_alive", "unsupported", "wire_messages"]
 
@@ -183,7 +184,8 @@ def _message(message: Message) -> Body:
             "a tool message holds results of tools and nothing else", hint="use Message.tool(tool_call_id, …)"
         )
     parts = message.content
-    body: Body = {"role": "system" if message.role == "developer" else message.role, **_said(parts)}
+    role = "system" if message.role == "developer" else message.role
+    body: Body = {**message.extra, "role": role, **_said(parts)}
     thought = "".join([part.text for part in parts if isinstance(part, Reasoning)])
     if thought:
         body["thinking"] = thought
@@ -243,7 +245,8 @@ def _call(call: ToolCall, index: int) -> Body:
             f"the arguments of tool call {call.name!r} are not a JSON object, which is what Ollama takes",
             hint="leave out the call and its result, or ask the model again",
         )
-    return {"id": call.id, "function": {"index": index, "name": call.name, "arguments": arguments}}
+    function = {"index": index, "name": call.name, "arguments": arguments}
+    return joined_call({"id": call.id, "function": function}, call.extra)
 
 
 def _tool(tool: Tool) -> Body:
