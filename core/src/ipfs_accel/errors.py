@@ -32,6 +32,7 @@
         │       └── OverloadedError            503, 529
         ├── InvalidResponseError
         │   └── SchemaViolationError
+        │       └── AnswerFormatError
         ├── CircuitOpenError
         ├── QueueFullError
         └── StreamError
@@ -44,7 +45,7 @@ itself, which is not of the tree; in a call it becomes one that is, the caller's
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from ._invalid import InvalidValueError
 from ._suggest import did_you_mean
@@ -52,7 +53,9 @@ from ._suggest import did_you_mean
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from .types import ChatResponse, CompletionResponse, Tried
+    from ._contexts import APIContext, Context
+    from ._typed.faults import Fault
+    from .types import ChatResponse, CompletionResponse, Tried, Usage
 
 __all__ = [
     "APIConnectionError",
@@ -60,6 +63,7 @@ __all__ = [
     "APIStatusError",
     "APITimeoutError",
     "AccelError",
+    "AnswerFormatError",
     "AuthenticationError",
     "BadRequestError",
     "CircuitOpenError",
@@ -96,30 +100,6 @@ __all__ = [
     "class_for_status",
     "did_you_mean",
 ]
-
-
-class Context(TypedDict, total=False):
-    """What any error may know about the call that failed."""
-
-    endpoint: str | None
-    backend: str | None
-    model: str | None
-    hint: str | None
-
-
-class APIContext(Context, total=False):
-    """What an error of a performed call may know besides."""
-
-    status: int | None
-    code: str | None
-    request_id: str | None
-    retry_after: float | None
-    retry_at: float | None
-    retryable: bool
-    attempts: int
-    body: Any
-    phase: str | None
-    sent: bool
 
 
 class AccelError(Exception):
@@ -350,6 +330,20 @@ class InvalidResponseError(APIError):
 
 class SchemaViolationError(InvalidResponseError):
     """The answer, which is in `partial`, does not follow the JSON Schema that was asked for."""
+
+
+class AnswerFormatError(SchemaViolationError):
+    """The answer does not fit the type that was asked for, or is none: refused, or cut at its limit.
+
+    Attributes:
+        faults: Each place where it does not fit, with its path.
+        text: What the model said.
+        usage: What all that was asked used, repairs included.
+    """
+
+    faults: tuple[Fault, ...] = ()
+    text: str = ""
+    usage: Usage | None = None
 
 
 class CircuitOpenError(APIError):

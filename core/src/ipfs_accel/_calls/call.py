@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from ipfs_accel.types import Timeout, Usage
     from ipfs_accel.types._requests import OnUnsupported
 
+    from .wanted import Wanted
     from .watching import Watch
 
 __all__ = ["Call", "UnsupportedParameterWarning"]
@@ -73,6 +74,7 @@ class Call:
     listeners: tuple[Listener, ...] = ()
     is_check: bool = False
     has_way_out: bool = False
+    wanted: Wanted | None = None
     hold: Hold | None = None
     connect: float | None = None
     first_at: float | None = None

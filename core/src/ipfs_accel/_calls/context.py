@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from ipfs_accel._telemetry.records import Listener
     from ipfs_accel.types import Request
 
+    from .wanted import Wanted
+
 __all__ = ["Context"]
 
 _UNLIMITED = {"pull_model", "push_model", "create_model"}
@@ -167,6 +169,7 @@ class Context:
         has_way_out: bool = False,
         is_check: bool = False,
         hearer: Listener | None = None,
+        wanted: Wanted | None = None,
     ) -> Call:
         """Begin a call: its limits and what else it needs to know."""
         self.refuse_if_closed()
@@ -199,6 +202,7 @@ class Context:
             key=key,
             priority=priority,
             is_check=is_check,
+            wanted=wanted,
         )
 
     def listeners(self, target: Target, hearer: Listener | None = None) -> tuple[Listener, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
 
@@ -14,6 +14,7 @@ from ipfs_accel._invalid import InvalidValueError
 from ipfs_accel._telemetry.pricing import merge_override
 from ipfs_accel._worlds.effects import Steps
 from ipfs_accel.errors import AccelError, InvalidRequestError
+from ipfs_accel.types import JsonSchema
 
 from .attempts import ALONE
 from .context import Context
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from ipfs_accel.types import Health, Message, Model, ModelInfo, Request, Timeout
 
     from .cached import AnswerCache
+    from .call import Call
     from .streams import Opening
+    from .wanted import Wanted
 
 __all__ = ["Core"]
 
@@ -93,6 +96,7 @@ class Core(Context):
         """
         route, request, settings = self._prepare(operation, model, value, options)
         asked = settings.pop("cache", None)
+        wanted = settings.get("wanted")
         name = operation.name
 
         def begin(route: Route) -> Steps[A]:
@@ -108,7 +112,12 @@ class Core(Context):
 
             return self._within(name, route, request, serve, passed=passed)
 
-        return balanced(self, route, begin) if route.is_balanced else begin(route)
+        steps = balanced(self, route, begin) if route.is_balanced else begin(route)
+        if wanted is None or name != "chat":
+            return steps
+        from .typed import parsed  # noqa: PLC0415 - few calls ask for a type
+
+        return cast("Steps[A]", parsed(wanted.form, cast("Any", steps)))
 
     def opening(
         self,
@@ -153,12 +162,22 @@ class Core(Context):
             raise InvalidRequestError(f"model: {operation.name!r} is for one endpoint, and takes one target alone")
         try:
             settings = split_call_options(options)
+            wanted = options.get("response_format")
+            if (wanted is not None and not isinstance(wanted, str | Mapping | JsonSchema)) or "repair" in options:
+                settings["wanted"] = self._wanted(operation.name, options)
             return route, operation.build(model_id, value, options), settings
         except InvalidValueError as error:
             raise InvalidRequestError(str(error), hint=error.hint, endpoint=endpoint, model=model_id or None) from None
         except AccelError as error:
             error.about(endpoint=endpoint, model=model_id or None)
             raise
+
+    def _wanted(self, operation: str, options: dict[str, Any]) -> Wanted | None:
+        """Take the type that a chat's answer has to fit out of the options."""
+        from .typed import take  # noqa: PLC0415 - few calls ask for a type
+
+        wanted = take(operation, options)
+        return attrs.evolve(wanted, tells=False) if wanted is not None and self.registry.has_middleware else wanted
 
     def _routed(
         self, perform: Callable[..., Steps[Any]], operation: str, route: Route, request: Any, settings: dict[str, Any]
@@ -186,6 +205,13 @@ class Core(Context):
         call = self.call(operation, target, request.model, request=request, **settings)
         if lost:
             call.check((), lost)
+        if operation == "chat" and call.wanted is not None:
+            from .typed import fitted  # noqa: PLC0415 - few calls ask for a type
+
+            def ask(call: Call, request: Any) -> Steps[Any]:
+                return perform(lambda: plan(target, operation, request=request), call)
+
+            return (yield from fitted(self, call, request, settings, ask))
         if target.guard.batcher is None or operation != "embed":
             return (yield from perform(lambda: plan(target, operation, request=request), call))
         from .joined import joined  # noqa: PLC0415 - off unless it is configured

@@ -206,6 +206,10 @@ class Reader(Generic[T]):
         answer = self.out.conclude()
         if self._check is not None:
             self._check(answer)
+        if self.call.wanted is not None:
+            from .typed import check  # noqa: PLC0415 - few calls ask for a type
+
+            check(answer, self.call)
         if not self._has_begun:  # all of it came in one piece
             self._begin(self.now())
         self.answer = self.call.finish(answer)

@@ -46,12 +46,13 @@ def hold(held: Held[Any], call: Call) -> Callable[[Any], None] | None:
 
 def _schema_check(held: Held[Any], call: Call) -> Callable[[Any], None] | None:
     policy = call.target.schemas
+    is_typed = call.wanted is not None  # such an answer is checked in any case
     if policy == "trust":
         return None
-    if policy == "check":
+    if policy == "check" and not is_typed:
         schema_check.require(f'endpoint {call.target.endpoint.name!r}: schemas = "check"')
     is_lossy = held.lost is not None and _tell(held, held.lost, call)
-    if held.schema is None or not (is_lossy or policy == "check") or not schema_check.is_installed():
+    if is_typed or held.schema is None or not (is_lossy or policy == "check") or not schema_check.is_installed():
         return None
     schema = held.schema.schema
     return lambda answer: _check(answer, schema, call)
@@ -60,7 +61,7 @@ def _schema_check(held: Held[Any], call: Call) -> Callable[[Any], None] | None:
 def _tell(held: Held[Any], lost: Callable[[Mapping[str, Any]], tuple[str, ...]], call: Call) -> bool:
     """Refuse or warn; returns whether anything of the answer's schema is not enforced."""
     told, is_lossy = call.target.told_schemas, False
-    for field, schema, is_strict in _schemas(held):
+    for field, schema, is_strict in _schemas(held, call):
         key = (held.server, field, strict_json.dumps(schema))
         known = told.get(key)
         names = lost(schema) if known is None else known
@@ -84,8 +85,8 @@ def _tell(held: Held[Any], lost: Callable[[Mapping[str, Any]], tuple[str, ...]],
 _WAY_OUT = "write it otherwise, or leave strict out and have the answer checked (ipfs-accel[schema])"
 
 
-def _schemas(held: Held[Any]) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
-    if held.schema is not None:
+def _schemas(held: Held[Any], call: Call) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
+    if held.schema is not None and not (call.wanted and call.target.schemas != "refuse"):
         yield "response_format", held.schema.schema, held.schema.strict is True
     for name, parameters in held.tools.items():
         yield f"tools.{name}.parameters", parameters, True

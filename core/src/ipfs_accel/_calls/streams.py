@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar, cast
 
 from ipfs_accel import types
 from ipfs_accel._fork import renewed_after_fork
@@ -18,6 +18,8 @@ from .reader import Reader
 
 if TYPE_CHECKING:
     from ipfs_accel._worlds.worlds import AsyncWorld, World
+
+    from .typed import GrowingValue
 
 __all__ = ["AsyncStream", "Stream"]
 
@@ -40,6 +42,8 @@ class _Face(Generic[E, T]):
         self._pending: deque[E] = deque()
         self._pieces: Any = None
         self._closed = False
+        self._value: GrowingValue | None = None
+        self._heard: list[str] = []
 
     @property
     def response(self) -> T:
@@ -53,7 +57,36 @@ class _Face(Generic[E, T]):
             error = StreamIncomplete("the stream has not been read to its end", hint="iterate over it, or call read()")
             error.partial = reader.partial() if reader is not None else None
             raise error
+        if reader.call.wanted is not None:
+            from .typed import valued  # noqa: PLC0415 - few calls ask for a type
+
+            return cast("T", valued(reader.call.wanted.form, cast("Any", reader.answer)))
         return reader.answer
+
+    @property
+    def partial(self) -> Any:
+        """What the text of the first choice is as JSON, as far as events have told it; None before there is any.
+
+        Plain values: a text in it may still grow, a number is there once it is whole.
+        """
+        from .typed import GrowingValue  # noqa: PLC0415 - as above
+
+        reader = self._reader
+        if self._value is None:
+            wanted = None if reader is None else reader.call.wanted
+            self._value = GrowingValue(None if wanted is None else wanted.form)
+        if reader is None:
+            return None
+        kind = types.TextDelta
+        to_come = sum([isinstance(event, kind) and event.choice == 0 for event in self._pending])
+        pieces = self._heard if reader.rewriting is not None else _pieces_of(reader.out)
+        return self._value.after(pieces[: len(pieces) - to_come])
+
+    def _hear(self, reader: Reader[Any], events: Iterable[Any]) -> None:
+        """Keep the text that middleware passes on."""
+        if reader.rewriting is not None:
+            kind = types.TextDelta
+            self._heard += [event.text for event in events if isinstance(event, kind) and event.choice == 0]
 
     @property
     def _is_over(self) -> bool:
@@ -63,6 +96,7 @@ class _Face(Generic[E, T]):
         self._reader = reader
         self._pieces = reader.pieces
         self._pending.extend(reader.events)
+        self._hear(reader, reader.events)
         if reader.exchange is not None:
             renewed_after_fork(self)
 
@@ -79,6 +113,12 @@ class _Face(Generic[E, T]):
         reader.abandon()
         exchange, reader.exchange, reader.pieces = reader.exchange, None, None
         return Shut(exchange, pieces, DRAIN_SECONDS if reader.answer is not None else 0.0)
+
+
+def _pieces_of(out: Any) -> list[str]:
+    """Return the pieces of text of the first choice, one for each event that told of it."""
+    state = out.choices.get(0)
+    return [piece for block in state.blocks if block.type == "text" for piece in block.pieces] if state else []
 
 
 class Stream(_Face[E, T]):
@@ -154,6 +194,7 @@ class Stream(_Face[E, T]):
                 self._pieces = reader.pieces
             if reader.rewriting is not None:
                 events = perform(reader.rewriting(events), self._world)
+                self._hear(reader, events)
             self._pending.extend(events)
         except Exception as error:  # noqa: BLE001 - a local plan's steps may raise anything
             failure = reader.fail(error)
@@ -240,6 +281,7 @@ class AsyncStream(_Face[E, T]):
                 self._pieces = reader.pieces
             if reader.rewriting is not None:
                 events = await aperform(reader.rewriting(events), self._world)
+                self._hear(reader, events)
             self._pending.extend(events)
         except Exception as error:  # noqa: BLE001 - as in Stream
             failure = reader.fail(error)

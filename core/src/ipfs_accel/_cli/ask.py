@@ -58,7 +58,7 @@ class Ask:
         return answer
 
     def _streamed(self, client: Client, messages: list[Message], state: State) -> ChatResponse | None:
-        stream = client.stream(self.model, messages, **self.options)
+        stream: Stream[StreamEvent, ChatResponse] = client.stream(self.model, messages, **self.options)
         try:
             stream.__enter__()
         except UnsupportedOperationError:

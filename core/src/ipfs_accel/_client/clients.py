@@ -9,6 +9,7 @@ from ipfs_accel._calls import operations as ops
 from ipfs_accel._calls.streams import AsyncStream, Stream
 from ipfs_accel._lazy import late
 
+from .chat_calls import AsyncChatCalls, ChatCalls
 from .file_calls import AsyncFileCalls, FileCalls
 from .media_calls import AsyncMediaCalls, MediaCalls
 from .model_calls import AsyncModelCalls, ModelCalls
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
         CallOptions,
         Capabilities,
         ChatOptions,
-        ChatResponse,
         CompleteOptions,
         CompletionResponse,
         DetokenizeResponse,
@@ -55,28 +55,12 @@ else:  # few programs ask what there is, or set something by hand
 __all__ = ["AsyncClient", "Client"]
 
 
-class Client(MediaCalls, FileCalls, ModelCalls, ObjectCalls, RequestCalls):
+class Client(ChatCalls, MediaCalls, FileCalls, ModelCalls, ObjectCalls, RequestCalls):
     """Calls backends and waits for their answers. Safe to share between threads; use it in a `with` block.
 
     Models are named `endpoint/model`; only the first slash counts. Every call takes the options `timeout`,
     `on_unsupported` and `extra` beside its own (see `ipfs_accel.types`) and raises subclasses of `AccelError`.
     """
-
-    def chat(self, model: Model, messages: Messages, **options: Unpack[ChatOptions]) -> ChatResponse:
-        """Continue a conversation.
-
-        Args:
-            model: `endpoint/model`, an alias or a route; a list is a fallback chain; None means the configured default.
-            messages: A string, or messages (typed or plain dicts), oldest first.
-            options: See `ChatOptions`; what is not given is left to the provider.
-        """
-        return self._run(self._core.whole(ops.CHAT, model, messages, dict(options)))
-
-    def stream(
-        self, model: Model, messages: Messages, **options: Unpack[ChatOptions]
-    ) -> Stream[StreamEvent, ChatResponse]:
-        """Continue a conversation and read the answer while it comes; arguments as for `chat`."""
-        return Stream(self._core.opening(ops.STREAM, model, messages, dict(options)), self._world)
 
     def complete(
         self, model: Model, prompt: TokenInput | Sequence[TokenInput], **options: Unpack[CompleteOptions]
@@ -214,18 +198,10 @@ class Client(MediaCalls, FileCalls, ModelCalls, ObjectCalls, RequestCalls):
         return Stream(self._core.own_opening(endpoint, name, arguments), self._world)
 
 
-class AsyncClient(AsyncMediaCalls, AsyncFileCalls, AsyncModelCalls, AsyncObjectCalls, AsyncRequestCalls):
+class AsyncClient(
+    AsyncChatCalls, AsyncMediaCalls, AsyncFileCalls, AsyncModelCalls, AsyncObjectCalls, AsyncRequestCalls
+):
     """The same as `Client`, awaited; on asyncio and trio. Belongs to the event loop of its first call."""
-
-    async def chat(self, model: Model, messages: Messages, **options: Unpack[ChatOptions]) -> ChatResponse:
-        """As `Client.chat`."""
-        return await self._run(self._core.whole(ops.CHAT, model, messages, dict(options)))
-
-    def stream(
-        self, model: Model, messages: Messages, **options: Unpack[ChatOptions]
-    ) -> AsyncStream[StreamEvent, ChatResponse]:
-        """As `Client.stream`; not awaited itself."""
-        return AsyncStream(self._core.opening(ops.STREAM, model, messages, dict(options)), self._world)
 
     async def complete(
         self, model: Model, prompt: TokenInput | Sequence[TokenInput], **options: Unpack[CompleteOptions]

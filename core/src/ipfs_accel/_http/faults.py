@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from ipfs_accel.errors import (
     AccelError,
     APIConnectionError,
-    APIContext,
     APITimeoutError,
     DeadlineExceededError,
     InvalidResponseError,
@@ -36,6 +35,8 @@ from .network import (
 
 if TYPE_CHECKING:
     import ssl
+
+    from ipfs_accel._contexts import APIContext
 
     from .lines import LineState
     from .timeouts import Timeouts

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from ipfs_accel._lazy import lazy
 
 if TYPE_CHECKING:
+    from ipfs_accel._typed.faults import Fault as Fault
+
     from ._abilities import Capabilities as Capabilities
     from ._abilities import Found as Found
     from ._abilities import Match as Match
@@ -96,6 +98,7 @@ if TYPE_CHECKING:
     from ._options import CallOptions as CallOptions
     from ._options import ChatOptions as ChatOptions
     from ._options import CompleteOptions as CompleteOptions
+    from ._options import ConversationOptions as ConversationOptions
     from ._options import EmbedOptions as EmbedOptions
     from ._options import ImageOptions as ImageOptions
     from ._options import PredictOptions as PredictOptions
@@ -103,6 +106,7 @@ if TYPE_CHECKING:
     from ._options import SpeakOptions as SpeakOptions
     from ._options import StreamRawOptions as StreamRawOptions
     from ._options import TranscribeOptions as TranscribeOptions
+    from ._parsed import ParsedResponse as ParsedResponse
     from ._pieces import DataDelta as DataDelta
     from ._pieces import PartialImage as PartialImage
     from ._pieces import Progress as Progress
@@ -149,6 +153,7 @@ if TYPE_CHECKING:
 _HOMES = {
     home: tuple(names.split())
     for home, names in {
+        ".._typed.faults": "Fault",
         "._abilities": "Capabilities Found Match",
         "._answers": "Answer CallInfo ChatResponse Choice Timing TokenLogprob Tried",
         "._events": "AudioDelta BlockEnd BlockStart FinishEvent ReasoningDelta RefusalDelta StreamEvent TextDelta "
@@ -166,8 +171,9 @@ _HOMES = {
         "DownloadObjectRequest GetObjectRequest ListObjectsRequest ObjectEvent ObjectFailure ObjectInfo "
         "ObjectListing ObjectOptions ObjectPrefix ObjectRequest ObjectSource PresignObjectRequest "
         "PresignOptions PresignedRequest PutObjectRequest PutOptions",
-        "._options": "CallOptions ChatOptions CompleteOptions EmbedOptions ImageOptions PredictOptions RawOptions "
-        "SpeakOptions StreamRawOptions TranscribeOptions",
+        "._options": "CallOptions ChatOptions CompleteOptions ConversationOptions EmbedOptions ImageOptions "
+        "PredictOptions RawOptions SpeakOptions StreamRawOptions TranscribeOptions",
+        "._parsed": "ParsedResponse",
         "._pieces": "DataDelta PartialImage Progress StreamedEvent",
         "._predict": "PredictRequest PredictResponse as_inputs",
         "._rate_limit": "RateLimit",
@@ -208,6 +214,7 @@ __all__ = [
     "CompletionChoice",
     "CompletionRequest",
     "CompletionResponse",
+    "ConversationOptions",
     "CopyObjectRequest",
     "CopyOptions",
     "CreateModelOptions",
@@ -224,6 +231,7 @@ __all__ = [
     "EmbedOptions",
     "EmbedRequest",
     "EmbedResponse",
+    "Fault",
     "FileInfo",
     "FinishEvent",
     "Found",
@@ -256,6 +264,7 @@ __all__ = [
     "ObjectSource",
     "Opaque",
     "Origin",
+    "ParsedResponse",
     "Part",
     "PartialImage",
     "PredictOptions",

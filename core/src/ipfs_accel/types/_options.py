@@ -90,16 +90,21 @@ class SamplingOptions(CallOptions, total=False):
     user: str
 
 
-class ChatOptions(SamplingOptions, total=False):
-    """Options of `chat` and `stream`; `ChatRequest` says what each means."""
+class ConversationOptions(SamplingOptions, total=False):
+    """Options of `chat` and `stream` but for the form of the answer; `ChatRequest` says what each means."""
 
     tools: Sequence[Tool | Mapping[str, Any]]
     tool_choice: str
     parallel_tool_calls: bool
-    response_format: ResponseFormat | Mapping[str, Any]
     reasoning_effort: str
     logprobs: bool
     top_logprobs: int
+
+
+class ChatOptions(ConversationOptions, total=False):
+    """Options of `chat` and `stream`; `ChatRequest` says what each means."""
+
+    response_format: ResponseFormat | Mapping[str, Any]
 
 
 class CompleteOptions(SamplingOptions, total=False):

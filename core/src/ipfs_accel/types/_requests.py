@@ -50,12 +50,31 @@ class JsonSchema:
         name: A name for it, as some providers want one.
         description: What it is for, for the model.
         strict: Whether the provider has to enforce it; None leaves its default.
+        adapts: Whether it may be sent in the form that a server enforces: what that one refuses in schemas goes into
+            descriptions, and `strict` is on where this is what it takes. So it is with schemas that `of` makes.
     """
 
     schema: Mapping[str, Any]
     name: str = "response"
     description: str | None = None
     strict: bool | None = None
+    adapts: bool = False
+
+    @classmethod
+    def of(cls, kind: Any) -> JsonSchema:
+        """Return the schema of a type, which is also what a call with `response_format=kind` asks for.
+
+        Args:
+            kind: A class of attrs, dataclasses or pydantic, a TypedDict, NamedTuple, Enum, or what they are parts of.
+                What is no object is asked for as the member `value` of one.
+
+        Raises:
+            InvalidValueError: Something of it cannot be written as JSON Schema.
+        """
+        from ipfs_accel._typed.form import form_of  # noqa: PLC0415 - few calls ask for a type
+
+        form = form_of(kind)
+        return cls(schema=form.schema, name=form.name, description=form.description, adapts=True)
 
 
 ResponseFormat: TypeAlias = Literal["text", "json"] | JsonSchema
@@ -138,7 +157,7 @@ class ChatRequest(SamplingRequest):
         tools: Functions that the model may ask for.
         tool_choice: auto, none, required, or the name of one of `tools`.
         parallel_tool_calls: Whether several calls may come at once.
-        response_format: text, json (any JSON object), or a `JsonSchema`.
+        response_format: text, json (any JSON object), or a `JsonSchema`; calls take types, too, and make one of them.
         reasoning_effort: The provider's word for how much to think, such as low or high.
         logprobs: Whether to return log probabilities of the answer's tokens.
         top_logprobs: How many alternatives per token to return with them.

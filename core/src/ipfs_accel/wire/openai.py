@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         ModelInfo,
         Request,
     )
+    from ipfs_accel.wire.schema_forms import SchemaForm
 
     from . import assembler
 else:  # whole answers do not need it
@@ -191,6 +192,8 @@ class OpenAICompatible(Routes, RawRequests):
 
     def chat_body(self, endpoint: Endpoint, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
         """Return the JSON body of a chat."""
+        if request.response_format is not None:
+            request = self.in_form(endpoint, request)
         refused = self.refused(endpoint, request)
         body = requests.chat_body(
             request,
@@ -208,6 +211,19 @@ class OpenAICompatible(Routes, RawRequests):
             if limit != "max_tokens":
                 body.setdefault(limit, body.pop("max_tokens"))
         return self._streamed(endpoint, body, request)
+
+    def schema_form(self, _endpoint: Endpoint, _model: str) -> SchemaForm | None:
+        """Return in which form of JSON Schema answers are enforced; None sends schemas as they are."""
+        return None
+
+    def in_form(self, endpoint: Endpoint, request: ChatRequest) -> ChatRequest:
+        """Return a chat with its schema in that form, if it is one that adapts."""
+        form = self.schema_form(endpoint, request.model) if getattr(request.response_format, "adapts", False) else None
+        if form is None:
+            return request
+        from .schema_forms import in_form  # noqa: PLC0415 - few calls ask for a type
+
+        return in_form(request, form)
 
     def limit_name(self, endpoint: Endpoint) -> str:
         """Return under which name the limit of a chat's answer goes."""

@@ -76,6 +76,8 @@ class OpenAIResponses(OpenAICompatible):
 
     def responses_body(self, endpoint: Endpoint, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
         """Return the JSON body of a chat by the Responses API."""
+        if request.response_format is not None:
+            request = self.in_form(endpoint, request)
         body = requests.body(request, stream=stream, backend=self.opaque_name, stores=self.stores_responses)
         refused = self.refused(endpoint, request)
         for name in refused:

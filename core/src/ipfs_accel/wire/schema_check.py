@@ -12,10 +12,11 @@ from functools import lru_cache
 from typing import Any
 
 from ipfs_accel import strict_json
+from ipfs_accel._typed.faults import Fault
 from ipfs_accel.errors import ConfigError
 from ipfs_accel.installing import install_command
 
-__all__ = ["UncheckableError", "is_installed", "require", "violation"]
+__all__ = ["UncheckableError", "faults", "is_installed", "require", "violation"]
 
 _LONGEST = 160
 
@@ -62,6 +63,16 @@ def violation(text: str, schema: Mapping[str, Any]) -> str | None:
     return _first_fault(_validator(strict_json.dumps(schema)), value)
 
 
+def faults(value: Any, schema: Mapping[str, Any]) -> tuple[Fault, ...]:
+    """Return each place at which a JSON value does not follow a schema; there has to be a checker."""
+    found = _validator(strict_json.dumps(schema))(value)
+    return tuple([Fault(_place(each), each.message[:_LONGEST]) for each in found])
+
+
+def _place(error: Any) -> str:
+    return "$" + "".join([f"[{each}]" if isinstance(each, int) else f".{each}" for each in error.absolute_path])
+
+
 def _first_fault(errors: Callable[[Any], Any], value: Any) -> str | None:
     try:
         error = next(iter(errors(value)), None)
@@ -70,8 +81,7 @@ def _first_fault(errors: Callable[[Any], Any], value: Any) -> str | None:
         raise UncheckableError(f"{type(wrong).__name__}: {str(wrong)[:_LONGEST]}") from None
     if error is None:
         return None
-    place = "".join([f"[{each}]" if isinstance(each, int) else f".{each}" for each in error.absolute_path])
-    return f"${place}: {error.message[:_LONGEST]} ({error.validator})"
+    return f"{_place(error)}: {error.message[:_LONGEST]} ({error.validator})"
 
 
 @lru_cache(maxsize=128)

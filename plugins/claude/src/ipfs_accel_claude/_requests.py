@@ -28,6 +28,7 @@ from ipfs_accel.wire import returned
 from ipfs_accel.wire.names import check_called, check_model, check_tools
 from ipfs_accel.wire.openai_requests import with_own_tools
 from ipfs_accel.wire.roles import INSTRUCTIONS, texts_alone
+from ipfs_accel.wire.schema_forms import CLAUDE, adapted
 
 from ._ids import CallIds
 from ._rules import Rules
@@ -386,5 +387,5 @@ def _output_config(request: ChatRequest, rules: Rules) -> Body:
     if request.reasoning_effort is not None and rules.effort:
         made["effort"] = request.reasoning_effort
     if isinstance(request.response_format, JsonSchema):
-        made["format"] = {"type": "json_schema", "schema": request.response_format.schema}
+        made["format"] = {"type": "json_schema", "schema": adapted(request.response_format, CLAUDE)}
     return made

@@ -13,6 +13,7 @@ from ipfs_accel.types import ChatRequest, JsonSchema, Message, Reasoning, Tool, 
 from ipfs_accel.wire import returned
 from ipfs_accel.wire.names import check_tools
 from ipfs_accel.wire.roles import INSTRUCTIONS, texts_alone
+from ipfs_accel.wire.schema_forms import GEMINI, adapted
 
 from ._fields import Json
 from ._parts import parts_of
@@ -240,7 +241,7 @@ def _config(request: ChatRequest, rules: Rules) -> Json:
         made["responseLogprobs"] = True
     wanted = request.response_format
     if isinstance(wanted, JsonSchema):
-        made |= {"responseMimeType": "application/json", "responseJsonSchema": wanted.schema}
+        made |= {"responseMimeType": "application/json", "responseJsonSchema": adapted(wanted, GEMINI)}
     elif wanted == "json":
         made["responseMimeType"] = "application/json"
     thinking = _thinking(request, rules)

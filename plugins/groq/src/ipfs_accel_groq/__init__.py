@@ -48,6 +48,7 @@ from ipfs_accel.wire.openai_audio import OpenAIAudio
 from ipfs_accel.wire.openai_files import OpenAIFiles
 from ipfs_accel.wire.openai_requests import given
 from ipfs_accel.wire.openai_responses import OpenAIResponses
+from ipfs_accel.wire.schema_forms import OPENAI, SchemaForm
 from ipfs_accel.wire.several import added
 
 from . import _answers, _guard, _models, _requests, _rules
@@ -231,6 +232,10 @@ class Groq(OpenAIAudio, OpenAIFiles, OpenAIResponses):
         """Name also the speakers of messages."""
         lost = super().unsupported(endpoint, request)
         return (*lost, *_requests.named(request)) if isinstance(request, ChatRequest) else lost
+
+    def schema_form(self, _endpoint: Endpoint, model: str) -> SchemaForm | None:
+        """Return OpenAI's, which Groq enforces with its gpt-oss models and follows as well as it can with others."""
+        return attrs.evolve(OPENAI, who="Groq", is_strict=model.startswith("openai/gpt-oss"))
 
     def takes_back(self, endpoint: Endpoint, part: Any) -> bool:
         """Return the same; a model's turn has no pictures."""

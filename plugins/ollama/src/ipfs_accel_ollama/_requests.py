@@ -28,6 +28,7 @@ from ipfs_accel.types import (
     ToolResult,
 )
 from ipfs_accel.wire.returned import joined_call
+from ipfs_accel.wire.schema_forms import GRAMMAR, adapted
 
 __all__ = ["chat_body", "completion_body", "embed_body", "finished", "keep_alive", "unsupported", "wire_messages"]
 
@@ -63,7 +64,7 @@ def chat_body(endpoint: Endpoint, request: ChatRequest, *, stream: bool) -> Body
     if request.tools and request.tool_choice != "none":
         body["tools"] = [_tool(tool) for tool in request.tools]
     if isinstance(request.response_format, JsonSchema):
-        body["format"] = request.response_format.schema
+        body["format"] = adapted(request.response_format, GRAMMAR)
     elif request.response_format == "json":
         body["format"] = "json"
     if request.reasoning_effort is not None:

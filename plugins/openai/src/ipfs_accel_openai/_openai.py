@@ -23,6 +23,7 @@ from ipfs_accel.wire.openai_images import OpenAIImages
 from ipfs_accel.wire.openai_requests import given
 from ipfs_accel.wire.openai_responses import OpenAIResponses
 from ipfs_accel.wire.roles import INSTRUCTIONS, texts_alone
+from ipfs_accel.wire.schema_forms import OPENAI, SchemaForm
 
 from . import _calls, _limits, _rules
 
@@ -285,6 +286,10 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
         """Return the same; chats of OpenAI's own service have text alone in a model's turn."""
         is_medium = not isinstance(part, types.Reasoning)
         return super().takes_back(endpoint, part) and not (is_medium and self.is_hosted(endpoint))
+
+    def schema_form(self, endpoint: Endpoint, _model: str) -> SchemaForm | None:
+        """Return OpenAI's for its own service."""
+        return OPENAI if self.is_hosted(endpoint) else None
 
     def takes_extra(self, endpoint: Endpoint) -> bool:
         """Return the same; OpenAI's own API refuses what its schema lacks."""

@@ -52,6 +52,7 @@ from ipfs_accel.wire import openai_streams
 from ipfs_accel.wire.assembler import chat_assembler, completion_assembler
 from ipfs_accel.wire.openai_audio import OpenAIAudio
 from ipfs_accel.wire.raw import RawRequests
+from ipfs_accel.wire.schema_forms import GRAMMAR, in_form
 from ipfs_accel.wire.sse import SSEDecoder
 
 from . import _infer, _models, _more_calls, _shortfin, _tokens, _vllm
@@ -282,6 +283,8 @@ _OTHERS = {"infer": _infer, "shortfin": _shortfin}
 
 
 def _chat_body(server: Answering, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
+    if server.kind == "llama.cpp" and getattr(request.response_format, "adapts", False):
+        request = in_form(request, GRAMMAR)
     return adapt(server.kind, requests.chat_body(request, stream=stream, leave_out=refused(server.kind)))
 
 

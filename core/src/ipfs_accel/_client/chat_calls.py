@@ -1,0 +1,125 @@
+"""Conversations: whole and streamed, as text or as values of a type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from ipfs_accel._calls import operations as ops
+from ipfs_accel._calls.streams import AsyncStream, Stream
+
+from .base import AsyncBase, SyncBase
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from typing_extensions import TypeForm  # known to type checkers wherever they run; never loaded
+
+    from ipfs_accel.types import (
+        ChatOptions,
+        ChatResponse,
+        ConversationOptions,
+        Messages,
+        Model,
+        ParsedResponse,
+        StreamEvent,
+    )
+
+__all__ = ["AsyncChatCalls", "ChatCalls"]
+
+T = TypeVar("T")
+
+
+class ChatCalls(SyncBase):
+    """Conversations of a client that waits."""
+
+    @overload
+    def chat(
+        self,
+        model: Model,
+        messages: Messages,
+        *,
+        response_format: TypeForm[T],
+        repair: int = 0,
+        **options: Unpack[ConversationOptions],
+    ) -> ParsedResponse[T]: ...
+
+    @overload
+    def chat(self, model: Model, messages: Messages, **options: Unpack[ChatOptions]) -> ChatResponse: ...
+
+    def chat(self, model: Model, messages: Messages, **options: Any) -> ChatResponse:
+        """Continue a conversation.
+
+        Args:
+            model: `endpoint/model`, an alias or a route; a list is a fallback chain; None means the configured default.
+            messages: A string, or messages (typed or plain dicts), oldest first.
+            options: See `ChatOptions`; what is not given is left to the provider. With a type as `response_format` the
+                answer has to fit it, and `parsed` is a value of that type; `repair` is how often the model may mend
+                what does not.
+
+        Raises:
+            AnswerFormatError: No answer fits the type.
+        """
+        return self._run(self._core.whole(ops.CHAT, model, messages, options))
+
+    @overload
+    def stream(
+        self,
+        model: Model,
+        messages: Messages,
+        *,
+        response_format: TypeForm[T],
+        **options: Unpack[ConversationOptions],
+    ) -> Stream[StreamEvent, ParsedResponse[T]]: ...
+
+    @overload
+    def stream(
+        self, model: Model, messages: Messages, **options: Unpack[ChatOptions]
+    ) -> Stream[StreamEvent, ChatResponse]: ...
+
+    def stream(self, model: Model, messages: Messages, **options: Any) -> Stream[StreamEvent, Any]:
+        """Continue a conversation and read the answer while it comes; arguments as for `chat`, but for `repair`.
+
+        With a type as `response_format` the stream's `partial` is what has come of the value, and its answer has it.
+        """
+        return Stream(self._core.opening(ops.STREAM, model, messages, options), self._world)
+
+
+class AsyncChatCalls(AsyncBase):
+    """Conversations of a client that is awaited."""
+
+    @overload
+    async def chat(
+        self,
+        model: Model,
+        messages: Messages,
+        *,
+        response_format: TypeForm[T],
+        repair: int = 0,
+        **options: Unpack[ConversationOptions],
+    ) -> ParsedResponse[T]: ...
+
+    @overload
+    async def chat(self, model: Model, messages: Messages, **options: Unpack[ChatOptions]) -> ChatResponse: ...
+
+    async def chat(self, model: Model, messages: Messages, **options: Any) -> ChatResponse:
+        """As `Client.chat`."""
+        return await self._run(self._core.whole(ops.CHAT, model, messages, options))
+
+    @overload
+    def stream(
+        self,
+        model: Model,
+        messages: Messages,
+        *,
+        response_format: TypeForm[T],
+        **options: Unpack[ConversationOptions],
+    ) -> AsyncStream[StreamEvent, ParsedResponse[T]]: ...
+
+    @overload
+    def stream(
+        self, model: Model, messages: Messages, **options: Unpack[ChatOptions]
+    ) -> AsyncStream[StreamEvent, ChatResponse]: ...
+
+    def stream(self, model: Model, messages: Messages, **options: Any) -> AsyncStream[StreamEvent, Any]:
+        """As `Client.stream`; not awaited itself."""
+        return AsyncStream(self._core.opening(ops.STREAM, model, messages, options), self._world)

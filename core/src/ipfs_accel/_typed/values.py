@@ -1,0 +1,366 @@
+"""From JSON to values of a class, by cattrs, without guesses: a text is no number, and what is unknown is a fault."""
+
+from __future__ import annotations
+
+import collections
+import datetime as dt
+import decimal
+import enum
+import functools
+import pathlib
+import typing
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+import cattrs
+from cattrs import cols
+from cattrs.errors import AttributeValidationNote, IterableValidationNote
+from cattrs.gen import make_dict_structure_fn
+from cattrs.gen.typeddicts import make_dict_structure_fn as make_typed_dict_fn
+
+from .faults import Fault, MisfitError, shown
+from .fields import is_alias, is_pydantic, is_qualifier, is_record, members, name_of, origin_of, substituted
+from .pydantic_models import without_nulls
+from .schema import LISTS, MAPPINGS, is_union, parts_of
+
+__all__ = ["structured"]
+
+Hook = Callable[[Any, Any], Any]
+_KINDS = {
+    str: "a text",
+    bool: "true or false",
+    int: "an integer",
+    float: "a number",
+    list: "an array",
+    dict: "an object",
+}
+_FROM_TEXT: dict[type[Any], tuple[Callable[[str], Any], str]] = {
+    dt.datetime: (dt.datetime.fromisoformat, "a date and time such as 2026-01-31T12:00:00Z"),
+    dt.date: (dt.date.fromisoformat, "a date such as 2026-01-31"),
+    dt.time: (dt.time.fromisoformat, "a time such as 12:00:00"),
+    uuid.UUID: (uuid.UUID, "a UUID"),
+    decimal.Decimal: (decimal.Decimal, "a decimal number, as a text"),
+}
+
+
+def structured(value: Any, kind: Any) -> Any:
+    """Return what a JSON value is as a value of a type that has a schema.
+
+    Raises:
+        MisfitError: It is none; with the path of each place where it does not fit.
+    """
+    converter = _converter()
+    try:
+        return converter.structure(value, kind)
+    except RecursionError:
+        raise MisfitError([Fault("$", "it is nested too deeply")]) from None
+    except Exception as error:  # classes refuse values by whatever they raise
+        raise MisfitError(_faults(error, "$")) from error
+
+
+@functools.lru_cache(maxsize=1)
+def _converter() -> cattrs.Converter:
+    made = cattrs.Converter(forbid_extra_keys=True)
+    for kind in (str, bool, int, float):
+        made.register_structure_hook(kind, functools.partial(_scalar, kind))
+    made.register_structure_hook_func(lambda kind: kind is None or kind is type(None), _null)
+    for kind, (make, wanted) in _FROM_TEXT.items():
+        made.register_structure_hook(kind, functools.partial(_from_text, make, wanted))
+    made.register_structure_hook_func(_is_path, lambda value, kind: kind(_scalar(str, value, str)))
+    made.register_structure_hook_func(_is_enum, _enum_member)
+    made.register_structure_hook_func(lambda kind: kind is Any or kind is object, lambda value, _kind: value)
+    for is_it, factory in (
+        (is_record, _record),
+        (lambda kind: origin_of(kind) in LISTS, _list),
+        (lambda kind: origin_of(kind) in MAPPINGS, _mapping),
+        (lambda kind: origin_of(kind) is typing.Literal, lambda kind, _made: functools.partial(_literal, kind)),
+        (is_union, _union),
+        (is_alias, _alias),
+        (lambda kind: hasattr(kind, "__supertype__"), lambda kind, made: made.get_structure_hook(kind.__supertype__)),
+    ):
+        made.register_structure_hook_factory(is_it, _with_converter(factory, made))
+    made.register_structure_hook_func(is_pydantic, _model)
+    return made
+
+
+def _with_converter(factory: Callable[[Any, cattrs.Converter], Hook], made: cattrs.Converter) -> Callable[[Any], Hook]:
+    return lambda kind: factory(kind, made)
+
+
+# values without parts
+
+
+def _scalar(wanted: type[Any], value: Any, kind: Any) -> Any:
+    if _is_enum(kind):  # an IntEnum is found as the int that it is
+        return _enum_member(value, kind)
+    if type(value) is wanted:
+        return value
+    if wanted is float and type(value) is int:
+        return float(value)
+    if wanted is int and type(value) is float and value.is_integer():
+        return int(value)  # JSON knows no integers: 2.0 is one
+    raise ValueError(_expected(wanted, value))
+
+
+def _expected(wanted: type[Any], value: Any) -> str:
+    return f"expected {_KINDS[wanted]}, got {shown(value)}"
+
+
+def _null(value: Any, _kind: Any) -> None:
+    if value is not None:
+        raise ValueError(f"expected null, got {shown(value)}")
+
+
+def _from_text(make: Callable[[str], Any], wanted: str, value: Any, _kind: Any) -> Any:
+    try:
+        return make(_scalar(str, value, str))
+    except (ValueError, ArithmeticError):
+        raise ValueError(f"expected {wanted}, got {shown(value)}") from None
+
+
+def _is_path(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, pathlib.PurePath)
+
+
+def _is_enum(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, enum.Enum)
+
+
+def _enum_member(value: Any, kind: Any) -> Any:
+    found = [member for member in kind if type(member.value) is type(value) and member.value == value]
+    if found:
+        return found[0]
+    raise ValueError(_one_of([member.value for member in kind], value))
+
+
+def _literal(kind: Any, value: Any, _kind: Any) -> Any:
+    for each in typing.get_args(kind):
+        plain = each.value if isinstance(each, enum.Enum) else each
+        if type(plain) is type(value) and plain == value:
+            return each
+    raise ValueError(_one_of(typing.get_args(kind), value))
+
+
+def _one_of(values: Iterable[Any], value: Any) -> str:
+    return f"expected one of {', '.join([repr(each) for each in values])}, got {shown(value)}"
+
+
+# values with parts
+
+
+def _record(kind: Any, made: cattrs.Converter) -> Hook:
+    origin = origin_of(kind)
+    if typing.is_typeddict(origin):
+        inner: Hook = make_typed_dict_fn(kind, made, _cattrs_forbid_extra_keys=True)
+    elif issubclass(origin, tuple):
+        inner = cols.namedtuple_dict_structure_factory(kind, made, "from_converter", True)
+    else:
+        inner = make_dict_structure_fn(kind, made, _cattrs_forbid_extra_keys=True, _cattrs_use_alias=True)
+    known = list(members(kind))
+    needed = {each.name for each in known if not each.is_optional}
+    may_be_null = {each.name for each in known if each.is_optional and not _takes_null(each.type)}
+
+    def structure(value: Any, _kind: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError(_expected(dict, value))  # noqa: TRY004 - a fault as any other
+        # A null in the place of what may be left out says that it was.
+        left = {name: each for name, each in value.items() if each is not None or name not in may_be_null}
+        found = inner(left, kind)
+        # What a TypedDict needs cattrs does not know where annotations are texts.
+        if missing := needed - left.keys():
+            raise MisfitError([Fault(f"$.{name}", "missing") for name in sorted(missing)])
+        return found
+
+    return structure
+
+
+def _takes_null(kind: Any) -> bool:
+    if kind is None or kind is type(None) or kind is Any or kind is object:
+        return True
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Annotated or is_qualifier(origin):
+        return _takes_null(arguments[0])
+    if is_alias(kind):
+        return _takes_null((origin or kind).__value__)
+    return (is_union(kind) and any(_takes_null(each) for each in arguments)) or (
+        origin is typing.Literal and None in arguments
+    )
+
+
+def _list(kind: Any, made: cattrs.Converter) -> Hook:
+    origin, arguments = origin_of(kind), typing.get_args(kind)
+    if origin is tuple and arguments and Ellipsis not in arguments:
+        return _tuple(arguments, made)
+    wanted: Any = list[arguments[0] if arguments else Any]  # type: ignore[misc]
+    items = cols.list_structure_factory(wanted, made)
+    make: Any = (
+        origin
+        if origin in {tuple, set, frozenset, collections.deque}
+        else set
+        if issubclass(origin, AbstractSet)
+        else list
+    )
+
+    def structure(value: Any, _kind: Any) -> Any:
+        if not isinstance(value, list):
+            raise ValueError(_expected(list, value))  # noqa: TRY004
+        found = items(value, list)
+        return found if make is list else make(found)
+
+    return structure
+
+
+def _tuple(kinds: tuple[Any, ...], made: cattrs.Converter) -> Hook:
+    def structure(value: Any, _kind: Any) -> Any:
+        if not isinstance(value, list):
+            raise ValueError(_expected(list, value))  # noqa: TRY004
+        if len(value) != len(kinds):
+            raise ValueError(f"expected {len(kinds)} items, got {len(value)}")
+        found: list[Any] = []
+        faults: list[Fault] = []
+        for index, (each, wanted) in enumerate(zip(value, kinds, strict=True)):
+            try:
+                found.append(made.structure(each, wanted))
+            except Exception as error:  # noqa: BLE001
+                faults += _faults(error, f"$[{index}]")
+        if faults:
+            raise MisfitError(faults)
+        return tuple(found)
+
+    return structure
+
+
+def _mapping(kind: Any, made: cattrs.Converter) -> Hook:
+    origin, arguments = origin_of(kind), typing.get_args(kind)
+    wanted: Any = dict[str, arguments[1] if arguments else Any]  # type: ignore[misc]
+    inner: Hook = cols.mapping_structure_factory(wanted, made)
+
+    def structure(value: Any, _kind: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError(_expected(dict, value))  # noqa: TRY004
+        found = inner(value, dict)
+        return collections.OrderedDict(found) if origin is collections.OrderedDict else found
+
+    return structure
+
+
+def _alias(kind: Any, made: cattrs.Converter) -> Hook:
+    alias = origin_of(kind)
+    inner = substituted(alias.__value__, dict(zip(alias.__type_params__, typing.get_args(kind), strict=False)))
+    return lambda value, _kind: made.structure(value, inner)  # looked up late, as it may be within itself
+
+
+def _model(value: Any, kind: Any) -> Any:
+    try:
+        return kind.model_validate(without_nulls(value, kind))
+    except ValueError as error:
+        told = getattr(error, "errors", None)
+        if not callable(told):
+            raise
+        found: Any = told()
+        raise MisfitError([Fault(_path(each["loc"]), each["msg"]) for each in found]) from None
+
+
+def _path(places: Iterable[Any]) -> str:
+    return "$" + "".join([f"[{each}]" if isinstance(each, int) else f".{each}" for each in places])
+
+
+# one of several
+
+
+def _union(kind: Any, made: cattrs.Converter) -> Hook:
+    arms = list(parts_of(typing.get_args(kind)))
+    others = [each for each in arms if each is not None and each is not type(None)]
+
+    def structure(value: Any, _kind: Any) -> Any:
+        likely = sorted(arms, key=lambda arm: -_likeness(value, arm))
+        faults: list[Exception] = []
+        for arm in likely:
+            try:
+                return made.structure(value, arm)
+            except Exception as error:  # noqa: BLE001
+                faults.append(error)
+        first, second = ([*[_likeness(value, each) for each in likely], 0.0])[:2]
+        if first > second or len(others) == 1:  # it was meant to be that
+            raise faults[likely.index(others[0])] if len(others) == 1 else faults[0]
+        raise ValueError(f"it is none of {', '.join([name_of(each) for each in arms])}: {shown(value)}")
+
+    return structure
+
+
+def _likeness(value: Any, kind: Any) -> float:
+    """Return how much a value looks like one of a type: 0 is not at all."""
+    origin, arguments = origin_of(kind), typing.get_args(kind)
+    if origin is typing.Annotated:
+        return _likeness(value, arguments[0])
+    if kind is Any or kind is object:
+        return 0.1
+    if isinstance(value, dict):
+        return 1.0 + _shared(value, kind) if is_record(kind) or is_pydantic(kind) else float(origin in MAPPINGS)
+    if isinstance(value, list):
+        return float(origin in LISTS)
+    return _scalar_likeness(value, kind)
+
+
+def _scalar_likeness(value: Any, kind: Any) -> float:
+    if typing.get_origin(kind) is typing.Literal or _is_enum(kind):
+        values = typing.get_args(kind) or tuple(kind)
+        plain = [each.value if isinstance(each, enum.Enum) else each for each in values]
+        return 4.0 if any(type(each) is type(value) and each == value for each in plain) else 0.5
+    if kind is type(value) or (kind is None and value is None):
+        return 2.0
+    if isinstance(value, str):
+        return 3.0 if kind in _FROM_TEXT else 2.0 if _is_path(kind) else 0.0  # a text that is a date is meant as one
+    return float({kind, type(value)} == {int, float})
+
+
+def _shared(value: Mapping[str, Any], kind: Any) -> float:
+    """Return how many members an object shares with a class; a constant that is another one rules it out."""
+    if is_pydantic(kind):
+        kinds = {each.alias or name: each.annotation for name, each in kind.model_fields.items()}
+    else:
+        kinds = {each.name: each.type for each in members(kind)}
+    score = 0.0
+    for name, each in value.items():
+        if name not in kinds:
+            score -= 0.5
+            continue
+        is_constant = typing.get_origin(kinds[name]) is typing.Literal
+        if is_constant and each not in typing.get_args(kinds[name]):
+            return -0.9
+        score += 10.0 if is_constant else 1.0
+    return score
+
+
+# faults
+
+
+def _faults(error: BaseException, path: str) -> Iterator[Fault]:
+    """Give every place that a failure of cattrs tells of."""
+    if isinstance(error, MisfitError):
+        for each in error.faults:
+            yield Fault(path + each.path.removeprefix("$"), each.message)
+        return
+    inner = getattr(error, "exceptions", None)
+    if inner is not None:
+        for each in inner:
+            yield from _faults(each, path + _place(each))
+        return
+    unknown = getattr(error, "extra_fields", None)
+    if unknown is not None:
+        for name in sorted(unknown):
+            yield Fault(f"{path}.{name}", "unknown member")
+        return
+    is_missing = isinstance(error, KeyError) and _place(error) == f".{error.args[0]}"
+    yield Fault(path, "missing" if is_missing else str(error) or type(error).__name__)
+
+
+def _place(error: BaseException) -> str:
+    for note in getattr(error, "__notes__", ()):
+        if isinstance(note, AttributeValidationNote):
+            return f".{note.name}"
+        if isinstance(note, IterableValidationNote):
+            return f"[{note.index}]" if isinstance(note.index, int) else f".{note.index}"
+    return ""

@@ -1,0 +1,440 @@
+"""Python's types as JSON Schema, and JSON as values of them."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import datetime as dt
+import decimal
+import enum
+import json
+import pathlib
+import re
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, Required, TypedDict, TypeVar
+
+import annotated_types
+import attrs
+import jsonschema
+import pydantic
+import pytest
+from ipfs_accel import JsonSchema
+from ipfs_accel._typed.faults import MisfitError
+from ipfs_accel._typed.form import Form, form_of
+from ipfs_accel._typed.partial import PartialJson
+from ipfs_accel.errors import InvalidValueError
+
+Json = dict[str, Any]
+T = TypeVar("T")
+UserId = NewType("UserId", int)
+
+
+class Color(enum.Enum):
+    """Which colour."""
+
+    RED = "red"
+    GREEN = "green"
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
+@attrs.define
+class Stop:
+    """A place on the way.
+
+    It is stopped at.
+
+    Attributes:
+        city: Its name,
+            as people there write it.
+    """
+
+    city: str
+    nights: int = 1
+    _note: str | None = None
+
+
+@dataclasses.dataclass
+class Trip:
+    title: str
+    stops: list[Stop]
+    color: Color = Color.RED
+    when: dt.date | None = None
+    tags: frozenset[str] = frozenset()
+    price: Annotated[float, "in euros"] = 0.0
+    back: Trip | None = None
+
+
+class Person(TypedDict, total=False):
+    name: Required[str]
+    age: int
+
+
+class Point(NamedTuple):
+    x: int
+    y: Literal["p", "q"] = "p"
+
+
+class Address(pydantic.BaseModel):
+    """Where somebody lives."""
+
+    city: str = pydantic.Field(description="of the address", min_length=1)
+    street: str = "none"
+    floor: int | None = None
+
+
+class Family(pydantic.BaseModel):
+    address: Address
+    children: list[Family] = []
+    pet: Annotated[Cat | Dog | None, pydantic.Field(discriminator="kind")] = None
+
+
+class Cat(pydantic.BaseModel):
+    kind: Literal["cat"]
+    lives: int = 9
+
+
+class Dog(pydantic.BaseModel):
+    kind: Literal["dog"]
+    name: str = "Rex"
+
+
+@attrs.define
+class Page(Generic[T]):
+    items: list[T]
+    total: int = 0
+
+
+@dataclasses.dataclass
+class Circle:
+    kind: Literal["circle"]
+    size: int
+
+
+@dataclasses.dataclass
+class Square:
+    kind: Literal["square"]
+    size: str
+
+
+Family.model_rebuild()
+
+# A type, what a server answers, and the value.
+FITS: list[tuple[Any, Any, Any]] = [
+    (Stop, {"city": "a", "nights": 2, "note": "n"}, Stop("a", 2, "n")),
+    (Stop, {"city": "a", "nights": None, "note": None}, Stop("a")),  # null stands for what is left out
+    (Stop, {"city": "a"}, Stop("a")),  # as servers answer that enforce nothing
+    (Trip, {"title": "t", "stops": [{"city": "a"}], "color": "green", "when": "2026-01-02", "tags": ["x", "x"], "price": 2, "back": {"title": "u", "stops": []}},
+     Trip("t", [Stop("a")], Color.GREEN, dt.date(2026, 1, 2), frozenset({"x"}), 2.0, Trip("u", []))),
+    (Person, {"name": "a", "age": None}, {"name": "a"}),
+    (Person, {"name": "a", "age": 3}, {"name": "a", "age": 3}),
+    (Point, {"x": 1, "y": None}, Point(1)),
+    (Point, {"x": 1, "y": "q"}, Point(1, "q")),
+    (Address, {"city": "a", "street": None, "floor": None}, Address(city="a")),
+    (Family, {"address": {"city": "a", "street": None, "floor": 2}, "children": [{"address": {"city": "b", "street": "s"}, "children": None, "pet": None}], "pet": {"kind": "dog", "name": None}},
+     Family(address=Address(city="a", floor=2), children=[Family(address=Address(city="b", street="s"))], pet=Dog(kind="dog"))),
+    (list[Family], [{"address": {"city": "a", "street": None, "floor": None}, "children": None, "pet": {"kind": "cat", "lives": None}}],
+     [Family(address=Address(city="a"), pet=Cat(kind="cat"))]),
+    (Page[Stop], {"items": [{"city": "a"}], "total": None}, Page([Stop("a")])),
+    (Page[int], {"items": [1], "total": 1}, Page([1], 1)),
+    (Color, "red", Color.RED),
+    (Level, 2, Level.HIGH),
+    (Literal["a", 1, True] | None, 1, 1),
+    (Literal["a", 1, True, None], True, True),  # noqa: PYI061
+    (Literal["a", 1, True, None], None, None),  # noqa: PYI061
+    (list[Stop], [{"city": "a"}, {"city": "b"}], [Stop("a"), Stop("b")]),
+    (Sequence[int], [1], [1]),
+    (tuple[int, ...], [1, 2], (1, 2)),
+    (tuple[int, str], [1, "a"], (1, "a")),
+    (set[int], [1, 1], {1}),
+    (collections.deque[int], [1], collections.deque([1])),
+    (dict[str, Stop], {"k": {"city": "a"}}, {"k": Stop("a")}),
+    (Mapping[str, int], {"k": 1}, {"k": 1}),
+    (list, [1, "a"], [1, "a"]),
+    (Any, {"a": [1]}, {"a": [1]}),
+    (int, 3.0, 3),
+    (float, 3, 3.0),
+    (bool, True, True),
+    (str, "s", "s"),
+    (None, None, None),
+    (UserId, 3, 3),
+    (dt.datetime, "2026-01-02T03:04:05+00:00", dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)),
+    (dt.time, "03:04:05", dt.time(3, 4, 5)),
+    (uuid.UUID, "12345678-1234-5678-1234-567812345678", uuid.UUID("12345678-1234-5678-1234-567812345678")),
+    (decimal.Decimal, "12.50", decimal.Decimal("12.50")),
+    (pathlib.Path, "/a/b", pathlib.Path("/a/b")),
+    (int | None, None, None),
+    (int | str, "1", "1"),
+    (float | int, 3, 3),
+    (dt.date | str, "2026-01-02", dt.date(2026, 1, 2)),
+    (dt.date | str, "soon", "soon"),
+    (Stop | Point, {"x": 1, "y": "p"}, Point(1, "p")),
+    (Circle | Square, {"kind": "square", "size": "3"}, Square("square", "3")),
+    (list[int] | dict[str, int], {"a": 1}, {"a": 1}),
+    (Cat | Stop, {"kind": "cat", "lives": None}, Cat(kind="cat")),
+    (Annotated[int, annotated_types.Ge(1)], 1, 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", range(len(FITS)))
+def test_what_fits_becomes_a_value_and_follows_the_schema(case: int) -> None:
+    kind, answer, expected = FITS[case]
+    form = form_of(kind)
+    text = json.dumps({"value": answer} if form.is_wrapped else answer)
+    assert form.value(form.plain(text)) == expected
+    assert type(form.value(form.plain(text))) is type(expected)
+    jsonschema.Draft202012Validator.check_schema(form.schema)
+    jsonschema.Draft202012Validator(_without_required(form.schema)).validate(json.loads(text))
+
+
+def _without_required(schema: Any) -> Any:
+    """Return a schema for answers of servers that enforce nothing, which may leave out what may be null."""
+    if isinstance(schema, list):
+        return [_without_required(each) for each in schema]
+    if isinstance(schema, dict):
+        return {name: _without_required(each) for name, each in schema.items() if name != "required"}
+    return schema
+
+
+# A type, an answer, and the places where it does not fit.
+MISFITS: list[tuple[Any, Any, list[str]]] = [
+    (Trip, {"title": 1, "stops": [{"city": None, "nights": "2", "zz": 1}], "color": "blue", "when": "x", "tags": "abc"},
+     ["$.title: expected a text, got 1", "$.stops[0].city: expected a text, got null", "$.stops[0].nights: expected an integer, got '2'",
+      "$.stops[0].zz: unknown member", "$.color: expected one of 'red', 'green', got 'blue'", "$.when: expected a date such as 2026-01-31, got 'x'",
+      "$.tags: expected an array, got 'abc'"]),
+    (Trip, {"title": "t"}, ["$.stops: missing"]),
+    (Trip, [], ["$: expected an object, got an array"]),
+    (Person, {"age": 1}, ["$.name: missing"]),
+    (Point, {"x": 1.5}, ["$.x: expected an integer, got 1.5"]),
+    (Family, {"address": {"city": ""}, "children": [{}]}, ["$.address.city: String should have at least 1 character", "$.children[0].address: Field required"]),
+    (list[Address], [{"city": "a"}, {}], ["$[1].city: Field required"]),
+    (int, True, ["$: expected an integer, got true"]),
+    (bool, 1, ["$: expected true or false, got 1"]),
+    (str, 1, ["$: expected a text, got 1"]),
+    (float, "1", ["$: expected a number, got '1'"]),
+    (Literal["a", 1], True, ["$: expected one of 'a', 1, got true"]),
+    (Level, "2", ["$: expected one of 1, 2, got '2'"]),
+    (tuple[int, str], [1], ["$: expected 2 items, got 1"]),
+    (tuple[int, str], ["a", 1], ["$[0]: expected an integer, got 'a'", "$[1]: expected a text, got 1"]),
+    (dict[str, list[int]], {"k": [1, "a"]}, ["$.k[1]: expected an integer, got 'a'"]),
+    (int | None, "a", ["$: expected an integer, got 'a'"]),
+    (Stop | None, {"city": 3}, ["$.city: expected a text, got 3"]),
+    (Circle | Square, {"kind": "circle", "size": "3"}, ["$.size: expected an integer, got '3'"]),
+    (int | list[int], "a", ["$: it is none of int, list[int]: 'a'"]),
+    (decimal.Decimal, "much", ["$: expected a decimal number, as a text, got 'much'"]),
+    (uuid.UUID, "x" * 100, [f"$: expected a UUID, got '{'x' * 59}…"]),
+    (None, 1, ["$: expected null, got 1"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", range(len(MISFITS)))
+def test_what_does_not_fit_is_told_with_each_place(case: int) -> None:
+    kind, answer, faults = MISFITS[case]
+    with pytest.raises(MisfitError) as caught:
+        form_of(kind).value(answer)
+    assert [str(each) for each in caught.value.faults] == faults
+
+
+def test_a_class_that_refuses_a_value_says_why() -> None:
+    @attrs.define
+    class Even:
+        number: int = attrs.field()
+
+        @number.validator
+        def _check(self, _attribute: Any, value: int) -> None:
+            if value % 2:
+                raise ValueError(f"{value} is odd")
+
+    with pytest.raises(MisfitError) as caught:
+        form_of(list[Even]).value([{"number": 2}, {"number": 3}])
+    assert [str(each) for each in caught.value.faults] == ["$[1]: 3 is odd"]
+
+
+def test_an_object_has_all_members_and_no_others() -> None:
+    null = {"type": "null"}
+    assert JsonSchema.of(Stop) == JsonSchema(
+        name="Stop",
+        description="A place on the way.\n\nIt is stopped at.",
+        schema={
+            "type": "object",
+            "description": "A place on the way.\n\nIt is stopped at.",
+            "properties": {
+                "city": {"type": "string", "description": "Its name, as people there write it."},
+                "nights": {"anyOf": [{"type": "integer"}, null]},
+                "note": {"anyOf": [{"type": "string"}, null]},
+            },
+            "required": ["city", "nights", "note"],
+            "additionalProperties": False,
+        },
+        adapts=True,
+    )
+
+
+def test_what_is_no_object_is_a_member_of_one() -> None:
+    assert form_of(list[int]).schema == {
+        "type": "object",
+        "properties": {"value": {"type": "array", "items": {"type": "integer"}}},
+        "required": ["value"],
+        "additionalProperties": False,
+    }
+    assert form_of(list[int]).name == "list_int"
+
+
+def test_a_class_within_itself_is_a_definition() -> None:
+    schema = form_of(Trip).schema
+    assert schema["type"] == "object"
+    assert [*schema["$defs"]] == ["Trip"]
+    assert schema["properties"]["back"] == {"anyOf": [{"$ref": "#/$defs/Trip"}, {"type": "null"}]}
+    wrapped = form_of(list[Trip]).schema
+    assert wrapped["properties"]["value"]["items"] == {"$ref": "#/$defs/Trip"}
+
+
+def test_a_class_that_is_used_twice_is_written_once() -> None:
+    schema = form_of(tuple[Stop, list[Stop]]).schema
+    assert [*schema["$defs"]] == ["Stop"]
+
+
+@pytest.mark.parametrize(
+    ("note", "added"),
+    [
+        (annotated_types.Ge(1), {"minimum": 1}),
+        (annotated_types.Interval(gt=1, le=5), {"exclusiveMinimum": 1, "maximum": 5}),
+        (pydantic.Field(ge=1, description="d"), {"minimum": 1, "description": "d"}),
+        ({"multipleOf": 3}, {"multipleOf": 3}),
+    ],
+    ids=["annotated-types", "interval", "pydantic", "keywords"],
+)
+def test_bounds_are_keywords(note: Any, added: Json) -> None:
+    form = Form(Annotated[int, note])
+    assert form.inner == {"type": "integer", **added}
+    assert form.has_keywords
+
+
+def test_lengths_are_of_what_has_them() -> None:
+    length = annotated_types.Len(1, 3)
+    assert Form(Annotated[str, length]).inner == {"type": "string", "minLength": 1, "maxLength": 3}
+    assert Form(Annotated[list[int], length]).inner == {"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": 3}  # fmt: skip
+
+
+def test_a_description_alone_bounds_nothing() -> None:
+    assert not form_of(Annotated[int, "a number"]).has_keywords
+    assert form_of(Annotated[int, "a number"]).inner["description"] == "a number"
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        (bytes, "$: bytes"),
+        (list[dict[str, complex]], "$[].*: complex"),
+        (dict[int, str], "$: the keys"),
+        (object(), "$: "),
+        (enum.Enum("E", {"A": (1, 2)}), "$ (E): (1, 2)"),
+        (enum.Flag("F", ["A"]), "$: F is a set of flags"),
+        (attrs.make_class("Made", {"inner": attrs.field(type=list[bytes])}), "$.inner[]: bytes"),
+    ],
+    ids=["bytes", "deep", "keys", "value", "enum", "flag", "member"],
+)
+def test_what_cannot_be_written_is_refused_with_its_path(kind: Any, path: str) -> None:
+    with pytest.raises(InvalidValueError, match=re.escape(path)):
+        JsonSchema.of(kind)
+
+
+def test_an_annotation_that_names_nothing_is_refused() -> None:
+    @dataclasses.dataclass
+    class Lost:
+        inner: Nowhere  # type: ignore[name-defined]  # noqa: F821
+
+    with pytest.raises(InvalidValueError, match="Lost: its annotations cannot be read: name 'Nowhere'"):
+        JsonSchema.of(Lost)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"city": "a"}', ' {"city": "a"}\n', '```json\n{"city": "a"}\n```', '```\n{"city": "a"}\n```\n']
+)
+def test_a_fence_around_all_of_an_answer_is_left_out(text: str) -> None:
+    assert form_of(Stop).plain(text) == {"city": "a"}
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "$: nothing was said"),
+        ("Sure!", "$: it is not JSON"),
+        ('{"city": NaN}', "$: it is not JSON"),
+        ("[1]", "$: expected an object with the member 'value' alone, got an array"),
+        ('{"value": [1], "more": 1}', "$: expected an object with the member 'value' alone"),
+    ],
+)
+def test_what_is_not_in_the_form_is_a_fault_of_the_whole(text: str, fault: str) -> None:
+    with pytest.raises(MisfitError) as caught:
+        form_of(list[int]).plain(text)
+    assert str(caught.value.faults[0]).startswith(fault)
+
+
+def test_a_name_fits_what_providers_take() -> None:
+    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", form_of(Page[Stop | None]).name)
+    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", form_of(Literal["ä", "ö"]).name)
+
+
+DOCUMENTS: list[Any] = [
+    {"a": [1, 2.5, {"b": 'x"y\\z é \U0001f600 \n', "c": None, "d": []}], "e": True, "f": {}, "g": {"a": {"a": "q"}}},
+    [1, "a"],
+    "text",
+    12,
+    [[], [{}], {"a": {}}],
+    {"k": "v", "k2": {"k": "w"}},
+]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+@pytest.mark.parametrize("document", range(len(DOCUMENTS)))
+def test_a_text_in_pieces_is_what_it_is_whole(document: int, size: int) -> None:
+    for is_ascii in (True, False):
+        text = json.dumps(DOCUMENTS[document], ensure_ascii=is_ascii) + " "
+        growing = PartialJson()
+        for start in range(0, len(text), size):
+            growing.feed(text[start : start + size])
+            json.dumps(growing.value)
+        assert growing.value == DOCUMENTS[document]
+
+
+def test_a_text_grows_and_a_number_waits_until_it_is_whole() -> None:
+    growing, seen = PartialJson(), []
+    for sign in '{"city": "Rio", "n": 12, "l": [{"t": "a':
+        growing.feed(sign)
+        if not seen or growing.value != seen[-1]:
+            seen.append(growing.value)
+    assert seen == [
+        {},
+        {"city": ""},
+        {"city": "R"},
+        {"city": "Ri"},
+        {"city": "Rio"},
+        {"city": "Rio", "n": 12},
+        {"city": "Rio", "n": 12, "l": []},
+        {"city": "Rio", "n": 12, "l": [{}]},
+        {"city": "Rio", "n": 12, "l": [{"t": ""}]},
+        {"city": "Rio", "n": 12, "l": [{"t": "a"}]},
+    ]
+
+
+def test_what_is_no_json_gives_what_came_before_it() -> None:
+    growing = PartialJson()
+    growing.feed('{"a": 1, "b": nope, "c": 2}')
+    assert growing.value == {"a": 1}
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="type statements came with Python 3.12")
+def test_an_alias_by_a_type_statement_may_be_within_itself() -> None:
+    names: dict[str, Any] = {}
+    exec("type Tree = dict[str, Tree] | int\ntype Pair[T] = tuple[T, T]", names)  # noqa: S102 - no syntax of 3.11
+    tree = form_of(names["Tree"])
+    assert tree.value({"a": {"b": 1}}) == {"a": {"b": 1}}
+    with pytest.raises(MisfitError):
+        tree.value({"a": {"b": "x"}})
+    assert form_of(names["Pair"][int]).value([1, 2]) == (1, 2)
