@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
     from ._contexts import APIContext, Context
     from ._typed.faults import Fault
-    from .types import ChatResponse, CompletionResponse, Tried, Usage
+    from .types import ChatResponse, CompletionResponse, RunResult, Tried, Usage
 
 __all__ = [
     "APIConnectionError",
@@ -110,12 +110,14 @@ class AccelError(Exception):
         backend: Name of the plugin behind it.
         model: Model id as the caller gave it, without the endpoint.
         hint: What to do about it, where that is known; shown as a note in tracebacks.
+        run: What a run had come to that failed by it; None if it was none.
     """
 
     endpoint: str | None = None
     backend: str | None = None
     model: str | None = None
     hint: str | None = None
+    run: RunResult[Any] | None = None
 
     def __init__(self, message: str, **context: Unpack[Context]) -> None:
         super().__init__(message)

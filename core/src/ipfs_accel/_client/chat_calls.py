@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ipfs_accel._calls import operations as ops
@@ -14,15 +15,20 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeForm  # known to type checkers wherever they run; never loaded
 
+    from ipfs_accel._calls.run_streams import AsyncRunStream, RunStream
     from ipfs_accel.types import (
         ChatOptions,
         ChatResponse,
         ConversationOptions,
+        FreeRunOptions,
         Messages,
         Model,
         ParsedResponse,
+        RunOptions,
+        RunResult,
         StreamEvent,
     )
+    from ipfs_accel.types._options import ToolSource
 
 __all__ = ["AsyncChatCalls", "ChatCalls"]
 
@@ -83,6 +89,63 @@ class ChatCalls(SyncBase):
         """
         return Stream(self._core.opening(ops.STREAM, model, messages, options), self._world)
 
+    @overload
+    def run(
+        self,
+        model: Model,
+        messages: Messages,
+        *,
+        tools: Sequence[ToolSource],
+        response_format: TypeForm[T],
+        repair: int = 0,
+        **options: Unpack[RunOptions],
+    ) -> RunResult[T]: ...
+
+    @overload
+    def run(
+        self, model: Model, messages: Messages, *, tools: Sequence[ToolSource], **options: Unpack[FreeRunOptions]
+    ) -> RunResult[None]: ...
+
+    def run(self, model: Model, messages: Messages, **options: Any) -> RunResult[Any]:
+        """Ask a model, call the tools that it asks for, and go on until it has its answer.
+
+        What a tool raises, arguments that do not fit and names that there are not, the model is told, so that it can
+        mend it. Several calls are made side by side. A limit that ends the run is `stopped` of the result, no error.
+
+        Args:
+            model: `endpoint/model`, an alias or a route; a list is a fallback chain; None means the configured default.
+            messages: A string, or messages (typed or plain dicts), oldest first.
+            options: `tools`, functions or `Tool`s that have one; the limits of `RunOptions`; else as for `chat`.
+
+        Raises:
+            AccelError: A question failed; `run` of the error is what had come of it.
+        """
+        from ipfs_accel._calls import runs  # noqa: PLC0415 - few programs have tools
+
+        return self._run(runs.run(runs.Loop(self._core, model, messages, options, is_async=False)))
+
+    @overload
+    def stream_run(
+        self,
+        model: Model,
+        messages: Messages,
+        *,
+        tools: Sequence[ToolSource],
+        response_format: TypeForm[T],
+        **options: Unpack[RunOptions],
+    ) -> RunStream[T]: ...
+
+    @overload
+    def stream_run(
+        self, model: Model, messages: Messages, *, tools: Sequence[ToolSource], **options: Unpack[FreeRunOptions]
+    ) -> RunStream[None]: ...
+
+    def stream_run(self, model: Model, messages: Messages, **options: Any) -> RunStream[Any]:
+        """Run as `run` does and read it while it goes on: events of each answer, and of each call and its result."""
+        from ipfs_accel._calls import run_streams, runs  # noqa: PLC0415 - few programs have tools
+
+        return run_streams.RunStream(runs.Loop(self._core, model, messages, options, is_async=False), self._world)
+
 
 class AsyncChatCalls(AsyncBase):
     """Conversations of a client that is awaited."""
@@ -123,3 +186,48 @@ class AsyncChatCalls(AsyncBase):
     def stream(self, model: Model, messages: Messages, **options: Any) -> AsyncStream[StreamEvent, Any]:
         """As `Client.stream`; not awaited itself."""
         return AsyncStream(self._core.opening(ops.STREAM, model, messages, options), self._world)
+
+    @overload
+    async def run(
+        self,
+        model: Model,
+        messages: Messages,
+        *,
+        tools: Sequence[ToolSource],
+        response_format: TypeForm[T],
+        repair: int = 0,
+        **options: Unpack[RunOptions],
+    ) -> RunResult[T]: ...
+
+    @overload
+    async def run(
+        self, model: Model, messages: Messages, *, tools: Sequence[ToolSource], **options: Unpack[FreeRunOptions]
+    ) -> RunResult[None]: ...
+
+    async def run(self, model: Model, messages: Messages, **options: Any) -> RunResult[Any]:
+        """As `Client.run`."""
+        from ipfs_accel._calls import runs  # noqa: PLC0415 - few programs have tools
+
+        return await self._run(runs.run(runs.Loop(self._core, model, messages, options, is_async=True)))
+
+    @overload
+    def stream_run(
+        self,
+        model: Model,
+        messages: Messages,
+        *,
+        tools: Sequence[ToolSource],
+        response_format: TypeForm[T],
+        **options: Unpack[RunOptions],
+    ) -> AsyncRunStream[T]: ...
+
+    @overload
+    def stream_run(
+        self, model: Model, messages: Messages, *, tools: Sequence[ToolSource], **options: Unpack[FreeRunOptions]
+    ) -> AsyncRunStream[None]: ...
+
+    def stream_run(self, model: Model, messages: Messages, **options: Any) -> AsyncRunStream[Any]:
+        """As `Client.stream_run`; not awaited itself."""
+        from ipfs_accel._calls import run_streams, runs  # noqa: PLC0415 - few programs have tools
+
+        return run_streams.AsyncRunStream(runs.Loop(self._core, model, messages, options, is_async=True), self._world)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from ipfs_accel import types
+from ipfs_accel._invalid import InvalidValueError
 from ipfs_accel._suggest import did_you_mean, short
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import ChatRequest, JsonSchema, Request, Tool
@@ -37,6 +38,7 @@ __all__ = [
     "rerank_request",
     "strings",
     "tokenize_request",
+    "tool_of",
 ]
 
 R = TypeVar("R", bound=Request)
@@ -228,11 +230,20 @@ def _token_ids(value: Any, name: str) -> tuple[int, ...]:
 def _tools(tools: Any) -> tuple[Tool, ...]:
     if isinstance(tools, Tool | Mapping | str) or not isinstance(tools, Iterable):
         raise InvalidRequestError(f"tools: expected a list of tools, got {type(tools).__name__}")
-    return tuple([_tool(tool, f"tools[{index}]") for index, tool in enumerate(tools)])
+    found = [tool_of(tool, f"tools[{index}]") for index, tool in enumerate(tools)]
+    return tuple([each if each.function is None else attrs.evolve(each, function=None) for each in found])
 
 
-def _tool(tool: Any, where: str) -> Tool:
-    if not isinstance(tool, Tool):
+def tool_of(tool: Any, where: str) -> Tool:
+    """Return a tool that a caller gave as such, as a dict or as a function."""
+    if isinstance(tool, Tool):
+        pass
+    elif callable(tool):
+        try:
+            tool = Tool.of(tool)
+        except InvalidValueError as error:
+            raise InvalidRequestError(f"{where}: {error}", hint=error.hint) from None
+    else:
         tool = _tool_of(tool, where)
     _check_fields(tool, {"name": (str,), "parameters": (dict, Mapping), **_OPTIONAL}, where)
     return tool  # type: ignore[no-any-return]
@@ -251,7 +262,7 @@ def _check_fields(value: Any, kinds: Mapping[str, tuple[type[Any], ...]], where:
 
 def _tool_of(tool: Any, where: str) -> Tool:
     if not isinstance(tool, Mapping):
-        raise InvalidRequestError(f"{where}: expected a Tool or a dict, got {type(tool).__name__}")
+        raise InvalidRequestError(f"{where}: expected a Tool, a function or a dict, got {type(tool).__name__}")
     if tool.get("type", "function") != "function":
         raise InvalidRequestError(
             f"{where}: {tool['type']!r} is no function", hint="tools of the provider's own go into extra={'tools': […]}"

@@ -23,6 +23,7 @@ from ipfs_accel._invalid import InvalidValueError
 
 from . import pydantic_models
 from .fields import (
+    Member,
     description_of,
     is_alias,
     is_pydantic,
@@ -35,7 +36,7 @@ from .fields import (
 )
 from .notes import notes_of
 
-__all__ = ["LISTS", "MAPPINGS", "Written", "is_union", "parts_of", "written"]
+__all__ = ["LISTS", "MAPPINGS", "Written", "is_union", "object_of", "parts_of", "written"]
 
 Json = dict[str, Any]
 
@@ -95,12 +96,21 @@ def written(kind: Any, where: str = "$") -> Written:
         InvalidValueError: Something of it cannot be written; the message has the path.
     """
     writer = _Writer()
-    found = writer.write(kind, where)
-    root = writer.resolved(found)
-    used = writer.used_in(root)
-    if used:
-        root = {**root, "$defs": {name: writer.defs[name] for name in used}}
-    return Written(root, writer.has_keywords, root.get("type") == "object")
+    return writer.whole(writer.write(kind, where))
+
+
+def object_of(found: Iterable[Member], where: str) -> Written:
+    """Write an object of these members, of which those without a default are required: for arguments of a function.
+
+    Raises:
+        InvalidValueError: Something of it cannot be written; the message has the path.
+    """
+    writer = _Writer()
+    known = list(found)
+    properties = {each.name: writer.member(each, f"{where}.{each.name}") for each in known}
+    needed = [each.name for each in known if not each.is_optional]
+    schema: Json = {"type": "object", "properties": properties}
+    return writer.whole({**schema, **({"required": needed} if needed else {}), "additionalProperties": False})
 
 
 class _Writer:
@@ -203,16 +213,26 @@ class _Writer:
 
     def _record(self, kind: Any, where: str) -> Json:
         properties: Json = {}
-        for member in members(kind):
-            place = f"{where}.{member.name}"
-            inner = self.write(member.type, place)
-            if member.is_optional:
-                inner = _nullable(inner)
-            if member.description and "description" not in inner:
-                inner = {"anyOf": [inner]} if "$ref" in inner else inner
-                inner = {**inner, "description": member.description}
-            properties[member.name] = inner
+        for each in members(kind):
+            inner = self.member(each, f"{where}.{each.name}")
+            properties[each.name] = _nullable(inner) if each.is_optional else inner
         return {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
+
+    def member(self, member: Member, where: str) -> Json:
+        """Write one member of an object, with what is said of it."""
+        inner = self.write(member.type, where)
+        if member.description is None or "description" in inner:
+            return inner
+        inner = {"anyOf": [inner]} if "$ref" in inner else inner
+        return {**inner, "description": member.description}
+
+    def whole(self, found: Json) -> Written:
+        """Return a schema with the definitions that it needs."""
+        root = self._resolved(found)
+        used = self._used_in(root)
+        if used:
+            root = {**root, "$defs": {name: self.defs[name] for name in used}}
+        return Written(root, self.has_keywords, root.get("type") == "object")
 
     def _free_name(self, kind: Any) -> str:
         base = (
@@ -223,10 +243,10 @@ class _Writer:
             name, number = f"{base}_{number}", number + 1
         return name
 
-    def resolved(self, schema: Json) -> Json:
+    def _resolved(self, schema: Json) -> Json:
         """Return a schema with the definitions put in that are used once and not within themselves, in its root too."""
         uses = collections.Counter(_references([schema, self.defs]))
-        once = {name for name, count in uses.items() if count == 1 and name not in self.used_in(self.defs[name])}
+        once = {name for name, count in uses.items() if count == 1 and name not in self._used_in(self.defs[name])}
 
         def put_in(value: Any) -> Any:
             if isinstance(value, list):
@@ -247,7 +267,7 @@ class _Writer:
         name = _referred(root)
         return dict(self.defs[name]) if name is not None else root
 
-    def used_in(self, schema: Json) -> list[str]:
+    def _used_in(self, schema: Json) -> list[str]:
         """Return the definitions that a schema refers to, directly or not, in the order in which they were made."""
         found: set[str] = set()
         left = list(_references(schema))
@@ -307,9 +327,11 @@ def parts_of(arguments: Iterable[Any]) -> Iterable[Any]:
 def _nullable(schema: Json) -> Json:
     if not schema or schema.get("type") == "null":
         return schema
-    arms: list[Json] = schema["anyOf"] if schema.keys() == {"anyOf"} else [schema]
+    said = {name: schema[name] for name in ("description",) if name in schema}
+    rest = {name: each for name, each in schema.items() if name not in said}
+    arms: list[Json] = rest["anyOf"] if rest.keys() == {"anyOf"} else [rest]
     null = {"type": "null"}
-    return schema if null in arms else {"anyOf": [*arms, null]}
+    return schema if null in arms else {"anyOf": [*arms, null], **said}
 
 
 def _enumerated(values: Iterable[Any], where: str) -> Json:

@@ -25,7 +25,7 @@ from .fields import is_alias, is_pydantic, is_qualifier, is_record, members, nam
 from .pydantic_models import without_nulls
 from .schema import LISTS, MAPPINGS, is_union, parts_of
 
-__all__ = ["structured"]
+__all__ = ["is_nullable", "structured"]
 
 Hook = Callable[[Any, Any], Any]
 _KINDS = {
@@ -160,7 +160,7 @@ def _record(kind: Any, made: cattrs.Converter) -> Hook:
         inner = make_dict_structure_fn(kind, made, _cattrs_forbid_extra_keys=True, _cattrs_use_alias=True)
     known = list(members(kind))
     needed = {each.name for each in known if not each.is_optional}
-    may_be_null = {each.name for each in known if each.is_optional and not _takes_null(each.type)}
+    may_be_null = {each.name for each in known if each.is_optional and not is_nullable(each.type)}
 
     def structure(value: Any, _kind: Any) -> Any:
         if not isinstance(value, dict):
@@ -176,15 +176,16 @@ def _record(kind: Any, made: cattrs.Converter) -> Hook:
     return structure
 
 
-def _takes_null(kind: Any) -> bool:
+def is_nullable(kind: Any) -> bool:
+    """Whether None is a value of a type."""
     if kind is None or kind is type(None) or kind is Any or kind is object:
         return True
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is typing.Annotated or is_qualifier(origin):
-        return _takes_null(arguments[0])
+        return is_nullable(arguments[0])
     if is_alias(kind):
-        return _takes_null((origin or kind).__value__)
-    return (is_union(kind) and any(_takes_null(each) for each in arguments)) or (
+        return is_nullable((origin or kind).__value__)
+    return (is_union(kind) and any(is_nullable(each) for each in arguments)) or (
         origin is typing.Literal and None in arguments
     )
 

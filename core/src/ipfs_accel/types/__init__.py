@@ -100,9 +100,11 @@ if TYPE_CHECKING:
     from ._options import CompleteOptions as CompleteOptions
     from ._options import ConversationOptions as ConversationOptions
     from ._options import EmbedOptions as EmbedOptions
+    from ._options import FreeRunOptions as FreeRunOptions
     from ._options import ImageOptions as ImageOptions
     from ._options import PredictOptions as PredictOptions
     from ._options import RawOptions as RawOptions
+    from ._options import RunOptions as RunOptions
     from ._options import SpeakOptions as SpeakOptions
     from ._options import StreamRawOptions as StreamRawOptions
     from ._options import TranscribeOptions as TranscribeOptions
@@ -128,6 +130,12 @@ if TYPE_CHECKING:
     from ._requests import SamplingRequest as SamplingRequest
     from ._requests import Timeout as Timeout
     from ._requests import Tool as Tool
+    from ._run import RoundEnd as RoundEnd
+    from ._run import RunEvent as RunEvent
+    from ._run import RunResult as RunResult
+    from ._run import ToolEnd as ToolEnd
+    from ._run import ToolRun as ToolRun
+    from ._run import ToolStart as ToolStart
     from ._tensors import Tensor as Tensor
     from ._tensors import TensorSource as TensorSource
     from ._tensors import Values as Values
@@ -171,8 +179,8 @@ _HOMES = {
         "DownloadObjectRequest GetObjectRequest ListObjectsRequest ObjectEvent ObjectFailure ObjectInfo "
         "ObjectListing ObjectOptions ObjectPrefix ObjectRequest ObjectSource PresignObjectRequest "
         "PresignOptions PresignedRequest PutObjectRequest PutOptions",
-        "._options": "CallOptions ChatOptions CompleteOptions ConversationOptions EmbedOptions ImageOptions "
-        "PredictOptions RawOptions SpeakOptions StreamRawOptions TranscribeOptions",
+        "._options": "CallOptions ChatOptions CompleteOptions ConversationOptions EmbedOptions FreeRunOptions "
+        "ImageOptions PredictOptions RawOptions RunOptions SpeakOptions StreamRawOptions TranscribeOptions",
         "._parsed": "ParsedResponse",
         "._pieces": "DataDelta PartialImage Progress StreamedEvent",
         "._predict": "PredictRequest PredictResponse as_inputs",
@@ -180,6 +188,7 @@ _HOMES = {
         "._raw": "RawRequest RawResponse ServerEvent",
         "._record": "CallRecord",
         "._requests": "ChatRequest JsonSchema Messages Model Request ResponseFormat SamplingRequest Timeout Tool",
+        "._run": "RoundEnd RunEvent RunResult ToolEnd ToolRun ToolStart",
         "._tensors": "Tensor TensorSource Values nested",
         "._text_answers": "CompletionChoice CompletionResponse DetokenizeResponse EmbedResponse RankedDocument "
         "RerankResponse TokenCount TokenizeResponse Vector",
@@ -235,6 +244,7 @@ __all__ = [
     "FileInfo",
     "FinishEvent",
     "Found",
+    "FreeRunOptions",
     "GenerateImageRequest",
     "GeneratedImage",
     "GetObjectRequest",
@@ -290,6 +300,10 @@ __all__ = [
     "RerankResponse",
     "ResponseFormat",
     "Role",
+    "RoundEnd",
+    "RunEvent",
+    "RunOptions",
+    "RunResult",
     "RunningModel",
     "SamplingRequest",
     "Segment",
@@ -313,7 +327,10 @@ __all__ = [
     "Tool",
     "ToolCall",
     "ToolCallDelta",
+    "ToolEnd",
     "ToolResult",
+    "ToolRun",
+    "ToolStart",
     "TranscribeOptions",
     "TranscribeRequest",
     "TranscribeResponse",

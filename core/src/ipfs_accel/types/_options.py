@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict
 
 from ipfs_accel._secret import KeySource
 
 from ._files import UploadSource
+from ._messages import ToolCall
 from ._requests import OnUnsupported, ResponseFormat, Timeout, Tool
+
+ToolSource: TypeAlias = Tool | Callable[..., Any] | Mapping[str, Any]
+"""A tool as it may be given: as such, as a function, or as a dict in OpenAI's form."""
 
 
 class CallOptions(TypedDict, total=False):
@@ -90,10 +94,9 @@ class SamplingOptions(CallOptions, total=False):
     user: str
 
 
-class ConversationOptions(SamplingOptions, total=False):
-    """Options of `chat` and `stream` but for the form of the answer; `ChatRequest` says what each means."""
+class TurnOptions(SamplingOptions, total=False):
+    """Options of all conversations; `ChatRequest` says what each means."""
 
-    tools: Sequence[Tool | Mapping[str, Any]]
     tool_choice: str
     parallel_tool_calls: bool
     reasoning_effort: str
@@ -101,8 +104,38 @@ class ConversationOptions(SamplingOptions, total=False):
     top_logprobs: int
 
 
+class ConversationOptions(TurnOptions, total=False):
+    """Options of `chat` and `stream` but for the form of the answer."""
+
+    tools: Sequence[ToolSource]
+
+
 class ChatOptions(ConversationOptions, total=False):
     """Options of `chat` and `stream`; `ChatRequest` says what each means."""
+
+    response_format: ResponseFormat | Mapping[str, Any]
+
+
+class RunOptions(TurnOptions, total=False):
+    """Options of `run` and `stream_run` but for the tools and the form of the answer.
+
+    Keys:
+        max_rounds: How often the model is asked at most; 8 if it is not given.
+        max_seconds: How long all of it may take. A blocking tool that takes longer cannot be stopped, and is left to
+            itself; what is awaited is cancelled.
+        max_cost: US dollars, after which no further question is asked; the price of the model has to be known.
+        approve: Asked before each call of a tool that needs approval, with the `ToolCall`; returns whether it is made.
+            An async one in an `AsyncClient`.
+    """
+
+    max_rounds: int
+    max_seconds: float | None
+    max_cost: float | None
+    approve: Callable[[ToolCall], Any] | None
+
+
+class FreeRunOptions(RunOptions, total=False):
+    """Options of `run` and `stream_run` but for the tools."""
 
     response_format: ResponseFormat | Mapping[str, Any]
 

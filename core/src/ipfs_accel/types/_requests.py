@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import attrs
@@ -33,12 +33,52 @@ class Tool:
         description: When and how to use it, for the model.
         parameters: JSON Schema of the arguments, an object schema.
         strict: Whether the provider has to enforce the schema; None leaves its default.
+        function: What `run` calls; it is not sent.
+        needs_approval: Whether `run` asks before each call of it.
     """
 
     name: str
     description: str | None = None
     parameters: Mapping[str, Any] = attrs.field(factory=lambda: {"type": "object", "properties": {}})
     strict: bool | None = None
+    function: Callable[..., Any] | None = attrs.field(default=None, eq=False, repr=False)
+    needs_approval: bool = attrs.field(default=False, eq=False)
+
+    @classmethod
+    def of(
+        cls,
+        function: Callable[..., Any],
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        strict: bool | None = None,
+        needs_approval: bool = False,
+    ) -> Tool:
+        """Make a tool of a function: its name, its parameters with their annotations, and its docstring.
+
+        Args:
+            function: One with annotations, or an async one. Docstrings may be in the style of Google, NumPy or Sphinx;
+                what `Annotated` says of a parameter goes before.
+            name: In place of the function's own.
+            description: In place of what its docstring says.
+            strict: Whether the provider has to enforce the schema of its arguments.
+            needs_approval: Whether `run` asks before each call.
+
+        Raises:
+            InvalidValueError: A parameter has no annotation, or one that cannot be written as JSON Schema.
+        """
+        from ipfs_accel._typed.functions import Function  # noqa: PLC0415 - few programs have tools
+
+        known = Function(function, name)
+        said = known.description if description is None else description
+        return cls(
+            name=known.name,
+            description=said,
+            parameters=known.parameters,
+            strict=strict,
+            function=function,
+            needs_approval=needs_approval,
+        )
 
 
 @frozen(kw_only=True)

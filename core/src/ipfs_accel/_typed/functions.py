@@ -1,0 +1,132 @@
+"""Functions as tools: what a model has to know of one, and the arguments of a call as values of its parameters."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ipfs_accel import strict_json
+from ipfs_accel._invalid import InvalidValueError
+
+from .docstrings import described, summary
+from .faults import Fault, MisfitError, shown
+from .fields import Member, hints_of, name_of
+from .schema import Written, object_of
+from .values import is_nullable, structured
+
+__all__ = ["Function"]
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_VARIADIC = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+
+
+class Function:
+    """What is known of a function that models may call.
+
+    Attributes:
+        name: Its own.
+        description: What its docstring says before the first section.
+        parameters: JSON Schema of its arguments: those without a default are required, no others are allowed.
+        has_keywords: Whether bounds of arguments are in it that types alone do not check.
+        is_async: Whether it is awaited.
+    """
+
+    def __init__(self, function: Callable[..., Any], name: str | None = None) -> None:
+        if isinstance(function, type) or not callable(function):
+            raise InvalidValueError(
+                f"{shown(function)} is no function", hint="give a function, or a method of an object"
+            )
+        self.name = name or _name_of(function)
+        self.is_async = _is_async(function)
+        self._function = function
+        doc = inspect.getdoc(_annotated(function))
+        self._doc = None if doc == type.__call__.__doc__ else doc  # that of any object that can be called
+        self._positional: list[str] = []
+        self._members = {member.name: member for member in self._parameters(function)}
+        found: Written = object_of(list(self._members.values()), "$")
+        self.parameters = found.schema
+        self.has_keywords = found.has_keywords
+        self.description = summary(self._doc)
+
+    def _parameters(self, function: Any) -> list[Member]:
+        try:
+            signature = inspect.signature(function)
+        except (TypeError, ValueError) as error:
+            raise InvalidValueError(f"{self.name}: its parameters cannot be read: {error}") from None
+        hints = hints_of(_annotated(function))
+        said = described(self._doc, ("Args", "Arguments", "Parameters"))
+        found: list[Member] = []
+        for name, parameter in signature.parameters.items():
+            if parameter.kind in _VARIADIC:
+                stars = _VARIADIC[parameter.kind]
+                raise InvalidValueError(
+                    f"{self.name}: {stars}{name} takes what has no name or no end",
+                    hint="give it parameters of their own",
+                )
+            if name not in hints:
+                raise InvalidValueError(
+                    f"{self.name}: {name} has no annotation", hint="annotate it: models are told the types of arguments"
+                )
+            if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+                self._positional.append(name)
+            has_default = parameter.default is not inspect.Parameter.empty
+            found.append(Member(name, hints[name], has_default, said.get(name)))
+        return found
+
+    def values(self, text: str) -> dict[str, Any]:
+        """Return the arguments of a call as values of the parameters.
+
+        Raises:
+            MisfitError: They do not fit; with each place.
+        """
+        try:
+            given = strict_json.loads(text) if text.strip() else {}
+        except (ValueError, RecursionError) as error:
+            raise MisfitError([Fault("$", f"it is not JSON ({error})")]) from None
+        if not isinstance(given, Mapping):
+            raise MisfitError([Fault("$", f"expected an object, got {shown(given)}")])
+        faults = [Fault(f"$.{name}", "unknown argument") for name in given if name not in self._members]
+        found: dict[str, Any] = {}
+        for name, member in self._members.items():
+            if name not in given or (given[name] is None and member.is_optional and not is_nullable(member.type)):
+                if not member.is_optional:
+                    faults.append(Fault(f"$.{name}", "missing"))
+                continue
+            try:
+                found[name] = structured(given[name], member.type)
+            except MisfitError as misfit:
+                faults += [Fault(f"$.{name}{each.path.removeprefix('$')}", each.message) for each in misfit.faults]
+        if faults:
+            raise MisfitError(faults)
+        return found
+
+    def __call__(self, values: Mapping[str, Any]) -> Any:
+        """Call it, which gives what is awaited where it `is_async`."""
+        positional = [values[name] for name in self._positional if name in values]
+        return self._function(
+            *positional, **{name: each for name, each in values.items() if name not in self._positional}
+        )
+
+
+def _name_of(function: Any) -> str:
+    inner = getattr(function, "func", function)  # of functools.partial
+    name = getattr(inner, "__name__", None) or type(inner).__name__
+    if _NAME.fullmatch(name) is None:
+        raise InvalidValueError(
+            f"{name_of(inner)}: {name!r} is no name of a tool",
+            hint="def it, or give a name: Tool.of(function, name='…')",
+        )
+    return str(name)
+
+
+def _annotated(function: Any) -> Any:
+    """Return what has annotations and words of a callable: the function in a partial, or an object's `__call__`."""
+    function = inspect.unwrap(getattr(function, "func", function))
+    return function if inspect.isroutine(function) else type(function).__call__
+
+
+def _is_async(function: Any) -> bool:
+    inner = inspect.unwrap(getattr(function, "func", function))
+    return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(getattr(inner, "__call__", None))  # noqa: B004
