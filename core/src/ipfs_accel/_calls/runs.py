@@ -238,7 +238,8 @@ def _several(tools: Any) -> Iterable[Any]:
 def _limit(name: str, value: Any, kinds: tuple[type[Any], ...]) -> Any:
     if value is None and name != "max_rounds":
         return None
-    if not isinstance(value, kinds) or isinstance(value, bool) or not value > 0:
+    is_number = isinstance(value, kinds) and not isinstance(value, bool)
+    if not is_number or value <= 0:
         raise InvalidRequestError(f"{name}: expected a number above 0, got {short(value)}")
     return value
 
