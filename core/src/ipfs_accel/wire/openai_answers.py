@@ -265,17 +265,21 @@ def _completion_choice(choice: Any, position: int) -> CompletionChoice:
     )
 
 
-def read_embeddings(response: HttpResponse, count: int) -> EmbedResponse:
-    """Read the answer of POST /embeddings: `count` vectors, in base64 or as numbers, in any order."""
-    return embeddings_of(checked(response.json(vectors=True)), count)
+def read_embeddings(response: HttpResponse, count: int, dimensions: int | None = None, first: int = 0) -> EmbedResponse:
+    """Read the answer of POST /embeddings: vectors in base64 or as numbers, in any order; else as `wire.vectors`."""
+    return embeddings_of(checked(response.json(vectors=True)), count, dimensions, first)
 
 
-def embeddings_of(body: Json, count: int | None) -> EmbedResponse:
-    """Read the JSON object of an answer with vectors; `count` of them, where that is known."""
+def embeddings_of(body: Json, count: int | None = None, dimensions: int | None = None, first: int = 0) -> EmbedResponse:
+    """Read the JSON object of such an answer."""
     items = field(body, "data", list)
+    if {*map(type, items)} - {dict}:
+        raise InvalidResponseError(
+            "the answer does not have the form of this API: 'data' has other things than objects"
+        )
     if any(item.get("index", position) is not position for position, item in enumerate(items)):
         items = _in_order(items)
-    found = vectors([item.get("embedding") for item in items], count)
+    found = vectors([item.get("embedding") for item in items], count, dimensions, first)
     return types.EmbedResponse(vectors=found, model=body.get("model"), usage=read_usage(body.get("usage")), raw=body)
 
 
@@ -286,7 +290,10 @@ def _in_order(items: list[Any]) -> list[Any]:
     if (by_index.keys() == {0} and kinds == {int}) or by_index.keys() == {None}:
         return items  # Gemini's route numbers none of them, and others say null
     if by_index.keys() != set(range(len(items))) or any(type(index) is not int for index in by_index):
-        raise InvalidResponseError(f"the answer's {len(items)} vectors do not have the indexes 0 to {len(items) - 1}")
+        raise InvalidResponseError(
+            f"the answer's {len(items)} vectors do not have the indexes 0 to {len(items) - 1}",
+            hint="which input is whose cannot be told: ask for each input alone",
+        )
     return [by_index[index] for index in range(len(items))]
 
 

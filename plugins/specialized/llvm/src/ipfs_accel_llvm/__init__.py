@@ -48,7 +48,7 @@ from ipfs_accel.types import (
 )
 from ipfs_accel.wire import openai_answers as answers
 from ipfs_accel.wire import openai_requests as requests
-from ipfs_accel.wire import openai_streams
+from ipfs_accel.wire import openai_streams, openai_vectors
 from ipfs_accel.wire.assembler import chat_assembler, completion_assembler
 from ipfs_accel.wire.openai_audio import OpenAIAudio
 from ipfs_accel.wire.raw import RawRequests
@@ -155,7 +155,6 @@ class LLVM(RawRequests):
     @hookimpl
     def embed(self, endpoint: Endpoint, request: EmbedRequest) -> Plan[EmbedResponse]:
         """Plan POST /v1/embeddings."""
-        count = len(request.inputs)
 
         def plan(server: Answering) -> Http[EmbedResponse]:
             if server.kind == "vllm":
@@ -163,9 +162,11 @@ class LLVM(RawRequests):
             body = requests.embed_body(request)
             if server.kind == "mlc" and "user" not in request.extra:
                 body.pop("user", None)
-            return Http(
-                send=server.send(post_json("/v1/embeddings", body)),
-                parse=lambda response: answers.read_embeddings(response, count),
+            return openai_vectors.embedding(
+                endpoint,
+                request,
+                body,
+                lambda body: server.send(post_json("/v1/embeddings", body)),
                 unsupported=lost(server.kind, request),
             )
 
