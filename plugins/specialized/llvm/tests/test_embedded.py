@@ -60,9 +60,10 @@ def test_a_file_has_several_names(name: str, client: Client) -> None:
     assert client.chat(name, "Hello", **SEEDED).usage.output_tokens
 
 
-def test_a_bare_name_is_the_business_of_a_server_that_the_user_named(client: Client) -> None:
+@pytest.mark.parametrize("name", ["stored", "stored.gguf", "{path}"])
+def test_a_name_is_the_business_of_a_server_that_the_user_named(name: str, client: Client, tiny_gguf: Path) -> None:
     with pytest.raises(e.APIConnectionError, match=r"127\.0\.0\.1:1"):
-        client.chat("server/stored", "Hello")
+        client.chat(f"server/{name.replace('{path}', str(tiny_gguf))}", "Hello")
 
 
 def test_one_engine_serves_all_clients_and_threads(client: Client, model: str) -> None:
