@@ -7,7 +7,13 @@ from typing import Any, TypeVar
 
 import attrs
 from ipfs_accel import BackendInfo, hookimpl
-from ipfs_accel.errors import ModelNotFoundError, NotFoundError, NotSupportedByServerError
+from ipfs_accel.errors import (
+    AccelError,
+    ContextLengthExceededError,
+    ModelNotFoundError,
+    NotFoundError,
+    NotSupportedByServerError,
+)
 from ipfs_accel.hookspecs import LocalServer
 from ipfs_accel.plans import (
     Endpoint,
@@ -254,7 +260,7 @@ def _at(operation: str, endpoint: Endpoint, request: Request, plan: Callable[[An
     """Plan at the server that answers for a model; what it turns out not to have is remembered."""
 
     def steps() -> Generator[Any, Any, Ready[T]]:
-        server = yield from reach(endpoint, request.model)
+        server = yield from reach(endpoint, request.model, embeds=operation in _EMBEDDING)
         server.check(operation)
         other: Any = _OTHERS.get(server.kind)
         try:
@@ -266,12 +272,21 @@ def _at(operation: str, endpoint: Endpoint, request: Request, plan: Callable[[An
             # vLLM has only the routes of what its model can do; a model that it does not serve is another error.
             if server.kind == "vllm" and not isinstance(error, ModelNotFoundError):
                 endpoint.memo.setdefault("absent", set()).add(operation)
-                error.hint, error.__notes__ = None, []  # the one that knows no operation
-                error.about(hint=f"the model that this server has loaded cannot {operation}")
+                _hint(error, f"the model that this server has loaded cannot {operation}")
+            raise
+        except ContextLengthExceededError as error:
+            if server.headers and operation in _EMBEDDING:
+                _hint(error, "send a shorter text, or raise the endpoint's option context if the model can more")
             raise
         return Ready(value=answer)
 
     return Flow(steps=steps)
+
+
+def _hint(error: AccelError, hint: str) -> None:
+    """Replace the hint, which was made without knowing the operation or the server."""
+    error.hint, error.__notes__ = None, []
+    error.about(hint=hint)
 
 
 def _is_free(request: ChatRequest) -> bool:
@@ -280,6 +295,7 @@ def _is_free(request: ChatRequest) -> bool:
 
 
 _OTHERS = {"infer": _infer, "shortfin": _shortfin}
+_EMBEDDING = frozenset({"embed", "rerank"})
 
 
 def _chat_body(server: Answering, request: ChatRequest, *, stream: bool) -> dict[str, Any]:

@@ -20,9 +20,9 @@ SUFFIX = ".gguf"
 GUIDE = Path(__file__).with_name("guide.gguf")
 
 
-def reach(endpoint: Endpoint, model: str) -> Generator[Any, Any, Answering]:
-    """Return what answers for a model id; starts the embedded engine if it names a file."""
-    known = endpoint.memo.get(("engine", model))
+def reach(endpoint: Endpoint, model: str, *, embeds: bool = False) -> Generator[Any, Any, Answering]:
+    """Return what answers for a model id; starts the embedded engine if it names a file, and one that `embeds`."""
+    known = endpoint.memo.get(("engine", model, embeds))
     if known is not None and known[0] == os.getpid():
         return known[1]  # type: ignore[no-any-return]
     if model and may_be_local(endpoint, model):
@@ -30,13 +30,13 @@ def reach(endpoint: Endpoint, model: str) -> Generator[Any, Any, Answering]:
 
         def start(_job: Job) -> _engine.Engine | None:
             path = local_file(endpoint, model)
-            return None if path is None else _engine.start(path, options)
+            return None if path is None else _engine.start(path, options, embeds=embeds)
 
         engine = yield Local(run=start)
         if engine is not None:
             key = (("authorization", f"Bearer {engine.key}"),)
             answering = Answering(kind="llama.cpp", root=engine.url, headers=key)
-            endpoint.memo["engine", model] = (engine.pid, answering)
+            endpoint.memo["engine", model, embeds] = (engine.pid, answering)
             return answering
     return (yield from detect(endpoint))
 
