@@ -134,6 +134,19 @@ def test_servers_without_openais_list_are_told_apart(
     assert all(path.startswith("GET") for path in paths(httpserver))
 
 
+@pytest.mark.parametrize("call", ["embed", "healthcheck", "list_models"])
+def test_openais_dialect_without_v1_is_the_business_of_another_backend(
+    call: str, client: Client, httpserver: HTTPServer
+) -> None:
+    listed = {"object": "list", "data": [{"id": "x", "object": "model", "owned_by": "infinity"}]}
+    httpserver.expect_request("/models").respond_with_json(listed)
+    for path in ("/v1/models", "/openapi.json"):
+        httpserver.expect_request(path).respond_with_data(status=404)
+    with pytest.raises(e.UnsupportedOperationError, match="speaks OpenAI's dialect without /v1") as caught:
+        client.embed("lab/x", "a") if call == "embed" else getattr(client, call)("lab")
+    assert "backend openai" in (caught.value.hint or "")
+
+
 def test_a_missing_key_is_the_real_calls_error(client: Client, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/v1/models").respond_with_data('{"error":"Unauthorized"}', status=401)
     httpserver.expect_request("/v1/chat/completions").respond_with_data('{"error":"Unauthorized"}', status=401)
