@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import struct
 from array import array
 from typing import Any
@@ -92,11 +93,16 @@ def test_vectors_have_one_length_and_are_as_many_as_the_inputs() -> None:
 
 
 @pytest.mark.parametrize(
-    "indexes", [(0, False), (1, 1), (0, 2), (-1, 0), (1, 2), (True, False), ("0", "1"), (1, None), (0.0, 1.0), (1, 0.0)]
+    ("indexes", "place"),
+    [
+        *[((0, False), 1), ((1, 1), 1), ((0, 2), 1), ((-1, 0), 0), ((1, 2), 1), ((True, False), 0), (("0", "1"), 0)],
+        *[((1, None), 1), ((0.0, 1.0), 0), ((1, 0.0), 1), (([], {}), 0)],
+    ],
 )
-def test_each_input_has_one_vector(indexes: tuple[Any, ...]) -> None:
+def test_each_input_has_one_vector(indexes: tuple[Any, ...], place: int) -> None:
     data = [{"index": index, "embedding": [float(place)]} for place, index in enumerate(indexes)]
-    with pytest.raises(InvalidResponseError, match="2 vectors do not have the indexes 0 to 1"):
+    wrong = re.escape(f"2 vectors do not have the indexes 0 to 1, each once: data[{place}] has {indexes[place]!r}")
+    with pytest.raises(InvalidResponseError, match=wrong):
         embeddings_of({"data": data}, 2)
 
 
