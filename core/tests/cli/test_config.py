@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from ipfs_accel import Secret
-from ipfs_accel._cli.inspect import masked_url
 from ipfs_accel._config.keys import KeyFile
+from ipfs_accel._url import masked_url
 
 from .conftest import Run
 
@@ -93,6 +93,10 @@ def test_a_stored_key_shows_as_set(run: Run) -> None:
         ("http://canary@proxy", "http://***@proxy"),
         ("http://user:can@ry@proxy/p@th", "http://***@proxy/p@th"),
         ("user:canary@proxy:3128", "***@proxy:3128"),
+        ("http://user:can/ary@proxy:3128", "http://***@proxy:3128"),
+        ("http://user:canary@[::1", "http://***@[::1"),
+        ("user:can/ary@proxy", "***@proxy"),
+        ("http://proxy/p@th", "http://proxy/p@th"),
         ("http://[::1", "http://[::1"),
         ("studio/me@home:7b", "studio/me@home:7b"),
     ],

@@ -257,3 +257,17 @@ def test_a_server_that_is_down_is_a_problem_with_a_hint(run: Run, monkeypatch: p
         "problem endpoint studio: could not connect to 127.0.0.1:9: connection refused",
         "hint: check that the server runs and the endpoint's base_url",
     ]
+
+
+@pytest.mark.parametrize("command", ["doctor", "health", "capabilities", "config show"])
+@pytest.mark.parametrize("bad", ["http://me:canary@127.0.0.1:9", "http://[bad", "me:canary@studio"])
+def test_one_address_that_is_none_hides_no_other_endpoint(
+    command: str, bad: str, run: Run, httpserver: HTTPServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f'[endpoints.lab]\nbackend = "studio"\nbase_url = "{bad}"\n')
+    result = run("--config", str(file), *command.split())
+    assert "studio" in result.stdout
+    assert "lab" in result.output
+    assert "canary" not in result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)

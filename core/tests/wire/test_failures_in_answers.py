@@ -265,6 +265,13 @@ def test_names_that_stand_further_inside(kind: type[e.APIStatusError], status: i
     assert told({"error": error}, status).kind is kind
 
 
+def test_a_text_that_is_too_long_for_a_vector_is_told_as_that() -> None:
+    message = "input (904 tokens) is too large to process. increase the physical batch size (current batch size: 512)"
+    detail = told({"error": {"code": 500, "message": message, "type": "server_error"}}, 500)
+    assert detail.kind is e.ContextLengthExceededError
+    assert "--ubatch-size" in (detail.hint or "")
+
+
 def test_a_server_that_knows_only_numbers_gets_the_way_out() -> None:
     detail = told({"error": {"message": "Unsupported encoding_format: base64"}})
     assert detail.hint is not None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import struct
 from array import array
 from typing import Any
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.wire.openai_answers import embeddings_of
-from ipfs_accel.wire.vectors import vector, vectors
+from ipfs_accel.wire.vectors import joined, vector, vectors
 
 LARGEST = 3.4028234663852886e38
 
@@ -42,12 +43,14 @@ def test_what_is_not_finite_is_refused_wherever_it_is(numbers: list[float]) -> N
         ("", "is empty"),
         ([1.0, True], "neither base64 nor a list of numbers"),
         ([False], "neither base64 nor a list of numbers"),
-        ([1.0, None], "neither base64 nor a list of numbers"),
+        ([1.0, None], "neither base64 nor a list of numbers: at position 1 is null"),
         (["1"], "neither base64 nor a list of numbers"),
         ([[1.0]], "neither base64 nor a list of numbers"),
         (None, "neither base64 nor a list of numbers"),
         ({"values": [1.0]}, "neither base64 nor a list of numbers"),
-        ([1.0, 1e39], "not finite"),
+        ([1.0, 1e39], "not finite: at position 1 it is infinite in 32 bits"),
+        ([1.0, 2.0, float("nan")], "not finite: at position 2 it is NaN"),
+        (packed(1.0, float("nan")), "not finite: at position 1 it is NaN"),
         ([float("inf")], "not finite"),
         ([10**400], "not finite"),
         ("AAA", "is not base64"),
@@ -55,8 +58,30 @@ def test_what_is_not_finite_is_refused_wherever_it_is(numbers: list[float]) -> N
     ],
 )
 def test_what_is_no_vector_is_refused(value: Any, message: str) -> None:
-    with pytest.raises(InvalidResponseError, match=message):
+    with pytest.raises(InvalidResponseError, match=message) as caught:
         vector(value)
+    assert caught.value.hint
+
+
+def test_which_vector_is_none_is_said_by_its_input() -> None:
+    for wrong in (None, [], [None], packed(float("inf"))):
+        with pytest.raises(InvalidResponseError, match=r"^vectors\[5\]: a vector ") as caught:
+            vectors([[1.0], wrong, [None]], first=4)
+        assert caught.value.hint
+
+
+def test_vectors_have_the_length_that_was_asked_for() -> None:
+    assert len(vectors([[1, 2], [3, 4]], 2, 2)) == 2
+    with pytest.raises(InvalidResponseError, match="have 2 numbers, and dimensions asked for 8") as caught:
+        vectors([[1, 2], [3, 4]], 2, 8)
+    assert "leave dimensions out" in (caught.value.hint or "")
+
+
+def test_the_vectors_of_several_requests_have_one_length() -> None:
+    one, two = array("f", [1]), array("f", [1, 2])
+    assert joined([[one], [one, one]]) == (one, one, one)
+    with pytest.raises(InvalidResponseError, match=r"from 1 to 2 numbers \(vectors\[2\] has another length"):
+        joined([[one, one], [two]])
 
 
 def test_vectors_have_one_length_and_are_as_many_as_the_inputs() -> None:
@@ -68,11 +93,16 @@ def test_vectors_have_one_length_and_are_as_many_as_the_inputs() -> None:
 
 
 @pytest.mark.parametrize(
-    "indexes", [(0, False), (1, 1), (0, 2), (-1, 0), (1, 2), (True, False), ("0", "1"), (1, None), (0.0, 1.0), (1, 0.0)]
+    ("indexes", "place"),
+    [
+        *[((0, False), 1), ((1, 1), 1), ((0, 2), 1), ((-1, 0), 0), ((1, 2), 1), ((True, False), 0), (("0", "1"), 0)],
+        *[((1, None), 1), ((0.0, 1.0), 0), ((1, 0.0), 1), (([], {}), 0)],
+    ],
 )
-def test_each_input_has_one_vector(indexes: tuple[Any, ...]) -> None:
+def test_each_input_has_one_vector(indexes: tuple[Any, ...], place: int) -> None:
     data = [{"index": index, "embedding": [float(place)]} for place, index in enumerate(indexes)]
-    with pytest.raises(InvalidResponseError, match="2 vectors do not have the indexes 0 to 1"):
+    wrong = re.escape(f"2 vectors do not have the indexes 0 to 1, each once: data[{place}] has {indexes[place]!r}")
+    with pytest.raises(InvalidResponseError, match=wrong):
         embeddings_of({"data": data}, 2)
 
 

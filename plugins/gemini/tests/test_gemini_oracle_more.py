@@ -27,7 +27,7 @@ NO_BODY = ("Content-Type",)
 
 EMBEDDINGS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {}),
-    ({"output_dimensionality": 768}, {"dimensions": 768}),
+    ({"output_dimensionality": 2}, {"dimensions": 2}),
     ({"task_type": "RETRIEVAL_DOCUMENT", "title": "t"}, {"extra": {"taskType": "RETRIEVAL_DOCUMENT", "title": "t"}}),
 ]
 
@@ -376,7 +376,7 @@ def test_vertex_chats_and_counts(both: Both, httpserver: HTTPServer) -> None:
 
 def test_vertex_vectors(both: Both, httpserver: HTTPServer) -> None:
     one = {"embedding": {"values": [1, 2]}, "usageMetadata": {"promptTokenCount": 2}}
-    old = {"predictions": [{"embeddings": {"values": [3], "statistics": {"token_count": 2.0}}}]}
+    old = {"predictions": [{"embeddings": {"values": [3, 4], "statistics": {"token_count": 2.0}}}]}
     httpserver.expect_request(f"{GOOGLE}/gemini-embedding-2:embedContent").respond_with_json(one)
     httpserver.expect_request(f"{GOOGLE}/text-embedding-005:predict").respond_with_json(old)
     settings = {"task_type": "RETRIEVAL_QUERY", "title": "t", "output_dimensionality": 2, "auto_truncate": True}

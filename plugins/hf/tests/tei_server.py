@@ -59,6 +59,7 @@ class Tei:
         self.old = settings.pop("old", False)
         self.payload = settings.pop("payload", 2_000_000)
         self.gate: threading.Barrier | None = None
+        self.hidden = settings.pop("hidden", None)
         self.prefix = ""
         self.kind = kind
         self.info = {**INFO, "model_type": KINDS[kind], **settings}
@@ -113,6 +114,8 @@ class Tei:
     def get(self, request: Request, path: str) -> Response:
         if path in {"/health", "/", "/ping"}:
             return Response() if self.healthy else answer({"error": "unhealthy", "error_type": "Unhealthy"}, 503)
+        if self.hidden is not None:  # by a gateway that shows what takes a POST
+            return Response("<html>no</html>", self.hidden, content_type="text/html")
         if path == "/info":
             return answer(self.info) if self.may(request) else Response(status=401)
         return Response("te_request_count 1\n") if path == "/metrics" else Response(status=404)
@@ -183,6 +186,8 @@ class Tei:
 
     def embed(self, body: Any) -> Any:
         self.is_a(("embedding", "splade"), "Model is not an embedding model")
+        if self.kind == "splade" and body.get("normalize", True):
+            raise Refused("`normalize` is not available for SPLADE models", "Backend")
         size = body.get("dimensions") or SIZE
         if body.get("dimensions") == 0:
             raise Refused("Input validation error: `dimensions` should be positive", "Validation")

@@ -77,6 +77,67 @@ def test_many_vectors_come_in_batches_and_in_order(start: Start) -> None:
     assert len(client.embed("tei/", WORDS).vectors) == 11
 
 
+CALLS: list[tuple[str, Callable[[Client], Any]]] = [
+    ("embedding", lambda client: len(client.embed("tei/", WORDS).vectors)),
+    ("embedding", lambda client: len(client.embed("tei/", WORDS, extra={"normalize": True}).vectors)),
+    ("embedding", lambda client: len(client.call("tei", "embed_all", inputs=WORDS))),
+    ("embedding", lambda client: len(client.call("tei", "similarity", source="a", sentences=WORDS))),
+    ("reranker", lambda client: len(client.rerank("tei/", "q", WORDS).results)),
+    ("classifier", lambda client: len(client.classify("tei/", WORDS).results)),
+]
+BATCHED = ["embed", "native", "all", "similarity", "rerank", "classify"]
+
+
+@pytest.mark.parametrize(("kind", "call"), CALLS, ids=BATCHED)
+@pytest.mark.parametrize("first", [32, 8])  # one request, and several
+def test_a_limit_that_has_changed_is_asked_for_anew(
+    first: int, kind: str, call: Callable[[Client], Any], start: Start
+) -> None:
+    app, client = start(kind, max_client_batch_size=first)
+    assert call(client) == len(WORDS)
+    app.info["max_client_batch_size"] = 4
+    for _ in range(2):
+        assert call(client) == len(WORDS)
+    app.seen.clear()
+    assert call(client) == len(WORDS)
+    assert len(app.seen) == (
+        4 if "similarity" in str(app.seen) else 3
+    )  # its source counts too, so that three go at once
+
+
+@pytest.mark.parametrize(("kind", "call"), CALLS, ids=BATCHED)
+@pytest.mark.parametrize("hidden", [401, 403, 404, 405, 200])
+def test_a_gateway_may_hide_what_the_limits_are(
+    hidden: int, kind: str, call: Callable[[Client], Any], start: Start
+) -> None:
+    app, client = start(kind, hidden=hidden)  # at most four at once, where the usual limit is 32
+    assert call(client) == len(WORDS)
+    app.seen.clear()
+    assert call(client) == len(WORDS)
+    assert len(app.seen) == (4 if "similarity" in str(app.seen) else 3)
+
+
+def test_a_limit_that_changes_all_the_time_is_an_error(start: Start) -> None:
+    app, client = start(max_client_batch_size=8)
+    client.embed("tei/", WORDS)
+    limits = iter([6, 4, 2])
+    usual = app.batch
+
+    def shrinking(value: Any, name: str = "inputs", beside: int = 0) -> list[Any]:
+        app.info["max_client_batch_size"] = next(limits)
+        return usual(value, name, beside)
+
+    app.batch = shrinking  # type: ignore[method-assign]
+    with pytest.raises(e.UnprocessableEntityError, match="maximum allowed batch size"):
+        client.embed("tei/", WORDS[:7])
+
+
+def test_a_server_that_is_not_well_does_not_count_as_hidden(start: Start) -> None:
+    _, client = start(hidden=500)
+    with pytest.raises(e.InternalServerError):
+        client.embed("tei/", WORDS)
+
+
 def test_batches_are_under_way_together() -> None:
     app = Tei(max_client_batch_size=1)
     app.gate = threading.Barrier(3)
@@ -93,6 +154,19 @@ def test_batches_leave_the_server_its_permits() -> None:
     with serving(app) as client, pytest.raises(e.RateLimitError, match="Model is overloaded") as caught:
         client.embed("tei/", ["a"] * 4)
     assert caught.value.retryable
+
+
+def test_fewer_permits_than_before_are_known_to_the_next_call() -> None:
+    app = Tei()
+    with serving(app) as client:
+        client.embed("tei/", ["a"] * 4)
+        app.info["max_concurrent_requests"] = 3
+        with pytest.raises(e.RateLimitError):
+            client.embed("tei/", ["a"] * 4)
+        app.info["max_client_batch_size"] = 3
+        app.seen.clear()
+        assert len(client.embed("tei/", ["a"] * 4).vectors) == 4
+        assert [len(body["input"]) for _, body in app.seen] == [3, 1]  # one after the other, none refused
 
 
 def test_a_batch_stays_below_the_payload_limit(start: Start) -> None:
@@ -185,7 +259,9 @@ def test_older_servers_refuse_by_themselves_and_with_another_status(start: Start
     app.info = {**INFO, "model_type": app.info["model_type"], "max_client_batch_size": 4}
     client.embed("tei/", ["a", "b"])
     app.info["max_client_batch_size"] = 1  # not what it said before
-    with pytest.raises(e.UnprocessableEntityError, match="batch size 2 > maximum allowed batch size 1") as batch:
+    assert client.embed("tei/", ["a", "b"]).vectors == expected(["a", "b"])
+    app.info["max_client_batch_size"] = 0  # which no server has, and no splitting helps
+    with pytest.raises(e.UnprocessableEntityError, match="batch size 1 > maximum allowed batch size 0") as batch:
         client.embed("tei/", ["a", "b"])
     assert (batch.value.status, batch.value.code) == (413, "validation")
 
@@ -215,7 +291,7 @@ def test_ranks_of_many(start: Start) -> None:
     assert [documents[each.index] for each in answer.results] == [each.document for each in answer.results]
     assert len(app.seen) == 3
     same = client.rerank("tei/", "q", ["a"] * 9)
-    assert sorted([each.index for each in same.results]) == list(range(9))
+    assert [each.index for each in same.results] == list(range(9))  # the server has equal ones in no order of ours
 
 
 JOY = (Label(label="joy", score=0.75), Label(label="anger", score=0.25))
@@ -289,7 +365,7 @@ def test_the_wrong_kind_of_model(kind: str, call: Callable[[Client], Any], messa
     ("kind", "features"),
     [
         ("embedding", {"embed", "embed_all", "similarity"}),
-        ("splade", {"embed", "embed_sparse", "similarity"}),
+        ("splade", {"embed_sparse", "similarity"}),
         ("classifier", {"classify"}),
         ("reranker", {"rerank", "classify"}),
     ],
@@ -377,7 +453,13 @@ def test_calls_of_its_own(start: Start) -> None:
 
 
 def test_sparse_vectors(start: Start) -> None:
-    _, client = start("splade")
+    app, client = start("splade")
+    for extra in ({}, {"truncate": True}):
+        with pytest.raises(e.NotSupportedByServerError, match="not available for SPLADE") as caught:
+            client.embed("tei/", "a", extra=extra)
+        assert "embed_sparse" in (caught.value.hint or "")
+    assert list(client.embed("tei/", "a", extra={"normalize": False}).vectors[0]) == [2 * each for each in vector("a")]
+    assert [path for path, _ in app.seen] == ["/v1/embeddings", "/embed", "/embed"]
     a = SparseVector(indices=array("I", [1, 2]), values=array("f", [0.5, 0.5]))
     assert client.call("tei", "embed_sparse", inputs=["a bb"] * 5) == (a,) * 5
 

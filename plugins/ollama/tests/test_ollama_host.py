@@ -74,6 +74,18 @@ def test_a_port_that_is_none_warns(given: str, expected: str) -> None:
         assert read_host(given) == expected
 
 
+@pytest.mark.parametrize(
+    "form", ["http://me:s3cret@gpu1", "http://me:s3cret@gpu1:8080/", "me:s3cret@gpu1", "me:s3/cret@gpu1"]
+)
+def test_a_password_in_a_host_is_refused_and_not_shown(form: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for environ, config in (({"OLLAMA_HOST": form}, {}), ({}, {"base_url": form})):
+            with pytest.raises(e.ConfigError, match="credentials do not belong") as caught:
+                target(environ, **config)
+            assert "cret" not in f"{caught.value!r} {caught.value.hint}"
+
+
 def target(environ: dict[str, str], **config: str) -> object:
     endpoints = {"lab": EndpointConfig(backend="ollama", **config)} if config else {}
     with Client(Config(environ=environ), endpoints=endpoints) as client:

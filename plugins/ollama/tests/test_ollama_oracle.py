@@ -203,7 +203,7 @@ EMBEDDINGS: list[tuple[dict[str, Any], Any, dict[str, Any]]] = [
     ({"input": "a"}, "a", {}),
     ({"input": ["a", "b"]}, ["a", "b"], {}),
     ({"input": "a", "truncate": False}, "a", {"extra": {"truncate": False}}),
-    ({"input": "a", "truncate": True, "dimensions": 8}, "a", {"dimensions": 8, "extra": {"truncate": True}}),
+    ({"input": "a", "truncate": True, "dimensions": 2}, "a", {"dimensions": 2, "extra": {"truncate": True}}),
     ({"input": "a", "keep_alive": 5, "options": {"num_ctx": 9, "num_thread": 1}}, "a", {"extra": {"keep_alive": 5, "num_ctx": 9, "num_thread": 1}}),
 ]  # fmt: skip
 

@@ -265,8 +265,8 @@ def test_several_prompts_are_several_requests(client: Client, httpserver: HTTPSe
 
 
 def test_embeddings(client: Client, sent: Sent, httpserver: HTTPServer) -> None:
-    client.embed("ollama/m", "a", dimensions=8, extra={"truncate": False, "keep_alive": 5})
-    assert sent() == {"model": "m", "input": "a", "dimensions": 8, "truncate": False, "keep_alive": 5}
+    client.embed("ollama/m", "a", dimensions=1, extra={"truncate": False, "keep_alive": 5})
+    assert sent() == {"model": "m", "input": "a", "dimensions": 1, "truncate": False, "keep_alive": 5}
     httpserver.clear()
     httpserver.expect_request("/api/embed").respond_with_json(
         {"model": "m", "embeddings": [[1.0, 0.0], [0.0, 1.0]], "prompt_eval_count": 4}

@@ -143,7 +143,7 @@ COMPLETION: dict[str, Case] = {
 }  # fmt: skip
 
 EMBEDDING: dict[str, Case] = {
-    "dimensions": same(dimensions=2),
+    "dimensions": same(dimensions=1),
     "encoding_format": own(encoding_format="float"),
     "user": same(user="u"),
 }

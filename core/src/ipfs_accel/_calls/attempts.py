@@ -50,15 +50,22 @@ def may_repeat(call: Call, method: str, *, has_idempotency_key: bool) -> bool:
     return method in _WITHOUT_LASTING_EFFECT or (call.request is not None and call.operation not in _LASTING)
 
 
-def attempted(call: Call, once: Callable[[], Steps[T]], *, repeatable: bool = True) -> Steps[T]:
+def attempted(
+    call: Call,
+    once: Callable[[], Steps[T]],
+    *,
+    repeatable: bool = True,
+    instead: Callable[[AccelError], bool] | None = None,
+) -> Steps[T]:
     """Perform one request, and again where that helps and may be.
 
     Args:
         call: What it belongs to; `call.hold` is the last attempt's, still to be settled if that one succeeded.
         once: One attempt.
         repeatable: Whether it may be sent again although the server may have acted on it.
+        instead: Whether, after a failure, the next attempt is to be of something else, for which nothing is waited.
     """
-    again = _Again(call, repeatable=repeatable)
+    again = _Again(call, repeatable=repeatable, instead=instead)
     guard = call.target.guard
     while True:
         place, call.journey.place = call.journey.place, None
@@ -168,9 +175,10 @@ def _isolated(what: str) -> CircuitOpenError:
 class _Again:
     """Decides after each failure of a request."""
 
-    def __init__(self, call: Call, *, repeatable: bool) -> None:
+    def __init__(self, call: Call, *, repeatable: bool, instead: Callable[[AccelError], bool] | None) -> None:
         self._call = call
         self._repeatable = repeatable
+        self._instead = instead
         self._retries: Retries | None = None
         self._rotations = 0
         self._has_refreshed = False
@@ -184,7 +192,10 @@ class _Again:
         call = self._call
         if call.is_check or not isinstance(error, APIError):
             raise error
-        seconds = 0.0 if (yield from self._has_other_key(error)) else self._wait(error)
+        if (yield from self._has_other_key(error)) or (self._instead is not None and self._instead(error)):
+            seconds = 0.0
+        else:
+            seconds = self._wait(error)
         tried = call.attempt(error, seconds)
         call.journey.tried.append(tried)
         call.journey.waited += seconds

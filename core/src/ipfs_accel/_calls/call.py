@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import attrs
 
 from ipfs_accel._endpoints.target import Target
+from ipfs_accel._endpoints.urls import check_place
 from ipfs_accel._http.timeouts import Timeouts
 from ipfs_accel._secret import KeySource, SentHeaders, secrets_in
 from ipfs_accel._telemetry import log
@@ -124,6 +125,8 @@ class Call:
         headers = SentHeaders([*send.headers, *self.target.headers_beside(self.operation, send.headers), *further])
         if origin == self.target.origin:
             headers.pairs += self.target.key_headers(origin, (yield from self.chosen_key()))
+        else:  # a plugin's own place, which may be from its options
+            check_place(base_url, f"endpoint {endpoint.name!r}: where this request goes")
         content = send.content
         if content is not None and not isinstance(content, bytes):
             headers.add("content-length", str(content.size))

@@ -13,6 +13,7 @@ from ipfs_accel._worlds.gather import Gather
 from ipfs_accel.errors import (
     AccelError,
     APIError,
+    APIStatusError,
     APITimeoutError,
     InternalServerError,
     InvalidResponseError,
@@ -114,12 +115,26 @@ def _exchange(plan: Http[T], call: Call) -> Steps[T]:
         whole = yield Send(request, plan.max_bytes or MAX_BODY_BYTES)
         return _parse(plan, whole, call)
 
+    def is_other(error: AccelError) -> bool:
+        nonlocal plan, further
+        other = plan.instead(error) if plan.instead is not None and isinstance(error, APIStatusError) else None
+        if other is None:
+            return False
+        plan, further = other, _idempotency_key(other.send, call)[1]
+        return True
+
     repeatable = may_repeat(call, plan.send.method, has_idempotency_key=has_key)
-    return (yield from _whole(call, once, repeatable=repeatable))
+    return (yield from _whole(call, once, repeatable=repeatable, instead=None if plan.instead is None else is_other))
 
 
-def _whole(call: Call, once: Callable[[], Steps[T]], *, repeatable: bool = True) -> Steps[T]:
-    answer = yield from attempted(call, once, repeatable=repeatable)
+def _whole(
+    call: Call,
+    once: Callable[[], Steps[T]],
+    *,
+    repeatable: bool = True,
+    instead: Callable[[AccelError], bool] | None = None,
+) -> Steps[T]:
+    answer = yield from attempted(call, once, repeatable=repeatable, instead=instead)
     if call.hold is not None:
         call.hold.settle(None, getattr(answer, "usage", None))
     return answer

@@ -14,10 +14,11 @@ from ipfs_accel._config.config import Config, EndpointConfig
 from ipfs_accel._config.paths import config_dir, is_there
 from ipfs_accel._endpoints.target import Target
 from ipfs_accel._secret import SECRET_NAME
+from ipfs_accel._url import masked_url
 from ipfs_accel.errors import AccelError
 
 from .command import Group, State, pass_state
-from .inspect import Inspection, backend_of, masked_url
+from .inspect import Inspection, backend_of
 from .output import emit, note, table, write_line
 
 __all__ = ["config", "config_path"]

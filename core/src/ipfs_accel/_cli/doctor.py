@@ -21,7 +21,7 @@ from ipfs_accel._endpoints.target import Target
 from ipfs_accel._plugins.local import look
 from ipfs_accel._plugins.names import reserved
 from ipfs_accel._plugins.registry import PluginRecord
-from ipfs_accel._url import is_here
+from ipfs_accel._url import is_here, masked_url
 from ipfs_accel.errors import AccelError
 from ipfs_accel.installing import reinstall_command, upgrade_command
 
@@ -29,7 +29,7 @@ from . import failures
 from .command import Command, State, pass_state
 from .config import config_path
 from .doctor_text import show
-from .inspect import Inspection, Loaded, backend_of, masked_url
+from .inspect import Inspection, Loaded, backend_of
 from .origin import Origin, module_file, origin_of
 from .output import emit, note, write_line
 from .values import plain

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -21,12 +20,10 @@ from ipfs_accel.errors import AccelError
 
 from .command import State
 
-__all__ = ["Inspection", "Loaded", "backend_of", "is_amiss", "masked_url"]
+__all__ = ["Inspection", "Loaded", "backend_of", "is_amiss"]
 
 LOAD_SECONDS = 2.0
 MOST_THREADS = 64
-
-_CREDENTIALS = re.compile(r"(?<=//)[^/\s]+@|^[^/@:\s]+:[^/\s]+@")
 
 
 @frozen(kw_only=True)
@@ -113,8 +110,3 @@ def backend_of(config: Config, endpoint: str) -> str:
     """Return the name of the plugin that an endpoint uses."""
     configured = config.endpoints.get(endpoint)
     return (configured.backend if configured else None) or endpoint
-
-
-def masked_url(url: str) -> str:
-    """Return a URL, with or without a scheme, with `***` for the user name and password in it."""
-    return _CREDENTIALS.sub("***@", url)

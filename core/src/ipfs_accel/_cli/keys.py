@@ -13,7 +13,7 @@ from ipfs_accel._config.secrets import as_secret
 from ipfs_accel._endpoints.resolve import resolve
 from ipfs_accel._plugins.registry import Registry
 from ipfs_accel._suggest import did_you_mean
-from ipfs_accel._url import origin_of
+from ipfs_accel._url import origin_of, parts_of
 from ipfs_accel.errors import AccelError, ConfigError, InvalidRequestError
 
 from . import arguments
@@ -68,7 +68,7 @@ def set_key(context: click.Context, state: State, name: str, from_stdin: bool, o
 
 def _given_origin(url: str) -> str:
     found = origin_of(url)
-    if not found.startswith(("http://", "https://")) or "@" in found or found.endswith("//"):
+    if parts_of(url) is None or not found.startswith(("http://", "https://")) or "@" in found:
         raise InvalidRequestError("--origin: expected a URL such as https://api.example.com")
     return found
 

@@ -10,11 +10,12 @@ import attrs
 from ipfs_accel._client.clients import Client
 from ipfs_accel._endpoints.target import Target
 from ipfs_accel._telemetry.pricing import merge_override
+from ipfs_accel._url import masked_url
 from ipfs_accel._values import frozen
 from ipfs_accel.errors import AccelError
 from ipfs_accel.types import ModelInfo
 
-from .inspect import Inspection, backend_of, masked_url
+from .inspect import Inspection, backend_of
 
 __all__ = ["NOT_ASKED", "Listing", "Place", "inspect_place", "list_models"]
 

@@ -13,11 +13,9 @@ import attrs
 
 from ipfs_accel._config.config import Config
 from ipfs_accel._http import Exchange, Timeouts, Transport, TransportOptions
-from ipfs_accel._url import is_here
+from ipfs_accel._url import is_here, masked_url
 from ipfs_accel._values import frozen
 from ipfs_accel.errors import AccelError
-
-from .inspect import masked_url
 
 __all__ = ["Reach", "Tls", "reach"]
 

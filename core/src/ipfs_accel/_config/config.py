@@ -16,6 +16,7 @@ import attrs
 from ipfs_accel._resilience.settings import BreakerConfig, RetryConfig, as_tuple, is_a, number, one_of, table_of
 from ipfs_accel._secret import KeySource, Secret
 from ipfs_accel._suggest import did_you_mean, short
+from ipfs_accel._url import masked_url
 from ipfs_accel._values import frozen
 from ipfs_accel.errors import ConfigError
 from ipfs_accel.types import Timeout
@@ -53,6 +54,10 @@ def _as_key(value: Any) -> Any:
             raise ConfigError("key: the list is empty", hint='key = "" sends none')
         return tuple([_as_source(each) for each in value])
     return value if value is None or value == "" else _as_source(value)
+
+
+def _shown_url(url: str | None) -> str:
+    return repr(url and masked_url(url))
 
 
 def _as_source(value: Any) -> KeySource:
@@ -119,7 +124,7 @@ class EndpointConfig:
     """
 
     backend: str | None = attrs.field(default=None, validator=is_a(str))
-    base_url: str | None = attrs.field(default=None, validator=is_a(str))
+    base_url: str | None = attrs.field(default=None, validator=is_a(str), repr=_shown_url)
     key: KeySource | str | Sequence[KeySource | str] | None = attrs.field(default=None, converter=_as_key, repr=False)
     key_env: str | tuple[str, ...] | None = attrs.field(default=None, converter=as_tuple, validator=is_a(str, tuple))
     key_policy: Literal["round_robin", "least_loaded"] | None = attrs.field(

@@ -9,6 +9,7 @@ every customer has another, its usual variable speaks of the endpoint of the bac
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import attrs
@@ -230,9 +231,15 @@ class _Resolver:
         )
 
     def _usual_url(self) -> str:
-        """Return the provider's own place, as the environment says it; empty where every customer has another."""
+        """Return the provider's own place, as the environment says it; empty where every customer has another.
+
+        What is no address in a variable is told where it is the endpoint's own, and is nobody's place.
+        """
         found = self._variable(*self.info.base_url_env)
-        return self._as_url(found[0]) if found else usual_place(self.info.base_url, self._usual_in_braces)
+        if found is not None:
+            with suppress(ConfigError):
+                return checked_url(self._as_url(found[0]), found[1])
+        return usual_place(self.info.base_url, self._usual_in_braces)
 
     def _usual_in_braces(self, name: str) -> str | None:
         found = self._variable(*self.info.url_env.get(name, ()))

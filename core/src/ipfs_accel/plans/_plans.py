@@ -111,6 +111,8 @@ class Http(Generic[T]):
         is_work: Whether a status of 500 tells of what was asked rather than of the server, as where the request runs
             somebody's program: it is not repeated.
         after: Is given the answer, and returns the steps of a flow that go on with it, or None if there are none.
+        instead: Is given the error that the server answered with, and returns what to ask in place of this, at once and
+            as another attempt of the same call; None if there is nothing.
     """
 
     send: HttpRequest
@@ -120,6 +122,7 @@ class Http(Generic[T]):
     max_bytes: int | None = None
     is_work: bool = False
     after: Callable[[T], Generator[Any, Any, Any] | None] | None = None
+    instead: Callable[[APIStatusError], Http[T] | None] | None = None
 
 
 @frozen(kw_only=True)

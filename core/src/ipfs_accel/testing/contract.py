@@ -42,6 +42,7 @@ from . import stream_rules
 from .awkward import AWKWARD
 from .faults import FAULTS, Fault
 from .mangled import halved, mangled
+from .number_contract import NumberContract
 from .options import OPTIONS, lost_options
 from .purity import no_io, pure_hooks
 from .raw_contract import RawContract
@@ -85,7 +86,7 @@ _NONSENSE = (b"{}", b"[]", b"[{}]", b"null", b"true", b'"text"', b'{"error": nul
 _MANGLED = 16  # answers with something wrong, for each exchange
 
 
-class BackendContract(RawContract):
+class BackendContract(RawContract, NumberContract):
     """Subclass it, named Test…, and name the plugin and its exchanges.
 
     Attributes:

@@ -13,7 +13,7 @@ import attrs
 
 from .replies import Reply
 
-__all__ = ["halved", "mangled"]
+__all__ = ["halved", "mangled", "spoilt"]
 
 _Place: TypeAlias = tuple[int, int, re.Match[bytes]]
 _JSON = re.compile(rb"[\[{].*[\]}]", re.DOTALL)
@@ -44,6 +44,19 @@ def halved(replies: tuple[Reply, ...]) -> Iterator[tuple[Reply, ...]]:
             if isinstance(before, str):
                 where[name] = before + "\ud83d"
                 yield _replaced(replies, place, json.dumps(value).encode())
+                where[name] = before
+
+
+def spoilt(replies: tuple[Reply, ...]) -> Iterator[tuple[Reply, ...]]:
+    """Return the same replies, each time with one fraction of a list, or one that is a score, not a number any more."""
+    for place in _places(replies):
+        value = json.loads(place[2].group())
+        for where, name in list(_members(value)):
+            before = where[name]
+            if isinstance(before, float) and (isinstance(where, list) or "score" in name):
+                for wrong in (None, True, "0.5"):
+                    where[name] = wrong
+                    yield _replaced(replies, place, json.dumps(value).encode())
                 where[name] = before
 
 

@@ -72,7 +72,8 @@ def _watched(plan: Any, operation: str) -> Any:
     if isinstance(plan, list):
         return [_watched(each, operation) for each in plan]
     if isinstance(plan, Http):
-        return attrs.evolve(plan, parse=_guard(plan.parse, f"the parser of {operation!r}"))
+        parse = _guard(plan.parse, f"the parser of {operation!r}")
+        return attrs.evolve(plan, parse=parse, instead=plan.instead and _other(plan.instead, operation))
     if isinstance(plan, HttpStream):
         where = f"the decoder of {operation!r}"
         return attrs.evolve(plan, decoder=lambda: _guard(plan.decoder(), where))
@@ -81,6 +82,11 @@ def _watched(plan: Any, operation: str) -> Any:
     if isinstance(plan, Flow | StreamFlow):
         return type(plan)(steps=lambda: _steps(plan.steps(), operation))
     return plan
+
+
+def _other(instead: Callable[..., Any], operation: str) -> Callable[..., Any]:
+    guarded = _guard(instead, f"what is asked instead in {operation!r}")
+    return lambda error: _watched(guarded(error), operation)
 
 
 def _guard(function: Callable[..., Any], where: str) -> Callable[..., Any]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
+from ipfs_accel._suggest import short
 from ipfs_accel.errors import InvalidResponseError
 
-__all__ = ["field", "id_of", "optional", "rest", "seconds"]
+__all__ = ["field", "id_of", "number", "optional", "rest", "seconds"]
 
 T = TypeVar("T")
 
@@ -34,6 +36,25 @@ def optional(value: Any, name: str, kind: type[T]) -> T | None:
     """
     is_absent = isinstance(value, dict) and value.get(name) is None
     return None if is_absent else field(value, name, kind)
+
+
+def number(value: Any, name: str, place: str, hint: str | None = None) -> float:
+    """Return a finite number that is a member of a JSON object.
+
+    Raises:
+        InvalidResponseError: It is none, or too large; the message has `place`, which says where the object stands.
+    """
+    found = value.get(name) if isinstance(value, dict) else None
+    try:
+        if type(found) in _NUMBERS and math.isfinite(result := float(found)):  # type: ignore[arg-type]
+            return result
+    except OverflowError:  # an integer beyond what a float holds
+        pass
+    said = "null or missing" if found is None else short(found)
+    raise InvalidResponseError(f"{place}: {name!r} is {said} instead of a finite number", hint=hint)
+
+
+_NUMBERS = {int, float}
 
 
 def id_of(value: Any) -> str | None:

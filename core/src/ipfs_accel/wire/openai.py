@@ -48,8 +48,9 @@ if TYPE_CHECKING:
     from ipfs_accel.wire.schema_forms import SchemaForm
 
     from . import assembler
-else:  # whole answers do not need it
-    (assembler,) = late(__package__, "assembler")
+    from . import openai_vectors as vectors
+else:  # whole answers do not need the first, and chats not the second
+    assembler, vectors = late(__package__, "assembler", "openai_vectors")
 
 __all__ = ["OpenAICompatible"]
 
@@ -145,10 +146,11 @@ class OpenAICompatible(Routes, RawRequests):
     @hookimpl
     def embed(self, endpoint: Endpoint, request: EmbedRequest) -> Plan[EmbedResponse]:
         """Plan POST /embeddings."""
-        count = len(request.inputs)
-        return Http(
-            send=self._post(endpoint, "/embeddings", request, self.embed_body(endpoint, request)),
-            parse=lambda response: answers.read_embeddings(response, count),
+        return vectors.embedding(
+            endpoint,
+            request,
+            self.embed_body(endpoint, request),
+            partial(self._post, endpoint, "/embeddings", request),
             unsupported=self.unsupported(endpoint, request),
         )
 

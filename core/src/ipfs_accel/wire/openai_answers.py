@@ -14,6 +14,7 @@ import attrs
 
 from ipfs_accel import types
 from ipfs_accel._beside import beside_call
+from ipfs_accel._suggest import short
 from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import ChatResponse, Choice, Message, Reasoning, Refusal, Text, TokenLogprob, ToolCall, Usage
@@ -265,29 +266,39 @@ def _completion_choice(choice: Any, position: int) -> CompletionChoice:
     )
 
 
-def read_embeddings(response: HttpResponse, count: int) -> EmbedResponse:
-    """Read the answer of POST /embeddings: `count` vectors, in base64 or as numbers, in any order."""
-    return embeddings_of(checked(response.json(vectors=True)), count)
+def read_embeddings(response: HttpResponse, count: int, dimensions: int | None = None, first: int = 0) -> EmbedResponse:
+    """Read the answer of POST /embeddings: vectors in base64 or as numbers, in any order; else as `wire.vectors`."""
+    return embeddings_of(checked(response.json(vectors=True)), count, dimensions, first)
 
 
-def embeddings_of(body: Json, count: int | None) -> EmbedResponse:
-    """Read the JSON object of an answer with vectors; `count` of them, where that is known."""
+def embeddings_of(body: Json, count: int | None = None, dimensions: int | None = None, first: int = 0) -> EmbedResponse:
+    """Read the JSON object of such an answer."""
     items = field(body, "data", list)
+    if {*map(type, items)} - {dict}:
+        raise InvalidResponseError(
+            "the answer does not have the form of this API: 'data' has other things than objects"
+        )
     if any(item.get("index", position) is not position for position, item in enumerate(items)):
         items = _in_order(items)
-    found = vectors([item.get("embedding") for item in items], count)
+    found = vectors([item.get("embedding") for item in items], count, dimensions, first)
     return types.EmbedResponse(vectors=found, model=body.get("model"), usage=read_usage(body.get("usage")), raw=body)
 
 
 def _in_order(items: list[Any]) -> list[Any]:
     """Return the vectors in the order of the inputs, each of which has to have one."""
-    by_index = {item.get("index"): item for item in items}
-    kinds = {type(item.get("index")) for item in items}
-    if (by_index.keys() == {0} and kinds == {int}) or by_index.keys() == {None}:
+    indexes = [item.get("index") for item in items]
+    if all(index is None for index in indexes) or all(type(index) is int and index == 0 for index in indexes):
         return items  # Gemini's route numbers none of them, and others say null
-    if by_index.keys() != set(range(len(items))) or any(type(index) is not int for index in by_index):
-        raise InvalidResponseError(f"the answer's {len(items)} vectors do not have the indexes 0 to {len(items) - 1}")
-    return [by_index[index] for index in range(len(items))]
+    found: dict[int, Any] = {}
+    for place, index in enumerate(indexes):
+        if type(index) is not int or not 0 <= index < len(items) or index in found:
+            raise InvalidResponseError(
+                f"the answer's {len(items)} vectors do not have the indexes 0 to {len(items) - 1}, each once: "
+                f"data[{place}] has {short(index)}",
+                hint="which input is whose cannot be told: ask for each input alone",
+            )
+        found[index] = items[place]
+    return [found[index] for index in range(len(items))]
 
 
 def read_models(response: HttpResponse) -> tuple[ModelInfo, ...]:

@@ -310,6 +310,8 @@ def _passed_on(error: dict[str, Any]) -> ErrorDetail | None:
 def _hint(text: str) -> str | None:
     if "encoding_format" in text:
         return "this server knows only numbers: pass extra={'encoding_format': 'float'}"
+    if "physical batch size" in text:
+        return "send a shorter text, or start llama-server with --ubatch-size and --batch-size as large as its context"
     return None
 
 

@@ -71,6 +71,7 @@ _TOO_LONG = (
     r"|(?:prompt|input) is too long"  # Anthropic, Bedrock
     r"|input token count\b.{0,60}exceeds|prompt token count\b.{0,40}exceeds"  # Gemini, GitHub
     r"|`inputs` (?:tokens \+ `max_new_tokens` must be <=|must have less than) "  # TGI, Together
+    r"|too large to process\. increase the physical batch size"  # llama.cpp, of a text for a vector
 )
 _SPENT = (
     r"(?i)insufficient[ _](?:balance|credits?|funds|quota)|balance is (?:too low|not enough|insufficient)"

@@ -235,7 +235,7 @@ def _answer(response: Json) -> Answer:
         return read_answer(response)
     usage = optional(response, "usageMetadata", dict) or {}
     tokens = Usage(input_tokens=number(usage, "promptTokenCount"))
-    return EmbedResponse(vectors=(_embed.vector(found, is_shortened=False),), usage=tokens, raw=response)
+    return EmbedResponse(vectors=(_embed.vector(found),), usage=tokens, raw=response)
 
 
 def _summary(out: Collector[BatchSummary], total: int | None) -> BatchSummary:

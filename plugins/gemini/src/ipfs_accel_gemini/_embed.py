@@ -8,11 +8,11 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 import attrs
-from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
+from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.plans import Endpoint, Flow, Http, HttpRequest, HttpResponse, Plan, Ready, side_by_side
 from ipfs_accel.types import EmbedRequest, EmbedResponse, Usage, Vector
+from ipfs_accel.wire import vectors as wire
 from ipfs_accel.wire.fields import field, optional
-from ipfs_accel.wire.vectors import vector as wire_vector
 
 from ._fields import Json, number
 from ._routes import checked, model_name, model_path, post
@@ -51,20 +51,26 @@ def embed_contents(
     endpoint: Endpoint, model: str, contents: Sequence[Json], wanted: Json, unsupported: tuple[str, ...] = ()
 ) -> Plan[EmbedResponse]:
     """Plan one vector for each content, in requests of at most 100."""
-    is_shortened = "outputDimensionality" in wanted and not rules_of(model).keeps_length
+    asked = wanted.get("outputDimensionality")
+    dimensions = asked if isinstance(asked, int) else None
+    is_shortened = asked is not None and not rules_of(model).keeps_length
 
-    def plan(some: Sequence[Json]) -> Http[EmbedResponse]:
+    def plan(some: Sequence[Json], first: int) -> Http[EmbedResponse]:
         def read(response: HttpResponse) -> EmbedResponse:
-            return _read(response, model, len(some), is_shortened=is_shortened)
+            body, found = _values(response)
+            vectors = wire.vectors([field(each, "values", list) for each in found], len(some), dimensions, first)
+            if is_shortened:
+                vectors = tuple(map(_of_length_1, vectors))
+            return EmbedResponse(vectors=vectors, model=model, usage=_usage(body, found), raw=body)
 
         return Http(send=_send(endpoint, model, some, wanted), parse=read, unsupported=unsupported)
 
     if len(contents) <= MAX_CONTENTS:
-        return plan(contents)
+        return plan(contents, 0)
 
     def steps() -> Generator[list[Plan[Any]], Any, Ready[EmbedResponse]]:
         starts = range(0, len(contents), MAX_CONTENTS)
-        plans = [plan(contents[start : start + MAX_CONTENTS]) for start in starts]
+        plans = [plan(contents[start : start + MAX_CONTENTS], start) for start in starts]
         answers = yield from side_by_side(plans, AT_ONCE)
         return Ready(value=_joined(answers))
 
@@ -98,22 +104,24 @@ def _instances(contents: Sequence[Json], wanted: Json) -> Json:
     return {"instances": texts, **({"parameters": parameters} if parameters else {})}
 
 
-def _read(response: HttpResponse, model: str, count: int, *, is_shortened: bool) -> EmbedResponse:
+def _values(response: HttpResponse) -> tuple[Json, list[Json]]:
+    """Return the answer and the objects in it that have vectors."""
     body = checked(response)
     predictions = optional(body, "predictions", list)
     found = [field(each, "embeddings", dict) for each in predictions or ()] or optional(body, "embeddings", list)
     if found is None:
         found = [field(body, "embedding", dict)]
-    if len(found) != count:
-        raise InvalidResponseError(f"the answer has {len(found)} vectors for {count} inputs")
-    vectors = tuple([vector(each, is_shortened=is_shortened) for each in found])
-    return EmbedResponse(vectors=vectors, model=model, usage=_usage(body, found), raw=body)
+    return body, found
 
 
-def vector(embedding: Json, *, is_shortened: bool) -> Vector:
-    """Read a vector; a shortened one gets back the length 1, which some models do not care for."""
-    values = wire_vector(field(embedding, "values", list))
-    length = math.hypot(*values) if is_shortened else 0
+def vector(embedding: Json) -> Vector:
+    """Read a vector."""
+    return wire.vector(field(embedding, "values", list))
+
+
+def _of_length_1(values: Vector) -> Vector:
+    """Give a shortened vector back the length 1, which some models do not care for."""
+    length = math.hypot(*values)
     return array("f", [value / length for value in values]) if length else values
 
 
@@ -129,5 +137,5 @@ def _usage(body: Json, found: Sequence[Json]) -> Usage:
 def _joined(answers: Sequence[EmbedResponse]) -> EmbedResponse:
     counts = [each.usage.input_tokens for each in answers]
     usage = Usage() if None in counts else Usage(input_tokens=sum([each or 0 for each in counts]), output_tokens=0)
-    vectors = tuple([each for answer in answers for each in answer.vectors])
+    vectors = wire.joined([answer.vectors for answer in answers])
     return attrs.evolve(answers[0], vectors=vectors, usage=usage, raw=[each.raw for each in answers])

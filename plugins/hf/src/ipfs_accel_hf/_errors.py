@@ -58,6 +58,10 @@ _BEGINNINGS = {
 }
 _TOO_LONG = re.compile(r"`inputs` (?:tokens \+ `max_new_tokens` must be <=|must have less than) ")
 _WRONG_MODEL = re.compile(r"[Mm]odel is not |is not available for ", re.ASCII)
+_SPARSE = (
+    'the model makes sparse vectors: call("…", "embed_sparse", inputs=…) gives them; extra={"normalize": False} gives '
+    "them in full, as long as the vocabulary"
+)
 _NO_MONEY = re.compile(r"exceeded your monthly included credits|NOT_ENOUGH_BALANCE")
 _UNKNOWN_MODEL = re.compile(r"is not supported by any provider|not supported by provider")
 _SCALING = (
@@ -104,7 +108,8 @@ def _detail(kind: str, message: str) -> ErrorDetail:
     if _TOO_LONG.search(message):
         return ErrorDetail(message=message, code=kind, kind=ContextLengthExceededError)
     if kind == "backend" and _WRONG_MODEL.search(message):
-        return ErrorDetail(message=message, code=kind, kind=NotSupportedByServerError)
+        hint = _SPARSE if "`normalize` is not available for SPLADE" in message else None
+        return ErrorDetail(message=message, code=kind, kind=NotSupportedByServerError, hint=hint)
     if kind == "tool_error":  # the model's own slip, which another try may not make, unless the limit cut it
         is_cut = "EOF while parsing" in message
         is_slip = "Failed to parse" in message and not is_cut

@@ -25,11 +25,11 @@ from ipfs_accel.types import (
     TranscribeResponse,
     sniff_media_type,
 )
-from ipfs_accel.wire import openai_answers
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.multipart import content_of
 from ipfs_accel.wire.openai_errors import checked
 from ipfs_accel.wire.openai_requests import given
+from ipfs_accel.wire.openai_vectors import embedding
 
 from . import _generation as generation
 from ._hub_mapping import provider_model
@@ -118,9 +118,12 @@ def embed(endpoint: Endpoint, request: EmbedRequest) -> Plan[EmbedResponse]:
         def steps() -> Generator[Any, Any, Http[EmbedResponse]]:
             model = yield from provider_model(endpoint, request.model, provider, "feature-extraction")
             body = {"model": model, "input": several, **_given({"dimensions": request.dimensions}), **request.extra}
-            return Http(
-                send=post_json(f"/{provider}{_EMBEDDINGS[provider]}", body, base_url=root(endpoint)),
-                parse=lambda response: openai_answers.read_embeddings(response, count),
+            path = f"/{provider}{_EMBEDDINGS[provider]}"
+            return embedding(
+                endpoint,
+                request,
+                body,
+                lambda body: post_json(path, body, base_url=root(endpoint)),
                 unsupported=unsupported,
             )
 
@@ -130,7 +133,7 @@ def embed(endpoint: Endpoint, request: EmbedRequest) -> Plan[EmbedResponse]:
 
     def read(response: HttpResponse) -> EmbedResponse:
         value = response.json(vectors=True)
-        return EmbedResponse(vectors=vectors(value, count), raw=value)
+        return EmbedResponse(vectors=vectors(value, count, request.dimensions), raw=value)
 
     return Http(send=task(endpoint, request.model, "feature-extraction", body), parse=read, unsupported=unsupported)
 

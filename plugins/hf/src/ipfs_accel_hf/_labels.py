@@ -6,7 +6,7 @@ from typing import Any
 
 from ipfs_accel.errors import InvalidResponseError
 from ipfs_accel.types import Label
-from ipfs_accel.wire.fields import field
+from ipfs_accel.wire.fields import field, number
 
 __all__ = ["labels"]
 
@@ -19,9 +19,9 @@ def labels(value: Any, count: int) -> tuple[tuple[Label, ...], ...]:
         value = [value]
     if len(value) != count:
         raise InvalidResponseError(f"the answer has {len(value)} lists of labels for {count} inputs")
-    return tuple([_ordered(each) for each in value])
+    return tuple([_ordered(each, f"results[{place}]") for place, each in enumerate(value)])
 
 
-def _ordered(value: Any) -> tuple[Label, ...]:
-    found = [Label(label=field(each, "label", str), score=float(each["score"])) for each in value]
+def _ordered(value: Any, place: str) -> tuple[Label, ...]:
+    found = [Label(label=field(each, "label", str), score=number(each, "score", place)) for each in value]
     return tuple(sorted(found, key=lambda each: -each.score))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
 import attrs
 from ipfs_accel import strict_json
+from ipfs_accel.errors import APIStatusError, RateLimitError
 from ipfs_accel.plans import Endpoint, Flow, Http, HttpResponse, Plan, Ready, get, side_by_side
 from ipfs_accel.types import Usage
 from ipfs_accel.wire.fields import field
@@ -17,6 +19,11 @@ from ._places import root
 __all__ = ["added", "in_batches", "used"]
 
 T = TypeVar("T")
+
+# What a server has that was not told otherwise, and how a gateway says that it does not show what there is.
+_USUAL = (32, 512)
+_HIDDEN = frozenset({401, 403, 404, 405})
+_MOST = re.compile(r"batch size \d+ > maximum allowed batch size (\d+)", re.ASCII)
 
 PAYLOAD = 2_000_000 - 1_000
 """Bytes that a body may have unless the server was told otherwise, with some room for its other fields."""
@@ -39,7 +46,7 @@ def in_batches(
     also: str = "",
     beside: int = 0,
 ) -> Plan[T]:
-    """Plan one request, or as many as the items need.
+    """Plan one request, or as many as the items need; once more if the server says that its limit is another by now.
 
     Args:
         endpoint: Where to.
@@ -52,30 +59,52 @@ def in_batches(
     if len(items) <= 1:
         return plan(items, 0)
 
-    def steps() -> Generator[Any, Any, Plan[T]]:
-        limits = yield from _limits(endpoint)
-        room = PAYLOAD - _weight(also)
-        batches = _split(items, max(1, limits.batch - beside), room)
+    def sent(limits: _Limits) -> Generator[Any, Any, T]:
+        batches = _split(items, max(1, limits.batch - beside), PAYLOAD - _weight(also))
         if len(batches) == 1:
-            return plan(items, 0)
+            return (yield plan(items, 0))  # type: ignore[no-any-return]
         plans = [plan(batch, offset) for batch, offset in batches]
-        return Ready(value=join((yield from side_by_side(plans, limits.parallel))))
+        return join((yield from side_by_side(plans, limits.parallel)))
+
+    def steps() -> Generator[Any, Any, Ready[T]]:
+        limits = yield from _limits(endpoint)
+        try:
+            return Ready(value=(yield from sent(limits)))
+        except APIStatusError as error:
+            found = _MOST.search(error.message)
+            if found is not None or isinstance(error, RateLimitError):  # too few permits for what was under way
+                endpoint.memo.pop("limits", None)
+            if found is None:
+                raise
+        limits = yield from _limits(endpoint, int(found[1]))
+        return Ready(value=(yield from sent(limits)))
 
     return Flow(steps=steps)
 
 
-def _limits(endpoint: Endpoint) -> Generator[Any, Any, _Limits]:
-    """Ask once. Every input takes one of the server's permits, so batches times their size have to stay below them."""
+def _limits(endpoint: Endpoint, most: int | None = None) -> Generator[Any, Any, _Limits]:
+    """Ask once. Every input takes one of the server's permits, so batches times their size have to stay below them.
+
+    `most` is what the server said of its batches when it refused one; behind a gateway it may say nothing else.
+    """
     options = endpoint.options
     found: Any = endpoint.memo.get("limits")
     if found is None:
-        found = yield Http(send=get("/info", base_url=root(endpoint)), parse=_read_limits)
-        endpoint.memo["limits"] = found
+        try:
+            found = yield Http(send=get("/info", base_url=root(endpoint)), parse=_read_limits)
+        except APIStatusError as error:
+            if error.status not in _HIDDEN:
+                raise
+        batch, permits = found or _USUAL
+        found = endpoint.memo["limits"] = (batch if most is None else max(1, min(batch, most)), permits)
     batch, permits = found
     return _Limits(batch=batch, parallel=max(1, min(options.parallel, permits // batch)))
 
 
-def _read_limits(response: HttpResponse) -> tuple[int, int]:
+def _read_limits(response: HttpResponse) -> tuple[int, int] | None:
+    """Return inputs per request and permits; None for a page that a gateway shows instead."""
+    if response.body.lstrip()[:1] not in {b"{", b"["}:
+        return None
     body = checked(response.json())
     return max(1, field(body, "max_client_batch_size", int)), field(body, "max_concurrent_requests", int)
 

@@ -14,6 +14,7 @@ import attrs
 from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
 from ipfs_accel.plans import Endpoint, Http, HttpResponse, Plan, post_json
 from ipfs_accel.types import Vector
+from ipfs_accel.wire.fields import field, number
 
 from ._places import root
 from ._server import COMMON_CALLS
@@ -78,9 +79,9 @@ def embed_sparse(endpoint: Endpoint, *, inputs: Inputs, **options: Any) -> Plan[
 
 
 def _sparse(value: Any) -> SparseVector:
-    return SparseVector(
-        indices=array("I", [item["index"] for item in value]), values=array("f", [item["value"] for item in value])
-    )
+    indices = array("I", [field(item, "index", int) for item in value])
+    values = [item.get("value") for item in value]
+    return SparseVector(indices=indices, values=vector(values) if values else array("f"))
 
 
 def _embed(
@@ -112,7 +113,7 @@ def similarity(endpoint: Endpoint, *, source: str, sentences: Sequence[str], **o
             value = response.json()
             if not isinstance(value, list) or len(value) != len(some):
                 raise InvalidResponseError(f"the answer is no list of {len(some)} numbers")
-            return tuple(map(float, value))
+            return tuple([number({"score": each}, "score", f"[{place}]") for place, each in enumerate(value)])
 
         return Http(send=post_json("/similarity", body, base_url=root(endpoint)), parse=parse)
 

@@ -14,7 +14,7 @@ __all__ = ["read_info", "read_version"]
 
 _KINDS: dict[str, frozenset[str]] = {
     "embedding": frozenset({"embed", "embed_all", "similarity"}),
-    "sparse embedding": frozenset({"embed", "embed_sparse", "similarity"}),
+    "sparse embedding": frozenset({"embed_sparse", "similarity"}),  # `embed` normalises, which these refuse
     "classifier": frozenset({"classify"}),
     "reranker": frozenset({"rerank", "classify"}),
 }

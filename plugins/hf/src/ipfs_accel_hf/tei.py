@@ -20,16 +20,17 @@ from ipfs_accel.types import (
     DetokenizeResponse,
     EmbedRequest,
     EmbedResponse,
-    RankedDocument,
     RerankRequest,
     RerankResponse,
     TokenizeRequest,
     TokenizeResponse,
 )
-from ipfs_accel.wire import openai_answers
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.openai_requests import embed_body, given
+from ipfs_accel.wire.openai_vectors import embedding
+from ipfs_accel.wire.ranks import in_order, ranked
 from ipfs_accel.wire.raw import RawRequests
+from ipfs_accel.wire.vectors import joined
 
 from ._errors import read_error
 from ._labels import labels
@@ -77,13 +78,16 @@ class TEI(OneModel, RawRequests):
 
         def join(answers: list[EmbedResponse]) -> EmbedResponse:
             return EmbedResponse(
-                vectors=tuple([vector for answer in answers for vector in answer.vectors]),
+                vectors=joined([answer.vectors for answer in answers]),
                 model=answers[0].model,
                 usage=added([answer.usage for answer in answers]),
                 raw=[answer.raw for answer in answers],
             )
 
-        return in_batches(endpoint, request.inputs, lambda inputs, _: make(endpoint, request, inputs), join)
+        def plan(inputs: tuple[Any, ...], first: int) -> Http[EmbedResponse]:
+            return make(endpoint, attrs.evolve(request, inputs=inputs), first)
+
+        return in_batches(endpoint, request.inputs, plan, join)
 
     @hookimpl
     def rerank(self, endpoint: Endpoint, request: RerankRequest) -> Plan[RerankResponse]:
@@ -93,13 +97,12 @@ class TEI(OneModel, RawRequests):
             body: dict[str, Any] = {"query": request.query, "texts": list(documents), **_truncate(endpoint)}
             return Http(
                 send=post_json("/rerank", {**body, **request.extra}, base_url=root(endpoint)),
-                parse=lambda response: _ranks(response, request, offset),
+                parse=lambda response: _ranks(response, request, offset, len(documents)),
             )
 
         def join(answers: list[RerankResponse]) -> RerankResponse:
-            results = sorted([each for answer in answers for each in answer.results], key=lambda each: -each.score)
             return RerankResponse(
-                results=tuple(results[: request.top_n]),
+                results=in_order([each for answer in answers for each in answer.results], request.top_n),
                 usage=added([answer.usage for answer in answers]),
                 raw=[answer.raw for answer in answers],
             )
@@ -162,25 +165,28 @@ def _truncate(endpoint: Endpoint) -> dict[str, Any]:
     return {} if endpoint.options.truncate is None else {"truncate": endpoint.options.truncate}
 
 
-def _openai(endpoint: Endpoint, request: EmbedRequest, inputs: tuple[Any, ...]) -> Http[EmbedResponse]:
-    """Plan POST /v1/embeddings for some of the inputs."""
-    body = embed_body(attrs.evolve(request, inputs=inputs, user=None))
-    return Http(
-        send=post_json("/v1/embeddings", body, base_url=root(endpoint)),
-        parse=lambda response: openai_answers.read_embeddings(response, len(inputs)),
+def _openai(endpoint: Endpoint, request: EmbedRequest, first: int) -> Http[EmbedResponse]:
+    """Plan POST /v1/embeddings for some of the inputs, given the position of the first."""
+    return embedding(
+        endpoint,
+        request,
+        embed_body(attrs.evolve(request, user=None)),
+        lambda body: post_json("/v1/embeddings", body, base_url=root(endpoint)),
         unsupported=given(request, ("user",)),
+        first=first,
     )
 
 
-def _native(endpoint: Endpoint, request: EmbedRequest, inputs: tuple[Any, ...]) -> Http[EmbedResponse]:
-    """Plan POST /embed for some of the inputs."""
-    body = {**input_body(inputs), **_truncate(endpoint)}
+def _native(endpoint: Endpoint, request: EmbedRequest, first: int) -> Http[EmbedResponse]:
+    """Plan POST /embed likewise."""
+    body = {**input_body(request.inputs), **_truncate(endpoint)}
     if request.dimensions is not None:
         body["dimensions"] = request.dimensions
 
     def read(response: HttpResponse) -> EmbedResponse:
         value = response.json(vectors=True)
-        return EmbedResponse(vectors=vectors(value, len(inputs)), usage=used(response), raw=value)
+        found = vectors(value, len(request.inputs), request.dimensions, first)
+        return EmbedResponse(vectors=found, usage=used(response), raw=value)
 
     return Http(
         send=post_json("/embed", {**body, **request.extra}, base_url=root(endpoint)),
@@ -189,18 +195,13 @@ def _native(endpoint: Endpoint, request: EmbedRequest, inputs: tuple[Any, ...]) 
     )
 
 
-def _ranks(response: HttpResponse, request: RerankRequest, offset: int) -> RerankResponse:
+def _ranks(response: HttpResponse, request: RerankRequest, first: int, count: int) -> RerankResponse:
     """Read ranks, best first; their positions count from the first document of their batch."""
     value = response.json()
-    results = [
-        RankedDocument(
-            index=offset + field(item, "index", int),
-            score=float(item["score"]),
-            document=request.documents[offset + item["index"]],
-        )
-        for item in value
-    ]
-    return RerankResponse(results=tuple(results[: request.top_n]), usage=used(response), raw=value)
+    if not isinstance(value, list):
+        raise InvalidResponseError(f"the answer is a JSON {type(value).__name__} instead of a list of ranks")
+    results = ranked(value, request, score="score", first=first, count=count)
+    return RerankResponse(results=results, usage=used(response), raw=value)
 
 
 def _only(response: HttpResponse) -> Any:

@@ -167,10 +167,10 @@ class Ollama(RawRequests):
     @hookimpl
     def embed(self, endpoint: Endpoint, request: EmbedRequest) -> Plan[EmbedResponse]:
         """Plan POST /api/embed, which takes all inputs at once."""
-        count = len(request.inputs)
+        count, dimensions = len(request.inputs), request.dimensions
         return Http(
             send=post_json("/api/embed", requests.embed_body(endpoint, request)),
-            parse=lambda response: answers.read_embeddings(response, count),
+            parse=lambda response: answers.read_embeddings(response, count, dimensions),
             unsupported=requests.unsupported(request),
         )
 

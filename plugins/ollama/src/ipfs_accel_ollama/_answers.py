@@ -130,10 +130,10 @@ def read_completion(response: HttpResponse) -> CompletionResponse:
     return _whole(body, answer)
 
 
-def read_embeddings(response: HttpResponse, count: int) -> EmbedResponse:
-    """Read `count` vectors."""
+def read_embeddings(response: HttpResponse, count: int, dimensions: int | None) -> EmbedResponse:
+    """Read `count` vectors of so many numbers; None for any."""
     body = checked(response.json(vectors=True))
-    found = vectors(field(body, "embeddings", list), count)
+    found = vectors(field(body, "embeddings", list), count, dimensions)
     usage = Usage(input_tokens=body.get("prompt_eval_count"))
     return EmbedResponse(vectors=found, model=body.get("model"), usage=usage, raw=body)
 

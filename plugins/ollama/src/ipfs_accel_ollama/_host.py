@@ -32,6 +32,8 @@ def read_host(text: str) -> str:
             return CLOUD
         scheme, rest = "http", text
     address, slash, path = rest.partition("/")
+    if "@" in rest:
+        return f"{scheme}://{rest}"  # refused where addresses are, without being shown
     usual = _USUAL.get(scheme, PORT) if separator else PORT
     match = _HOST_AND_PORT.fullmatch(address)
     host, port = (match["host"], match["port"]) if match else (address, usual)

@@ -60,9 +60,10 @@ def test_a_file_has_several_names(name: str, client: Client) -> None:
     assert client.chat(name, "Hello", **SEEDED).usage.output_tokens
 
 
-def test_a_bare_name_is_the_business_of_a_server_that_the_user_named(client: Client) -> None:
+@pytest.mark.parametrize("name", ["stored", "stored.gguf", "{path}"])
+def test_a_name_is_the_business_of_a_server_that_the_user_named(name: str, client: Client, tiny_gguf: Path) -> None:
     with pytest.raises(e.APIConnectionError, match=r"127\.0\.0\.1:1"):
-        client.chat("server/stored", "Hello")
+        client.chat(f"server/{name.replace('{path}', str(tiny_gguf))}", "Hello")
 
 
 def test_one_engine_serves_all_clients_and_threads(client: Client, model: str) -> None:
@@ -79,6 +80,57 @@ def test_one_engine_serves_all_clients_and_threads(client: Client, model: str) -
     for thread in threads:
         thread.join()
     assert len(_engine._engines) <= before + 2
+
+
+WORD = "the "  # one token
+
+
+def engines(path: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Client:
+    """A client whose engines are its own; `context` makes them others than those of other tests."""
+    monkeypatch.setattr(_engine, "_engines", {})
+    return Client(endpoints={"own": EndpointConfig(backend="llvm", options={"models": {"m": str(path)}, **options})})
+
+
+@pytest.mark.parametrize("options", [{}, {"context": 1536, "parallel": 1}])
+def test_vectors_are_made_of_texts_up_to_the_context(
+    options: dict[str, Any], tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = options.get("context", 2048)
+    with engines(tiny_gguf, monkeypatch, **options) as client:
+        answer = client.embed("own/m", [WORD * (context - 8), "hi", WORD * 600])
+        assert [len(vector) for vector in answer.vectors] == [64, 64, 64]
+        assert (answer.usage.input_tokens or 0) > context
+        with pytest.raises(e.ContextLengthExceededError) as caught:
+            client.embed("own/m", ["hi", WORD * (context + 8)])
+    assert "option context" in (caught.value.hint or "")
+    assert (caught.value.attempts, caught.value.retryable) == (1, False)
+
+
+def test_ranks_are_made_of_texts_up_to_the_context(tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with engines(tiny_gguf, monkeypatch, pooling="rank") as client:
+        answer = client.rerank("own/m", "q", [WORD * 1500, "b"])
+        assert sorted([each.index for each in answer.results]) == [0, 1]
+        with pytest.raises(e.ContextLengthExceededError) as caught:
+            client.rerank("own/m", "q", [WORD * 2100])
+    assert "option context" in (caught.value.hint or "")
+
+
+def test_an_engine_that_embeds_does_everything_and_one_that_chats_stays_small(
+    tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with engines(tiny_gguf, monkeypatch) as client:
+        client.embed("own/m", "hi")
+        client.chat("own/m", "hi", **SEEDED)
+        assert len(_engine._engines) == 1
+    with engines(tiny_gguf, monkeypatch) as client:
+        client.chat("own/m", "hi", **SEEDED)
+        client.embed("own/m", "hi")
+        client.embed("own/m", WORD * 1000)
+        assert len(_engine._engines) == 2
+    with engines(tiny_gguf, monkeypatch, context=256) as client:  # which needs no longer pieces for vectors
+        client.chat("own/m", "hi", **SEEDED)
+        client.embed("own/m", WORD * 200)
+        assert len(_engine._engines) == 1
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,6 +53,23 @@ def client(httpserver: HTTPServer) -> Iterator[Client]:
 
 def paths(httpserver: HTTPServer) -> list[str]:
     return [f"{request.method} {request.path}" for request, _ in httpserver.log]
+
+
+@pytest.mark.parametrize("owner", ["llamacpp", "me", "organization_owner"])
+@pytest.mark.parametrize("model", ["x-Q6_K.gguf", "/models/a/x-00001-of-00005.gguf", "me/x-GGUF/x.gguf", "./here.gguf"])
+def test_ids_are_the_servers_own_where_it_has_an_address(
+    model: str, owner: str, client: Client, httpserver: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here.gguf").write_bytes(b"GGUF")
+    monkeypatch.chdir(tmp_path)
+    listed = {"data": [{"id": model, "owned_by": owner}]}
+    httpserver.expect_request("/props").respond_with_json({})
+    httpserver.expect_request("/v1/models").respond_with_json(listed)
+    httpserver.expect_request("/v1/chat/completions").respond_with_json(CHAT)
+    (found,) = client.list_models("lab")
+    assert client.chat(f"lab/{found.id}", "hi").text == "hi"
+    assert sent(httpserver)["model"] == model
+    assert client.show_model(f"lab/{found.id}").id == model
 
 
 @pytest.mark.parametrize(
@@ -114,6 +132,19 @@ def test_servers_without_openais_list_are_told_apart(
         assert f"is {kind}, which has no rerank" in caught.value.message
         assert client._core._targets["lab"].endpoint.memo["server"] == kind
     assert all(path.startswith("GET") for path in paths(httpserver))
+
+
+@pytest.mark.parametrize("call", ["embed", "healthcheck", "list_models"])
+def test_openais_dialect_without_v1_is_the_business_of_another_backend(
+    call: str, client: Client, httpserver: HTTPServer
+) -> None:
+    listed = {"object": "list", "data": [{"id": "x", "object": "model", "owned_by": "infinity"}]}
+    httpserver.expect_request("/models").respond_with_json(listed)
+    for path in ("/v1/models", "/openapi.json"):
+        httpserver.expect_request(path).respond_with_data(status=404)
+    with pytest.raises(e.UnsupportedOperationError, match="speaks OpenAI's dialect without /v1") as caught:
+        client.embed("lab/x", "a") if call == "embed" else getattr(client, call)("lab")
+    assert "backend openai" in (caught.value.hint or "")
 
 
 def test_a_missing_key_is_the_real_calls_error(client: Client, httpserver: HTTPServer) -> None:

@@ -294,6 +294,18 @@ def test_without_any_address_of_chats_it_says_so() -> None:
             client.chat("x/", "hi")
 
 
+@pytest.mark.parametrize("bad", ["http://[bad", "http://me:s3cret@embeddings"])
+def test_a_service_whose_address_is_none_is_named_without_its_password(bad: str) -> None:
+    services = {"options": {"services": {"embeddings": bad}}}
+    with Client(Config(), endpoints={"x": EndpointConfig(backend="opea", **services)}) as client:
+        with pytest.raises(e.ConfigError, match="endpoint 'x': where this request goes") as caught:
+            client.embed("x/", "a")
+        assert "s3cret" not in repr(caught.value)
+        health = client.healthcheck("x")
+        assert not health.ok
+        assert "s3cret" not in repr(health)
+
+
 def test_it_says_what_it_can_do(client: Client) -> None:
     can = client.capabilities("x")
     assert {name: can.supports(name).value for name in ("chat", "rerank", "tokenize")} == {

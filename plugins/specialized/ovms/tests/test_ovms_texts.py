@@ -425,9 +425,10 @@ def test_rerank(client: Client, httpserver: HTTPServer) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ({"results": [{"index": 3, "relevance_score": 1}]}, "ranks a document 3, and there are 1"),
-        ({"results": [{"index": -1, "relevance_score": 1}]}, "ranks a document -1"),
-        ({"results": [{"index": 0}]}, "does not have the form"),
+        ({"results": [{"index": 3, "relevance_score": 1}]}, r"results\[0\]: its index is 3, and there are 1"),
+        ({"results": [{"index": -1, "relevance_score": 1}]}, "its index is -1"),
+        ({"results": [{"index": 0}]}, "'relevance_score' is null or missing instead of a finite number"),
+        ({"results": []}, "ranks 0 documents, and 1 were asked for"),
         ({}, "'results' is missing"),
     ],
 )

@@ -7,7 +7,13 @@ from typing import Any, TypeVar
 
 import attrs
 from ipfs_accel import BackendInfo, hookimpl
-from ipfs_accel.errors import ModelNotFoundError, NotFoundError, NotSupportedByServerError
+from ipfs_accel.errors import (
+    AccelError,
+    ContextLengthExceededError,
+    ModelNotFoundError,
+    NotFoundError,
+    NotSupportedByServerError,
+)
 from ipfs_accel.hookspecs import LocalServer
 from ipfs_accel.plans import (
     Endpoint,
@@ -48,7 +54,7 @@ from ipfs_accel.types import (
 )
 from ipfs_accel.wire import openai_answers as answers
 from ipfs_accel.wire import openai_requests as requests
-from ipfs_accel.wire import openai_streams
+from ipfs_accel.wire import openai_streams, openai_vectors
 from ipfs_accel.wire.assembler import chat_assembler, completion_assembler
 from ipfs_accel.wire.openai_audio import OpenAIAudio
 from ipfs_accel.wire.raw import RawRequests
@@ -156,7 +162,6 @@ class LLVM(RawRequests):
     @hookimpl
     def embed(self, endpoint: Endpoint, request: EmbedRequest) -> Plan[EmbedResponse]:
         """Plan POST /v1/embeddings."""
-        count = len(request.inputs)
 
         def plan(server: Answering) -> Http[EmbedResponse]:
             if server.kind == "vllm":
@@ -164,9 +169,11 @@ class LLVM(RawRequests):
             body = requests.embed_body(request)
             if server.kind == "mlc" and "user" not in request.extra:
                 body.pop("user", None)
-            return Http(
-                send=server.send(post_json("/v1/embeddings", body)),
-                parse=lambda response: answers.read_embeddings(response, count),
+            return openai_vectors.embedding(
+                endpoint,
+                request,
+                body,
+                lambda body: server.send(post_json("/v1/embeddings", body)),
                 unsupported=lost(server.kind, request),
             )
 
@@ -254,7 +261,7 @@ def _at(operation: str, endpoint: Endpoint, request: Request, plan: Callable[[An
     """Plan at the server that answers for a model; what it turns out not to have is remembered."""
 
     def steps() -> Generator[Any, Any, Ready[T]]:
-        server = yield from reach(endpoint, request.model)
+        server = yield from reach(endpoint, request.model, embeds=operation in _EMBEDDING)
         server.check(operation)
         other: Any = _OTHERS.get(server.kind)
         try:
@@ -266,12 +273,21 @@ def _at(operation: str, endpoint: Endpoint, request: Request, plan: Callable[[An
             # vLLM has only the routes of what its model can do; a model that it does not serve is another error.
             if server.kind == "vllm" and not isinstance(error, ModelNotFoundError):
                 endpoint.memo.setdefault("absent", set()).add(operation)
-                error.hint, error.__notes__ = None, []  # the one that knows no operation
-                error.about(hint=f"the model that this server has loaded cannot {operation}")
+                _hint(error, f"the model that this server has loaded cannot {operation}")
+            raise
+        except ContextLengthExceededError as error:
+            if server.headers and operation in _EMBEDDING:
+                _hint(error, "send a shorter text, or raise the endpoint's option context if the model can more")
             raise
         return Ready(value=answer)
 
     return Flow(steps=steps)
+
+
+def _hint(error: AccelError, hint: str) -> None:
+    """Replace the hint, which was made without knowing the operation or the server."""
+    error.hint, error.__notes__ = None, []
+    error.about(hint=hint)
 
 
 def _is_free(request: ChatRequest) -> bool:
@@ -280,6 +296,7 @@ def _is_free(request: ChatRequest) -> bool:
 
 
 _OTHERS = {"infer": _infer, "shortfin": _shortfin}
+_EMBEDDING = frozenset({"embed", "rerank"})
 
 
 def _chat_body(server: Answering, request: ChatRequest, *, stream: bool) -> dict[str, Any]:

@@ -33,6 +33,8 @@ __all__ = ["Engine", "start", "stop_all"]
 
 # Bounds the memory of the caches where a file names a context of 100,000 tokens and more.
 _MAX_CONTEXT = 8192
+# Tokens that are computed together, where no vector needs more: llama.cpp's own measure.
+_PIECE = 512
 _ERRORS_ONLY = 1
 _READY_SECONDS = 60.0
 
@@ -58,8 +60,12 @@ _engines: dict[tuple[Any, ...], Engine] = {}
 _lock = threading.Lock()
 
 
-def start(path: Path, options: Options) -> Engine:
+def start(path: Path, options: Options, *, embeds: bool = False) -> Engine:
     """Return the engine of that file and these settings; starts it unless it runs already. Blocks while it loads.
+
+    llama.cpp makes the vector of a text in one piece, and reserves memory for the longest: the piece's length times the
+    size of the vocabulary, gigabytes at some. So an engine takes pieces as long as the context only if it is started
+    to embed or to rank, and then serves everything else too.
 
     Raises:
         ConfigError: The package xllamacpp is not installed.
@@ -74,9 +80,13 @@ def start(path: Path, options: Options) -> Engine:
                 "a model cannot run in a forked child of a process that runs one",
                 hint="start the child with the method 'spawn', or load models only in the children",
             )
-        engine = _engines.get(identity)
-        if engine is None:
-            engine = _engines[identity] = _load(path, options)
+        for can_embed in [True] if embeds else [False, True]:
+            if (*identity, can_embed) in _engines:
+                return _engines[*identity, can_embed]
+        context = options.context or min(_context_of(path) or _MAX_CONTEXT, _MAX_CONTEXT)
+        embeds = embeds or context <= _PIECE
+        engine = _load(path, options, (context, context if embeds else _PIECE))
+        _engines[*identity, embeds] = engine
         return engine
 
 
@@ -101,7 +111,8 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_leave_to_parent)
 
 
-def _load(path: Path, options: Options) -> Engine:
+def _load(path: Path, options: Options, sizes: tuple[int, int]) -> Engine:
+    """Start an engine, given the tokens of its context and of what it computes together."""
     try:
         with path.open("rb") as file:
             magic = file.read(4)
@@ -121,7 +132,7 @@ def _load(path: Path, options: Options) -> Engine:
         ) from None
     key = secrets.token_urlsafe(32)
     try:
-        server = xllamacpp.Server(_parameters(xllamacpp, path, options, key))
+        server = xllamacpp.Server(_parameters(xllamacpp, path, options, sizes, key))
     except Exception as error:  # noqa: BLE001 - the native code raises bare RuntimeErrors
         raise InvalidRequestError(f"model: llama.cpp cannot load {path}: {error}", hint=_unreadable(path)) from None
     _warn_of_template(path)
@@ -132,7 +143,8 @@ def _load(path: Path, options: Options) -> Engine:
     return engine
 
 
-def _parameters(xllamacpp: Any, path: Path, options: Options, key: str) -> Any:
+def _parameters(xllamacpp: Any, path: Path, options: Options, sizes: tuple[int, int], key: str) -> Any:
+    context, piece = sizes
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(path)
     parameters.port = 0
@@ -140,12 +152,12 @@ def _parameters(xllamacpp: Any, path: Path, options: Options, key: str) -> Any:
     parameters.verbosity = _ERRORS_ONLY
     parameters.warmup = False
     parameters.n_parallel = options.parallel
-    parameters.n_ctx = options.parallel * (options.context or min(_context_of(path) or _MAX_CONTEXT, _MAX_CONTEXT))
+    parameters.n_ctx = options.parallel * context
     parameters.endpoint_slots = True
     parameters.endpoint_metrics = True
     # Chat works beside embeddings, so both are always on.
     parameters.embedding = True
-    parameters.n_batch = parameters.n_ubatch
+    parameters.n_batch = parameters.n_ubatch = piece
     pooling = f"LLAMA_POOLING_TYPE_{options.pooling.upper()}"
     parameters.pooling_type = getattr(xllamacpp.llama_pooling_type, pooling)
     if options.threads is not None:

@@ -84,9 +84,8 @@ def embed(endpoint: Endpoint, server: Answering, request: EmbedRequest) -> Http[
     """Plan vectors, several of them as a batch."""
 
     def read(found: Sequence[Any], raw: Any) -> EmbedResponse:
-        return EmbedResponse(
-            vectors=vectors([_content(endpoint, each) for each in found]), model=request.model, raw=raw
-        )
+        written = [_content(endpoint, each) for each in found]
+        return EmbedResponse(vectors=vectors(written, dimensions=request.dimensions), model=request.model, raw=raw)
 
     return _asked(server, request, request.inputs, read)
 

@@ -20,9 +20,9 @@ SUFFIX = ".gguf"
 GUIDE = Path(__file__).with_name("guide.gguf")
 
 
-def reach(endpoint: Endpoint, model: str) -> Generator[Any, Any, Answering]:
-    """Return what answers for a model id; starts the embedded engine if it names a file."""
-    known = endpoint.memo.get(("engine", model))
+def reach(endpoint: Endpoint, model: str, *, embeds: bool = False) -> Generator[Any, Any, Answering]:
+    """Return what answers for a model id; starts the embedded engine if it names a file, and one that `embeds`."""
+    known = endpoint.memo.get(("engine", model, embeds))
     if known is not None and known[0] == os.getpid():
         return known[1]  # type: ignore[no-any-return]
     if model and may_be_local(endpoint, model):
@@ -30,13 +30,13 @@ def reach(endpoint: Endpoint, model: str) -> Generator[Any, Any, Answering]:
 
         def start(_job: Job) -> _engine.Engine | None:
             path = local_file(endpoint, model)
-            return None if path is None else _engine.start(path, options)
+            return None if path is None else _engine.start(path, options, embeds=embeds)
 
         engine = yield Local(run=start)
         if engine is not None:
             key = (("authorization", f"Bearer {engine.key}"),)
             answering = Answering(kind="llama.cpp", root=engine.url, headers=key)
-            endpoint.memo["engine", model] = (engine.pid, answering)
+            endpoint.memo["engine", model, embeds] = (engine.pid, answering)
             return answering
     return (yield from detect(endpoint))
 
@@ -49,12 +49,10 @@ def has_engine(endpoint: Endpoint) -> bool:
 def may_be_local(endpoint: Endpoint, model: str) -> bool:
     """Whether a model id can be a file's; tells without looking at the disk.
 
-    Where the user said which server it is, a bare name is that server's business.
+    Where the user said which server it is, ids are that server's: llama.cpp's own are names and paths of files. Only
+    what the endpoint's options name is a file even then.
     """
-    if not has_engine(endpoint):
-        return False
-    is_named = model.endswith(SUFFIX) or model in endpoint.options.models
-    return is_named or endpoint.at_default_url
+    return has_engine(endpoint) and (endpoint.at_default_url or model in endpoint.options.models)
 
 
 def local_file(endpoint: Endpoint, model: str) -> Path | None:
@@ -87,5 +85,6 @@ def local_models(endpoint: Endpoint) -> list[str]:
     if not has_engine(endpoint):
         return []
     folder = models_dir(endpoint)
-    stored = {path.stem for path in folder.glob(f"*{SUFFIX}")} if folder.is_dir() else set()
+    is_ours = endpoint.at_default_url and folder.is_dir()
+    stored = {path.stem for path in folder.glob(f"*{SUFFIX}")} if is_ours else set()
     return sorted(stored.union(endpoint.options.models))

@@ -138,6 +138,11 @@ def _ask_further(root: str, first: APIError) -> Generator[Any, Any, str]:
         except APIError as error:
             said.append(f"GET {path}: {error.message}")
             continue
+        if kind == "infer" and isinstance(found, dict) and found.get("object") == "list":
+            raise UnsupportedOperationError(
+                f"the server at {root} speaks OpenAI's dialect without /v1, where this plugin looks for it",
+                hint="give the same base URL to an endpoint of the backend openai",
+            )
         if test(found):
             return kind
         said.append(f"GET {path}: nothing that names a dialect")

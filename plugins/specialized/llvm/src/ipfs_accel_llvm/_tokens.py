@@ -9,7 +9,6 @@ from ipfs_accel.types import (
     ChatRequest,
     DetokenizeRequest,
     DetokenizeResponse,
-    RankedDocument,
     RerankRequest,
     RerankResponse,
     TokenCount,
@@ -20,6 +19,7 @@ from ipfs_accel.wire import openai_requests as requests
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.openai_answers import read_usage
 from ipfs_accel.wire.openai_errors import checked
+from ipfs_accel.wire.ranks import ranked
 
 from ._servers import Answering
 
@@ -37,18 +37,9 @@ def rerank(server: Answering, request: RerankRequest) -> Http[RerankResponse]:
 
     def read(response: HttpResponse) -> RerankResponse:
         answer = checked(response.json())
-        ranked = [
-            RankedDocument(
-                index=item["index"],
-                score=item["relevance_score"],
-                document=request.documents[item["index"]],
-            )
-            for item in field(answer, "results", list)
-        ]
-        ranked.sort(key=lambda document: -document.score)
-        usage = read_usage(answer.get("usage"))
+        results = ranked(field(answer, "results", list), request)
         return RerankResponse(
-            results=tuple(ranked[: request.top_n]), model=answer.get("model"), usage=usage, raw=answer
+            results=results, model=answer.get("model"), usage=read_usage(answer.get("usage")), raw=answer
         )
 
     return Http(send=server.send(post_json("/v1/rerank", body)), parse=read)

@@ -40,7 +40,6 @@ from ipfs_accel.types import (
     ModerateRequest,
     ModerateResponse,
     Moderation,
-    RankedDocument,
     RerankRequest,
     RerankResponse,
     SpeakRequest,
@@ -49,12 +48,13 @@ from ipfs_accel.types import (
     TranscribeResponse,
     sniff_media_type,
 )
-from ipfs_accel.wire import openai_answers as dialect
 from ipfs_accel.wire import openai_requests
 from ipfs_accel.wire.assembler import chat_assembler, completion_assembler
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.openai_audio import OpenAIAudio
 from ipfs_accel.wire.openai_errors import checked
+from ipfs_accel.wire.openai_vectors import embedding
+from ipfs_accel.wire.ranks import ranked
 from ipfs_accel.wire.raw import RawRequests
 
 from . import _answers as answers
@@ -158,12 +158,14 @@ class OPEA(RawRequests):
     @hookimpl
     def embed(self, endpoint: Endpoint, request: EmbedRequest) -> Plan[EmbedResponse]:
         """Plan POST /v1/embeddings."""
-        where, count = service(endpoint, "embeddings"), len(request.inputs)
+        where = service(endpoint, "embeddings")
         body = openai_requests.embed_body(attrs.evolve(request, user=None))
         body = {**body, "encoding_format": "float", **request.extra}
-        return Http(
-            send=post_json(where.path, body, base_url=where.base_url),
-            parse=lambda response: dialect.read_embeddings(response, count),
+        return embedding(
+            endpoint,
+            request,
+            body,
+            lambda body: post_json(where.path, body, base_url=where.base_url),
             unsupported=openai_requests.given(request, ("user",)),
         )
 
@@ -179,7 +181,7 @@ class OPEA(RawRequests):
         }
         return Http(
             send=post_json(where.path, body, base_url=where.base_url),
-            parse=lambda response: _ranked(response, request.documents),
+            parse=lambda response: _ranked(response, request),
         )
 
     @hookimpl
@@ -304,23 +306,19 @@ def _named(body: dict[str, Any], where: Service) -> dict[str, Any]:
     return body
 
 
-def _ranked(response: HttpResponse, documents: tuple[str, ...]) -> RerankResponse:
+def _ranked(response: HttpResponse, request: RerankRequest) -> RerankResponse:
     """Read documents by rank; they come without their positions, which the texts tell."""
     body = checked(response.json())
-    left = dict(enumerate(documents))
-    results = []
+    left = dict(enumerate(request.documents))
+    items = []
     for item in field(body, "reranked_docs", list):
         text = field(item, "text", str)
         index = next((position for position, document in left.items() if document == text), None)
         if index is None:
             raise InvalidResponseError("the answer ranks a document that was not sent")
         del left[index]
-        score = item.get("score")
-        if not isinstance(score, int | float):
-            raise InvalidResponseError("a ranked document has no score")
-        results.append(RankedDocument(index=index, score=float(score), document=text))
-    results.sort(key=lambda each: -each.score)
-    return RerankResponse(results=tuple(results), raw=body)
+        items.append({"index": index, "score": item.get("score")})
+    return RerankResponse(results=ranked(items, request, score="score"), raw=body)
 
 
 def _judged(response: HttpResponse) -> Moderation:

@@ -8,7 +8,6 @@ from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
 from ipfs_accel.plans import Http, HttpResponse, post_json
 from ipfs_accel.types import (
     CompletionRequest,
-    RankedDocument,
     RerankRequest,
     RerankResponse,
     TokenizeRequest,
@@ -16,6 +15,7 @@ from ipfs_accel.types import (
 )
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.openai_errors import checked
+from ipfs_accel.wire.ranks import ranked
 
 __all__ = ["one_prompt", "rerank", "tokenize"]
 
@@ -35,18 +35,10 @@ def rerank(path: str, request: RerankRequest) -> Http[RerankResponse]:
 
     def read(response: HttpResponse) -> RerankResponse:
         answer = checked(response.json())
-        ranked = [_ranked(item, request.documents) for item in field(answer, "results", list)]
-        ranked.sort(key=lambda document: -document.score)
-        return RerankResponse(results=tuple(ranked[: request.top_n]), model=answer.get("model"), raw=answer)
+        results = ranked(field(answer, "results", list), request)
+        return RerankResponse(results=results, model=answer.get("model"), raw=answer)
 
     return Http(send=post_json(path, {**body, **request.extra}), parse=read)
-
-
-def _ranked(item: Any, documents: tuple[str, ...]) -> RankedDocument:
-    index = field(item, "index", int)
-    if not 0 <= index < len(documents):
-        raise InvalidResponseError(f"the answer ranks a document {index}, and there are {len(documents)}")
-    return RankedDocument(index=index, score=float(item["relevance_score"]), document=documents[index])
 
 
 def tokenize(path: str, request: TokenizeRequest) -> Http[TokenizeResponse]:
