@@ -251,6 +251,31 @@ def test_failures(
         assert (caught.value.status, caught.value.code, caught.value.retryable) == (status, failure.kind, retryable)
 
 
+TOO_LONG = "`inputs` must have less than 10 tokens. Given: 20"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        f'error: {{"error": "Input validation error: {TOO_LONG}", "error_type": "validation"}}\n\n',
+        f'error: {{"message": "{TOO_LONG}", "code": 400}}\n\n',
+        f'{{"error": "Input validation error: {TOO_LONG}", "error_type": "validation"}}',
+        f'{{\n  "error": {{\n "message": "{TOO_LONG}"}}\n}}\n',
+        f'event: error\ndata: {{"message": "{TOO_LONG}"}}\n\n',
+    ],
+    ids=["a field", "a field of another server", "bare", "bare in lines", "an event"],
+)
+@pytest.mark.parametrize(
+    "head", ["", 'data:{"index":1,"token":{"id":1,"text":"a","special":false}}\n\n'], ids=["at once", "later"]
+)
+def test_an_error_that_is_no_event_of_a_generation_is_seen(
+    head: str, sent: str, client: Client, httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request("/generate_stream").respond_with_data(head + sent, content_type="text/event-stream")
+    with pytest.raises(e.ContextLengthExceededError, match="less than 10 tokens"):
+        client.stream_complete("tgi/", "What").read()
+
+
 def test_a_failing_stream_gives_what_came(client: Client, tgi: Tgi) -> None:
     tgi.fail = FAILURES[0][0]
     with pytest.raises(e.APIStatusError) as caught:

@@ -22,6 +22,7 @@ from ipfs_accel.errors import (
 )
 from ipfs_accel.plans import ErrorDetail, HttpResponse
 from ipfs_accel.wire import openai_errors
+from ipfs_accel.wire.words import kind_of
 
 __all__ = ["exact", "read_error"]
 
@@ -56,7 +57,6 @@ _BEGINNINGS = {
     "Tool error": "tool_error",
     "Stream event serialization error": "stream_serialization_error",
 }
-_TOO_LONG = re.compile(r"`inputs` (?:tokens \+ `max_new_tokens` must be <=|must have less than) ")
 _WRONG_MODEL = re.compile(r"[Mm]odel is not |is not available for ", re.ASCII)
 _NO_MONEY = re.compile(r"exceeded your monthly included credits|NOT_ENOUGH_BALANCE")
 _UNKNOWN_MODEL = re.compile(r"is not supported by any provider|not supported by provider")
@@ -101,7 +101,7 @@ def _kind(body: Any) -> str | None:
 def _detail(kind: str, message: str) -> ErrorDetail:
     """Say what a kind of TGI's or TEI's means; the status alone does not, and both have changed theirs."""
     usual = class_for_status(_STATUS[kind])
-    if _TOO_LONG.search(message):
+    if kind_of(message) is ContextLengthExceededError:
         return ErrorDetail(message=message, code=kind, kind=ContextLengthExceededError)
     if kind == "backend" and _WRONG_MODEL.search(message):
         return ErrorDetail(message=message, code=kind, kind=NotSupportedByServerError)
