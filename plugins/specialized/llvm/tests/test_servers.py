@@ -207,6 +207,24 @@ def test_reasoning_has_two_names(client: Client, httpserver: HTTPServer) -> None
         assert client.chat("lab/m", "hi").reasoning == "r"
 
 
+def test_only_what_a_server_said_is_the_servers_word(client: Client, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/v1/models").respond_with_json(LLAMACPP)
+    said = {"chat_template": "t", "chat_template_caps": {"supports_tools": False}, "modalities": {"vision": True}}
+    httpserver.expect_request("/props").respond_with_json(said)
+    httpserver.expect_request("/v1/rerank").respond_with_json({"error": {"message": "no", "code": 501}}, 501)
+    with pytest.raises(e.NotSupportedByServerError):
+        client.rerank("lab/tiny", "q", ["a"])
+    for feature, expected in {
+        "chat": "yes (server)",
+        "tools": "no (server)",
+        "vision": "yes (server)",
+        "rerank": "no (server)",  # as it has answered
+        "json_schema": "yes (catalogue)",
+        "classify": "no (hook)",
+    }.items():
+        assert str(client.supports("lab/tiny", feature)) == expected
+
+
 def streamed(client: Client, *arguments: Any, **options: Any) -> Any:
     return client.stream(*arguments, **options).read()
 
