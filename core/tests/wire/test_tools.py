@@ -119,4 +119,5 @@ def test_a_demanded_call_that_did_not_come_was_cut_in_a_stream_too() -> None:
     answer = read(Http(send=post_json("/", {}), parse=read_chat), "")
     assert plan.plan == "a stream's plan"
     assert "max_tokens" in str(plan.doubt(answer))
-    assert watched("…", wanted("auto", F)).doubt(answer) is None
+    assert "before anything came of it" in str(watched("…", wanted("auto", F)).doubt(answer))
+    assert watched("…", wanted("auto", F)).doubt(read(Http(send=post_json("/", {}), parse=read_chat), "so")) is None

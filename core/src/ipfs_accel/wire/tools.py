@@ -94,9 +94,11 @@ def _doubt(request: ChatRequest, answer: ChatResponse) -> str | None:
     if all(choice.finish_reason != "length" for choice in answer.choices):
         return None
     is_demanded = request.tool_choice not in {None, "auto", "none"} and not answer.tool_calls
-    if not is_demanded and not any(_BEGUN.search(text) for text in _texts(answer.raw)):
+    if is_demanded or any(_BEGUN.search(text) for text in _texts(answer.raw)):
+        return "the limit cut the answer in the call of a tool, before its name was whole: give it more max_tokens"
+    if any(choice.message.content for choice in answer.choices):
         return None
-    return "the limit cut the answer in the call of a tool, before its name was whole: give it more max_tokens"
+    return "the limit cut the answer before anything came of it, perhaps in the call of a tool: give it more max_tokens"
 
 
 def _texts(body: Any) -> Iterator[str]:
