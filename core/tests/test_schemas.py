@@ -51,8 +51,27 @@ def asked(world: Any, operation: str, text: str, schema: Any = BOUND, **more: An
     options = {"response_format": JsonSchema(schema=schema, strict=more.pop("strict", None)), **more.pop("options", {})}
     with scripted(answer) as server, warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        found = outcome(world, server, operation, plugin=Holder, options=options, **more)
+        found = outcome(world, server, operation, options=options, **{"plugin": Holder, **more})
     return found, [str(each.message) for each in told]
+
+
+class Twice(Holder):
+    """As the above, in a plan that is held for another reason, too."""
+
+    def _held(self, request: ChatRequest, plan: Any) -> Any:
+        return Held(
+            plan=super()._held(request, plan), told="said before", doubt=lambda answer: f"said of {answer.text}"
+        )
+
+
+@WORLDS
+@KINDS
+def test_a_plan_may_be_held_twice(world: Any, operation: str) -> None:
+    found, told = asked(world, operation, '{"p": 2}', plugin=Twice)
+    assert isinstance(found, SchemaViolationError)
+    assert [each for each in told if each.startswith("said")][:1] == ["said before"]
+    _, told = asked(world, operation, '{"p": 0}', plugin=Twice)
+    assert [each for each in told if each.startswith("said")] == ["said before", 'said of {"p": 0}']
 
 
 @WORLDS

@@ -18,8 +18,8 @@ class Support:
 
     Attributes:
         value: yes, no or unknown.
-        source: hook (the plugin has it for this endpoint or not), server (it said so itself), catalogue (the plugin's
-            dated data), configuration (the user's word), or nobody.
+        source: hook (the plugin has it for this endpoint or not, or servers of the kind that answered), server (it said
+            so itself), catalogue (the plugin's dated data), configuration (the user's word), or nobody.
     """
 
     value: SupportValue

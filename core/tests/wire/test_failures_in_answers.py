@@ -144,6 +144,23 @@ TOO_LONG = [
     {"object": "error", "message": "Prompt contains 9 tokens, too large for model with 8 maximum context length"},
     {"error": {"message": "Your input exceeds the context window of this model."}},
     {"error": {"message": "the input length exceeds the context length"}},
+    # of servers of one's own, by the words that their users report
+    {"object": "error", "message": "Input length (9 tokens) exceeds the maximum allowed length (8 tokens). Use less"},
+    {"error": "Trying to keep the first 9 tokens when context the overflows. However, the model is loaded with 8"},
+    {"error": "The number of tokens to keep is greater than the context length (n_keep: 9>= n_ctx: 8)."},
+    {"error": "Context size has been exceeded."},
+    {"error": {"code": 500, "message": "input (9 tokens) is too large to process. increase the physical batch size"}},
+    {"detail": "[address=0.0.0.0:1] The decoder prompt (length 9) is longer than the maximum model length of 8."},
+    {"error": {"message": "Requested tokens (9) exceed context window of 8", "type": "internal_server_error"}},
+    {"error": {"message": "Prompt too long: 9 tokens exceeds max context window of 8 tokens"}},
+    {"message": "Prompt sequence length is greater than 8, perhaps consider using `truncate_sequence`?"},
+    {
+        "object": "error",
+        "message": "The sum of prompt length (9.0), query length (0) should not exceed max_num_tokens (8)",
+    },
+    {"object": "error", "message": "Request prompt has 9 tokens in total, larger than the model input length limit 8."},
+    {"error": {"message": "Request length 7 + 2 is greater than max_seq_len 8"}},
+    {"error": {"message": "Number of prompt tokens: 9 exceeds model max length: 8"}},
     {
         "error": {
             "message": "Provider returned error",
@@ -159,7 +176,59 @@ def test_too_long_a_prompt_in_everybodys_words(body: Any) -> None:
     assert type(error_in_body(body)) is e.ContextLengthExceededError
 
 
-@pytest.mark.parametrize("words", ["max_tokens must be at least 1", "n is too large", "the image is too long"])
+@pytest.mark.parametrize("status", [400, 500])
+def test_too_long_a_prompt_is_not_sent_again_whatever_the_status(status: int) -> None:
+    body = {
+        "error": {
+            "code": status,
+            "message": "input (9 tokens) is too large to process. increase the physical batch size",
+        }
+    }
+    detail = told(body, status)
+    assert detail.kind is not None
+    assert not detail.kind.retryable
+    assert "--ubatch-size" in (detail.hint or "")
+    assert error_in_body(body).hint == detail.hint
+
+
+CALLERS: list[tuple[type[e.APIStatusError] | None, bool | None, str, Json]] = [
+    (e.NotSupportedByServerError, None, "--mmproj", {"message": "image input is not supported - hint: if this is unexpected"}),
+    (e.NotSupportedByServerError, None, "--mmproj", {"message": "audio input is not supported - hint: if this is unexpected"}),
+    (e.BadRequestError, None, "keywords", {"message": "invalid JSON schema in format", "type": "api_error"}),
+    (e.BadRequestError, None, "", {"message": 'invalid format: "true"; expected "json" or a valid JSON Schema object'}),
+    (e.BadRequestError, None, "", {"message": 'option "num_ctx" must be of type integer'}),
+    (None, False, "smaller model", {"message": "model requires more system memory (9 GiB) than is available (8 GiB)"}),
+    (None, False, "", {"message": 'template: :1:2: executing "" at <index .Messages 9>: index out of range'}),
+    (None, False, "", {"message": "failed to encode response: json: unsupported value: NaN", "type": "api_error"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "retryable", "hint", "error"), CALLERS, ids=range(len(CALLERS)))
+def test_a_status_of_500_that_another_try_meets_again(
+    kind: type[e.APIStatusError] | None, retryable: bool | None, hint: str, error: Json
+) -> None:
+    for body in ({"error": error}, {"error": error["message"]}):
+        detail, found = told(body, 500), error_in_body(body)
+        assert (detail.kind, detail.retryable) == (kind, retryable)
+        assert (type(found), found.retryable) == (kind or e.InternalServerError, False)
+        assert hint in (detail.hint or "")
+
+
+def test_a_server_that_failed_is_asked_again() -> None:
+    detail = told({"error": {"message": "llama runner process has terminated", "type": "api_error"}}, 500)
+    assert (detail.kind, detail.retryable) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "max_tokens must be at least 1",
+        "n is too large",
+        "the image is too long",
+        "context must be a list",
+        "too long a name",
+    ],
+)
 def test_other_mistakes_are_none_about_the_context(words: str) -> None:
     assert told({"error": {"message": words, "type": "invalid_request_error"}}).kind is None
 

@@ -318,6 +318,7 @@ GPT = {"id": "gpt", "object": "model", "created": 1759000000, "owned_by": "opena
         ((ModelInfo(id="a"), ModelInfo(id="b")), {"data": [{"id": "a"}, {"id": "b", "created": None}]}),
         ((ModelInfo(id="a"),), [{"id": "a"}]),
         ((), {"data": []}),
+        ((), {"object": "list", "data": None}),
     ],
 )
 def test_models(expected: tuple[ModelInfo, ...], value: Any) -> None:

@@ -54,7 +54,11 @@ STREAMS: dict[str, tuple[list[tuple[str, str, str]], list[Any]]] = {
     "another id and the name": ([A], [[piece(0, "a", "f", '{"x"')], [piece(0, "y", "f", ":1}")]]),
     "another number for every piece": ([A, C], [[piece(0, "a", "f")], [piece(1, arguments='{"x"')], [piece(2, "a", None, ":1}")], [piece(3, *C)]]),
     "numbers from 1": ([A, C], [[piece(1, "a", "f")], [piece(1, arguments=A[2])], [piece(2, *C)]]),
-    "the same id for two": ([("a", "f", ""), ("a", "g", "{}")], [[piece(0, "a", "f")], [piece(1, "a", "g", "{}")]]),
+    "the same id for two": ([("a", "f", ""), ("a_1", "g", "{}")], [[piece(0, "a", "f")], [piece(1, "a", "g", "{}")]]),
+    "the same id, without index": ([A, ("a_1", "f", B[2]), ("a_2", "g", "{}")], [[piece(None, *A)], [piece(None, "a", *B[1:])], [piece(None, "a", "g", "{}")]]),
+    "the same id and index": ([A, ("a_1", "f", B[2]), ("a_2", "g", "{}")], [[piece(0, *A)], [piece(0, "a", *B[1:])], [piece(0, "a", "g", "{}")]]),
+    "the same id and index, in pieces": ([A, ("a_1", "g", B[2])], [[piece(0, "a", "f", '{"x"')], [piece(0, arguments=":1}")], [piece(0, "a", "g", '{"x"')], [piece(0, "a", None, ":2}")]]),
+    "the same id, late": ([A, ("a_1", "f", B[2])], [[piece(0, "a", *A[1:])], [piece(1, None, "f", '{"x"')], [piece(1, "a", None, ":2}")]]),
     "the whole call again": ([A, C], [[piece(0, *A)], [piece(0, *A)], [piece(1, *C)], [piece(1, *C)]]),
     "name late": ([A], [[piece(0, "a", None, '{"x"')], [piece(0, None, "f", ":1}")]]),
     "name empty": ([A], [[piece(0, "a", "", "")], [piece(0, "a", "f", A[2])]]),
@@ -97,6 +101,23 @@ def test_a_call_without_an_id_is_told_with_its_second_piece() -> None:
     first, *pieces = out.take()
     assert (first.id, first.name) == ("call_0", "f")
     assert "".join([event.arguments for event in pieces]) == '{"x":1'
+
+
+def test_a_whole_answer_has_an_id_for_each_call() -> None:
+    said = [{"id": "a", "function": {"name": name, "arguments": "{}"}} for name in ("f", "g", "h")]
+    choice = {"index": 0, "message": {"content": None, "tool_calls": said}, "finish_reason": "tool_calls"}
+    answer = read_chat(HttpResponse(status=200, headers=Headers([]), body=json.dumps({"choices": [choice]}).encode()))
+    assert answer.tool_calls == calls(("a", "f", "{}"), ("a_1", "g", "{}"), ("a_2", "h", "{}"))
+
+
+@pytest.mark.parametrize("arguments", [{}, {"arguments": None}, {"arguments": ""}], ids=["absent", "null", "empty"])
+def test_a_call_without_arguments_has_none_whole_and_streamed(arguments: Piece) -> None:
+    call = {"index": 0, "id": "a", "function": {"name": "f", **arguments}}
+    choice = {"index": 0, "message": {"content": None, "tool_calls": [call]}, "finish_reason": "tool_calls"}
+    whole = read_chat(HttpResponse(status=200, headers=Headers([]), body=json.dumps({"choices": [choice]}).encode()))
+    streamed, _ = run([call])
+    assert whole.tool_calls == streamed
+    assert streamed[0].parse_arguments() == {}
 
 
 @pytest.mark.parametrize("given", [123, "123"])

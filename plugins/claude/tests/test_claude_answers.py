@@ -497,6 +497,14 @@ def test_an_error_in_another_hosts_form(frame: str, body: Any, client: Client, h
         client.chat(f"claude/{MODEL}", "hi")
 
 
+@pytest.mark.parametrize("frame", ["error: {}\n\n", "event: error\ndata: {}\n\n"])
+def test_a_flat_error_says_its_sentence(frame: str, client: Client, httpserver: HTTPServer) -> None:
+    streaming(httpserver, sse(START, *HO) + frame.format(json.dumps({"code": 503, "message": "busy"})))
+    with pytest.raises(e.OverloadedError) as caught:
+        client.stream(f"claude/{MODEL}", "hi").read()
+    assert caught.value.message == "busy"
+
+
 @pytest.mark.parametrize("place", ["message_delta", "its delta", "message_stop"])
 def test_a_usage_that_is_whole_only_at_the_end(place: str, client: Client, httpserver: HTTPServer) -> None:
     used = {"input_tokens": 7, "cache_read_input_tokens": 2, "output_tokens": 5, "server_time": 3}

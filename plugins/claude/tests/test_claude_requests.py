@@ -142,6 +142,39 @@ def test_a_choice_of_tool_that_is_refused_leaves_what_is_taken() -> None:
     assert plan.unsupported == ("tool_choice",)
 
 
+CHOICES = [
+    # who owns the models, the choice, the tools that are sent, the choice that is
+    ("llamacpp", "g", "g", {"type": "any"}),
+    ("llamacpp", "required", "f g", {"type": "any"}),
+    ("llamacpp", "none", "", None),
+    ("llamacpp", "auto", "f g", {"type": "auto"}),
+    ("library", "none", "", None),
+    ("vllm", "g", "f g", {"type": "tool", "name": "g"}),
+]
+
+
+@pytest.mark.parametrize(("owner", "choice", "names", "expected"), CHOICES)
+@pytest.mark.filterwarnings("ignore:tool_choice. llama.cpp's Messages route forces no tool")
+def test_a_choice_of_tools_at_a_server_that_is_not_anthropics(
+    owner: str, choice: str, names: str, expected: Any, httpserver: HTTPServer
+) -> None:
+    answer = {"id": "m", "type": "message", "role": "assistant", "content": [], "stop_reason": "end_turn", "usage": {}}
+    httpserver.expect_request("/v1/models").respond_with_json({"data": [{"id": "m", "owned_by": owner}]})
+    httpserver.expect_request("/v1/messages").respond_with_json(answer)
+    url = httpserver.url_for("").rstrip("/")
+    with Client(endpoints={"own": EndpointConfig(backend="claude", base_url=url, key="k")}) as client:
+        client.chat("own/m", "hi", tools=[Tool(name="f"), Tool(name="g")], tool_choice=choice)
+        body = httpserver.log[-1][0].get_json()
+        assert (" ".join([each["name"] for each in body.get("tools", ())]), body.get("tool_choice")) == (
+            names,
+            expected,
+        )
+        if owner == "library":
+            for demanded in ("required", "g"):
+                with pytest.raises(e.UnsupportedParameterError, match="tool_choice"):
+                    client.chat("own/m", "hi", tools=[Tool(name="g")], tool_choice=demanded)
+
+
 def test_the_limit_is_the_endpoints_unless_the_call_has_one() -> None:
     endpoint = Endpoint(name="c", backend="claude", base_url="http://x.test", options=Options(max_tokens=7))
     for options, expected in (({}, 7), ({"max_tokens": 9}, 9), ({"extra": {"max_tokens": 0}}, 0)):

@@ -183,6 +183,15 @@ def test_calls_that_another_model_made_get_the_stand_in(client: Client, httpserv
     assert "thoughtSignature" not in sent(httpserver)["contents"][1]["parts"][0]
 
 
+def test_results_of_calls_with_one_id_name_their_tools_in_order(client: Client, httpserver: HTTPServer) -> None:
+    httpserver.expect_request(ANY).respond_with_json(ANSWER)
+    calls = [ToolCall(id="c", name=name) for name in ("q", "r")]
+    client.chat(f"gemini/{NEW}", ["hi", Message.assistant(*calls), Message.tool("c", "1"), Message.tool("c", "2")])
+    results = [each["functionResponse"] for each in sent(httpserver)["contents"][2]["parts"]]
+    assert [(each["name"], each["response"]["output"]) for each in results] == [("q", "1"), ("r", "2")]
+    assert len({each["id"] for each in results}) == 2
+
+
 def test_a_result_is_always_an_object(client: Client, httpserver: HTTPServer) -> None:
     httpserver.expect_request(ANY).respond_with_json(ANSWER)
     for text, wanted in (("17", "17"), ("[1]", [1]), ('{"a": 1}', {"a": 1}), ("{oops", "{oops"), ("", "")):

@@ -518,8 +518,18 @@ def test_a_dedicated_endpoint_that_scales_up(client: Client, httpserver: HTTPSer
     assert health.status == "loading"
     assert "503 Service Unavailable" in (health.detail or "")
     assert "X-Scale-Up-Timeout" in (health.detail or "")
+    dead = {"error": "unhealthy", "error_type": "healthcheck"}  # of the engine itself, which starts with its model
+    httpserver.expect_oneshot_request("/health").respond_with_json(dead, 503)
+    assert client.healthcheck("own").status == "unhealthy"
     httpserver.expect_request("/health").respond_with_data("")
     assert client.healthcheck("own").ok
+
+
+def test_what_tgi_does_not_say_is_not_its_word(client: Client, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/info").respond_with_json({"model_id": "a/m", "max_total_tokens": 9})
+    assert str(client.supports("own/a/m", "chat")) == "yes (hook)"
+    assert str(client.supports("own/a/m", "embed")) == "no (hook)"
+    assert client.supports("own/a/m", "tools").value == "unknown"
 
 
 # calls of its own

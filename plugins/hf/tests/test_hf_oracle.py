@@ -33,6 +33,7 @@ SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 TOOL = Tool(name="get_weather", description="d", parameters=SCHEMA)
 WIRE_TOOL = {"type": "function", "function": {"name": "get_weather", "description": "d", "parameters": SCHEMA}}
 CALL = {"id": "0", "type": "function", "function": {"name": "get_weather", "arguments": '{"city":"Paris"}'}}
+OBJECT_CALL = {**CALL, "function": {**CALL["function"], "arguments": {"city": "Paris"}}}  # as its router wants it
 FORMAT = {"type": "json_schema", "json_schema": {"name": "response", "schema": SCHEMA}}
 DETAILS: dict[str, Any] = {"details": True}
 SAMPLED: dict[str, Any] = {"details": True, "do_sample": True}
@@ -261,7 +262,7 @@ CASES: list[Case] = [
     *chat("this tool", "tgi", {"tools": [WIRE_TOOL], "tool_choice": {"type": "function", "function": {"name": "get_weather"}}, "tool_prompt": "p"}, "hi",
           {"tools": [TOOL], "tool_choice": "get_weather", "extra": {"tool_prompt": "p"}}),
     *chat("a schema is a grammar", "tgi", {"response_format": FORMAT}, "hi", {"response_format": JsonSchema(schema=SCHEMA)}),
-    *chat("a history with tools", "tgi", {"messages": [*USER, {"role": "assistant", "tool_calls": [CALL]}, {"role": "tool", "tool_call_id": "0", "content": "17"}], "tools": [WIRE_TOOL]},
+    *chat("a history with tools", "tgi", {"messages": [*USER, {"role": "assistant", "tool_calls": [OBJECT_CALL]}, {"role": "tool", "tool_call_id": "0", "content": "17"}], "tools": [WIRE_TOOL]},
           ["hi", Message.assistant(ToolCall(id="0", name="get_weather", arguments='{"city":"Paris"}')), Message.tool("0", "17")], {"tools": [TOOL]}),
     *chat("a picture", "tgi", {"messages": [{"role": "user", "content": [{"type": "text", "text": "?"}, {"type": "image_url", "image_url": {"url": "https://x.test/a.png"}}]}]},
           Message.user("?", Image(url="https://x.test/a.png")), {}),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from ipfs_accel import AsyncClient, Client, Config, Document, EndpointConfig, JsonSchema, Message, Tool
+from ipfs_accel import AsyncClient, Client, Config, Document, EndpointConfig, Image, JsonSchema, Message, Tool
 from ipfs_accel import errors as e
-from ipfs_accel.capabilities import Support
+from ipfs_accel.capabilities import UNKNOWN
 from ipfs_accel.types import Refusal, TextDelta, ToolCall, Usage
 from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from .tgi_server import INFO, Refused, Tgi
 
@@ -228,6 +230,13 @@ FAILURES: list[tuple[Refused, type[e.APIError], int, bool]] = [
     (Refused("Model is overloaded", "overloaded"), e.RateLimitError, 429, True),
     (Refused("Incomplete generation", "incomplete_generation"), e.InternalServerError, 500, True),
     (Refused("Template error: roles must alternate", "template_error"), e.UnprocessableEntityError, 422, False),
+    (Refused("Template error: template not found", "template_error"), e.NotSupportedByServerError, 422, False),
+    (
+        Refused("Input validation error: grammar is not supported", "validation"),
+        e.NotSupportedByServerError,
+        422,
+        False,
+    ),
     (Refused("Tool error: Failed to parse generated text: EOF", "tool_error"), e.UnprocessableEntityError, 422, True),
     (Refused("Tool error: Tool with name f not found", "tool_error"), e.UnprocessableEntityError, 422, False),
 ]
@@ -249,6 +258,31 @@ def test_failures(
         with pytest.raises(kind, match=re.escape(str(failure))) as caught:
             call()
         assert (caught.value.status, caught.value.code, caught.value.retryable) == (status, failure.kind, retryable)
+
+
+TOO_LONG = "`inputs` must have less than 10 tokens. Given: 20"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        f'error: {{"error": "Input validation error: {TOO_LONG}", "error_type": "validation"}}\n\n',
+        f'error: {{"message": "{TOO_LONG}", "code": 400}}\n\n',
+        f'{{"error": "Input validation error: {TOO_LONG}", "error_type": "validation"}}',
+        f'{{\n  "error": {{\n "message": "{TOO_LONG}"}}\n}}\n',
+        f'event: error\ndata: {{"message": "{TOO_LONG}"}}\n\n',
+    ],
+    ids=["a field", "a field of another server", "bare", "bare in lines", "an event"],
+)
+@pytest.mark.parametrize(
+    "head", ["", 'data:{"index":1,"token":{"id":1,"text":"a","special":false}}\n\n'], ids=["at once", "later"]
+)
+def test_an_error_that_is_no_event_of_a_generation_is_seen(
+    head: str, sent: str, client: Client, httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request("/generate_stream").respond_with_data(head + sent, content_type="text/event-stream")
+    with pytest.raises(e.ContextLengthExceededError, match="less than 10 tokens"):
+        client.stream_complete("tgi/", "What").read()
 
 
 def test_a_failing_stream_gives_what_came(client: Client, tgi: Tgi) -> None:
@@ -355,7 +389,7 @@ def test_a_tool_call(client: Client, tgi: Tgi) -> None:
     history = ["weather?", answer.message, Message.tool("0", "17"), "and?"]
     client.chat("tgi/", history, tools=[TOOL], tool_choice="none")
     assert tgi.seen[-1][1]["messages"][1:3] == [
-        {"role": "assistant", "tool_calls": [{"id": "0", "type": "function", "function": {"name": "get_weather", "arguments": '{"city":"Paris"}'}}]},
+        {"role": "assistant", "tool_calls": [{"id": "0", "type": "function", "function": {"name": "get_weather", "arguments": {"city": "Paris"}}}]},
         {"role": "tool", "tool_call_id": "0", "content": "17"},
     ]  # fmt: skip
 
@@ -373,8 +407,8 @@ def test_arguments_as_an_object_are_read_too(client: Client, httpserver: HTTPSer
     assert answer.finish_reason == "tool_calls"
 
 
-def test_what_a_message_says_beside_its_calls_is_a_message_of_its_own(client: Client, tgi: Tgi) -> None:
-    call = ToolCall(id="0", name="f", arguments="{}")
+def test_what_a_message_says_beside_its_calls_is_one_message(client: Client, tgi: Tgi) -> None:
+    call = ToolCall(id="0", name="f", arguments='{"a": "\\u00e9"}')
     messages = [
         Message(role="developer", content="be brief"),
         "hi",
@@ -386,17 +420,103 @@ def test_what_a_message_says_beside_its_calls_is_a_message_of_its_own(client: Cl
     ]
     tgi.info.update(max_input_tokens=1000, max_total_tokens=2000)
     client.chat("tgi/", messages)
-    called = {"id": "0", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    # As the router writes calls into the text that the template sees.
+    said = '[{"id":"0","type":"function","function":{"description":null,"name":"f","arguments":"{\\"a\\":\\"é\\"}"}}]'
     assert tgi.seen[-1][1]["messages"] == [
         {"role": "system", "content": "be brief"},
         {"role": "user", "content": "hi"},
-        {"role": "assistant", "content": "let me see"},
-        {"role": "assistant", "tool_calls": [called]},
+        {"role": "assistant", "content": f"let me see\n{said}"},
         {"role": "tool", "tool_call_id": "0", "content": "17"},
         {"role": "assistant", "content": "no"},
         {"role": "assistant", "content": ""},
         {"role": "user", "content": "so?"},
     ]
+
+
+PICTURE = Image(data=b"\x89PNG\r\n\x1a\n")
+
+
+def test_calls_beside_parts_and_what_is_no_json(client: Client, tgi: Tgi) -> None:
+    call = ToolCall(id="0", name="f", arguments='{"a": ')
+    tgi.info.update(max_input_tokens=1000, max_total_tokens=2000)
+    client.chat("tgi/", ["hi", Message.assistant("see", PICTURE, call), "so?", Message.assistant(call), "and?"])
+    said, alone = [message for message in tgi.seen[-1][1]["messages"] if message["role"] == "assistant"]
+    assert [part["type"] for part in said["content"]] == ["text", "image_url", "text"]
+    assert said["content"][2]["text"].startswith('\n[{"id":"0"')
+    assert "tool_calls" not in said
+    assert (alone["tool_calls"][0]["function"]["arguments"], "content" in alone) == ('{"a": ', False)
+
+
+NESTED = {
+    "$defs": {
+        "Place": {"type": "object", "properties": {"at": {"$ref": "#/$defs/Point"}}, "description": "where"},
+        "Point": {"type": "array", "items": {"type": "number"}},
+    },
+    "type": "object",
+    "properties": {
+        "to": {"$ref": "#/$defs/Place", "description": "whither"},
+        "via": {"items": {"$ref": "#/$defs/Place"}},
+    },
+}
+
+
+def test_references_of_a_tools_schema_are_written_out(client: Client, tgi: Tgi) -> None:
+    client.chat("tgi/", "hi", tools=[TOOL, Tool(name="go", parameters=NESTED)])
+    plain, function = [tool["function"] for tool in tgi.seen[-1][1]["tools"]]
+    assert plain["parameters"] == SCHEMA
+    place = {
+        "type": "object",
+        "properties": {"at": {"type": "array", "items": {"type": "number"}}},
+        "description": "where",
+    }
+    assert function["parameters"] == {
+        "type": "object",
+        "properties": {"to": {**place, "description": "whither"}, "via": {"items": place}},
+    }
+
+
+def test_a_tool_whose_schema_leads_back_to_itself_is_refused(client: Client, tgi: Tgi) -> None:
+    tree = {
+        "$defs": {"Tree": {"type": "object", "properties": {"of": {"items": {"$ref": "#/$defs/Tree"}}}}},
+        "type": "object",
+        "properties": {"tree": {"$ref": "#/$defs/Tree"}},
+    }
+    with pytest.raises(e.InvalidRequestError, match=r"tools\[1\].parameters: #/\$defs/Tree leads back to itself"):
+        client.chat("tgi/", "hi", tools=[TOOL, Tool(name="f", parameters=tree)])
+    assert tgi.seen == []
+    # One that leads nowhere is the server's to refuse.
+    lost = {"type": "object", "properties": {"a": {"$ref": "#/$defs/None"}}}
+    client.chat("tgi/", "hi", tools=[Tool(name="f", parameters=lost)])
+    assert tgi.seen[-1][1]["tools"][0]["function"]["parameters"] == lost
+
+
+def test_a_schema_without_properties_is_refused_with_a_hint(client: Client, tgi: Tgi) -> None:
+    for call in (client.complete, lambda *args, **named: client.stream_complete(*args, **named).read()):
+        with pytest.raises(e.UnprocessableEntityError) as caught:
+            call("tgi/", "a", extra={"grammar": {"type": "json", "value": {"type": "array"}}})
+        assert "at the top of a schema" in str(caught.value.hint)
+
+
+def test_many_prompts_take_no_more_permits_than_there_are(client: Client, httpserver: HTTPServer) -> None:
+    app, busy, another = Tgi(max_concurrent_requests=1), threading.Semaphore(1), threading.Event()
+
+    def handle(request: Request) -> Response:
+        if request.method == "GET":
+            return app(request)
+        if not busy.acquire(blocking=False):
+            another.set()
+            return Response('{"error": "Model is overloaded", "error_type": "overloaded"}', 429)
+        another.wait(0.2)  # where more than one comes, it comes now
+        try:
+            return app(request)
+        finally:
+            busy.release()
+
+    httpserver.expect_request(re.compile("/.*")).respond_with_handler(handle)
+    for _ in range(2):
+        assert len(client.complete("tgi/", ["What"] * 3).choices) == 3
+    assert not another.is_set()
+    assert [request.path for request, _ in httpserver.log].count("/info") == 1
 
 
 def test_options_that_mean_something_else_here(client: Client, tgi: Tgi) -> None:
@@ -488,7 +608,8 @@ def test_the_model(client: Client, tgi: Tgi) -> None:
     assert (model.id, model.context_window, model.raw) == (INFO["model_id"], 24, INFO)
     assert client.show_model("tgi/anything") == model
     assert client.capabilities("tgi/x").supports("embed").value == "no"
-    assert client.capabilities("tgi/x").supports("tools") == Support("yes", "server")
+    for feature in ("tools", "json_schema"):  # the server does not say
+        assert client.capabilities("tgi/x").supports(feature) == UNKNOWN
     tgi.info["model_pipeline_tag"] = "image-text-to-text"
     assert client.show_model("v1/").input_modalities == {"text", "image"}
 
@@ -498,7 +619,13 @@ def test_health(client: Client, tgi: Tgi) -> None:
     assert (health.status, health.server, health.detail) == ("ok", "TGI 3.3.7", INFO["model_id"])
     tgi.healthy = False
     health = client.healthcheck("tgi")
-    assert (health.status, health.detail) == ("loading", "unhealthy")
+    assert health.status == "unhealthy"
+    assert "what runs its model does not" in str(health.detail)
+
+
+def test_what_stands_before_a_server_may_say_that_it_starts(client: Client, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/health").respond_with_data("503 Service Unavailable", 503)
+    assert client.healthcheck("tgi").status == "loading"
 
 
 def test_another_server_is_told_apart(client: Client, httpserver: HTTPServer) -> None:

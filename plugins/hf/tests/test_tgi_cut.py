@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ipfs_accel import Client, Config, EndpointConfig, RetryConfig, Tool
 from ipfs_accel import errors as e
+from ipfs_accel.types import ToolCallDelta
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
@@ -174,3 +175,35 @@ def test_a_stop_text_whose_token_goes_on_with_a_line_break_is_no_part_of_the_ans
     chunks = events(delta("one "), delta("Human:\n", "stop_sequence"), "[DONE]")
     httpserver.expect_ordered_request(at).respond_with_data(chunks, content_type="text/event-stream")
     assert client.stream("tgi/", "q", stop="Human:").read().text == "one "
+
+
+def calling(name: str | None, arguments: str) -> dict[str, Any]:
+    call = {"index": 0, "id": "0", "type": "function", "function": {"name": name, "arguments": arguments}}
+    choice = {"index": 0, "delta": {"role": "assistant", "tool_calls": [call]}, "finish_reason": None}
+    return {"id": "", "model": "m", "choices": [choice]}
+
+
+PIECES = [
+    # what the router sends after the name, and the arguments
+    (["{", ",", " ", '"', "city", '"', ": ", '"', "Paris", '"', "}"], '{ "city": "Paris"}'),
+    (["{", " ", ",", ' "a": 1, "b": [1, 2]', "}"], '{  "a": 1, "b": [1, 2]}'),
+    (["{", ', "a": ","}'], '{ "a": ","}'),
+    (["{ ,", '"a": 1}'], '{ "a": 1}'),
+    (["{", '"a": 1', ",", '"b": 2}'], '{"a": 1,"b": 2}'),
+    (["{", "}"], "{}"),
+    (['{"a": [1', ",", "2]}"], '{"a": [1,2]}'),
+]
+
+
+@pytest.mark.parametrize(("pieces", "arguments"), PIECES, ids=range(len(PIECES)))
+def test_a_comma_before_the_arguments_is_none_of_theirs(
+    pieces: list[str], arguments: str, client: Client, httpserver: HTTPServer
+) -> None:
+    first, *rest = pieces
+    sent = events(calling("f", first), *[calling(None, piece) for piece in rest], "[DONE]")
+    httpserver.expect_request("/v1/chat/completions").respond_with_data(sent, content_type="text/event-stream")
+    with client.stream("tgi/", "q", tools=[TOOL]) as stream:
+        deltas = [event.arguments for event in stream if isinstance(event, ToolCallDelta)]
+        answer = stream.response
+    assert "".join(deltas) == answer.tool_calls[0].arguments == arguments
+    assert isinstance(answer.tool_calls[0].parse_arguments(), dict)

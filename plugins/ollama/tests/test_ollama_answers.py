@@ -69,6 +69,38 @@ CHATS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
 }  # fmt: skip
 
 
+ARGUMENTS = {"query": "SELECT 1"}
+
+
+def called(name: str, **function: Any) -> dict[str, Any]:
+    return {"function": {"name": name, **function}}
+
+
+CALLS: dict[str, tuple[list[dict[str, Any]], list[tuple[str, str, Any]]]] = {
+    "an object": ([called("q", arguments=ARGUMENTS)], [("call_0", "q", ARGUMENTS)]),
+    "text": ([called("q", arguments=json.dumps(ARGUMENTS))], [("call_0", "q", ARGUMENTS)]),
+    "text of an empty object": ([called("q", arguments="{}")], [("call_0", "q", {})]),
+    "empty text": ([called("q", arguments="")], [("call_0", "q", {})]),
+    "null": ([called("q", arguments=None)], [("call_0", "q", {})]),
+    "none": ([called("q")], [("call_0", "q", {})]),
+    "one index": ([called("q", index=0), called("r", index=0)], [("call_0", "q", {}), ("call_1", "r", {})]),
+    "one id": ([{**called("q"), "id": "c"}, {**called("r"), "id": "c"}], [("c", "q", {}), ("c_1", "r", {})]),
+    "the same call twice": ([{**called("q"), "id": "c"}, {**called("q"), "id": "c"}], [("c", "q", {}), ("c_1", "q", {})]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "wanted"), CALLS.values(), ids=CALLS.keys())
+def test_calls_of_tools_in_every_form(
+    said: list[dict[str, Any]], wanted: list[tuple[str, str, Any]], client: Client, httpserver: HTTPServer
+) -> None:
+    httpserver.expect_oneshot_request("/api/chat").respond_with_json({**chat("", tool_calls=said), **END})
+    whole = client.chat("ollama/m", "hi")
+    stream(httpserver, *[chat("", tool_calls=[each]) for each in said], {**chat(""), **END})
+    streamed = client.stream("ollama/m", "hi").read()
+    for answer in (whole, streamed):
+        assert [(call.id, call.name, call.parse_arguments()) for call in answer.tool_calls] == wanted
+
+
 @pytest.mark.parametrize(("lines", "whole"), CHATS.values(), ids=CHATS.keys())
 def test_a_stream_gives_the_same_answer_as_the_whole(
     lines: list[Any], whole: dict[str, Any], client: Client, httpserver: HTTPServer

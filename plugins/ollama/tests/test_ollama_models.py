@@ -83,6 +83,7 @@ def test_one_model_and_what_it_can(client: Client, httpserver: HTTPServer, sent:
     for what, expected in {
         "chat": "yes (server)", "tools": "yes (server)", "insert": "yes (server)", "vision": "yes (server)",
         "reasoning": "no (server)", "audio": "no (server)", "embed": "yes (hook)", "rerank": "no (hook)",
+        "json_schema": "yes (catalogue)",
     }.items():  # fmt: skip
         assert str(client.supports("ollama/qwen", what)) == expected
 

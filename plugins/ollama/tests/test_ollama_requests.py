@@ -153,6 +153,17 @@ def test_a_conversation(client: Client, sent: Sent) -> None:
     ]  # fmt: skip
 
 
+def test_results_of_calls_with_one_id_name_their_tools_in_order(client: Client, sent: Sent) -> None:
+    calls = [ToolCall(id="c", name=name) for name in ("q", "r", "s")]
+    results = [Message.tool("c", "one"), Message(role="tool", content=(ToolResult(tool_call_id="c", content="two"),))]
+    again = [Message.assistant(ToolCall(id="c", name="t")), Message.tool("c", "four")]
+    client.chat("ollama/m", ["hi", Message.assistant("So", *calls), *results, Message.tool("c", "three"), *again])
+    messages = sent()["messages"]
+    assert [call["id"] for call in messages[1]["tool_calls"]] == ["c", "c_2", "c_3"]
+    found = [(each["content"], each["tool_name"], each["tool_call_id"]) for each in messages if each["role"] == "tool"]
+    assert found == [("one", "q", "c"), ("two", "r", "c_2"), ("three", "s", "c_3"), ("four", "t", "c")]
+
+
 @pytest.mark.parametrize(
     ("message", "expected"),
     [

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from ipfs_accel import Client, Config, EndpointConfig
+from ipfs_accel import Client, Config, EndpointConfig, Tool
 from ipfs_accel.errors import UnsupportedParameterError
 from pytest_httpserver import HTTPServer
 
@@ -43,6 +43,11 @@ def paths(httpserver: HTTPServer) -> list[str]:
     return [request.path for request, _ in httpserver.log]
 
 
+def asked(httpserver: HTTPServer) -> Any:
+    """Return the body of the last chat."""
+    return [request.get_json() for request, _ in httpserver.log if request.path == CHAT][-1]
+
+
 def test_a_prompt_that_fills_ollamas_context_is_warned_of(client: Client, httpserver: HTTPServer) -> None:
     ollama(httpserver, used=64)
     for _ in range(2):
@@ -62,6 +67,73 @@ def test_what_ollama_ignores_is_named_once_it_is_known(client: Client, httpserve
         client.chat("own/m", "q", n=2)
     with pytest.raises(UnsupportedParameterError, match="n, logit_bias, tool_choice"):
         client.chat("own/m", "q", n=2, logit_bias={"1": 2}, tool_choice="none")
+
+
+CHUNKS = (
+    'data: {"id": "c", "choices": [{"index": 0, "delta": {"content": "ok"}, "finish_reason": "stop"}]}\n\n'
+    "data: [DONE]\n\n"
+)
+F, G = Tool(name="f"), Tool(name="g")
+
+
+def answering(httpserver: HTTPServer, owner: str, *, streamed: bool) -> None:
+    httpserver.expect_request("/v1/models").respond_with_json({"data": [{"id": "m", "owned_by": owner}]})
+    httpserver.expect_request("/api/ps").respond_with_json({"models": []})
+    choice = {"index": 0, "message": {"role": "assistant", "content": "ok"}, "finish_reason": "stop"}
+    if streamed:
+        httpserver.expect_request(CHAT).respond_with_data(CHUNKS, content_type="text/event-stream")
+    else:
+        httpserver.expect_request(CHAT).respond_with_json({"id": "c", "choices": [choice]})
+
+
+def call(client: Client, *arguments: Any, streamed: bool, **options: Any) -> Any:
+    return client.stream(*arguments, **options).read() if streamed else client.chat(*arguments, **options)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_tool_that_is_named_is_sent_alone_to_llama_cpp(
+    streamed: bool, client: Client, httpserver: HTTPServer
+) -> None:
+    answering(httpserver, "llamacpp", streamed=streamed)
+    for _ in range(2):
+        with pytest.warns(UserWarning, match=r"the other tools \(f\) cannot be called"):
+            call(client, "own/m", "q", tools=[F, G], tool_choice="g", streamed=streamed)
+        body = asked(httpserver)
+        assert ([tool["function"]["name"] for tool in body["tools"]], body["tool_choice"]) == (["g"], "required")
+    assert paths(httpserver).count("/v1/models") == 1
+    call(client, "own/m", "q", tools=[G], tool_choice="g", streamed=streamed)  # nothing is lost, and nothing is told
+    with (
+        pytest.raises(UnsupportedParameterError, match="parallel_tool_calls"),
+        pytest.warns(UserWarning, match="alone"),
+    ):
+        call(client, "own/m", "q", tools=[F, G], tool_choice="g", parallel_tool_calls=True, streamed=streamed)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_tools_at_a_server_that_heeds_no_choice(streamed: bool, client: Client, httpserver: HTTPServer) -> None:
+    answering(httpserver, "library", streamed=streamed)
+    call(client, "own/m", "q", tools=[F, G], tool_choice="none", streamed=streamed)
+    assert not {"tools", "tool_choice"} & asked(httpserver).keys()
+    for choice in ("required", "g"):
+        with pytest.raises(UnsupportedParameterError, match="tool_choice"):
+            call(client, "own/m", "q", tools=[F, G], tool_choice=choice, streamed=streamed)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_server_that_heeds_names_is_sent_all_tools(streamed: bool, client: Client, httpserver: HTTPServer) -> None:
+    answering(httpserver, "vllm", streamed=streamed)
+    call(client, "own/m", "q", tools=[F, G], tool_choice="g", streamed=streamed)
+    assert (len(asked(httpserver)["tools"]), asked(httpserver)["tool_choice"]["function"]["name"]) == (2, "g")
+    call(client, "own/m", "q", tools=[F, G], streamed=streamed)  # no choice, nothing to know
+    assert paths(httpserver).count("/v1/models") == 1
+
+
+def test_a_call_that_was_cut_is_told(client: Client, httpserver: HTTPServer) -> None:
+    message = {"role": "assistant", "content": '<tool_call> {"name":"g'}
+    body = {"id": "c", "choices": [{"index": 0, "message": message, "finish_reason": "length"}]}
+    httpserver.expect_request(CHAT).respond_with_json(body)
+    with pytest.warns(UserWarning, match="before its name was whole"):
+        assert client.chat("own/m", "q", tools=[G], max_tokens=9).text == ""
 
 
 def test_other_servers_are_asked_nothing_more(client: Client, httpserver: HTTPServer) -> None:

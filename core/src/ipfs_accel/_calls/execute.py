@@ -227,7 +227,7 @@ def open_stream(plan: Callable[[], Any], call: Call) -> Steps[Reader[Any]]:
                 continue
             from .schemas import hold  # noqa: PLC0415 - few calls ask for a schema
 
-            stream, check = stream.plan, hold(stream, call)
+            stream, check = stream.plan, hold(stream, call, check)
         if isinstance(stream, HttpStream):
             call.check(stream.unsupported, stream.kept_back)
             return (yield from _opened(stream, call, check))

@@ -22,26 +22,39 @@ _MANY = 512
 _SHOWN = 5
 
 
-def hold(held: Held[Any], call: Call) -> Callable[[Any], None] | None:
+def hold(held: Held[Any], call: Call, outer: Callable[[Any], None] | None = None) -> Callable[[Any], None] | None:
     """Refuse or warn of what is not enforced, and return what looks at the answer, if anything does.
+
+    `outer` is what looks at it already, where this plan stands in another one of its kind.
 
     Raises:
         UnsupportedParameterError: A schema that has to be enforced is not.
         ConfigError: Answers have to be checked, and there is no checker.
     """
-    check = _schema_check(held, call) if held.schema is not None or held.tools else None
-    doubt = held.doubt
-    if doubt is None:
-        return check
+    if held.told is not None:
+        warnings.warn(held.told, UnsupportedParameterWarning, stacklevel=2)
+    follows = _schema_check(held, call) if held.schema is not None or held.tools else None
+    checks = [each for each in (_asked(held.doubt), outer, follows) if each is not None]
+    if len(checks) < 2:  # noqa: PLR2004 - nothing to bring together
+        return checks[0] if checks else None
 
     def look(answer: Any) -> None:
-        said = doubt(answer)
-        if said is not None:
-            warnings.warn(said, UnsupportedParameterWarning, stacklevel=2)
-        if check is not None:
+        for check in checks:
             check(answer)
 
     return look
+
+
+def _asked(doubt: Callable[[Any], str | None] | None) -> Callable[[Any], None] | None:
+    if doubt is None:
+        return None
+
+    def ask(answer: Any) -> None:
+        said = doubt(answer)
+        if said is not None:
+            warnings.warn(said, UnsupportedParameterWarning, stacklevel=2)
+
+    return ask
 
 
 def _schema_check(held: Held[Any], call: Call) -> Callable[[Any], None] | None:

@@ -27,6 +27,7 @@ class Held(Generic[T]):
         server: What enforces, for messages, such as "llama.cpp's chat completions".
         lost: Names what of a schema that server does not enforce; None means that nothing is known of it.
         way_out: What to do where a schema is refused.
+        told: What callers are warned of before the plan is performed; None if there is nothing.
         doubt: Is given the answer, and returns what its server did not say of it, such as that the prompt was cut;
             None if there is nothing. Callers are warned of it.
     """
@@ -37,4 +38,5 @@ class Held(Generic[T]):
     server: str = "the server"
     lost: Callable[[Mapping[str, Any]], tuple[str, ...]] | None = None
     way_out: str | None = None
+    told: str | None = None
     doubt: Callable[[Any], str | None] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 from ipfs_accel.errors import InvalidResponseError
@@ -18,9 +19,15 @@ def choice_index(value: Any) -> Any:
     return value
 
 
-def tool_call_id(given: Any, index: int) -> str:
-    """Return the provider's id of a tool call, as text, or one made from its position where a server gives none."""
-    return f"call_{index}" if given is None or given == "" else str(given)
+def tool_call_id(given: Any, index: int, taken: Container[str] = ()) -> str:
+    """Return the provider's id of a tool call, as text, or one made from its position where a server gives none.
+
+    One that another call of the answer has already is told apart, so that a result names the call that it answers.
+    """
+    found = f"call_{index}" if given is None or given == "" else str(given)
+    while found in taken:
+        found = f"{found}_{index}"
+    return found
 
 
 def sound(data: bytes, id: str | None, transcript: str | None) -> Audio:  # noqa: A002 - the field's own name

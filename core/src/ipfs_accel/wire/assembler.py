@@ -154,7 +154,7 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
         elif not (block.has_id and block.name):
             block.name = block.name or name
             if id and not block.has_id:
-                block.id, block.has_id = id, True
+                block.id, block.has_id = _own_id(id, state, block), True
             if state.held is block and block.name:
                 self._announce(state)
         if extra:
@@ -171,7 +171,7 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
         self._end_current(state)
         self._announce(state)
         block = Block(len(state.blocks), "tool_call")
-        block.id, block.has_id, block.name = tool_call_id(given, len(state.tools)), bool(given), name
+        block.id, block.has_id, block.name = _own_id(given, state, block), bool(given), name
         state.tools[key] = block
         state.blocks.append(block)
         state.held = block
@@ -326,6 +326,11 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
         state.current = None
         for block in state.blocks:
             self._end(state, block)
+
+
+def _own_id(given: str | None, state: ChoiceState, block: Block) -> str:
+    taken = [str(each.id) for each in state.tools.values() if each is not block]
+    return tool_call_id(given, len(taken), taken)
 
 
 def _in_order(out: Assembler[Any]) -> list[ChoiceState]:

@@ -123,14 +123,11 @@ def _parts(message: Json) -> Iterator[Part]:
         yield sound(base64.b64decode(audio["data"]), audio.get("id"), audio.get("transcript"))
     if message.get("refusal"):
         yield Refusal(text=mended(message["refusal"]))
+    ids: list[str] = []
     for index, call in enumerate(calls_of(message) if message.get("tool_calls") else ()):
         name, arguments = function_of(call)
-        yield ToolCall(
-            id=tool_call_id(call.get("id"), index),
-            name=name or "",
-            arguments=mended(arguments),
-            extra=beside_call(call),
-        )
+        ids.append(tool_call_id(call.get("id"), index, ids))
+        yield ToolCall(id=ids[-1], name=name or "", arguments=mended(arguments), extra=beside_call(call))
     if isinstance(message.get("function_call"), dict):  # deprecated by OpenAI, still sent by old servers
         name, arguments = function_of({"function": message["function_call"]})
         yield ToolCall(id=tool_call_id(None, 0), name=name or "", arguments=arguments)
@@ -304,8 +301,13 @@ def _in_order(items: list[Any]) -> list[Any]:
 def read_models(response: HttpResponse) -> tuple[ModelInfo, ...]:
     """Read the answer of GET /models; some servers give a bare list."""
     body = response.json()
-    items = body if isinstance(body, list) and not in_list(body) else field(checked(body), "data", list)
+    items = body if isinstance(body, list) and not in_list(body) else _listed(checked(body))
     return tuple([_model(item) for item in items])
+
+
+def _listed(body: Json) -> list[Any]:
+    """Return the items of a list; Ollama's is null where it has none."""
+    return [] if "data" in body and body["data"] is None else field(body, "data", list)
 
 
 def read_model(response: HttpResponse) -> ModelInfo:

@@ -49,21 +49,21 @@ class Calls:
                 continue
             given = id_of(given)
             tools = out.choices[choice].tools
-            if index is None:
-                key = self._without_index(choice, given, name, tools)
-            elif known is None:
-                key = self._with_new_index(choice, given, name)
-            else:
+            if known is not None:
                 key = self._with_index(known, (choice, given or ""), name, tools)
+            else:
+                key = (self._without_index if index is None else self._with_new_index)(choice, given, name, tools)
+            if key is not None and name and given and self._by_id.get((choice, given)) == key:
+                if _text(tools[key]) == arguments and _is_whole(arguments):
+                    continue  # the whole call once more
+                key = None if _is_another(name, arguments, tools[key]) else key
             if key is None:
                 key = position if index is None and not tools else f"#{len(tools)}"
-            elif name and given == tools[key].id and _text(tools[key]) == arguments and _is_whole(arguments):
-                continue  # the whole call once more
             self._last[choice] = key
             if index is not None:
                 self._by_index[choice, index] = key
             if given:
-                self._by_id.setdefault((choice, given), key)
+                self._by_id[choice, given] = key
             out.tool_call(key, choice, id=given, name=name, arguments=arguments, extra=beside_call(call))
 
     # Each returns the key of the call that a piece goes on with, or None if it begins one.
@@ -76,7 +76,7 @@ class Calls:
             return last if is_late else known
         return None if last is None or _is_next(name, tools[last]) else last
 
-    def _with_new_index(self, choice: int, given: str | None, name: str | None) -> Key | None:
+    def _with_new_index(self, choice: int, given: str | None, name: str | None, _tools: Tools) -> Key | None:
         if name:
             return None
         # Each piece may have a number of its own.
@@ -86,17 +86,22 @@ class Calls:
         block = tools[known]
         if not given[1]:
             return None if _is_next(name, block) else known
-        if given[1] == block.id:
+        if given[1] == block.id or not block.has_id:
             return known
         if (other := self._by_id.get(given)) is not None:
             return other  # of calls that all have this index
-        is_next = name and block.name and block.has_id and (name != block.name or not _is_open(block))
+        is_next = name and block.name and (name != block.name or not _is_open(block))
         return None if is_next else known
 
 
 def _is_next(name: str | None, block: Block) -> bool:
     """Whether a name begins another call than that of a block, instead of repeating its own."""
     return bool(name and block.name) and (name != block.name or _is_whole(_text(block)))
+
+
+def _is_another(name: str, arguments: str, block: Block) -> bool:
+    """Whether a piece begins another call than that of a block, though it has its id, as all calls of some servers."""
+    return bool(block.name and block.name != name) or (_is_whole(arguments) and _is_whole(_text(block)))
 
 
 def _text(block: Block) -> str:

@@ -25,7 +25,7 @@ from ipfs_accel.plans import ErrorDetail, HttpResponse
 
 from .fields import rest
 from .sse import ServerSentEvent
-from .words import kind_of, wait
+from .words import is_lasting, kind_of, wait
 
 __all__ = [
     "checked",
@@ -111,7 +111,7 @@ def error_in_body(body: Any) -> APIStatusError:
         usual = class_for_status(status)
     else:
         usual = next((_UNTOLD[name] for name in _names(said) if name in _UNTOLD), InternalServerError)
-    return (detail.kind or usual)(
+    error = (detail.kind or usual)(
         detail.message,
         code=detail.code,
         body=body,
@@ -120,6 +120,9 @@ def error_in_body(body: Any) -> APIStatusError:
         retry_after=detail.retry_after,
         retry_at=detail.retry_at,
     )
+    if detail.retryable is not None:
+        error.retryable = detail.retryable
+    return error
 
 
 def failed_choice(choice: dict[str, Any], said: Any = None) -> APIStatusError | None:
@@ -260,7 +263,7 @@ def _detail(body: Any) -> ErrorDetail:
         text = _masked(str(said))
         after, at = wait(text, body)
         code = beside if isinstance(beside, str) else None
-        return ErrorDetail(message=text, code=code, kind=kind_of(text), retry_after=after, retry_at=at)
+        return _judged(ErrorDetail(message=text, code=code, kind=kind_of(text), retry_after=after, retry_at=at))
     text, passed_on = _masked(_sentence(error)), _passed_on(error)
     if passed_on is not None:
         reason = _masked(passed_on.message)
@@ -274,7 +277,25 @@ def _detail(body: Any) -> ErrorDetail:
     if isinstance(param, str) and param and param not in text:
         text += f" (parameter {param})"
     after, at = wait(text, error, error.get("metadata"), error.get("details"), body)
-    return ErrorDetail(message=text, code=_code(error), kind=kind, retry_after=after, retry_at=at, hint=_hint(text))
+    return _judged(ErrorDetail(message=text, code=_code(error), kind=kind, retry_after=after, retry_at=at))
+
+
+def _judged(detail: ErrorDetail) -> ErrorDetail:
+    """Add what the sentence tells beside the class: what to do, and that it is the same each time."""
+    hint = next((hint for words, hint in _HINTS if words in detail.message), None)
+    return attrs.evolve(detail, hint=hint, retryable=False if is_lasting(detail.message) else None)
+
+
+_HINTS = (
+    ("encoding_format", "this server knows only numbers: pass extra={'encoding_format': 'float'}"),
+    (
+        "physical batch size",
+        "send a shorter text, or start llama-server with --ubatch-size and --batch-size as large as its context",
+    ),
+    ("input is not supported - hint", "the model has no projector for it: start llama-server with --mmproj"),
+    ("requires more system memory", "use a smaller model or context, or unload what else is loaded"),
+    ("invalid JSON schema in format", "Ollama has no grammar for some keywords; the page on schemas has the list"),
+)
 
 
 def _sentence(error: dict[str, Any]) -> str:
@@ -305,14 +326,6 @@ def _passed_on(error: dict[str, Any]) -> ErrorDetail | None:
         return _detail(raw)
     reasons = raw or "; ".join([str(each) for each in metadata.get("reasons") or ()])
     return ErrorDetail(message=str(reasons)[:_REASON]) if reasons else None
-
-
-def _hint(text: str) -> str | None:
-    if "encoding_format" in text:
-        return "this server knows only numbers: pass extra={'encoding_format': 'float'}"
-    if "physical batch size" in text:
-        return "send a shorter text, or start llama-server with --ubatch-size and --batch-size as large as its context"
-    return None
 
 
 def _validation(item: Any) -> str:

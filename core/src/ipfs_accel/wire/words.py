@@ -13,6 +13,7 @@ from ipfs_accel._headers import Headers
 from ipfs_accel.errors import (
     APIStatusError,
     AuthenticationError,
+    BadRequestError,
     ContentFilterError,
     ContextLengthExceededError,
     InternalServerError,
@@ -24,7 +25,7 @@ from ipfs_accel.errors import (
 )
 from ipfs_accel.hints import duration, rate_limits, retry_after
 
-__all__ = ["Wait", "kind_of", "wait"]
+__all__ = ["Wait", "is_lasting", "kind_of", "wait"]
 
 # By the code of an error, then by its type; what is not here goes by the status.
 _CLASSES: dict[str, type[APIStatusError]] = {
@@ -63,19 +64,32 @@ _CLASSES: dict[str, type[APIStatusError]] = {
 # Texts, which are compiled with the first failure.
 _TOO_LONG = (
     r"(?i)maximum (?:context|prompt|model|input) length"  # OpenAI, xAI, vLLM, Mistral, Fireworks
-    r"|context (?:window|size|length|limit) (?:is )?exceed|exceeds? (?:\w+ ){0,2}context"
-    r"|longer than [^.]{0,30}context"
+    r"|context (?:window|size|length|limit) (?:is |has been |was )?exceed|exceeds? (?:\w+ ){0,2}context"
+    # SGLang, LM Studio; MLC; TabbyAPI
+    r"|(?:longer|greater|larger) than [^.]{0,30}(?:context|input length limit|max_seq_len)"
+    r"|context the overflows|prompt sequence length is greater than"  # LM Studio; mistral.rs
+    r"|increase the physical batch size|should not exceed max_num_tokens"  # llama.cpp, of vectors; TensorRT-LLM
     # vLLM, of more than the window, and of a prompt that fills it
     r"|cannot be greater than `?max_model_len|max_tokens must be at least 1, got 0"
-    r"|exceed(?:ed|s)? (?:\w+ )?(?:model token limit|max(?:imum)? (?:length|number of tokens))"  # Moonshot, Gemini
-    r"|(?:prompt|input) is too long"  # Anthropic, Bedrock
+    # Moonshot; Gemini; SGLang
+    r"|exceed(?:ed|s)? (?:\w+ )?(?:model token limit|max(?:imum)? (?:allowed )?(?:length|number of tokens))"
+    r"|(?:prompt|input) (?:is )?too long"  # Anthropic, Bedrock; oMLX
     r"|input token count\b.{0,60}exceeds|prompt token count\b.{0,40}exceeds"  # Gemini, GitHub
     r"|`inputs` (?:tokens \+ `max_new_tokens` must be <=|must have less than) "  # TGI, Together
-    r"|too large to process\. increase the physical batch size"  # llama.cpp, of a text for a vector
 )
 _SPENT = (
     r"(?i)insufficient[ _](?:balance|credits?|funds|quota)|balance is (?:too low|not enough|insufficient)"
     r"|no resource package|used all available credits|doesn't have any credits|account is in arrears"
+)
+# What a status of 500 does not tell: that the server lacks it, that the request is wrong, that it fails each time.
+_LACKED = r"^(?:image|audio|video) input is not supported"  # llama.cpp
+_WRONG = r"^invalid (?:JSON schema in format|format: )|^option \".+\" must be "  # Ollama
+_LASTING = r"requires more system memory|unsupported value: (?:NaN|[+-]Inf)|^template: "  # Ollama
+_SAYS: tuple[tuple[str, type[APIStatusError]], ...] = (
+    (_SPENT, QuotaExceededError),
+    (_TOO_LONG, ContextLengthExceededError),
+    (_LACKED, NotSupportedByServerError),
+    (_WRONG, BadRequestError),
 )
 _UNITS = {"milliseconds": "ms", "seconds": "s", "minutes": "m", "hours": "h"}
 _AGAIN = (
@@ -96,9 +110,12 @@ def kind_of(text: str, names: Iterable[str] = ()) -> type[APIStatusError] | None
 
 
 def _said(text: str) -> type[APIStatusError] | None:
-    if re.search(_SPENT, text):
-        return QuotaExceededError
-    return ContextLengthExceededError if re.search(_TOO_LONG, text) else None
+    return next((kind for words, kind in _SAYS if re.search(words, text)), None)
+
+
+def is_lasting(text: str) -> bool:
+    """Whether a sentence tells of a failure of the server's that another try meets again."""
+    return re.search(_LASTING, text) is not None
 
 
 Wait = tuple[float | None, float | None]

@@ -110,14 +110,14 @@ class Claude(RawRequests):
     @hookimpl
     def chat(self, endpoint: Endpoint, request: ChatRequest) -> Plan[ChatResponse]:
         """Plan POST /v1/messages; a long answer is streamed, since a silent connection would not last until its end."""
-        if request.response_format is not None and schemas.is_open(endpoint, request):
+        if _is_certain(request) and schemas.is_open(endpoint, request):
             return plans.Flow(steps=lambda: schemas.steps(endpoint, request, partial(_whole, endpoint)))
         return _whole(endpoint, request)
 
     @hookimpl
     def stream(self, endpoint: Endpoint, request: ChatRequest) -> StreamPlan[ChatResponse]:
         """Plan the same as a stream; only `message_stop` completes it."""
-        if request.response_format is not None and schemas.is_open(endpoint, request):
+        if _is_certain(request) and schemas.is_open(endpoint, request):
             return plans.StreamFlow(steps=lambda: schemas.steps(endpoint, request, partial(_stream, endpoint)))
         return _stream(endpoint, request)
 
@@ -223,6 +223,11 @@ class Claude(RawRequests):
     def delete_batch(self, endpoint: Endpoint, batch: str) -> Plan[None]:
         """Plan DELETE /v1/messages/batches/{id}."""
         return batches.delete(endpoint, batch)
+
+
+def _is_certain(request: ChatRequest) -> bool:
+    """Whether an answer of a certain form, or a certain call, is wanted."""
+    return request.response_format is not None or request.tool_choice is not None
 
 
 def _whole(endpoint: Endpoint, request: ChatRequest, lost: tuple[str, ...] = ()) -> Http[ChatResponse]:

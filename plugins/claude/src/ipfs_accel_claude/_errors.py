@@ -59,6 +59,8 @@ def error_of(body: Any) -> APIStatusError:
     if isinstance(body, list):
         body = body[0]
     error = body.get("error") if isinstance(body, dict) else None
+    if not error and isinstance(body, dict) and isinstance(body.get("message"), str):  # flat, as in llama.cpp's streams
+        error = body
     detail = _detail(error if isinstance(error, dict) else {"message": str(error or body)[:512]})
     told = error if isinstance(error, dict) else {}
     status = told.get("code")

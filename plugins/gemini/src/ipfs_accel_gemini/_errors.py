@@ -24,6 +24,7 @@ from ipfs_accel.errors import (
     class_for_status,
 )
 from ipfs_accel.plans import ErrorDetail, HttpResponse
+from ipfs_accel.wire.words import kind_of
 
 from ._fields import Json
 
@@ -57,7 +58,6 @@ _NUMBERS = {
     14: "UNAVAILABLE",
     16: "UNAUTHENTICATED",
 }
-_TOO_LONG = re.compile(r"input token count.{0,60}exceeds|exceeds the maximum number of tokens", re.IGNORECASE)
 _NO_MODEL = re.compile(r"\bmodels?\b.*(?:not found|not supported|does not exist)", re.IGNORECASE | re.DOTALL)
 _SPENT = re.compile(r"PerDay|spend|prepay|credits?\b.*depleted", re.IGNORECASE)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
@@ -123,7 +123,7 @@ def _kind(name: str | None, reasons: list[str], message: str, details: list[Json
     if name == "RESOURCE_EXHAUSTED":
         quotas = [str(each.get("quotaId")) for each in _all(details, "violations")]
         return QuotaExceededError if any(_SPENT.search(text) for text in (*quotas, message)) else None
-    if name == "INVALID_ARGUMENT" and _TOO_LONG.search(message):
+    if name == "INVALID_ARGUMENT" and kind_of(message) is ContextLengthExceededError:
         return ContextLengthExceededError
     if name == "NOT_FOUND" and _NO_MODEL.search(message):
         return ModelNotFoundError

@@ -11,6 +11,7 @@ from typing import Any
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import ChatRequest, JsonSchema, Message, Reasoning, Tool, ToolCall, ToolResult
 from ipfs_accel.wire import returned
+from ipfs_accel.wire.distinct import distinct
 from ipfs_accel.wire.names import check_tools
 from ipfs_accel.wire.roles import INSTRUCTIONS, texts_alone
 from ipfs_accel.wire.schema_forms import GEMINI, adapted
@@ -143,7 +144,7 @@ def _contents(messages: Iterable[Message], rules: Rules) -> list[Json]:
     contents: list[Json] = []
     names: dict[str, str] = {}
     numbers: dict[str, int] = {}
-    turns = [(index, message) for index, message in enumerate(messages) if message.role not in INSTRUCTIONS]
+    turns = [(index, each) for index, each in enumerate(distinct(messages)) if each.role not in INSTRUCTIONS]
     for is_model, run in groupby(turns, lambda turn: turn[1].role == "assistant"):
         if is_model:
             said = list(run)

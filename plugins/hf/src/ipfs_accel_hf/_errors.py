@@ -22,6 +22,7 @@ from ipfs_accel.errors import (
 )
 from ipfs_accel.plans import ErrorDetail, HttpResponse
 from ipfs_accel.wire import openai_errors
+from ipfs_accel.wire.words import kind_of
 
 __all__ = ["exact", "read_error"]
 
@@ -56,7 +57,6 @@ _BEGINNINGS = {
     "Tool error": "tool_error",
     "Stream event serialization error": "stream_serialization_error",
 }
-_TOO_LONG = re.compile(r"`inputs` (?:tokens \+ `max_new_tokens` must be <=|must have less than) ")
 _WRONG_MODEL = re.compile(r"[Mm]odel is not |is not available for ", re.ASCII)
 _SPARSE = (
     'the model makes sparse vectors: call("…", "embed_sparse", inputs=…) gives them; extra={"normalize": False} gives '
@@ -64,6 +64,12 @@ _SPARSE = (
 )
 _NO_MONEY = re.compile(r"exceeded your monthly included credits|NOT_ENOUGH_BALANCE")
 _UNKNOWN_MODEL = re.compile(r"is not supported by any provider|not supported by provider")
+# What a server of this kind may lack, by how it was started or by its model, in the words of its refusal.
+_LACKS = {
+    "template not found": "the model has no chat template: use complete, or give the server a --tokenizer-config-path",
+    "grammar is not supported": "the server was started with --disable-grammar-support: it has no schemas and no tools",
+}
+_PROPERTIES = "TGI wants `properties` at the top of a schema: put a list, or what anyOf chooses among, into one of them"
 _SCALING = (
     "a dedicated endpoint that is scaled to zero starts within minutes; the header X-Scale-Up-Timeout, which is "
     "scale_up_timeout in the options of the backend hf, makes it hold a request until then"
@@ -105,17 +111,22 @@ def _kind(body: Any) -> str | None:
 def _detail(kind: str, message: str) -> ErrorDetail:
     """Say what a kind of TGI's or TEI's means; the status alone does not, and both have changed theirs."""
     usual = class_for_status(_STATUS[kind])
-    if _TOO_LONG.search(message):
+    if kind_of(message) is ContextLengthExceededError:
         return ErrorDetail(message=message, code=kind, kind=ContextLengthExceededError)
     if kind == "backend" and _WRONG_MODEL.search(message):
         hint = _SPARSE if "`normalize` is not available for SPLADE" in message else None
         return ErrorDetail(message=message, code=kind, kind=NotSupportedByServerError, hint=hint)
+    lacked = next((hint for words, hint in _LACKS.items() if words in message), None)
+    if lacked is not None:
+        return ErrorDetail(message=message, code=kind, kind=NotSupportedByServerError, hint=lacked)
     if kind == "tool_error":  # the model's own slip, which another try may not make, unless the limit cut it
         is_cut = "EOF while parsing" in message
         is_slip = "Failed to parse" in message and not is_cut
         hint = "the limit cut the call in its middle: give it more max_tokens" if is_cut else None
         return ErrorDetail(message=message, code=kind, kind=usual, retryable=is_slip, hint=hint)
-    return ErrorDetail(message=message, code=kind, kind=usual, retryable=kind in {"generation", "backend"} or None)
+    hint = _PROPERTIES if "'properties' field" in message else None
+    is_passing = kind in {"generation", "backend"} or None
+    return ErrorDetail(message=message, code=kind, kind=usual, retryable=is_passing, hint=hint)
 
 
 def _hosted(detail: ErrorDetail, body: Any, response: HttpResponse) -> ErrorDetail:
@@ -144,7 +155,8 @@ def exact(error: APIStatusError) -> APIStatusError:
     if kind not in _STATUS:
         return error
     detail = _detail(kind, message)
-    found = (detail.kind or class_for_status(_STATUS[kind]))(message, code=kind, body=body, status=_STATUS[kind])
+    usual = detail.kind or class_for_status(_STATUS[kind])
+    found = usual(message, code=kind, body=body, status=_STATUS[kind], hint=detail.hint)
     if detail.retryable is not None:
         found.retryable = detail.retryable
     return found

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ipfs_accel import strict_json
-from ipfs_accel.errors import InvalidRequestError, InvalidResponseError
+from ipfs_accel.errors import APIStatusError, InvalidRequestError
 from ipfs_accel.plans import HttpResponse
 from ipfs_accel.types import CompletionChoice, CompletionRequest, CompletionResponse, TokenLogprob, Usage
 from ipfs_accel.wire.assembler import Assembler
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.halves import mended
-from ipfs_accel.wire.openai_errors import error_in_body
+from ipfs_accel.wire.openai_errors import checked, error_in_body, error_in_event
 from ipfs_accel.wire.openai_requests import given
 from ipfs_accel.wire.sse import ServerSentEvent
 
@@ -158,11 +158,13 @@ class EventDecoder:
         """Take one event."""
         if not event.data or event.data.startswith("[DONE]"):
             return
+        if event.event == "error":
+            raise exact(error_in_event(event.data))
         body = strict_json.loads(event.data)
-        if not isinstance(body, dict):
-            raise InvalidResponseError(f"an event of the stream is a JSON {type(body).__name__} instead of an object")
-        if body.get("error"):
-            raise exact(error_in_body(body))
+        try:
+            checked(body)
+        except APIStatusError as error:
+            raise exact(error) from None
         token = field(body, "token", dict)
         if self._echo:
             out.text(str(self._echo))

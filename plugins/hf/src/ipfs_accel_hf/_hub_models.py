@@ -80,7 +80,8 @@ def show_dedicated(endpoint: Endpoint, models_path: str, model: str) -> Generato
 def _of_info(info: Json) -> ModelInfo:
     yes, no = Support("yes", "server"), Support("no", "server")
     kind = next(iter(info.get("model_type") or {}), None)
-    if kind is None:  # TGI
+    if kind is None:  # TGI, which tells its limits and not its routes
+        yes, no = Support("yes", "hook"), Support("no", "hook")
         features = {"chat": yes, "stream": yes, "complete": yes, "stream_complete": yes, "embed": no, "classify": no}
     else:
         features = {

@@ -6,12 +6,16 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from ipfs_accel import hookimpl
-from ipfs_accel.plans import Endpoint, Flow, Http, HttpResponse, Plan, get, post_json
+from ipfs_accel.errors import OverloadedError
+from ipfs_accel.plans import Endpoint, Flow, Http, HttpResponse, Plan, Ready, get, post_json
 from ipfs_accel.types import Health, ModelInfo
 
 from ._places import root
 
-__all__ = ["COMMON_CALLS", "OneModel"]
+__all__ = ["COMMON_CALLS", "OneModel", "health_steps"]
+
+_UNHEALTHY = frozenset({"healthcheck", "unhealthy"})
+"""What TGI and TEI call it."""
 
 
 class OneModel:
@@ -35,13 +39,31 @@ class OneModel:
 
     @hookimpl
     def healthcheck(self, endpoint: Endpoint) -> Plan[Health]:
-        """Plan GET /health, which is 503 while the model is not ready, and GET /info for the version."""
+        """Plan GET /health, and GET /info for the version."""
+        return Flow(steps=lambda: health_steps(endpoint, self._read_version))
 
-        def steps() -> Generator[Any, Any, Plan[Health]]:
-            yield Http(send=get("/health", base_url=root(endpoint)), parse=HttpResponse.text)
-            return Http(send=get("/info", base_url=root(endpoint)), parse=self._read_version)
 
-        return Flow(steps=steps)
+def health_steps(
+    endpoint: Endpoint, read_version: Callable[[HttpResponse], Health] | None = None
+) -> Generator[Any, Any, Plan[Health]]:
+    """Ask TGI or TEI, or another engine of a dedicated endpoint, how it is; and for its version, if it can be read.
+
+    TGI and TEI open their port once the model is there: a 503 of their own says that what runs it has failed.
+    """
+    try:
+        health = yield Http(send=get("/health", base_url=root(endpoint)), parse=_alive)
+    except OverloadedError as error:
+        if error.code not in _UNHEALTHY:
+            raise  # of a proxy before it, such as that of an endpoint that is scaled to zero
+        said = "the server answers, and what runs its model does not"
+        return Ready(value=Health(status="unhealthy", detail=f"{said} ({error.message})"))
+    if read_version is None:
+        return Ready(value=health)
+    return Http(send=get("/info", base_url=root(endpoint)), parse=read_version)
+
+
+def _alive(response: HttpResponse) -> Health:
+    return Health(status="ok", server=response.headers.get("server"))
 
 
 def info(endpoint: Endpoint) -> Plan[Any]:

@@ -1,15 +1,19 @@
-"""The texts that end an answer: TGI leaves them at its end, where the caller does not want them."""
+"""What TGI streams as it comes: the texts that end an answer, which the caller does not want, and a comma too much."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ipfs_accel.wire.assembler import Assembler
 
 __all__ = ["REASONS", "StoppedAssembler", "without_stop"]
 
 T = TypeVar("T")
+
+_BEFORE = "{ \t\r\n"
+_COMMA_FIRST = r"\s*\{\s*,"
 
 REASONS = {"eos_token": "stop", "stop_sequence": "stop"}
 """TGI's finish reasons that have a usual name."""
@@ -45,6 +49,7 @@ class StoppedAssembler(Assembler[T]):
         self._given = stops
         self._stops = _with_breaks(stops)
         self._held: dict[int, str] = {}
+        self._begun: dict[tuple[int, int | str], str] = {}
 
     def text(self, piece: str, choice: int = 0) -> None:
         """Add to the answer's text what cannot be part of a stop text any more."""
@@ -56,6 +61,17 @@ class StoppedAssembler(Assembler[T]):
         if size:
             self._held[choice] = text[-size:]
         super().text(text[: len(text) - size], choice)
+
+    def tool_call(self, key: int | str, choice: int = 0, *, arguments: str = "", **call: Any) -> None:
+        """Begin a tool call or add to its arguments, without a comma that comes first in them.
+
+        The router sends what the model wrote behind the name, from the comma on, if that is a token of its own.
+        """
+        said = self._begun.get((choice, key), "")
+        if not said.strip(_BEFORE):
+            said = self._begun[choice, key] = said + arguments
+            arguments = arguments.replace(",", "", 1) if re.match(_COMMA_FIRST, said) else arguments
+        super().tool_call(key, choice, arguments=arguments, **call)
 
     def finish(self, reason: str, choice: int = 0) -> None:
         """Note why a choice ended, under its usual name."""

@@ -32,6 +32,7 @@ from ipfs_accel.wire.sse import ServerSentEvent
 from ._errors import exact
 from ._generation import PIECE
 from ._stops import REASONS, without_stop
+from ._tgi_tools import without_references, written
 
 __all__ = [
     "ChatEvents",
@@ -83,7 +84,9 @@ def chat_body(body: Json, request: ChatRequest) -> Json:
     """Write a chat's body as TGI wants it."""
     without_defaults(body, request)
     if "messages" not in request.extra:
-        body["messages"] = [each for message in body["messages"] for each in _messages(message)]
+        body["messages"] = [_message(message) for message in body["messages"]]
+    if request.tools and "tools" not in request.extra:
+        body["tools"] = without_references(body["tools"])
     if "response_format" not in request.extra:
         if isinstance(request.response_format, JsonSchema):
             # A grammar with `value`; OpenAI's own form is refused.
@@ -105,18 +108,14 @@ def without_defaults(body: Json, request: Any) -> Json:
     return body
 
 
-def _messages(message: Json) -> list[Json]:
-    """Write one message; the server reads either its content or its tool calls, so both become two messages."""
+def _message(message: Json) -> Json:
     role = "system" if message["role"] == "developer" else message["role"]
     content = message.get("content")
     if message.get("refusal"):
         content = f"{content or ''}{message['refusal']}"
-    rest = {name: value for name, value in message.items() if name not in {"role", "content", "refusal", "tool_calls"}}
-    calls = message.get("tool_calls")
-    if not calls:
-        return [{"role": role, "content": "" if content is None else content, **rest}]
-    said = [{"role": role, "content": content, **rest}] if content else []
-    return [*said, {"role": role, "tool_calls": calls, **rest}]
+    rest = {name: value for name, value in message.items() if name not in {"role", "content", "refusal"}}
+    made = {"role": role, "content": "" if content is None else content, **rest}
+    return written(made) if message.get("tool_calls") else made
 
 
 def read_chat(response: HttpResponse, request: ChatRequest) -> ChatResponse:

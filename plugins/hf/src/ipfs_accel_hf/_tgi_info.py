@@ -24,17 +24,20 @@ def _info(response: HttpResponse) -> dict[str, Any]:
 
 
 def read_info(response: HttpResponse) -> ModelInfo:
-    """Read GET /info; whether a model sees is not told, but its task on the Hub may say so."""
+    """Read GET /info; whether a model sees is not told, but its task on the Hub may say so.
+
+    Nothing tells whether there are tools and schemas: a server may have been started without grammars, or its model
+    has no template for chats.
+    """
     body = _info(response)
     pipeline = body.get("model_pipeline_tag")
-    features = {"tools": _YES, "json_schema": _YES, "embed": Support("no", "server")}
     sees = pipeline == "image-text-to-text"
     return ModelInfo(
         id=field(body, "model_id", str),
         category=pipeline,
         context_window=field(body, "max_total_tokens", int),
         input_modalities=frozenset({"text", "image"}) if sees else None,
-        features={**features, "vision": _YES} if sees else features,
+        features={"vision": _YES} if sees else {},
         raw=body,
     )
 

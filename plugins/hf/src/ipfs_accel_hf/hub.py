@@ -37,7 +37,8 @@ from . import _hub_tasks as tasks
 from ._errors import read_error
 from ._hub_calls import CALLS
 from ._hub_routes import ROUTER, Options, is_router, named, split
-from ._places import model_path, placed, root
+from ._places import model_path, placed
+from ._server import health_steps
 
 __all__ = ["HuggingFace", "Options", "backend"]
 
@@ -136,10 +137,7 @@ class HuggingFace(OpenAIResponses):
         """Plan GET /v1/models, or GET /health of a dedicated endpoint, which is 503 while it scales up from zero."""
         if is_router(endpoint):
             return super().healthcheck(endpoint)
-        return Http(
-            send=get("/health", base_url=root(endpoint)),
-            parse=lambda response: Health(status="ok", server=response.headers.get("server")),
-        )
+        return Flow(steps=lambda: health_steps(endpoint))
 
     @hookimpl
     def calls(self) -> Mapping[str, Callable[..., Plan[Any]]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 from ipfs_accel import BackendInfo, hookimpl
+from ipfs_accel.errors import APIStatusError, InvalidResponseError
 from ipfs_accel.plans import (
     Endpoint,
     Flow,
@@ -21,6 +22,7 @@ from ipfs_accel.plans import (
     Plan,
     Ready,
     StreamPlan,
+    get,
     post_json,
     side_by_side,
 )
@@ -135,7 +137,7 @@ class TGI(OneModel, OpenAICompatible):
             )
             for prompt in prompts
         ]
-        return plans[0] if len(plans) == 1 else Flow(steps=lambda: _all(plans, endpoint.options.parallel))
+        return plans[0] if len(plans) == 1 else Flow(steps=lambda: _all(endpoint, plans))
 
     @hookimpl
     def stream_complete(self, endpoint: Endpoint, request: CompletionRequest) -> StreamPlan[CompletionResponse]:
@@ -218,9 +220,24 @@ class TGI(OneModel, OpenAICompatible):
         return body
 
 
-def _all(plans: list[Http[CompletionResponse]], parallel: int) -> Generator[Any, Any, Plan[CompletionResponse]]:
-    """Generate for several prompts."""
+def _all(endpoint: Endpoint, plans: list[Http[CompletionResponse]]) -> Generator[Any, Any, Plan[CompletionResponse]]:
+    """Generate for several prompts, no more of them at once than the server has permits for, which it tells."""
+    memo = endpoint.memo
+    if _PERMITS not in memo:
+        try:
+            memo[_PERMITS] = yield Http(send=get("/info", base_url=root(endpoint)), parse=_permits)
+        except (APIStatusError, InvalidResponseError):
+            memo[_PERMITS] = endpoint.options.parallel
+    parallel = max(1, min(endpoint.options.parallel, memo[_PERMITS]))
     return Ready(value=joined((yield from side_by_side(plans, parallel))))
+
+
+def _permits(response: HttpResponse) -> int:
+    return field(response.json(), "max_concurrent_requests", int)
+
+
+_PERMITS = "requests at once"
+"""In an endpoint's memo: how many the server takes."""
 
 
 backend = TGI(read_info, read_version)

@@ -152,15 +152,18 @@ def _parts(message: Json) -> Iterator[Part]:
         yield Reasoning(text=mended(field(message, "thinking", str)))
     if message.get("content"):
         yield Text(text=mended(field(message, "content", str)))
+    ids: list[str] = []
     for index, call in enumerate(message.get("tool_calls") or ()):
         name, arguments = _called(call)
-        yield ToolCall(id=tool_call_id(call.get("id"), index), name=name, arguments=arguments, extra=beside_call(call))
+        ids.append(tool_call_id(call.get("id"), index, ids))
+        yield ToolCall(id=ids[-1], name=name, arguments=arguments, extra=beside_call(call))
 
 
 def _called(call: Json) -> tuple[str, str]:
-    """Return name and arguments of a tool call; Ollama gives these as an object, all backends as JSON text."""
+    """Return name and arguments of a tool call, the latter as JSON text: there is an object, a text or nothing."""
     function = field(call, "function", dict)
-    return field(function, "name", str), written(function.get("arguments") or {})
+    arguments = function.get("arguments") or {}
+    return field(function, "name", str), arguments if isinstance(arguments, str) else written(arguments)
 
 
 def _logprobs(body: Json) -> tuple[TokenLogprob, ...]:

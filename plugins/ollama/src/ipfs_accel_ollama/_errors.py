@@ -22,6 +22,7 @@ from ipfs_accel.errors import (
     OverloadedError,
 )
 from ipfs_accel.plans import ErrorDetail, HttpResponse
+from ipfs_accel.wire.words import is_lasting, kind_of
 
 __all__ = ["checked", "read_error", "read_line"]
 
@@ -36,11 +37,6 @@ class _Rule(NamedTuple):
 
 
 _RULES = (
-    _Rule(
-        re.compile(r"context length|maximum context|exceeds the (?:available )?context"),
-        ContextLengthExceededError,
-        hint='give the model more (extra={"num_ctx": …}), as far as it can, or let it cut (extra={"truncate": True})',
-    ),
     _Rule(
         re.compile(r"does not support (?:\w+)$|^image generation .* not currently supported"), NotSupportedByServerError
     ),
@@ -66,6 +62,7 @@ _RULES = (
     _Rule(re.compile(r"^server busy"), OverloadedError),
     _Rule(re.compile(r"^unauthorized"), AuthenticationError),
 )
+_LONGER = 'give the model more (extra={"num_ctx": …}), as far as it can, or let it cut (extra={"truncate": True})'
 _FOREIGN_HOST = (
     "a server on loopback refuses foreign Host headers: have the proxy set Host to localhost, or set OLLAMA_HOST and "
     "OLLAMA_ORIGINS where the server runs"
@@ -93,14 +90,15 @@ def _detail(body: Any) -> ErrorDetail:
     message = str(inner.get("message") or error or body)[:2000]
     rule = next((rule for rule in _RULES if rule.words.search(message)), None)
     code = inner.get("code") or inner.get("type")
+    kind = rule.kind if rule else kind_of(message)
     signin = body.get("signin_url") if isinstance(body, dict) else None
     hint = f"sign in at {signin}" if signin else rule.hint if rule else None
     return ErrorDetail(
         message=message,
         code=None if code is None else str(code),
-        kind=rule.kind if rule else None,
-        retryable=rule.retryable if rule else None,
-        hint=hint,
+        kind=kind,
+        retryable=rule.retryable if rule else False if is_lasting(message) else None,
+        hint=_LONGER if kind is ContextLengthExceededError else hint,
     )
 
 

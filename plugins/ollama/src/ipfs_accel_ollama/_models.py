@@ -104,8 +104,8 @@ def _capable(known: list[str]) -> dict[str, Any]:
     }
     if "embedding" in known:  # some servers embed with any model, so that silence says nothing
         features["embed"] = Support("yes", "server")
-    if "completion" in known:  # schemas are enforced by grammar, whatever the model
-        features["json_schema"] = Support("yes", "server")
+    if "completion" in known:  # schemas are enforced by grammar, whatever the model; no server says so
+        features["json_schema"] = Support("yes", "catalogue")
     inputs = {"text"} | {modality for capability, modality in _INPUTS.items() if capability in known}
     outputs = {"image" if "image" in known else "text"} if {"completion", "image"} & set(known) else None
     return {

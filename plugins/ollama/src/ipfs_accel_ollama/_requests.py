@@ -27,6 +27,7 @@ from ipfs_accel.types import (
     ToolCall,
     ToolResult,
 )
+from ipfs_accel.wire.distinct import distinct
 from ipfs_accel.wire.returned import joined_call
 from ipfs_accel.wire.schema_forms import GRAMMAR, adapted
 
@@ -167,7 +168,7 @@ def wire_messages(messages: Iterable[Message]) -> list[Body]:
     """Write messages; the results of tools are messages of their own and name the tool that was called."""
     found: list[Body] = []
     tools: dict[str, str] = {}
-    for index, message in enumerate(messages):
+    for index, message in enumerate(distinct(messages)):
         results = [part for part in message.content if isinstance(part, ToolResult)]
         try:
             found += [_result(result, tools.get(result.tool_call_id)) for result in results]

@@ -48,10 +48,11 @@ if TYPE_CHECKING:
         UploadRequest,
     )
     from ipfs_accel.wire import openai_responses_answers as responses_answers
+    from ipfs_accel.wire import tools
 
     from . import _moderation, _own, _uploads
 else:  # chats need neither
-    (responses_answers,) = late("ipfs_accel.wire", "openai_responses_answers")
+    responses_answers, tools = late("ipfs_accel.wire", "openai_responses_answers", "tools")
     _moderation, _own, _uploads = late(__package__, "_moderation", "_own", "_uploads")
 
 __all__ = ["CommonOptions", "OpenAI", "Options"]
@@ -113,6 +114,13 @@ def _after_first(endpoint: Endpoint, answer: ChatResponse) -> Generator[Any, Any
     return _own.looked_at(endpoint, answer) if _rules.learn(endpoint, answer) else None
 
 
+def _doubted(plan: Any, request: ChatRequest) -> Any:
+    """Return the plan of a chat at another server with an eye for fewer answers, and for calls that were cut."""
+    if request.tools:
+        plan = tools.watched(plan, request)
+    return plan if request.n in {None, 1} else plans.Held(plan=plan, doubt=partial(_rules.fewer, request))
+
+
 class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
     """All that OpenAI's own service has for calls over HTTP."""
 
@@ -142,12 +150,12 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
             usual = super().chat
             return plans.Flow(steps=lambda: _own.settled(self._own_steps(endpoint, request, usual, by_chat), endpoint))
         plan = super().chat(endpoint, request)
-        is_known, is_one = endpoint.memo.get(_rules.SERVER) is not None, request.n is None or request.n == 1
-        if (is_known and is_one) or self.is_hosted(endpoint) or not isinstance(plan, Http):
+        is_known, is_usual = endpoint.memo.get(_rules.SERVER) is not None, request.n in {None, 1} and not request.tools
+        if (is_known and is_usual) or self.is_hosted(endpoint) or not isinstance(plan, Http):
             return plan
         if not is_known:
             plan = attrs.evolve(plan, after=partial(_after_first, endpoint))
-        return plan if is_one else plans.Held(plan=plan, doubt=partial(_rules.fewer, request))
+        return plan if is_usual else _doubted(plan, request)
 
     @hookimpl
     def stream(self, endpoint: Endpoint, request: ChatRequest) -> StreamPlan[ChatResponse]:
@@ -157,13 +165,13 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
             usual = super().stream
             return plans.StreamFlow(steps=lambda: self._own_steps(endpoint, request, usual, by_chat))
         plan = super().stream(endpoint, request)
-        if self.is_hosted(endpoint) or request.n in {None, 1}:
+        if self.is_hosted(endpoint) or (request.n in {None, 1} and not request.tools):
             return plan
-        return plans.Held(plan=plan, doubt=partial(_rules.fewer, request))
+        return _doubted(plan, request)  # type: ignore[no-any-return]
 
     def _is_to_be_known(self, endpoint: Endpoint, request: ChatRequest) -> bool:
         """Whether it matters which server of one's own answers; what the endpoint refuses anyway is refused at once."""
-        if request.response_format is None and not _rules.is_ollama(endpoint):
+        if request.response_format is None and not _rules.is_ollama(endpoint) and not _rules.is_forced(request):
             return False
         return not self.is_hosted(endpoint) and "response_format" not in self.unsupported(endpoint, request)
 
@@ -172,8 +180,8 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
     ) -> Generator[Any, Any, Any]:
         is_asked = self.speaks_responses(endpoint, request)
 
-        def plan(by_responses: bool) -> Any:
-            return (usual if by_responses else by_chat)(endpoint, request)
+        def plan(asked: ChatRequest, by_responses: bool) -> Any:
+            return (usual if by_responses else by_chat)(endpoint, asked)
 
         return _own.steps(endpoint, request, self.path(endpoint, "/models"), plan, by_responses=is_asked)
 

@@ -17,9 +17,9 @@ from ipfs_accel.wire.late import late
 from ._rules import SERVER, needs_responses
 
 if TYPE_CHECKING:
-    from ipfs_accel.wire import schemas
-else:  # most chats have none
-    (schemas,) = late("ipfs_accel.wire", "schemas")
+    from ipfs_accel.wire import schemas, tools
+else:  # most chats have neither
+    schemas, tools = late("ipfs_accel.wire", "schemas", "tools")
 
 __all__ = ["looked_at", "settled", "steps"]
 
@@ -82,11 +82,11 @@ def steps(
     endpoint: Endpoint,
     request: ChatRequest,
     models: str,
-    plan: Callable[[bool], Any],
+    plan: Callable[[ChatRequest, bool], Any],
     *,
     by_responses: bool,
 ) -> Generator[Any, Any, Any]:
-    """Plan a chat of which it matters who answers; `models` lists them, and `plan` is told which API to use."""
+    """Plan a chat of which it matters who answers; `models` lists them, and `plan` is told what to ask by which API."""
     server = yield from schemas.own_server(endpoint, get(models))
     endpoint.memo[SERVER] = server or "other"
     is_formed = request.response_format is not None and request.response_format != "text"
@@ -97,10 +97,14 @@ def steps(
                 hint='set the endpoint\'s option api = "chat", or leave out what only the Responses API has',
             )
         by_responses = False
-    planned = plan(by_responses)
-    if server == "Ollama" and isinstance(planned, Http | HttpStream):
-        planned = attrs.evolve(planned, unsupported=(*planned.unsupported, *_lost(request)))
+    asked, lost, told = tools.asked(server, request) if request.tools else (request, (), None)
+    planned = plan(asked, by_responses)
+    lost = (*lost, *_lost(asked)) if server == "Ollama" else lost
+    if lost and isinstance(planned, Http | HttpStream):
+        planned = attrs.evolve(planned, unsupported=(*planned.unsupported, *lost))
     if server == "Ollama" and isinstance(planned, HttpStream):
         window = yield from _window(endpoint, request.model)
         planned = Held(plan=planned, doubt=lambda answer: _doubt(answer, window))
-    return schemas.held(planned, request, _TABLES.get(server or "", server))
+    if request.tools:
+        planned = tools.watched(planned, asked, told)
+    return schemas.held(planned, asked, _TABLES.get(server or "", server))

@@ -12,7 +12,17 @@ from ipfs_accel.plans import Endpoint
 from ipfs_accel.types import ChatRequest, ChatResponse, Document, Image, Message
 from ipfs_accel.wire.openai_responses_requests import is_needed
 
-__all__ = ["SERVER", "fewer", "is_hosted", "is_ollama", "learn", "needs_responses", "prices_hold", "refused"]
+__all__ = [
+    "SERVER",
+    "fewer",
+    "is_forced",
+    "is_hosted",
+    "is_ollama",
+    "learn",
+    "needs_responses",
+    "prices_hold",
+    "refused",
+]
 
 # Models that reason refuse what would steer their sampling. The names are those of the o-series and of gpt-5 and later;
 # gpt-5-chat-latest and its like do not reason.
@@ -109,6 +119,11 @@ def is_ollama(endpoint: Endpoint) -> bool:
     """Whether Ollama is known, or by its usual port likely, to answer."""
     known = endpoint.memo.get(SERVER)
     return known == "Ollama" or (known is None and _OLLAMA_PORT in endpoint.base_url)
+
+
+def is_forced(request: ChatRequest) -> bool:
+    """Whether a chat says more of its tools than that the model may call them."""
+    return bool(request.tools) and request.tool_choice not in {None, "auto"}
 
 
 def learn(endpoint: Endpoint, answer: ChatResponse) -> bool:

@@ -139,7 +139,7 @@ def test_models_and_health(client: Client, httpserver: HTTPServer) -> None:
     serving(httpserver)
     first, second = client.list_models("lab")
     assert (first.id, first.description, second.id) == ("org/m", "a model", "n")
-    assert (str(first.features["chat"]), str(first.features["stream"])) == ("no (server)", "no (server)")
+    assert (str(first.features["chat"]), str(first.features["stream"])) == ("no (hook)", "no (hook)")
     assert "complete" not in first.features
     httpserver.expect_request("/models/org%2Fm").respond_with_json({"type": "llm", "description": "more"})
     httpserver.expect_request("/models/org/m").respond_with_json({"type": "llm", "description": "more"})

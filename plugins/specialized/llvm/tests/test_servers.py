@@ -238,6 +238,67 @@ def test_reasoning_has_two_names(client: Client, httpserver: HTTPServer) -> None
         assert client.chat("lab/m", "hi").reasoning == "r"
 
 
+def test_only_what_a_server_said_is_the_servers_word(client: Client, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/v1/models").respond_with_json(LLAMACPP)
+    said = {"chat_template": "t", "chat_template_caps": {"supports_tools": False}, "modalities": {"vision": True}}
+    httpserver.expect_request("/props").respond_with_json(said)
+    httpserver.expect_request("/v1/rerank").respond_with_json({"error": {"message": "no", "code": 501}}, 501)
+    with pytest.raises(e.NotSupportedByServerError):
+        client.rerank("lab/tiny", "q", ["a"])
+    for feature, expected in {
+        "chat": "yes (server)",
+        "tools": "no (server)",
+        "vision": "yes (server)",
+        "rerank": "no (server)",  # as it has answered
+        "json_schema": "yes (catalogue)",
+        "classify": "no (hook)",
+    }.items():
+        assert str(client.supports("lab/tiny", feature)) == expected
+
+
+def streamed(client: Client, *arguments: Any, **options: Any) -> Any:
+    return client.stream(*arguments, **options).read()
+
+
+TOOLS = [Tool(name="f"), Tool(name="g")]
+CHUNKS = (
+    'data: {"id": "c", "choices": [{"index": 0, "delta": {"content": "ok"}, "finish_reason": "stop"}]}\n\n'
+    "data: [DONE]\n\n"
+)
+
+
+@pytest.mark.parametrize("call", [Client.chat, streamed], ids=["whole", "streamed"])
+def test_a_choice_of_tools_holds_or_is_named(call: Any, client: Client, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/v1/models").respond_with_json(LLAMACPP)
+    chat = httpserver.expect_request("/v1/chat/completions")
+    if call is streamed:
+        chat.respond_with_data(CHUNKS, content_type="text/event-stream")
+    else:
+        chat.respond_with_json(CHAT)
+    with pytest.warns(UserWarning, match=r"the other tools \(f\) cannot be called"):
+        call(client, "lab/m", "hi", tools=TOOLS, tool_choice="g")
+    body = sent(httpserver)
+    assert ([tool["function"]["name"] for tool in body["tools"]], body["tool_choice"]) == (["g"], "required")
+    with (
+        pytest.raises(e.UnsupportedParameterError, match="parallel_tool_calls"),
+        pytest.warns(UserWarning, match="alone"),
+    ):
+        call(client, "lab/m", "hi", tools=TOOLS, tool_choice="g", parallel_tool_calls=True)
+    call(client, "lab/m", "hi", tools=TOOLS, tool_choice="required")
+    assert len(sent(httpserver)["tools"]) == 2
+    call(client, "set/m", "hi", tools=TOOLS, tool_choice="g")  # vLLM heeds names
+    assert sent(httpserver)["tool_choice"]["function"]["name"] == "g"
+
+
+def test_a_server_of_ollamas_heeds_no_choice(client: Client, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/v1/models").respond_with_json({"data": [{"id": "m", "owned_by": "library"}]})
+    httpserver.expect_request("/v1/chat/completions").respond_with_json(CHAT)
+    with pytest.raises(e.UnsupportedParameterError, match="tool_choice"):
+        client.chat("lab/m", "hi", tools=TOOLS, tool_choice="g")
+    client.chat("lab/m", "hi", tools=TOOLS, tool_choice="none")
+    assert "tools" not in sent(httpserver)
+
+
 def test_models_tell_their_context(client: Client, httpserver: HTTPServer) -> None:
     httpserver.expect_ordered_request("/v1/models").respond_with_json(LLAMACPP)
     httpserver.expect_ordered_request("/v1/models").respond_with_json(LLAMACPP)

@@ -194,8 +194,8 @@ def test_what_it_does_not_have(client: Client, httpserver: HTTPServer) -> None:
 def test_models_and_health(client: Client, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/health").respond_with_data(b"")
     (model,) = client.list_models("lab")
-    assert (model.id, str(model.features["chat"]), model.features.get("complete")) == ("tiny", "no (server)", None)
-    assert str(client.supports("lab/tiny", "chat")) == "no (server)"
+    assert (model.id, str(model.features["chat"]), model.features.get("complete")) == ("tiny", "no (hook)", None)
+    assert str(client.supports("lab/tiny", "chat")) == "no (hook)"
     assert str(client.supports("lab/tiny", "complete")) == "yes (hook)"
     health = client.healthcheck("lab")
     assert (health.status, health.server) == ("ok", "shortfin")

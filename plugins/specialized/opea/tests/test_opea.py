@@ -169,6 +169,17 @@ def test_a_guardrails_sentence_is_not_escaped(client: Client, httpserver: HTTPSe
     assert client.stream("x/chatqna", "hi").read().text == "Violated policies: it's bad, please check your input."
 
 
+OVERFLOW = {"code": 400, "message": "the request exceeds the available context size", "type": "invalid_request_error"}
+FAILED = [
+    f"error: {json.dumps(OVERFLOW)}\n\n",
+    f"error: {json.dumps(OVERFLOW)}\n\ndata: [DONE]\n\n",
+    f"event: error\ndata: {json.dumps({'error': OVERFLOW})}\n\n",
+    json.dumps({"error": OVERFLOW}),
+    json.dumps({"error": OVERFLOW}, indent=2) + "\n",
+    sse(json.dumps({"error": OVERFLOW})),
+]
+
+
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
@@ -177,6 +188,8 @@ def test_a_guardrails_sentence_is_not_escaped(client: Client, httpserver: HTTPSe
         (sse('{"choices":[{"index":0,"delta":{"content":"Hel"},"finish_reason":"stop"}]}'), e.StreamIncomplete),
         (sse('{"detail": "no"}'), e.InternalServerError),
         (sse('{"error": {"message": "no"}}'), e.InternalServerError),
+        *[(body, e.ContextLengthExceededError) for body in FAILED],
+        *[(sse("b'Hel'") + body, e.ContextLengthExceededError) for body in FAILED],
     ],
 )
 def test_streams_that_are_no_answer(body: str, kind: type[Exception], client: Client, httpserver: HTTPServer) -> None:
@@ -192,6 +205,7 @@ ERRORS: list[tuple[int, Any, type[Exception], str]] = [
     (429, {"detail": "slow"}, e.RateLimitError, "slow"),
     (502, "<html>Bad gateway</html>", e.InternalServerError, "HTML page"),
     (200, {"detail": "odd"}, e.InternalServerError, "odd"),
+    (200, {"error": OVERFLOW}, e.ContextLengthExceededError, "available context"),
     (200, {"what": 1}, e.InvalidResponseError, "no text in any of the forms"),
 ]  # fmt: skip
 

@@ -327,6 +327,8 @@ IN_STREAM: list[tuple[str, type[Exception], str]] = [
     ('{"error":"Mediapipe execution failed. MP status - INVALID_ARGUMENT: too long"}', e.BadRequestError, "INVALID_ARGUMENT: too long"),
     ('{"error": "it says \\"no\\""}\n\n', e.InternalServerError, 'it says "no"'),
     ('{"error":"cut', e.InternalServerError, "cut"),
+    ('{\n  "error": "Number of prompt tokens: 9 exceeds model max length: 8"\n}\n', e.ContextLengthExceededError, "prompt tokens: 9"),
+    ('error: {"message": "Number of prompt tokens: 9 exceeds model max length: 8"}\n\n', e.ContextLengthExceededError, "prompt tokens: 9"),
     ('{"error":"Unauthorized request due to invalid or missing api-key"}', e.AuthenticationError, "Unauthorized"),
 ]  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import attrs
@@ -95,12 +96,9 @@ class LLVM(RawRequests):
         """Plan POST /v1/chat/completions."""
 
         def plan(server: Answering) -> Plan[ChatResponse]:
-            plan = Http(
-                send=server.send(post_json("/v1/chat/completions", _chat_body(server, request, stream=False))),
-                parse=answers.read_chat,
-                unsupported=lost(server.kind, request),
-            )
-            return plan if _is_free(request) else schemas.held(plan, request, server.kind)
+            if _is_free(request):
+                return _chat(server, request)
+            return schemas.chat(server.kind, server.name(endpoint), request, partial(_chat, server))  # type: ignore[no-any-return]
 
         return _at("chat", endpoint, request, plan)
 
@@ -111,14 +109,9 @@ class LLVM(RawRequests):
         def steps() -> Generator[Any, Any, StreamPlan[ChatResponse]]:
             server = yield from reach(endpoint, request.model)
             server.check("stream")
-            plan = HttpStream(
-                send=server.send(post_json("/v1/chat/completions", _chat_body(server, request, stream=True))),
-                frames=SSEDecoder,
-                decoder=openai_streams.ChatDecoder,
-                assembler=lambda: chat_assembler(merge=True),
-                unsupported=lost(server.kind, request),
-            )
-            return plan if _is_free(request) else schemas.held(plan, request, server.kind)
+            if _is_free(request):
+                return _stream(server, request)
+            return schemas.chat(server.kind, server.name(endpoint), request, partial(_stream, server))  # type: ignore[no-any-return]
 
         return StreamFlow(steps=steps)
 
@@ -297,6 +290,24 @@ def _is_free(request: ChatRequest) -> bool:
 
 _OTHERS = {"infer": _infer, "shortfin": _shortfin}
 _EMBEDDING = frozenset({"embed", "rerank"})
+
+
+def _chat(server: Answering, request: ChatRequest) -> Http[ChatResponse]:
+    return Http(
+        send=server.send(post_json("/v1/chat/completions", _chat_body(server, request, stream=False))),
+        parse=answers.read_chat,
+        unsupported=lost(server.kind, request),
+    )
+
+
+def _stream(server: Answering, request: ChatRequest) -> HttpStream[ChatResponse]:
+    return HttpStream(
+        send=server.send(post_json("/v1/chat/completions", _chat_body(server, request, stream=True))),
+        frames=SSEDecoder,
+        decoder=openai_streams.ChatDecoder,
+        assembler=lambda: chat_assembler(merge=True),
+        unsupported=lost(server.kind, request),
+    )
 
 
 def _chat_body(server: Answering, request: ChatRequest, *, stream: bool) -> dict[str, Any]:

@@ -21,6 +21,9 @@ __all__ = ["health_steps", "list_steps", "show_steps"]
 
 YES = Support("yes", "server")
 NO = Support("no", "server")
+# What servers of a kind have or lack, which they do not say themselves.
+ENFORCED = Support("yes", "catalogue")
+LACKING = Support("no", "hook")
 
 
 def list_steps(endpoint: Endpoint) -> Generator[Any, Any, Any]:
@@ -55,7 +58,8 @@ def _described(endpoint: Endpoint, server: Answering, model: ModelInfo) -> Model
     absent = {name for names in HAS.values() for name in names} - HAS[server.kind]
     if server.kind == "infer" and not endpoint.options.chats:
         absent.add("chat")
-    features = dict.fromkeys(sorted(absent.union(endpoint.memo.get("absent", ()))), NO)
+    found = endpoint.memo.get("absent", ())  # as the server has answered
+    features = {name: NO if name in found else LACKING for name in sorted(absent.union(found))}
     return attrs.evolve(
         model,
         context_window=meta.get("n_ctx") or raw.get("max_model_len"),
@@ -109,14 +113,15 @@ def _features(props: dict[str, Any]) -> dict[str, Support]:
         "vision": modalities.get("vision"),
         "audio": modalities.get("audio"),
         "video": modalities.get("video"),
-        "json_schema": True,  # llama.cpp enforces schemas by grammar, whatever the model
     }
-    return {name: YES if value else NO for name, value in said.items() if value is not None}
+    features = {name: YES if value else NO for name, value in said.items() if value is not None}
+    return {**features, "json_schema": ENFORCED}  # by grammar, whatever the model
 
 
 def _engine_features(endpoint: Endpoint) -> dict[str, Support]:
     """Say what a server does not tell, but what the engine in this process was started with."""
-    return {"embed": YES, "rerank": YES if endpoint.options.pooling == "rank" else NO}
+    ranks = Support("yes" if endpoint.options.pooling == "rank" else "no", "configuration")
+    return {"embed": Support("yes", "hook"), "rerank": ranks}
 
 
 def health_steps(endpoint: Endpoint) -> Generator[Any, Any, Any]:

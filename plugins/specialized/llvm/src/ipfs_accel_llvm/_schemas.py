@@ -1,15 +1,17 @@
-"""Answers of a certain form: which server holds what of a schema, on which of its routes."""
+"""Answers of a certain form, and calls: which server holds what of a schema, on which route, and heeds what choice."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from ipfs_accel.types import CompletionRequest, Request
+import attrs
+from ipfs_accel.types import ChatRequest, CompletionRequest, Request
 from ipfs_accel.wire.late import late
 
-(_schemas,) = late("ipfs_accel.wire", "schemas")
+_schemas, _tools = late("ipfs_accel.wire", "schemas", "tools")
 
-__all__ = ["held"]
+__all__ = ["chat", "held"]
 
 _TABLES = {"llama.cpp": "llama.cpp's chat completions", "vllm": "vLLM"}
 _OF_TEXTS = {**_TABLES, "llama.cpp": "llama.cpp's completions"}
@@ -24,3 +26,21 @@ def held(plan: Any, request: Request, kind: str) -> Any:
     """Return a plan as one whose answer is held to the request's schemas, if there are any."""
     table = (_OF_TEXTS if isinstance(request, CompletionRequest) else _TABLES).get(kind)
     return _schemas.held(plan, request, table, _WAY_OUT.get(kind))
+
+
+def chat(kind: str, server: str | None, request: ChatRequest, plan: Callable[[ChatRequest], Any]) -> Any:
+    """Plan a chat with a schema or tools.
+
+    Args:
+        kind: Of the server.
+        server: Its name, where it is one of which it is known what it does with tools.
+        request: What the caller wants.
+        plan: Plans what the server is asked.
+    """
+    asked, lost, told = _tools.asked(server, request)
+    planned = plan(asked)
+    if lost:
+        planned = attrs.evolve(planned, unsupported=(*planned.unsupported, *lost))
+    if request.tools:
+        planned = _tools.watched(planned, asked, told)
+    return held(planned, asked, kind)

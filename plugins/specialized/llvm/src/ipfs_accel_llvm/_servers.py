@@ -40,6 +40,8 @@ HAS: Mapping[str, frozenset[str]] = {
 }
 """Operations by kind of server, those that all have left out."""
 
+_OLLAMA = "product"
+"""In an endpoint's memo: that Ollama answers, which says so of models that have no other owner."""
 _OWNERS = {"llamacpp": "llama.cpp", "vllm": "vllm", "MLC-LLM": "mlc", "me": "llama-cpp-python"}
 
 # What vLLM named so until 2025 and now ignores without a word, so that nothing would be enforced.
@@ -71,6 +73,10 @@ class Answering:
     def send(self, request: HttpRequest) -> HttpRequest:
         """Return a request as it goes to this server."""
         return attrs.evolve(request, base_url=self.root, headers=request.headers + self.headers)
+
+    def name(self, endpoint: Endpoint) -> str | None:
+        """Return the product's name, where it is one of which more is known than its kind."""
+        return "llama.cpp" if self.kind == "llama.cpp" else endpoint.memo.get(_OLLAMA)
 
     def check(self, operation: str) -> None:
         """Raise unless servers of this kind have an operation."""
@@ -126,6 +132,8 @@ def _ask(endpoint: Endpoint, root: str) -> Generator[Any, Any, str]:
         return _remember(endpoint, (yield from _ask_further(root, error)))
     items = models.get("data") if isinstance(models, dict) else models
     first = items[0] if isinstance(items, list) and items and isinstance(items[0], dict) else {}
+    if first.get("owned_by") == "library":
+        endpoint.memo[_OLLAMA] = "Ollama"
     return _remember(endpoint, _OWNERS.get(first.get("owned_by", ""), "other"))
 
 

@@ -15,6 +15,7 @@ from ipfs_accel.types import ChatResponse, Choice, CompletionChoice, CompletionR
 from ipfs_accel.wire import openai_answers as dialect
 from ipfs_accel.wire import openai_streams
 from ipfs_accel.wire.assembler import Assembler, chat_assembler, completion_assembler
+from ipfs_accel.wire.openai_errors import error_in_body, error_in_event, is_error
 from ipfs_accel.wire.openai_errors import read_error as read_dialect_error
 from ipfs_accel.wire.sse import ServerSentEvent, SSEDecoder
 
@@ -80,8 +81,12 @@ def read_completion(response: HttpResponse) -> CompletionResponse:
 
 
 def _check(body: Any) -> None:
-    if isinstance(body, dict) and "detail" in body and "choices" not in body and "text" not in body:
-        raise InternalServerError(f"the service answered with an error: {body['detail']}", body=body)
+    """Raise what a success says of a failure: in the words of whatever is behind the service, or of its framework."""
+    if isinstance(body, dict):
+        if is_error(body):
+            raise error_in_body(body)
+        if "detail" in body and "choices" not in body and "text" not in body:
+            raise InternalServerError(f"the service answered with an error: {body['detail']}", body=body)
 
 
 def _text(body: Any) -> str:
@@ -153,6 +158,8 @@ class StreamDecoder:
     def __call__(self, event: ServerSentEvent, out: Assembler[Any]) -> None:
         """Take one event."""
         data = event.data
+        if event.event == "error" and data:
+            raise error_in_event(data)
         if data.strip() == "[DONE]":
             self._end(out)
         elif event.event == "whole":
@@ -185,10 +192,10 @@ class StreamDecoder:
         elif "choices" in value:
             self._has_text = True
             openai_streams.decode_completion(event, out)
-        elif "detail" in value or "error" in value:
-            raise InternalServerError(f"the service answered with an error: {value.get('detail') or value['error']}")
-        elif isinstance(value.get("text"), str):
-            self._add(value["text"], out)
+        else:
+            _check(value)
+            if isinstance(value.get("text"), str):
+                self._add(value["text"], out)
 
     def _operation(self, operation: Any, out: Assembler[Any]) -> None:
         """Read an entry of a run log; the same text stands in other entries too."""

@@ -12,7 +12,6 @@ from ipfs_accel.errors import (
     APIStatusError,
     AuthenticationError,
     BadRequestError,
-    ContextLengthExceededError,
     InternalServerError,
     ModelNotFoundError,
     NotFoundError,
@@ -53,7 +52,6 @@ _KNOWN = (
         NotFoundError,
         "the server has no such route: look at its version, its base URL and how it was started",
     ),
-    _Known("prompt tokens.*exceed|exceeds? .*(?:max(?:imum)? length|context)", ContextLengthExceededError),
     # It says "input" of outputs, too.
     _Known(
         "unsupported data precision",

@@ -36,6 +36,7 @@ __all__ = ["health_steps", "list_steps", "show_steps"]
 
 YES = Support("yes", "server")
 NO = Support("no", "server")
+_ELSEWHERE = Support("no", "hook")
 _READY, _FAILED = "READY", "UNAVAILABLE"
 """States of the repository's index; the others are LOADING and UNLOADING."""
 # A model of tensors has none of these: they are the business of graphs for text, pictures and sound.
@@ -136,7 +137,7 @@ def show_steps(endpoint: Endpoint, model: str) -> Generator[Any, Any, Plan[Model
     spec, raw = yield metadata(endpoint, server, model, version)
     if not spec.takes_tensors:
         return Ready(value=ModelInfo(id=model, raw=raw))
-    features = {"predict": YES, **dict.fromkeys(_GENERATIVE, NO)}
+    features = {"predict": YES, **dict.fromkeys(_GENERATIVE, _ELSEWHERE)}
     return Ready(value=ModelInfo(id=model, features=features, raw=raw))
 
 
@@ -149,7 +150,7 @@ def _show_v1(endpoint: Endpoint, server: Server, model: str, version: str) -> Ge
             send=get(openai_route(endpoint, model_route(model, "", prefix=""))), parse=answers.read_model
         )
         return info
-    return ModelInfo(id=model, features={"predict": YES, **dict.fromkeys(_GENERATIVE, NO)}, raw=raw)
+    return ModelInfo(id=model, features={"predict": YES, **dict.fromkeys(_GENERATIVE, _ELSEWHERE)}, raw=raw)
 
 
 def health_steps(endpoint: Endpoint) -> Generator[Any, Any, Plan[Health]]:

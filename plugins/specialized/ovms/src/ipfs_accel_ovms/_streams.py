@@ -18,14 +18,13 @@ T = TypeVar("T")
 
 
 class _Frames(SSEDecoder):
-    """Cuts events, and takes a line that is a bare JSON object, which no event has, for an event named error."""
+    """Cuts events, and takes bare JSON, which no event has, for an event named error: it may end early."""
 
     def field(self, content: bytes) -> None:
         """Take a line."""
-        if content.startswith(b"{"):
-            super().field(b"event:error")
-            content = b"data:" + content
         super().field(content)
+        if self._is_bare:
+            self._event = "error"
 
 
 def guarded(plan: StreamPlan[T]) -> StreamPlan[T]:
