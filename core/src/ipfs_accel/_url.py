@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-__all__ = ["is_here", "origin_of"]
+__all__ = ["is_here", "origin_of", "site_of"]
 
 _LOOPBACK = re.compile(r"127(\.\d{1,3}){3}", re.ASCII)
 _USUAL_PORTS = {"http": ":80", "https": ":443"}
@@ -34,3 +34,9 @@ def origin_of(url: str) -> str:
     parts = urlsplit(url)
     host = parts.netloc.lower().removesuffix(":").removesuffix(_USUAL_PORTS.get(parts.scheme, ""))
     return f"{parts.scheme}://{host}" if url else ""
+
+
+def site_of(url: str) -> str:
+    """Return the last two labels of a URL's host, which the regions of one provider have in common."""
+    host = (urlsplit(url).hostname or "").removesuffix(".")
+    return ".".join(host.split(".")[-2:])

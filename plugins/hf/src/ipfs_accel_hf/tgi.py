@@ -83,6 +83,7 @@ class TGI(OneModel, OpenAICompatible):
         title="Text Generation Inference",
         base_url="http://localhost:3000",
         base_url_env=("TGI_BASE_URL",),
+        is_own=True,
         key_env=("TGI_API_KEY",),
         options=Options,
         read_error=read_error,
