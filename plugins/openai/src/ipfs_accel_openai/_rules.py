@@ -9,10 +9,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ipfs_accel.plans import Endpoint
-from ipfs_accel.types import ChatRequest, ChatResponse, Document, Image, Message
+from ipfs_accel.types import ChatRequest, ChatResponse, Document, Image, Message, Reasoning
 from ipfs_accel.wire.openai_responses_requests import is_needed
 
-__all__ = ["SERVER", "fewer", "is_hosted", "is_ollama", "learn", "needs_responses", "prices_hold", "refused"]
+__all__ = [
+    "SERVER",
+    "fewer",
+    "has_foreign_thoughts",
+    "is_hosted",
+    "is_ollama",
+    "learn",
+    "needs_responses",
+    "prices_hold",
+    "refused",
+    "thought_of_by",
+]
 
 # Models that reason refuse what would steer their sampling. The names are those of the o-series and of gpt-5 and later;
 # gpt-5-chat-latest and its like do not reason.
@@ -109,6 +120,23 @@ def is_ollama(endpoint: Endpoint) -> bool:
     """Whether Ollama is known, or by its usual port likely, to answer."""
     known = endpoint.memo.get(SERVER)
     return known == "Ollama" or (known is None and _OLLAMA_PORT in endpoint.base_url)
+
+
+# Both read `reasoning` in a model's turn and drop `reasoning_content` without a word. Sources: vLLM's issue 38488; the
+# messages of Ollama v0.24.0's /v1 in its openai/openai.go.
+_THINKERS = ("vLLM", "Ollama")
+
+
+def thought_of_by(endpoint: Endpoint, place: str) -> str:
+    """Return where a server of one's own reads what its model thought."""
+    is_lost = place == "reasoning_content" and endpoint.memo.get(SERVER) in _THINKERS
+    return "reasoning" if is_lost else place
+
+
+def has_foreign_thoughts(request: ChatRequest) -> bool:
+    """Whether there are thoughts in the conversation of which it is not known where their server reads them."""
+    said = [message for message in request.messages if message.role == "assistant" and message.origin is None]
+    return any(isinstance(part, Reasoning) and part.text for message in said for part in message.content)
 
 
 def learn(endpoint: Endpoint, answer: ChatResponse) -> bool:

@@ -60,7 +60,7 @@ from . import _schemas as schemas
 from ._calls import CALLS
 from ._options import Options, ServerOptions
 from ._reach import reach
-from ._servers import Answering, adapt, adapt_completion, lost, refused, root_of
+from ._servers import Answering, adapt, adapt_completion, kept_back, lost, place_of, refused, root_of
 
 __all__ = ["LLVM", "Options", "backend", "vllm_backend"]
 
@@ -93,6 +93,7 @@ class LLVM(RawRequests):
                 send=server.send(post_json("/v1/chat/completions", _chat_body(server, request, stream=False))),
                 parse=answers.read_chat,
                 unsupported=lost(server.kind, request),
+                kept_back=kept_back(server.kind, request),
             )
             return plan if _is_free(request) else schemas.held(plan, request, server.kind)
 
@@ -111,6 +112,7 @@ class LLVM(RawRequests):
                 decoder=openai_streams.ChatDecoder,
                 assembler=lambda: chat_assembler(merge=True),
                 unsupported=lost(server.kind, request),
+                kept_back=kept_back(server.kind, request),
             )
             return plan if _is_free(request) else schemas.held(plan, request, server.kind)
 
@@ -283,9 +285,11 @@ _OTHERS = {"infer": _infer, "shortfin": _shortfin}
 
 
 def _chat_body(server: Answering, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
-    if server.kind == "llama.cpp" and getattr(request.response_format, "adapts", False):
+    kind = server.kind
+    if kind == "llama.cpp" and getattr(request.response_format, "adapts", False):
         request = in_form(request, GRAMMAR)
-    return adapt(server.kind, requests.chat_body(request, stream=stream, leave_out=refused(server.kind)))
+    body = requests.chat_body(request, stream=stream, leave_out=refused(kind), place=place_of(kind))
+    return adapt(kind, body)
 
 
 backend = LLVM(
