@@ -120,13 +120,14 @@ class TGI(OneModel, OpenAICompatible):
         """Plan POST /generate, once per prompt, or POST /v1/completions."""
         prompts = generation.prompts(request)
         if endpoint.options.completions == "openai":
-            return Http(
+            plan = Http(
                 send=post_json(
                     self.path(endpoint, "/completions"), self.completion_body(endpoint, request, stream=False)
                 ),
                 parse=lambda response: dialect.read_completion(response, request.stop),
                 unsupported=self.unsupported(endpoint, request),
             )
+            return Held(plan=plan, doubt=lambda answer: dialect.doubt_of_texts(answer, request.max_tokens))
         parameters = generation.parameters(request, stream=False)
         plans = [
             Http(
@@ -148,7 +149,7 @@ class TGI(OneModel, OpenAICompatible):
                     self.path(endpoint, "/completions"), self.completion_body(endpoint, request, stream=True)
                 ),
                 frames=SSEDecoder,
-                decoder=dialect.CompletionEvents,
+                decoder=lambda: dialect.CompletionEvents(request),
                 assembler=lambda: StoppedAssembler(build_completion, request.stop),
                 unsupported=self.unsupported(endpoint, request),
             )
