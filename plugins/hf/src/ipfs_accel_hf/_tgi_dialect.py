@@ -168,7 +168,7 @@ def doubt_of_texts(answer: CompletionResponse, limit: int | None) -> str | None:
 
 
 def _exceeded(made: int, limit: int | None) -> str | None:
-    if limit is None or made <= limit:
+    if limit is None or not PIECE < limit < made:
         return None
     return f"TGI made {made} tokens and not the {limit} of max_tokens, since it makes them in pieces of 1,024"
 
