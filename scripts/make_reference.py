@@ -21,9 +21,12 @@ from typing import Any, get_args, get_type_hints
 import attrs
 import click
 from ipfs_accel import Client, Config, capabilities, errors, hookspecs, middleware, plans, types
+from ipfs_accel._calls.core import CHECK_SECONDS
 from ipfs_accel._cli.app import app
 from ipfs_accel._client.find import QueryOptions
-from ipfs_accel._config.config import PluginPolicy
+from ipfs_accel._config.config import EndpointConfig, PluginPolicy
+from ipfs_accel._config.keys import KeyFile
+from ipfs_accel._endpoints.resolve import resolve
 from ipfs_accel._plugins.registry import Registry
 from ipfs_accel._resilience import optional
 from ipfs_accel.hookspecs import _middleware as middleware_hooks
@@ -444,6 +447,58 @@ def templates_page() -> str:
     )
 
 
+def timeouts_page() -> str:
+    """Return the page of the time limits that hold where nobody sets others, by backend."""
+    rows = []
+    for name, backend in backends().items():
+        link, hosted = f"[`{name}`](../backends/{_home(name)}.md)", backend.info.key_url
+        rows.append((link, *_limits(resolved(name))))
+        rows += [(f"{link} at {hosted}", *_limits(resolved(name, hosted)))] if hosted else []
+    presets: dict[tuple[str, ...], list[str]] = {}
+    for name in hosts():
+        presets.setdefault(_limits(resolved(name)), []).append(f"[`{name}`](../backends/hosts.md#{name})")
+    rows += [("hosts: " + ", ".join(names), *limits) for limits, names in presets.items()]
+    elsewhere = [name for name in backends() if resolved(name, ELSEWHERE).is_own and not resolved(name).is_own]
+    intro = f"""
+    In seconds, where neither a call nor the configuration sets others ([how](../../howto/failures.md)).
+    *Connect*: until the connection stands. *First event* and *between events*: of silence in a stream; before the first
+    event a heartbeat is no silence. *Whole call*: with queue, attempts, waits and fallbacks. *Asked again*: whether a
+    server that took the request and was silent for too long is asked once more.
+
+    A server of one's own may read a long prompt for minutes, and anew for whoever asks again. So it may be silent
+    as long as the call may take, also if a call or the configuration gives that another limit, and is asked once. The
+    same holds for the endpoints of {", ".join(map(code, elsewhere))}, and of the hosts, whose base URL leads to
+    another site than the provider's own; and, but for the last column, for a call that names a `reasoning_effort`.
+    """
+    head = ("backend", "connect", "first event", "between events", "whole call", "asked again")
+    having = [name for name, backend in backends().items() if "pull_model" in backend.operations]
+    silence = ", ".join([f"{name} {resolved(name).timeout.idle:g} s" for name in having])
+    further = f"""
+    Pulling, pushing and creating models have no limit for the whole: silence ends them ({silence}).
+    A health check has {CHECK_SECONDS:g} s for all.
+    """
+    return page("Time limits by backend", textwrap.dedent(intro), table(head, rows), textwrap.dedent(further))
+
+
+ELSEWHERE = "https://models.example.org/v1"
+
+
+@cache
+def resolved(name: str, base_url: str | None = None) -> Any:
+    """Return what holds for the endpoint of a backend or host, in an environment where nothing is set."""
+    registry = Registry(PluginPolicy())
+    said = dict.fromkeys(re.findall(r"{(\w+)}", registry.load(name).info.base_url), "x")
+    endpoint = EndpointConfig(base_url=base_url, key="", options={} if base_url else said)
+    config = Config(environ={}, endpoints={name: endpoint})
+    return resolve(name, registry.load(name), config, KeyFile.default())
+
+
+def _limits(target: Any) -> tuple[str, ...]:
+    limits = target.patience if target.is_own else target.timeout
+    seconds = (limits.connect, limits.first_event, limits.idle, limits.total)
+    return (*["none" if each is None else f"{each:g}" for each in seconds], "no" if target.is_own else "once")
+
+
 def pages() -> dict[str, str]:
     """Return every generated page by its path."""
     found = {
@@ -457,6 +512,7 @@ def pages() -> dict[str, str]:
         "reference/commands.md": commands_page(),
         "reference/schemas.md": schemas_page(),
         "reference/templates.md": templates_page(),
+        "reference/timeouts.md": timeouts_page(),
     }
     return found | {f"backends/{folder.name}.md": backend_page(folder) for folder in distributions()}
 

@@ -347,3 +347,15 @@ def test_every_page_is_in_the_navigation() -> None:
     pages = {path.with_suffix("") for path in PAGES if DOCS in path.parents} - {DOCS / "index"}
     generated = {(DOCS / "_generated" / path).with_suffix("") for path in reference.pages()}
     assert pages | generated == listed
+
+
+def test_the_table_of_time_limits_has_every_backend_and_host_once() -> None:
+    text = reference.timeouts_page()
+    rows = {tuple(each.strip() for each in line.split("|")[1:-1]) for line in text.splitlines() if line[:3] == "| ["}
+    limits = {re.match(r"\[`(.+)`\]\S+(.*)", row[0]).expand(r"\1\2"): row[1:] for row in rows}  # type: ignore[union-attr]
+    assert limits.pop("ollama at https://ollama.com") == ("5", "600", "600", "3600", "once")
+    assert limits.keys() == reference.backends().keys()
+    assert limits["ollama"] == ("5", "3600", "3600", "3600", "no")
+    own = {name for name, row in limits.items() if row == ("5", "600", "600", "600", "no")}
+    assert own == {"llvm", "vllm", "tgi", "tei", "ovms", "opea"}
+    assert all(text.count(f"hosts.md#{name})") == 1 for name in reference.hosts())

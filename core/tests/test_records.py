@@ -287,6 +287,26 @@ def test_the_older_names(telemetry: Any) -> None:
     assert span.attributes["server.port"] == 443
 
 
+@pytest.mark.parametrize(
+    ("failed", "expected"),
+    [
+        ({"error": "NotFoundError", "status": 404, "code": "gone"}, "NotFoundError: status 404, gone"),
+        ({"error": "NotFoundError", "status": 404}, "NotFoundError: status 404"),
+        ({"error": "APITimeoutError"}, "APITimeoutError"),
+    ],
+)
+def test_a_span_says_why_it_failed_and_which_names_it_has(
+    failed: dict[str, Any], expected: str, telemetry: Any
+) -> None:
+    Telemetry({})(record(**failed))
+    Telemetry({SWITCH: LATEST})(record())
+    (older, newest), _ = telemetry()
+    assert (older.status.status_code.name, older.status.description) == ("ERROR", expected)
+    assert newest.status.description is None
+    schemas = [span.instrumentation_scope.schema_url for span in (older, newest)]
+    assert [each or None for each in schemas] == ["https://opentelemetry.io/schemas/1.41.0", None]
+
+
 def test_tokens_from_the_cache_are_not_counted_again(telemetry: Any) -> None:
     Telemetry({})(record(cached="exact"))
     (span,), metrics = telemetry()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import SplitResult, urlsplit
 
-__all__ = ["is_here", "masked_url", "origin_of", "parts_of"]
+__all__ = ["is_here", "masked_url", "origin_of", "parts_of", "site_of"]
 
 _LOOPBACK = re.compile(r"127(\.\d{1,3}){3}", re.ASCII)
 _CREDENTIALS = re.compile(r"(?<=://)\S*@|^(?!\w+://)[^/@:\s]+:\S*@")
@@ -61,3 +61,9 @@ def origin_of(url: str) -> str:
         return ""
     host = parts.netloc.lower().removesuffix(":").removesuffix(_USUAL_PORTS.get(parts.scheme, ""))
     return f"{parts.scheme}://{host}" if url else ""
+
+
+def site_of(url: str) -> str:
+    """Return the last two labels of a URL's host, which the regions of one provider have in common."""
+    host = (urlsplit(url).hostname or "").removesuffix(".")
+    return ".".join(host.split(".")[-2:])

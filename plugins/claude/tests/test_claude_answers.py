@@ -582,3 +582,40 @@ def test_events_without_a_name_or_data_are_read_or_skipped(client: Client, https
     bare = "".join(f"data: {json.dumps(event)}\n\n" for event in [START, *HO, finish(), STOP])
     streaming(httpserver, "event: ping\ndata:\n\n: comment\n\ndata: 5\n\n" + bare)
     assert client.stream(f"claude/{MODEL}", "hi").read().text == "ho"
+
+
+OLLAMAS = "msg_0123456789abcdef01234567"
+
+
+@pytest.mark.parametrize(
+    ("said", "context", "is_told"),
+    [(OLLAMAS, 25, True), (OLLAMAS, 27, False), (OLLAMAS, None, False), ("msg_01XFDUDYJgAACzvnptvVoYEL", 25, None)],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_prompt_that_ollama_cut_is_told_of(
+    said: str,
+    context: int | None,
+    is_told: bool | None,
+    streamed: bool,
+    client: Client,
+    httpserver: HTTPServer,
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    """Its answers have ids of its own form; what has not is asked nothing, and another server once."""
+    if context is None:
+        httpserver.expect_request("/api/ps").respond_with_data(status=404)
+    else:
+        loaded = {"name": f"{MODEL}:latest", "context_length": context}
+        httpserver.expect_request("/api/ps").respond_with_json({"models": [loaded]})
+    if streamed:
+        begun = {**START, "message": {**START["message"], "id": said}}
+        streaming(httpserver, sse(begun, *HO, finish(), STOP))
+    else:
+        httpserver.expect_request("/v1/messages").respond_with_json({**ANSWER, "id": said})
+    for _ in range(2):
+        answer = client.stream("claude/m", "q").read() if streamed else client.chat("claude/m", "q")
+        assert answer.text == "ho"
+    asked = [request.path for request, _ in httpserver.log].count("/api/ps")
+    assert asked == (0 if is_told is None else 1)
+    told = [each for each in recwarn if f"fills the model's context of {context} tokens" in str(each.message)]
+    assert bool(told) is bool(is_told)

@@ -1,4 +1,4 @@
-"""A small TEI: vectors are made of the text's letters, but routes, checks, limits and errors are the real server's.
+"""A small TEI: vectors are made of the text's letters, but routes, checks, limits and errors are the real router's.
 
 They are those of version 1.9.3; `old` makes the differences of 1.8.
 """
@@ -17,6 +17,8 @@ from werkzeug import Request, Response
 Json = dict[str, Any]
 
 SIZE = 4
+_LETTERS = 250
+"""Characters for each token of the longest input: what has more is refused before it is read."""
 LABELS = {"0": "joy", "1": "anger"}
 KINDS: dict[str, Json] = {
     "embedding": {"embedding": {"pooling": "mean"}},
@@ -76,6 +78,7 @@ class Tei:
             "/tokenize": self.tokenize,
             "/decode": self.decode,
             "/v1/embeddings": self.openai,
+            "/embeddings": self.openai,
             "/": self.by_kind,
             "/invocations": self.by_kind,
             "/vertex": lambda body: {"predictions": [self.by_kind(each) for each in body["instances"]]},
@@ -88,7 +91,8 @@ class Tei:
         if not self.may(request):
             return Response(status=401)
         if len(request.get_data()) > self.payload:
-            return Response("length limit exceeded", 413, content_type="text/plain")
+            text = "Failed to buffer the request body: length limit exceeded"
+            return Response(text, 413, content_type="text/plain")
         if path not in self.routes:
             return Response(status=404)
         self.seen.append((path, body := json.loads(request.get_data())))
@@ -100,10 +104,10 @@ class Tei:
             return Response(text, 422, content_type="text/plain")
         except Refused as error:
             status = 413 if self.old and error.kind == "Validation" else STATUS[error.kind]
-            if path == "/v1/embeddings":
+            if path in {"/v1/embeddings", "/embeddings"}:
                 return answer({"message": str(error), "code": status, "type": error.kind}, status)
             return answer({"error": str(error), "error_type": error.kind}, status)
-        if path != "/v1/embeddings":
+        if path not in {"/v1/embeddings", "/embeddings"}:
             response.headers["x-compute-tokens"] = str(self.tokens)
             response.headers["x-compute-type"] = "gpu+optimized"
         return response
@@ -118,7 +122,9 @@ class Tei:
             return Response("<html>no</html>", self.hidden, content_type="text/html")
         if path == "/info":
             return answer(self.info) if self.may(request) else Response(status=401)
-        return Response("te_request_count 1\n") if path == "/metrics" else Response(status=404)
+        # Nothing is counted before the first request.
+        counted = "te_request_count 1\n" if self.seen else ""
+        return Response(counted) if path == "/metrics" else Response(status=404)
 
     # checks
 
@@ -129,7 +135,7 @@ class Tei:
     def batch(self, value: Any, name: str = "inputs", beside: int = 0) -> list[Any]:
         """Return a batch, within the server's limit and with a permit for each of its items."""
         if value in ([], ""):
-            raise Refused(f"`{name}` cannot be empty", "Empty")
+            raise Refused(f"Input validation error: `{name}` cannot be empty", "Empty")
         most = self.info["max_client_batch_size"]
         if len(value) + beside > most:
             raise Refused(f"batch size {len(value) + beside} > maximum allowed batch size {most}", "Validation")
@@ -152,13 +158,25 @@ class Tei:
             return self.batch([value] if value else "")
         if not isinstance(value, list) or not all(isinstance(item, str | int | list) for item in value):
             raise Undeserializable("inputs: data did not match any variant of untagged enum Input")
-        return self.batch([value] if value and all(isinstance(item, int) for item in value) else value)
+        found = self.batch([value] if value and all(isinstance(item, int) for item in value) else value)
+        if "" in found or [] in found:  # one of them fails all
+            raise Refused("Input validation error: `inputs` cannot be empty", "Empty")
+        return found
+
+    def words(self, item: Any) -> list[str]:
+        """Return the words of a text, or of token ids, which are read back into a text without its special tokens."""
+        return item.split(" ") if isinstance(item, str) else [f"w{each}" for each in item]
 
     def cut(self, item: Any, body: Any) -> Any:
         """Truncate, or refuse what is too long."""
         words = item.split(" ") if isinstance(item, str) else list(item)
         most = self.info["max_input_length"]
-        truncate = body.get("truncate")
+        if isinstance(item, str) and len(item) > _LETTERS * most:
+            text = f"`inputs` must have less than {_LETTERS * most} characters. Given: {len(item)}"
+            raise Refused(f"Input validation error: {text}", "Validation")
+        truncate, side = body.get("truncate"), body.get("truncation_direction", "Right")
+        if side not in {"Left", "left", "Right", "right"}:
+            raise Undeserializable(f"truncation_direction: unknown variant `{side}`, expected `Left` or `Right`")
         if truncate is not None and not isinstance(truncate, bool):
             raise Undeserializable("truncate: invalid type")
         if len(words) > most:
@@ -167,7 +185,7 @@ class Tei:
                     f"Input validation error: `inputs` must have less than {most} tokens. Given: {len(words)}",
                     "Validation",
                 )
-            words = words[-most:] if body.get("truncation_direction", "right").lower() == "left" else words[:most]
+            words = words[-most:] if side in {"Left", "left"} else words[:most]
             item = " ".join(words) if isinstance(item, str) else words
         self.tokens += len(words)
         return item
@@ -204,12 +222,15 @@ class Tei:
 
     def embed_all(self, body: Any) -> Any:
         self.is_a(("embedding",), "`embed_all` is not available for SPLADE models")
-        return [[vector(word) for word in self.cut(item, body).split(" ")] for item in self.inputs(body["inputs"])]
+        return [
+            [vector(word) for word in self.words(self.cut(self.prompted(item, body), body))]
+            for item in self.inputs(body["inputs"])
+        ]
 
     def embed_sparse(self, body: Any) -> Any:
         self.is_a(("splade",), "Model is not an embedding model with SPLADE pooling")
         return [
-            [{"index": len(word), "value": 0.5} for word in self.cut(item, body).split(" ")]
+            [{"index": len(word), "value": 0.5} for word in self.words(self.cut(self.prompted(item, body), body))]
             for item in self.inputs(body["inputs"])
         ]
 
@@ -228,6 +249,8 @@ class Tei:
     def predict(self, body: Any) -> Any:
         self.is_a(("classifier", "reranker"), "Model is not a classifier model")
         value = body["inputs"]
+        if value == []:
+            raise Undeserializable("inputs: invalid length 0, expected a string, a pair of strings or a batch")
         if isinstance(value, list) and value and isinstance(value[0], str):
             if len(value) > 2:
                 raise Undeserializable("inputs: invalid length 3, expected a string, a pair of strings or a batch")
@@ -245,12 +268,14 @@ class Tei:
     def similarity(self, body: Any) -> Any:
         self.is_a(("embedding", "splade"), "Model is not an embedding model")
         inputs = body["inputs"]
-        return [len(item) / 64 for item in self.batch(inputs["sentences"], "sentences", beside=1)]
+        sentences = self.batch(inputs["sentences"], "inputs.sentences", beside=1)
+        return [len(self.prompted(item, body.get("parameters") or body)) / 64 for item in sentences]
 
     def tokenize(self, body: Any) -> Any:
         value = body["inputs"]
         found = []
-        for text in self.batch(([value] if value else "") if isinstance(value, str) else value):
+        for item in self.batch(([value] if value else "") if isinstance(value, str) else value):
+            text = self.prompted(item, body)
             tokens, start = [], 0
             for word in text.split(" "):
                 tokens.append(
@@ -269,7 +294,9 @@ class Tei:
         ids = body["ids"]
         skip = body.get("skip_special_tokens", True)
         several = [ids] if all(isinstance(each, int) for each in ids) else ids
-        return [" ".join([f"w{each}" for each in one if each > 102 or not skip]) for one in self.batch(several, "ids")]
+        return [
+            " ".join([f"w{each}" for each in one if each > 102 or not skip]) for one in self.batch(several, "input_ids")
+        ]
 
     def openai(self, body: Any) -> Any:
         encoded = body.get("encoding_format", "float") == "base64"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -15,7 +16,7 @@ from ipfs_accel.types import Refusal, TextDelta, ToolCall, Usage
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from .tgi_server import INFO, Refused, Tgi
+from .tgi_server import ANSWER, INFO, Refused, Tgi
 
 ALL = "Deep Learning is a field"
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
@@ -49,6 +50,25 @@ def client(httpserver: HTTPServer) -> Iterator[Client]:
 async def aclient(httpserver: HTTPServer) -> AsyncIterator[AsyncClient]:
     async with AsyncClient(Config(), endpoints=endpoints(httpserver)) as client:
         yield client
+
+
+@pytest.mark.parametrize("limit", [1025, 1500])
+@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.parametrize("endpoint", ["tgi", "oai"])
+def test_the_router_goes_on_to_whole_pieces_of_tokens(
+    endpoint: str, streamed: bool, limit: int, client: Client, tgi: Tgi
+) -> None:
+    tgi.info |= {"max_input_tokens": 2048, "max_total_tokens": 4096}
+    tgi.times = 1000
+    if streamed:
+        answer = client.stream_complete(f"{endpoint}/", "q", max_tokens=limit).read()
+    elif endpoint == "oai":
+        with pytest.warns(UserWarning, match=f"TGI made 2048 tokens and not the {limit} of max_tokens"):
+            answer = client.complete("oai/", "q", max_tokens=limit)
+    else:
+        answer = client.complete("tgi/", "q", max_tokens=limit)
+    said = list(itertools.islice(itertools.cycle(ANSWER), 2048 if endpoint == "oai" and not streamed else limit))
+    assert (answer.text, answer.finish_reason) == ("".join(said), "length")
 
 
 # text completions in TGI's own form
@@ -646,8 +666,10 @@ def test_calls_of_its_own(client: Client, tgi: Tgi) -> None:
         {"generated_text": "What Deep"}
     ]
     assert client.call("tgi", "vertex", instances=[{"inputs": "What", "parameters": {"max_new_tokens": 1}}]) == {
-        "predictions": [{"generated_text": " Deep"}]
+        "predictions": [" Deep"]
     }
+    body = {"prompt": "What", "max_tokens": 1}
+    assert client.call("tgi", "invocations", body=body)["choices"][0]["text"] == " Deep"
     assert client.call("tgi", "apply_template", messages=[{"role": "user", "content": "What"}]) == "user:What"
 
 

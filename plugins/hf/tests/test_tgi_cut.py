@@ -207,3 +207,44 @@ def test_a_comma_before_the_arguments_is_none_of_theirs(
         answer = stream.response
     assert "".join(deltas) == answer.tool_calls[0].arguments == arguments
     assert isinstance(answer.tool_calls[0].parse_arguments(), dict)
+
+
+@pytest.fixture
+def by_openai(httpserver: HTTPServer) -> Iterator[Client]:
+    endpoint = EndpointConfig(base_url=httpserver.url_for("").rstrip("/"), options={"completions": "openai"})
+    with Client(Config(environ={}), endpoints={"tgi": endpoint}) as client:
+        yield client
+
+
+def piece(index: int, reason: str = "", made: int | None = None) -> dict[str, Any]:
+    choice = {"index": index, "text": "a", "logprobs": None, "finish_reason": reason}
+    usage = {} if made is None else {"usage": {"prompt_tokens": 3, "completion_tokens": made, "total_tokens": 3 + made}}
+    return {"object": "text_completion", "id": "", "model": "m", "choices": [choice], **usage}
+
+
+@pytest.mark.parametrize("ends_early", [False, True])
+def test_texts_by_the_other_route_are_cut_where_they_are_streamed(
+    ends_early: bool, by_openai: Client, httpserver: HTTPServer
+) -> None:
+    first = [piece(0) for _ in range(2047)] + [piece(0, "length", 2048)]
+    second = [piece(1), piece(1, "stop_sequence", 2)] if ends_early else [piece(1) for _ in range(1100)]
+    mixed = [each for pair in zip(first, second, strict=False) for each in pair] + first[len(second) :]
+    httpserver.expect_request("/v1/completions").respond_with_data(events(*mixed), content_type="text/event-stream")
+    answer = by_openai.stream_complete("tgi/", ["q", "r"], max_tokens=1025).read()
+    lengths = [1025, 2 if ends_early else 1025]
+    assert [len(choice.text) for choice in answer.choices] == lengths
+    assert [choice.finish_reason for choice in answer.choices] == ["length", "stop" if ends_early else "length"]
+    assert answer.usage.output_tokens == sum(lengths)
+
+
+@pytest.mark.parametrize(("made", "is_told"), [(2050, False), (4096, True)])
+def test_texts_that_come_whole_are_told_of(
+    made: int, is_told: bool, by_openai: Client, httpserver: HTTPServer, recwarn: pytest.WarningsRecorder
+) -> None:
+    choices = [{**piece(index, "length")["choices"][0]} for index in (1, 0)]
+    usage = {"prompt_tokens": 6, "completion_tokens": made, "total_tokens": 6 + made}
+    body = {"object": "text_completion", "id": "", "model": "m", "choices": choices, "usage": usage}
+    httpserver.expect_request("/v1/completions").respond_with_json(body)
+    assert len(by_openai.complete("tgi/", ["q", "r"], max_tokens=1025).choices) == 2
+    told = [each for each in recwarn if "TGI made 4096 tokens and not the 2050 of max_tokens" in str(each.message)]
+    assert bool(told) is is_told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -24,6 +25,10 @@ PARAMETERS: dict[str, tuple[type, ...]] = {
     "truncate": (int,), "watermark": (bool,), "details": (bool,), "decoder_input_details": (bool,), "seed": (int,), "top_n_tokens": (int,),
     "grammar": (dict,), "adapter_id": (str,),
 }  # fmt: skip
+_NEVER_NULL = {"parameters", "stop", "details", "do_sample", "watermark"}
+"""What may be left out but not be null, as the numbers may."""
+PIECE = 1024
+"""Tokens that the real router asks its shard for at once: it stops between such pieces alone."""
 STATUS = {
     "validation": 422,
     "template_error": 422,
@@ -63,6 +68,7 @@ class Tgi:
         self.healthy = settings.pop("healthy", True)
         self.fail: Refused | None = None
         self.cut = False
+        self.times = 1  # how often the answer's words are said
         self.info = {**INFO, **settings}
         self.seen: list[tuple[str, Any]] = []
         self.routes: dict[str, Callable[[Any], Response]] = {
@@ -75,8 +81,8 @@ class Tgi:
             "/chat_tokenize": lambda body: answer(
                 {"tokenize_response": self.encode(self.template(body)), "templated_text": self.template(body)}
             ),
-            "/invocations": lambda body: self.chat(body) if "messages" in body else self.compatible(body),
-            "/vertex": lambda body: answer({"predictions": [self.generate(each)[0] for each in body["instances"]]}),
+            "/invocations": self.invoked,
+            "/vertex": self.vertex,
         }
 
     def __call__(self, request: Request) -> Response:  # noqa: PLR0911 - as many as the server has ways to answer  # noqa: PLR0911 - as many as the server has ways to answer
@@ -85,7 +91,8 @@ class Tgi:
         if self.key and request.headers.get("authorization", "").lower() != f"bearer {self.key}".lower():
             return Response(status=401)
         if len(request.get_data()) > 2_000_000:
-            return Response("length limit exceeded", 413, content_type="text/plain")
+            text = "Failed to buffer the request body: length limit exceeded"
+            return Response(text, 413, content_type="text/plain")
         try:
             body = json.loads(request.get_data())
         except ValueError as error:
@@ -120,6 +127,9 @@ class Tgi:
         if not isinstance(body.get("inputs"), str):
             raise Undeserializable("inputs: invalid type, expected a string")
         given = body.get("parameters", {"do_sample": True})
+        for name in _NEVER_NULL & (given or {"parameters": None}).keys():
+            if given is None or given[name] is None:
+                raise Undeserializable(f"{name}: invalid type: null")
         for name, value in given.items():
             kinds = PARAMETERS.get(name)
             if (
@@ -155,9 +165,10 @@ class Tgi:
         )
         length = min(len(self.encode(body["inputs"])), p.get("truncate", 1 << 30))
         wanted = p.get("max_new_tokens", total - length)
+        checked = min(wanted, PIECE)  # of a longer answer only the first piece is looked at
         need(
-            length + wanted <= total,
-            f"`inputs` tokens + `max_new_tokens` must be <= {total}. Given: {length} `inputs` tokens and {wanted} `max_new_tokens`",
+            length + checked <= total,
+            f"`inputs` tokens + `max_new_tokens` must be <= {total}. Given: {length} `inputs` tokens and {checked} `max_new_tokens`",
         )
         need(length <= longest, f"`inputs` must have less than {longest} tokens. Given: {length}")
         self.check_grammar(p.get("grammar"))
@@ -178,14 +189,15 @@ class Tgi:
         """Return the tokens of an answer and why it ends."""
         found: list[Json] = []
         text = ""
-        for number, word in enumerate(ANSWER):
-            if number == p["wanted"]:
+        most = p["wanted"] if p["wanted"] <= PIECE else -(-p["wanted"] // PIECE) * PIECE
+        for number, word in enumerate(itertools.chain.from_iterable(itertools.repeat(ANSWER, self.times))):
+            if number == most:
                 return found, "length"
             found.append({"id": 100 + number, "text": word, "logprob": -0.25, "special": False})
             text += word
             if any(text.endswith(stop) for stop in p.get("stop", ())):
                 return found, "stop_sequence"
-        return ([*found, END], "eos_token") if p["wanted"] > len(ANSWER) else (found, "length")
+        return ([*found, END], "eos_token") if most > len(found) else (found, "length")
 
     def sequence(self, p: Json) -> Json:
         tokens, reason = self.tokens(p)
@@ -226,6 +238,25 @@ class Tgi:
         response = answer(found[0])
         response.headers.update(found[1])
         return response
+
+    def invoked(self, body: Any) -> Response:
+        if "messages" in body:
+            return self.chat(body)
+        return self.completions(body) if "prompt" in body else self.compatible(body)
+
+    def vertex(self, body: Any) -> Response:
+        """Answer each instance with its text alone, whichever form it has."""
+        if not body["instances"]:
+            return answer({"error": "Input validation error", "error_type": "Input validation error"}, 422)
+        texts = []
+        for each in body["instances"]:
+            chat = (
+                {"inputs": self.template(each), "parameters": self.chat_parameters(each)}
+                if "messages" in each
+                else each
+            )
+            texts.append(self.generate(chat)[0]["generated_text"])
+        return answer({"predictions": texts})
 
     def compatible(self, body: Any) -> Response:
         body = {**body, "parameters": {"return_full_text": True, **body.get("parameters", {})}}
@@ -288,6 +319,17 @@ class Tgi:
         return " ".join(lines)
 
     def chat_parameters(self, body: Any) -> Json:
+        if "stream_options" in body and body["stream_options"] is None:
+            raise Undeserializable("stream_options: invalid type: null")
+        if "max_tokens" in body and "max_completion_tokens" in body:
+            raise Undeserializable("duplicate field `max_tokens`")
+        names = [tool["function"]["name"] for tool in body.get("tools") or ()]
+        if any("parameters" not in tool["function"] for tool in body.get("tools") or ()):
+            raise Undeserializable("tools: missing field `arguments`")
+        choice = body.get("tool_choice")
+        named = choice["function"]["name"] if isinstance(choice, dict) else choice
+        if names and named not in {None, "auto", "none", "required", *names}:
+            raise Refused(f"Tool error: Tool with name {named} not found", "tool_error")
         for name, kind in (("stop", list), ("logit_bias", list), ("response_format", dict)):
             if body.get(name) is not None and not isinstance(body[name], kind):
                 raise Undeserializable(f"{name}: invalid type")

@@ -18,7 +18,7 @@ from ipfs_accel import errors as e
 from ipfs_accel._cli.app import app
 from ipfs_accel._headers import Headers
 from ipfs_accel.plans import HttpResponse
-from ipfs_accel.types import Image, Progress, Reasoning, TextDelta, ToolCall, Upload
+from ipfs_accel.types import Image, Progress, Reasoning, Text, TextDelta, ToolCall, Upload
 from ipfs_accel_ollama import durations, same_model
 from ipfs_accel_ollama._errors import read_error
 from pytest_httpserver import HTTPServer
@@ -259,6 +259,29 @@ def test_what_its_other_routes_do_in_silence_is_told(client: Client, url: str) -
             others.chat("v1/able", "hello", n=2, logit_bias={"1": 2})
         with pytest.raises(e.UnsupportedParameterError, match="Ollama ignores it in this dialect"):
             others.chat("messages/able", "hello", max_tokens=4, response_format=JsonSchema(schema={"type": "object"}))
+
+
+@pytest.mark.parametrize("backend", ["openai", "claude"])
+@pytest.mark.parametrize("streamed", [True, False])
+def test_the_first_call_in_another_dialect_tells_of_a_cut_prompt(
+    backend: str, streamed: bool, client: Client, url: str
+) -> None:
+    """Nobody knows beforehand who answers: the port is not Ollama's usual one."""
+    root = f"{url}/v1" if backend == "openai" else url
+    endpoints = {"own": EndpointConfig(backend=backend, base_url=root, key="none")}
+    with Client(Config(environ={}), endpoints=endpoints) as other:
+        ask = (lambda *given, **more: other.stream(*given, **more).read()) if streamed else other.chat
+        with pytest.warns(UserWarning, match="fills the model's context of 512 tokens"):
+            ask("own/able", "hello " * 2000, max_tokens=2)
+
+
+def test_thoughts_reach_the_prompt_in_another_dialect_too(client: Client, url: str) -> None:
+    thought = Message(role="assistant", content=(Reasoning(text="why " * 40), Text(text="a")))
+    endpoints = {"own": EndpointConfig(backend="openai", base_url=f"{url}/v1", key="none")}
+    with Client(Config(environ={}), endpoints=endpoints) as other:
+        histories = [[Message.user("q"), said, Message.user("b")] for said in (thought, Message.assistant("a"))]
+        used = [other.chat("own/able", each, max_tokens=2).usage.input_tokens or 0 for each in histories]
+    assert used[0] > used[1] + 40
 
 
 def test_a_picture_for_a_model_that_cannot_see(client: Client) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
+import anyio
 import pytest
-from ipfs_accel import Client, Config, EndpointConfig, Tool
+from ipfs_accel import AsyncClient, Client, Config, EndpointConfig, Message, Tool
 from ipfs_accel.errors import UnsupportedParameterError
+from ipfs_accel.types import Reasoning, Text
 from pytest_httpserver import HTTPServer
 
 CHAT = "/v1/chat/completions"
@@ -136,6 +139,79 @@ def test_a_call_that_was_cut_is_told(client: Client, httpserver: HTTPServer) -> 
         assert client.chat("own/m", "q", tools=[G], max_tokens=9).text == ""
 
 
+def ollamas_stream(httpserver: HTTPServer, used: int) -> None:
+    ollama(httpserver, used)
+    said = {"id": "c", "model": "m", "system_fingerprint": "fp_ollama"}
+    choice = {"index": 0, "delta": {"content": "ok"}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": used, "completion_tokens": 1, "total_tokens": used + 1}
+    chunks = [{**said, "choices": [choice]}, {**said, "choices": [], "usage": usage}]
+    body = "".join([f"data: {json.dumps(chunk)}\n\n" for chunk in chunks]) + "data: [DONE]\n\n"
+    httpserver.clear()
+    ollama(httpserver, used)
+    httpserver.expect_oneshot_request(CHAT).respond_with_data(body, content_type="text/event-stream")
+
+
+@pytest.mark.parametrize(("used", "is_told"), [(64, True), (62, False)])
+@pytest.mark.parametrize("library", [None, "asyncio", "trio"])
+def test_the_first_stream_tells_of_a_filled_context_too(
+    library: str | None, used: int, is_told: bool, url: str, httpserver: HTTPServer, recwarn: pytest.WarningsRecorder
+) -> None:
+    """Nobody knew until then that it is Ollama that answers at this port."""
+    ollamas_stream(httpserver, used)
+    made = {"endpoints": {"own": EndpointConfig(backend="openai", base_url=url, key="k")}}
+
+    async def run() -> str:
+        async with AsyncClient(Config(environ={}), **made) as client, client.stream("own/m", "long") as stream:
+            return (await stream.read()).text  # type: ignore[no-any-return]
+
+    if library is None:
+        with Client(Config(environ={}), **made) as client:  # type: ignore[arg-type]
+            assert client.stream("own/m", "long").read().text == "ok"
+    else:
+        assert anyio.run(run, backend=library) == "ok"
+    assert paths(httpserver) == [CHAT, "/api/ps"]
+    told = [str(each.message) for each in recwarn if "fills the model's context of 64 tokens" in str(each.message)]
+    assert len(told) == is_told
+
+
+THOUGHT = Message(role="assistant", content=(Reasoning(text="hm"), Text(text="a")))
+
+
+@pytest.mark.parametrize(
+    ("owner", "option", "place"),
+    [
+        ("vllm", None, "reasoning"),
+        ("library", None, "reasoning"),
+        ("llamacpp", None, "reasoning_content"),
+        ("", None, "reasoning_content"),
+        ("vllm", "thinking", "thinking"),
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_thoughts_of_unknown_origin_go_where_the_server_reads_them(
+    owner: str, option: str | None, place: str, streamed: bool, url: str, httpserver: HTTPServer
+) -> None:
+    """vLLM and Ollama drop `reasoning_content` without a word; it is found out who answers, once."""
+    httpserver.expect_request("/v1/models").respond_with_json({"data": [{"id": "m", "owned_by": owner}]})
+    httpserver.expect_request("/api/ps").respond_with_json({"models": []})
+    choice = {"index": 0, "delta": {"content": "ok"}, "message": {"role": "assistant", "content": "ok"}, "finish_reason": "stop"}  # fmt: skip
+    if streamed:
+        body = f"data: {json.dumps({'id': 'c', 'choices': [choice]})}\n\ndata: [DONE]\n\n"
+        httpserver.expect_request(CHAT).respond_with_data(body, content_type="text/event-stream")
+    else:
+        httpserver.expect_request(CHAT).respond_with_json({"id": "c", "choices": [choice]})
+    options = {} if option is None else {"reasoning_field": option}
+    endpoints = {"own": EndpointConfig(backend="openai", base_url=url, key="k", options=options)}
+    with Client(Config(environ={}), endpoints=endpoints) as client:
+        ask = (lambda *given: client.stream(*given).read()) if streamed else client.chat
+        ask("own/m", "q")
+        for _ in range(2):
+            ask("own/m", [Message.user("q"), THOUGHT, Message.user("b")])
+    *_, last = [json.loads(request.get_data()) for request, _ in httpserver.log if request.path == CHAT]
+    assert last["messages"][1] == {"role": "assistant", "content": "a", place: "hm"}
+    assert paths(httpserver).count("/v1/models") == 1
+
+
 def test_other_servers_are_asked_nothing_more(client: Client, httpserver: HTTPServer) -> None:
     choice = {"index": 0, "message": {"role": "assistant", "content": "ok"}, "finish_reason": "stop"}
     httpserver.expect_request(CHAT).respond_with_json({"id": "c", "choices": [choice]})
@@ -153,8 +229,6 @@ def test_an_answer_as_long_as_the_limit_was_cut_though_it_is_called_completed(
     usage = {"input_tokens": 1, "output_tokens": made, "total_tokens": made + 1}
     body: dict[str, Any] = {"id": "r", "status": "completed", "model": "m", "output": [item], "usage": usage}
     if streamed:
-        import json
-
         event = json.dumps({"type": "response.completed", "response": body})
         text = f"event: response.completed\ndata: {event}\n\n"
         httpserver.expect_request("/v1/responses").respond_with_data(text, content_type="text/event-stream")

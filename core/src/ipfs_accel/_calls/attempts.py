@@ -50,6 +50,11 @@ def may_repeat(call: Call, method: str, *, has_idempotency_key: bool) -> bool:
     return method in _WITHOUT_LASTING_EFFECT or (call.request is not None and call.operation not in _LASTING)
 
 
+def _may_be_at_work(call: Call) -> bool:
+    """Whether a silent server reads a prompt, as far as is known: on a machine of one's own that takes minutes."""
+    return call.target.is_own and call.request is not None and call.operation not in RAW_OPERATIONS
+
+
 def attempted(
     call: Call,
     once: Callable[[], Steps[T]],
@@ -218,6 +223,7 @@ class _Again:
                 guard.clock.random,
                 call.remaining,
                 may_repeat=self._repeatable,
+                may_be_at_work=_may_be_at_work(call),
                 waited=call.journey.waited,
             )
         return self._retries.next_wait(error)

@@ -173,16 +173,7 @@ class Context:
     ) -> Call:
         """Begin a call: its limits and what else it needs to know."""
         self.refuse_if_closed()
-        limits = target.timeout
-        if operation in _UNLIMITED and "timeout" not in target.sources:
-            limits = attrs.evolve(limits, total=None)
-        if isinstance(timeout, Timeout):
-            limits = timeout
-        else:
-            if timeout is not None:
-                limits = attrs.evolve(limits, total=float(timeout))
-            if getattr(request, "reasoning_effort", None) is not None:
-                limits = _patient(limits)
+        limits = _limits(operation, target, timeout, request)
         if journey is None:
             journey = Journey(self.clock.now(), None)
         if journey.deadline is None and limits.total is not None:
@@ -236,9 +227,17 @@ class Context:
         self.is_closed = True
 
 
-def _patient(limits: Timeout) -> Timeout:
-    """Let a model think without a word for as long as the call may take, unless somebody set limits on silence."""
-    usual = Timeout()
-    if (limits.first_event, limits.idle) != (usual.first_event, usual.idle):
-        return limits
-    return attrs.evolve(limits, first_event=limits.total, idle=limits.total)
+def _limits(operation: str, target: Target, timeout: Any, request: Request | None) -> Timeout:
+    """Return the limits of a call: its own, or the endpoint's."""
+    if operation in _UNLIMITED:
+        if isinstance(timeout, Timeout):
+            return timeout
+        if timeout is None and "timeout" in target.sources:
+            return target.timeout
+        return attrs.evolve(target.timeout, total=None if timeout is None else float(timeout))
+    # Who asks a model that thinks, or one on a machine of their own, gains nothing by asking anew.
+    may_be_silent = request is not None and (target.is_own or getattr(request, "reasoning_effort", None) is not None)
+    if timeout is None:
+        return target.patience if may_be_silent else target.timeout
+    limits = timeout if isinstance(timeout, Timeout) else attrs.evolve(target.timeout, total=float(timeout))
+    return target.patient(limits) if may_be_silent else limits

@@ -32,7 +32,7 @@ from .watching import RaisedByCaller
 if TYPE_CHECKING:
     from ipfs_accel.plans import Local, LocalStream
 
-__all__ = ["complete", "go_on", "open_stream"]
+__all__ = ["complete", "go_on", "look_afterwards", "open_stream"]
 
 T = TypeVar("T")
 
@@ -292,6 +292,13 @@ def go_on(reader: Reader[T], send: HttpRequest) -> Steps[None]:
     reader.pieces = yield Start(reader.exchange, None, reader.job)
 
 
+def look_afterwards(reader: Reader[Any]) -> Steps[None]:
+    """Perform what looks at a stream's whole answer; the call is over and is not told of it."""
+    steps, reader.afterwards = reader.afterwards, None
+    if steps is not None:
+        yield from _perform_plan(kinds.Flow(steps=lambda: steps), reader.call.branch())
+
+
 def _begin(reader: Reader[T], local: LocalStream[T] | None = None) -> Steps[Reader[T]]:
     """Read up to the first event."""
     try:
@@ -303,6 +310,8 @@ def _begin(reader: Reader[T], local: LocalStream[T] | None = None) -> Steps[Read
             reader.events = reader.take(reader.now(), (yield Next(reader.pieces)))
             if reader.further is not None and not reader.events:
                 yield from go_on(reader, reader.further)
+        if reader.afterwards is not None:
+            yield from look_afterwards(reader)
     except GeneratorExit:
         raise  # whoever drops these steps cannot wait for anything; the exchange closes itself
     except Exception as error:  # noqa: BLE001 - decoders meet anything that a server can send

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -43,6 +43,7 @@ class Reader(Generic[T]):
         pieces: The world's iterator over what comes.
         events: The first events, before the stream is handed over.
         further: The request with which the answer goes on, now that this body is at its end.
+        afterwards: Steps of a flow that look at the whole answer, now that it is there.
         rewriting: What middleware makes of events; None if there is none that looks at them or the answer.
         now: Tells the time, which is asked for once before each piece is waited for.
     """
@@ -62,6 +63,7 @@ class Reader(Generic[T]):
         self.events: list[Any] = []
         self.rewriting: Callable[[list[Any]], Steps[list[Any]]] | None = None
         self.further: HttpRequest | None = None
+        self.afterwards: Generator[Any, Any, Any] | None = None
         self.out: Any = stream.assembler()
         self.answer: T | None = None
         self.error: AccelError | None = None
@@ -212,7 +214,9 @@ class Reader(Generic[T]):
             check(answer, self.call)
         if not self._has_begun:  # all of it came in one piece
             self._begin(self.now())
-        self.answer = self.call.finish(answer)
+        self.answer = answer = self.call.finish(answer)
+        if self._frames is not None and self.stream.after is not None:
+            self.afterwards = self.stream.after(answer)
         return self.out.take()  # type: ignore[no-any-return]
 
     def _translate(self, error: Exception) -> AccelError:

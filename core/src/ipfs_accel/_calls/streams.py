@@ -13,7 +13,7 @@ from ipfs_accel._worlds.effects import Shut, Steps
 from ipfs_accel._worlds.perform import aperform, perform
 from ipfs_accel.errors import StreamIncomplete
 
-from .execute import DRAIN_SECONDS, go_on
+from .execute import DRAIN_SECONDS, go_on, look_afterwards
 from .reader import Reader
 
 if TYPE_CHECKING:
@@ -192,6 +192,8 @@ class Stream(_Face[E, T]):
             if reader.further is not None:
                 perform(go_on(reader, reader.further), self._world)
                 self._pieces = reader.pieces
+            if reader.afterwards is not None:
+                perform(look_afterwards(reader), self._world)
             if reader.rewriting is not None:
                 events = perform(reader.rewriting(events), self._world)
                 self._hear(reader, events)
@@ -279,6 +281,8 @@ class AsyncStream(_Face[E, T]):
             if reader.further is not None:
                 await aperform(go_on(reader, reader.further), self._world)
                 self._pieces = reader.pieces
+            if reader.afterwards is not None:
+                await aperform(look_afterwards(reader), self._world)
             if reader.rewriting is not None:
                 events = await aperform(reader.rewriting(events), self._world)
                 self._hear(reader, events)

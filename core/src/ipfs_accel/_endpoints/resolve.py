@@ -22,7 +22,7 @@ from ipfs_accel._resilience.clock import Clock
 from ipfs_accel._resilience.guard import Guard, GuardSettings
 from ipfs_accel._resilience.settings import BreakerConfig, RetryConfig
 from ipfs_accel._secret import KeySource
-from ipfs_accel._url import is_here, origin_of
+from ipfs_accel._url import is_here, origin_of, site_of
 from ipfs_accel.errors import ConfigError, MissingKeyError
 from ipfs_accel.hookspecs import KeyHeader
 from ipfs_accel.plans import Endpoint
@@ -79,6 +79,7 @@ class _Resolver:
             origin=origin_of(base_url),
             headers=self._headers(options),
             timeout=timeout,
+            is_own=self._is_own(base_url),
             proxy=None if is_here(base_url) else self.config.proxy,
             ca_file=self.config.ca_file,
             models=self.given.models,
@@ -89,6 +90,17 @@ class _Resolver:
             keys=keys,
             missing=missing,
         )
+
+    def _is_own(self, base_url: str) -> bool:
+        """Whether the endpoint is a server of one's own: a kind that people run, or not at the provider's own site.
+
+        Where every customer has another place, none tells that it is not the provider's.
+        """
+        info = self.info
+        if info.is_own or info.local is not None:
+            return not info.key_url or site_of(base_url) != site_of(info.key_url)
+        site = site_of(info.base_url)
+        return bool(site) and "{" not in site and site_of(base_url) != site
 
     def _key_header(self, options: Any) -> KeyHeader:
         said = KeyHeader() if self.is_token else self.info.key_header

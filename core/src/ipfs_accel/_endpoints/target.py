@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import attrs
+
 from ipfs_accel._config.config import ModelOverride
 from ipfs_accel._config.secrets import reveal
 from ipfs_accel._plugins.local import advice
@@ -13,15 +15,26 @@ from ipfs_accel._plugins.registry import Backend
 from ipfs_accel._resilience.guard import Guard
 from ipfs_accel._secret import KeySource, secrets_in
 from ipfs_accel._url import is_here
-from ipfs_accel.errors import AccelError, APIConnectionError, MissingKeyError, ModelNotFoundError
+from ipfs_accel.errors import (
+    AccelError,
+    APIConnectionError,
+    DeadlineExceededError,
+    MissingKeyError,
+    ModelNotFoundError,
+)
 from ipfs_accel.hookspecs import RAW_OPERATIONS, KeyHeader
 from ipfs_accel.plans import Endpoint
-from ipfs_accel.types import Origin
+from ipfs_accel.types import Origin, Timeout
 
 if TYPE_CHECKING:
-    from ipfs_accel.types import ModelInfo, Timeout
+    from ipfs_accel.types import ModelInfo
 
 __all__ = ["Target"]
+
+_SLOW = (
+    "a server of one's own may need longer than that to read a long prompt: pass timeout=SECONDS, or set timeout below "
+    "[endpoints.{}]"
+)
 
 
 class Target:
@@ -33,6 +46,7 @@ class Target:
         origin: Scheme, host and port that the key is bound to.
         headers: Fixed headers of every request.
         timeout: For calls that do not bring their own.
+        is_own: Whether it is a server of one's own: one that people run themselves, or not the provider's own place.
         proxy: URL of the proxy that its requests go through.
         ca_file: PEM file of certificate authorities to trust instead of the usual ones.
         models: The user's word on models.
@@ -52,6 +66,7 @@ class Target:
         origin: str,
         headers: tuple[tuple[str, str], ...],
         timeout: Timeout,
+        is_own: bool = False,
         proxy: str | None = None,
         ca_file: str | None = None,
         models: Mapping[str, ModelOverride],
@@ -68,6 +83,7 @@ class Target:
         self.origin = origin
         self.headers = headers
         self.timeout = timeout
+        self.is_own = is_own
         self.proxy = proxy
         self.ca_file = ca_file
         self.models = models
@@ -80,6 +96,18 @@ class Target:
         self._keys = keys
         self._missing = missing
         self._said: Origin | None = None
+
+    @cached_property
+    def patience(self) -> Timeout:
+        """The limits for calls that may be silent for as long as they may last."""
+        return self.patient(self.timeout)
+
+    def patient(self, limits: Timeout) -> Timeout:
+        """Let a server work without a word for as long as a call may take, unless somebody set limits on silence."""
+        usual = (Timeout(), self.backend.info.timeout or Timeout())
+        if (limits.first_event, limits.idle) not in [(each.first_event, each.idle) for each in usual]:
+            return limits
+        return attrs.evolve(limits, first_event=limits.total, idle=limits.total)
 
     @cached_property
     def lacks(self) -> Mapping[str, str]:
@@ -120,10 +148,13 @@ class Target:
         return tuple(secrets_in((), self.headers))
 
     def way_out(self, error: AccelError, operation: str) -> str | None:
-        """Say what to do about a model that is not there, or about a server of one's own that is not."""
+        """Say what to do about a model that is not there, or a server of one's own that is not, or that is slow."""
         if isinstance(error, ModelNotFoundError):
             gets = "pull_model" in self.backend.operations and operation not in {"pull_model", "push_model"}
             return f"get it with: ipfs-accel pull {self.endpoint.name}/{error.model}" if gets and error.model else None
+        if isinstance(error, DeadlineExceededError):
+            is_slow = self.is_own and error.sent and operation != "healthcheck"
+            return _SLOW.format(self.endpoint.name) if is_slow else None
         local = self.backend.info.local
         is_absent = isinstance(error, APIConnectionError) and error.phase == "connect"
         return advice(local) if is_absent and local is not None and is_here(self.endpoint.base_url) else None

@@ -27,6 +27,7 @@ import attrs
 
 from ipfs_accel._secret import SECRET_NAME
 from ipfs_accel._suggest import did_you_mean, short
+from ipfs_accel._url import is_here
 from ipfs_accel._values import frozen
 from ipfs_accel.errors import PluginError
 from ipfs_accel.hookspecs import OPERATIONS, LocalServer
@@ -143,6 +144,7 @@ def info_of(host: Host, info: BackendInfo) -> BackendInfo:
         url_env=host.url_env,
         read_base_url=None,
         local=host.local,
+        is_own=is_here(host.base_url),
         key_env=host.key_env,
         token_env=(),
         key_url="",

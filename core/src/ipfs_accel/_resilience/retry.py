@@ -48,6 +48,7 @@ class Retries:
         random: Gives numbers from 0 to 1.
         remaining: Gives the seconds that the call has left; None is no limit.
         may_repeat: Whether the request may be sent again although the server may have acted on it.
+        may_be_at_work: Whether a silent server is likely to be at work still, which another attempt would double.
         waited: Seconds that the call has waited between attempts already.
     """
 
@@ -59,6 +60,7 @@ class Retries:
         remaining: Callable[[], float | None],
         *,
         may_repeat: bool = True,
+        may_be_at_work: bool = False,
         waited: float = 0.0,
     ) -> None:
         self._config = config
@@ -66,6 +68,7 @@ class Retries:
         self._random = random
         self._remaining = remaining
         self._may_repeat = may_repeat
+        self._may_ask_silent = may_repeat and not may_be_at_work
         self._ambiguous = 0
         self.spent = 0
         self.waited = waited
@@ -99,7 +102,7 @@ class Retries:
         kind = kind_of(error)
         if kind == "ambiguous":
             self._ambiguous += 1
-            return self._may_repeat and self._ambiguous == 1
+            return self._may_ask_silent and self._ambiguous == 1
         if kind == "transient" and isinstance(error, APIConnectionError):
             return self._may_repeat
         if kind is not None:

@@ -20,6 +20,8 @@ __all__ = ["Telemetry"]
 
 SWITCH = "OTEL_SEMCONV_STABILITY_OPT_IN"
 LATEST = "gen_ai_latest_experimental"
+SCHEMA = "https://opentelemetry.io/schemas/1.41.0"
+"""Of the names that are written by default; the conventions that have the newest ones have published none."""
 SECONDS = tuple([0.01 * 2**power for power in range(14)])
 TOKENS = tuple([4.0**power for power in range(14)])
 
@@ -68,8 +70,9 @@ class Telemetry:
         self._is_newest = LATEST in environ.get(SWITCH, "").split(",")
         self._trace = trace
         self._now = context.get_current
-        self._tracer = trace.get_tracer("ipfs_accel")
-        meter = metrics.get_meter("ipfs_accel")
+        schema = None if self._is_newest else SCHEMA
+        self._tracer = trace.get_tracer("ipfs_accel", schema_url=schema)
+        meter = metrics.get_meter("ipfs_accel", schema_url=schema)
         seconds, tokens = [_DURATION, _FIRST_CHUNK], [_TOKENS]
         if self._is_newest:
             seconds += [_NEW_DURATION, _NEW_FIRST_CHUNK]
@@ -114,7 +117,7 @@ class Telemetry:
         )
         if record.error is not None:
             span.set_attribute("error.type", record.error)
-            span.set_status(self._trace.StatusCode.ERROR)
+            span.set_status(self._trace.StatusCode.ERROR, _failure(record))
         span.end(end)
 
     def _facts(self, record: CallRecord) -> dict[str, Any]:
@@ -146,6 +149,12 @@ class Telemetry:
             for name, tokens in _counts(usage).items():
                 if tokens is not None:
                     self._counters[_NEW_COUNTERS.format(name)].add(tokens, common)
+
+
+def _failure(record: CallRecord) -> str:
+    """Say what failed in words that have nothing of what was sent or said in them."""
+    said = [None if record.status is None else f"status {record.status}", record.code]
+    return ": ".join([record.error or "", ", ".join([each for each in said if each])]).rstrip(": ")
 
 
 def _common(record: CallRecord) -> dict[str, Any]:

@@ -55,6 +55,8 @@ class BackendInfo:
             option of that name, and `IPFS_ACCEL_<ENDPOINT>_<NAME>`, go before them.
         read_base_url: Makes a URL of what a user gives as one, where users of this server give other forms too.
         local: How to get and start the server, where people run it themselves.
+        is_own: Whether people run such servers themselves, also where `local` does not say how; then questions to one
+            may take it all of their time without a word, but for those to `key_url`.
         key_env: Environment variables that may hold the key, first wins.
         token_env: Those of `key_env` that hold an access token, which is sent as a bearer whatever `key_header` says.
         key_url: Where that key belongs, if it is not the base URL: a hosted service beside servers that want none.
@@ -83,6 +85,7 @@ class BackendInfo:
     url_env: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     read_base_url: Callable[[str], str] | None = None
     local: LocalServer | None = None
+    is_own: bool = False
     key_env: tuple[str, ...] = ()
     token_env: tuple[str, ...] = ()
     key_url: str = ""

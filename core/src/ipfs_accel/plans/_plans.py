@@ -141,6 +141,7 @@ class HttpStream(Generic[T]):
             answer, or None if it is whole.
         fitting: Asked when the head of the answer is there, and given its status and headers: the plan by which the
             body is read, where that depends on what the server sends.
+        after: Is given the whole answer at its end, as for `Http`; its events have come, so that it changes nothing.
     """
 
     send: HttpRequest
@@ -152,6 +153,7 @@ class HttpStream(Generic[T]):
     any_type: bool = False
     going_on: Callable[[Any], HttpRequest | None] | None = None
     fitting: Callable[[int, Headers], HttpStream[T]] | None = None
+    after: Callable[[T], Generator[Any, Any, Any] | None] | None = None
 
 
 @define(kw_only=True, eq=False)

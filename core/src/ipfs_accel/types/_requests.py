@@ -128,8 +128,9 @@ class Timeout:
         connect: Until the connection stands.
         first_event: Of silence before the first event of a stream; heartbeats are no silence.
         idle: Spent waiting between two meaningful events of a stream; heartbeats do not count as such, and what the
-            caller does meanwhile is no waiting. Models may think in silence: a call that names a `reasoning_effort`
-            may be silent until `total`, unless these two are set.
+            caller does meanwhile is no waiting. Models may think in silence, and servers of one's own read long prompts
+            for minutes: a call to one of them, or one that names a `reasoning_effort`, may be silent until `total`,
+            unless these two are set.
         total: For the whole call, all attempts together.
     """
 

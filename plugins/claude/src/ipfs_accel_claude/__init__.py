@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,7 +23,7 @@ from ._errors import read_error
 from ._models import catalogue, described, prices_hold, read_model
 from ._pages import ask, listed, placed, post
 from ._requests import block
-from ._rules import Rules, is_hosted, rules_of
+from ._rules import Rules, is_hosted, is_ollamas, rules_of
 
 __all__ = ["Claude", "Options", "backend", "block"]
 
@@ -34,12 +34,14 @@ LONG = 21_333
 
 if TYPE_CHECKING:
     from ipfs_accel.types import Batch, BatchRequest, BatchSummary, FileInfo, Transfer, UploadRequest
+    from ipfs_accel.wire import windows
 
     from . import _batches as batches
     from . import _files as files
     from . import _schemas as schemas
 else:  # chats need none of them
     batches, files, schemas = late(__name__, "_batches", "_files", "_schemas")
+    (windows,) = late("ipfs_accel.wire", "windows")
 
 
 @attrs.frozen(kw_only=True)
@@ -238,7 +240,13 @@ def _whole(endpoint: Endpoint, request: ChatRequest, lost: tuple[str, ...] = ())
         parse=answers.read_streamed if is_long else answers.read_chat,
         unsupported=(*requests.unsupported(request, rules), *lost),
         kept_back=requests.kept_back(request, rules),
+        after=None if is_hosted(endpoint) else partial(_after, endpoint),
     )
+
+
+def _after(endpoint: Endpoint, answer: ChatResponse) -> Generator[Any, Any, Any] | None:
+    """Return what looks at an answer of a server that may be Ollama, which cuts prompts here without a word."""
+    return windows.looked_at(endpoint, answer) if is_ollamas(answer) else None
 
 
 def _stream(endpoint: Endpoint, request: ChatRequest, lost: tuple[str, ...] = ()) -> HttpStream[ChatResponse]:
@@ -250,6 +258,7 @@ def _stream(endpoint: Endpoint, request: ChatRequest, lost: tuple[str, ...] = ()
         assembler=lambda: chat_assembler(eof_after_finish=False),
         unsupported=(*requests.unsupported(request, rules), *lost),
         kept_back=requests.kept_back(request, rules),
+        after=None if is_hosted(endpoint) else partial(_after, endpoint),
     )
 
 

@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 
 import attrs
 from ipfs_accel.plans import Endpoint
+from ipfs_accel.types import ChatResponse
 
-__all__ = ["Rules", "is_hosted", "rules_of"]
+__all__ = ["Rules", "is_hosted", "is_ollamas", "rules_of"]
 
 # Family and version, as in claude-sonnet-4-5-20250929 or, at resellers, anthropic/claude-sonnet-4.5.
 _NAME = re.compile(r"claude-([a-z]+)-(\d+)(?:[-.](\d{1,2}))?(?!\d)")
@@ -48,6 +49,16 @@ def is_hosted(endpoint: Endpoint) -> bool:
     """Whether the endpoint is Anthropic's own."""
     host = urlsplit(endpoint.base_url).hostname or ""
     return host == "api.anthropic.com" or host.endswith(".anthropic.com")
+
+
+# Source: Ollama v0.24.0's anthropic/anthropic.go. Anthropic's own ids have other letters too, those of others begin
+# otherwise.
+_OLLAMAS = re.compile(r"msg_[0-9a-f]{24}")
+
+
+def is_ollamas(answer: ChatResponse) -> bool:
+    """Whether an answer's id has the form of Ollama's."""
+    return answer.id is not None and _OLLAMAS.fullmatch(answer.id) is not None
 
 
 def rules_of(endpoint: Endpoint, model: str) -> Rules:

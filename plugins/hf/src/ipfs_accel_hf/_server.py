@@ -82,7 +82,7 @@ def invocations(endpoint: Endpoint, *, body: Mapping[str, Any]) -> Plan[Any]:
 
 
 def vertex(endpoint: Endpoint, *, instances: Sequence[Any]) -> Plan[Any]:
-    """Vertex AI's route, which takes several bodies at once."""
+    """Vertex AI's route, which takes several bodies at once; TGI answers each, a chat too, with its text alone."""
     return Http(
         send=post_json("/vertex", {"instances": list(instances)}, base_url=root(endpoint)), parse=HttpResponse.json
     )

@@ -40,6 +40,7 @@ __all__ = [
     "chat_body",
     "check",
     "doubt",
+    "doubt_of_texts",
     "read_chat",
     "read_completion",
     "read_tokens",
@@ -153,11 +154,22 @@ def _of_second(answer: ChatResponse, response: HttpResponse, request: ChatReques
 def doubt(answer: ChatResponse, limit: int | None) -> str | None:
     """Say what the server does not: that it made more than was asked for, or lost the text."""
     made = answer.usage.output_tokens or 0
-    if limit is not None and made > limit:
-        return f"TGI made {made} tokens and not the {limit} of max_tokens, since it makes them in pieces of 1,024"
+    if (said := _exceeded(made, limit)) is not None:
+        return said
     if made and answer.finish_reason == "length" and not answer.message.content:
         return "the answer ends inside a character, and TGI has lost its text: stream it, or ask for logprobs"
     return None
+
+
+def doubt_of_texts(answer: CompletionResponse, limit: int | None) -> str | None:
+    """Say the same of a completion, whose texts cannot be cut as nothing tells where their tokens end."""
+    return _exceeded(answer.usage.output_tokens or 0, None if limit is None else limit * len(answer.choices))
+
+
+def _exceeded(made: int, limit: int | None) -> str | None:
+    if limit is None or not PIECE < limit < made:
+        return None
+    return f"TGI made {made} tokens and not the {limit} of max_tokens, since it makes them in pieces of 1,024"
 
 
 def _cut(message: Message, stops: Sequence[str] | None) -> Message:
@@ -224,8 +236,31 @@ class ChatEvents(openai_streams.ChatDecoder):
 class CompletionEvents:
     """Tells an assembler what a completion's events mean; made anew for each stream."""
 
+    def __init__(self, request: CompletionRequest) -> None:
+        limit = request.extra.get("max_tokens", request.max_tokens)
+        self._limit = limit if isinstance(limit, int) and limit > PIECE else None
+        self._made = [0] * len(request.prompt)
+
     def __call__(self, event: ServerSentEvent, out: Assembler[CompletionResponse]) -> None:
         """Take one event; each prompt's last one has the tokens of that prompt alone."""
+        if self._limit is None:
+            self._take(event, out)
+            return
+        made = self._made
+        index = _choice_of(event)
+        if index is None or index >= len(made):
+            self._take(event, out)
+        elif made[index] < self._limit:
+            made[index] += 1
+            self._take(event, out)
+            if made[index] == self._limit and not out.choices[index].finish_reason:
+                # The server would go on to the next multiple of 1,024.
+                out.finish("length", index)
+                out.usage = _added(out.usage, Usage(output_tokens=made[index]))
+                if sum(bool(each.finish_reason) for each in out.choices.values()) == len(made):
+                    out.done()
+
+    def _take(self, event: ServerSentEvent, out: Assembler[CompletionResponse]) -> None:
         if "eos_token" in event.data:
             event = _without_end_token(event)
         before, out.usage = out.usage, None
@@ -234,6 +269,14 @@ class CompletionEvents:
         except APIStatusError as error:
             raise exact(error) from None
         out.usage = _added(before, out.usage)
+
+
+def _choice_of(event: ServerSentEvent) -> int | None:
+    """Return which text an event goes on with; each has one token of one of them."""
+    if not event.data.startswith("{"):
+        return None
+    choices = strict_json.loads(event.data).get("choices")
+    return choices[0].get("index") or 0 if choices else None
 
 
 def _without_end_token(event: ServerSentEvent) -> ServerSentEvent:

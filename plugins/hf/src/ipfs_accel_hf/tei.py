@@ -60,6 +60,7 @@ class TEI(OneModel, RawRequests):
             title="Text Embeddings Inference",
             base_url="http://localhost:3000",
             base_url_env=("TEI_BASE_URL",),
+            is_own=True,
             key_env=("TEI_API_KEY",),
             options=Options,
             read_error=read_error,

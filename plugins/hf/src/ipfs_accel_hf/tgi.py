@@ -85,6 +85,7 @@ class TGI(OneModel, OpenAICompatible):
         title="Text Generation Inference",
         base_url="http://localhost:3000",
         base_url_env=("TGI_BASE_URL",),
+        is_own=True,
         key_env=("TGI_API_KEY",),
         options=Options,
         read_error=read_error,
@@ -121,13 +122,14 @@ class TGI(OneModel, OpenAICompatible):
         """Plan POST /generate, once per prompt, or POST /v1/completions."""
         prompts = generation.prompts(request)
         if endpoint.options.completions == "openai":
-            return Http(
+            plan = Http(
                 send=post_json(
                     self.path(endpoint, "/completions"), self.completion_body(endpoint, request, stream=False)
                 ),
                 parse=lambda response: dialect.read_completion(response, request.stop),
                 unsupported=self.unsupported(endpoint, request),
             )
+            return Held(plan=plan, doubt=lambda answer: dialect.doubt_of_texts(answer, request.max_tokens))
         parameters = generation.parameters(request, stream=False)
         plans = [
             Http(
@@ -149,7 +151,7 @@ class TGI(OneModel, OpenAICompatible):
                     self.path(endpoint, "/completions"), self.completion_body(endpoint, request, stream=True)
                 ),
                 frames=SSEDecoder,
-                decoder=dialect.CompletionEvents,
+                decoder=lambda: dialect.CompletionEvents(request),
                 assembler=lambda: StoppedAssembler(build_completion, request.stop),
                 unsupported=self.unsupported(endpoint, request),
             )

@@ -48,11 +48,11 @@ if TYPE_CHECKING:
         UploadRequest,
     )
     from ipfs_accel.wire import openai_responses_answers as responses_answers
-    from ipfs_accel.wire import tools
+    from ipfs_accel.wire import tools, windows
 
     from . import _moderation, _own, _uploads
 else:  # chats need neither
-    responses_answers, tools = late("ipfs_accel.wire", "openai_responses_answers", "tools")
+    responses_answers, tools, windows = late("ipfs_accel.wire", "openai_responses_answers", "tools", "windows")
     _moderation, _own, _uploads = late(__package__, "_moderation", "_own", "_uploads")
 
 __all__ = ["CommonOptions", "OpenAI", "Options"]
@@ -111,7 +111,7 @@ def _lacks(endpoint: Endpoint) -> Mapping[str, str]:
 
 def _after_first(endpoint: Endpoint, answer: ChatResponse) -> Generator[Any, Any, Any] | None:
     """Return what the first answer of a server asks for."""
-    return _own.looked_at(endpoint, answer) if _rules.learn(endpoint, answer) else None
+    return windows.looked_at(endpoint, answer) if _rules.learn(endpoint, answer) else None
 
 
 def _doubted(plan: Any, request: ChatRequest) -> Any:
@@ -165,15 +165,21 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
             usual = super().stream
             return plans.StreamFlow(steps=lambda: self._own_steps(endpoint, request, usual, by_chat))
         plan = super().stream(endpoint, request)
-        if self.is_hosted(endpoint) or (request.n in {None, 1} and not request.tools):
+        if self.is_hosted(endpoint) or not isinstance(plan, plans.HttpStream):
             return plan
+        if endpoint.memo.get(_rules.SERVER) is None:
+            plan = attrs.evolve(plan, after=partial(_after_first, endpoint))
         return _doubted(plan, request)  # type: ignore[no-any-return]
 
     def _is_to_be_known(self, endpoint: Endpoint, request: ChatRequest) -> bool:
         """Whether it matters which server of one's own answers; what the endpoint refuses anyway is refused at once."""
-        if request.response_format is None and not _rules.is_ollama(endpoint) and not _rules.is_forced(request):
+        is_formed, is_foreign = request.response_format is not None, _rules.has_foreign_thoughts(request)
+        matters = _rules.is_ollama(endpoint) or _rules.is_forced(request)
+        if not (is_formed or is_foreign or matters) or self.is_hosted(endpoint):
             return False
-        return not self.is_hosted(endpoint) and "response_format" not in self.unsupported(endpoint, request)
+        if is_formed:
+            return "response_format" not in self.unsupported(endpoint, request)
+        return matters or not _own.is_asked(endpoint)
 
     def _own_steps(
         self, endpoint: Endpoint, request: ChatRequest, usual: Callable[..., Any], by_chat: Callable[..., Any]
@@ -288,7 +294,10 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
 
     def reasoning_place(self, endpoint: Endpoint, said: str | None) -> str:
         """Return the same, but that OpenAI's own models take back in chats only what a server of theirs said."""
-        return said or "" if self.is_hosted(endpoint) else super().reasoning_place(endpoint, said)
+        if self.is_hosted(endpoint):
+            return said or ""
+        place = super().reasoning_place(endpoint, said)
+        return place if endpoint.options.reasoning_field is not None else _rules.thought_of_by(endpoint, place)
 
     def takes_back(self, endpoint: Endpoint, part: Any) -> bool:
         """Return the same; chats of OpenAI's own service have text alone in a model's turn."""

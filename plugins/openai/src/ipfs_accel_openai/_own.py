@@ -6,29 +6,34 @@ Sources: answers of llama.cpp b11549 and Ollama v0.24.0, and the latter's readin
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from ipfs_accel.errors import APIError, UnsupportedParameterError
-from ipfs_accel.plans import Endpoint, Flow, Held, Http, HttpResponse, HttpStream, Ready, get
-from ipfs_accel.types import ChatRequest, ChatResponse
+from ipfs_accel.errors import UnsupportedParameterError
+from ipfs_accel.plans import Endpoint, Flow, Held, Http, HttpStream, Ready, get
+from ipfs_accel.types import ChatRequest
 from ipfs_accel.wire.late import late
 
 from ._rules import SERVER, needs_responses
 
 if TYPE_CHECKING:
-    from ipfs_accel.wire import schemas, tools
-else:  # most chats have neither
-    schemas, tools = late("ipfs_accel.wire", "schemas", "tools")
+    from ipfs_accel.wire import schemas, tools, windows
+else:  # most chats need none of them
+    schemas, tools, windows = late("ipfs_accel.wire", "schemas", "tools", "windows")
 
-__all__ = ["looked_at", "settled", "steps"]
+__all__ = ["is_asked", "settled", "steps"]
 
 # The Responses API of Ollama and vLLM does follow schemas.
 _CHATS_ONLY = frozenset({"llama.cpp"})
 _TABLES = {"llama.cpp": "llama.cpp's chat completions"}
-_WINDOWS = "contexts of Ollama's models"
 _IGNORED = ("n", "logit_bias", "top_k", "tool_choice", "parallel_tool_calls")
 _USUAL: Mapping[str, tuple[Any, ...]] = {"n": (None, 1), "tool_choice": (None, "auto")}
+
+
+def is_asked(endpoint: Endpoint) -> bool:
+    """Whether the server has told what it is, as far as it does."""
+    return schemas.is_asked(endpoint)
 
 
 def _lost(request: ChatRequest) -> tuple[str, ...]:
@@ -41,41 +46,7 @@ def settled(steps: Generator[Any, Any, Any], endpoint: Endpoint) -> Generator[An
     answer = yield Flow(steps=lambda: steps)
     if endpoint.memo.get(SERVER) != "Ollama":
         return Ready(value=answer)
-    return (yield from looked_at(endpoint, answer))
-
-
-def looked_at(endpoint: Endpoint, answer: ChatResponse) -> Generator[Any, Any, Any]:
-    """Compare an answer of Ollama's with the size of the context."""
-    window = yield from _window(endpoint, answer.model or "")
-    return Held(plan=Ready(value=answer), doubt=lambda answer: _doubt(answer, window))
-
-
-def _window(endpoint: Endpoint, model: str) -> Generator[Any, Any, int | None]:
-    """Return the tokens of the context that a loaded model was given."""
-    known: dict[str, int] = endpoint.memo.setdefault(_WINDOWS, {})
-    names = (model, f"{model}:latest")
-    if known.keys().isdisjoint(names):
-        root = endpoint.base_url.removesuffix("/v1")
-        try:
-            known |= yield Http(send=get("/api/ps", base_url=root), parse=_contexts)
-        except APIError:
-            return None
-    return next((known[name] for name in names if name in known), None)
-
-
-def _contexts(response: HttpResponse) -> dict[str, int]:
-    models = response.json().get("models") or ()
-    return {model["name"]: model["context_length"] for model in models if model.get("context_length")}
-
-
-def _doubt(answer: ChatResponse, window: int | None) -> str | None:
-    used = answer.usage.input_tokens
-    if window is None or used is None or used < window - 1:  # some models begin with a token that is not counted
-        return None
-    return (
-        f"the prompt fills the model's context of {window} tokens: Ollama has cut what did not fit, which its /v1 does "
-        "without a word; give the model more (num_ctx), or use the backend ollama, which has it refuse"
-    )
+    return (yield from windows.looked_at(endpoint, answer))
 
 
 def steps(
@@ -88,7 +59,7 @@ def steps(
 ) -> Generator[Any, Any, Any]:
     """Plan a chat of which it matters who answers; `models` lists them, and `plan` is told what to ask by which API."""
     server = yield from schemas.own_server(endpoint, get(models))
-    endpoint.memo[SERVER] = server or "other"
+    endpoint.memo[SERVER] = server or endpoint.memo.get(SERVER) or "other"
     is_formed = request.response_format is not None and request.response_format != "text"
     if by_responses and is_formed and server in _CHATS_ONLY:
         if needs_responses(request):
@@ -103,8 +74,8 @@ def steps(
     if lost and isinstance(planned, Http | HttpStream):
         planned = attrs.evolve(planned, unsupported=(*planned.unsupported, *lost))
     if server == "Ollama" and isinstance(planned, HttpStream):
-        window = yield from _window(endpoint, request.model)
-        planned = Held(plan=planned, doubt=lambda answer: _doubt(answer, window))
+        window = yield from windows.window_of(endpoint, request.model)
+        planned = Held(plan=planned, doubt=partial(windows.doubt, window))
     if request.tools:
         planned = tools.watched(planned, asked, told)
     return schemas.held(planned, asked, _TABLES.get(server or "", server))

@@ -9,12 +9,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ipfs_accel.plans import Endpoint
-from ipfs_accel.types import ChatRequest, ChatResponse, Document, Image, Message
+from ipfs_accel.types import ChatRequest, ChatResponse, Document, Image, Message, Reasoning
 from ipfs_accel.wire.openai_responses_requests import is_needed
 
 __all__ = [
     "SERVER",
     "fewer",
+    "has_foreign_thoughts",
     "is_forced",
     "is_hosted",
     "is_ollama",
@@ -22,6 +23,7 @@ __all__ = [
     "needs_responses",
     "prices_hold",
     "refused",
+    "thought_of_by",
 ]
 
 # Models that reason refuse what would steer their sampling. The names are those of the o-series and of gpt-5 and later;
@@ -124,6 +126,23 @@ def is_ollama(endpoint: Endpoint) -> bool:
 def is_forced(request: ChatRequest) -> bool:
     """Whether a chat says more of its tools than that the model may call them."""
     return bool(request.tools) and request.tool_choice not in {None, "auto"}
+
+
+# Both read `reasoning` in a model's turn and drop `reasoning_content` without a word. Sources: vLLM's issue 38488; the
+# messages of Ollama v0.24.0's /v1 in its openai/openai.go.
+_THINKERS = ("vLLM", "Ollama")
+
+
+def thought_of_by(endpoint: Endpoint, place: str) -> str:
+    """Return where a server of one's own reads what its model thought."""
+    is_lost = place == "reasoning_content" and endpoint.memo.get(SERVER) in _THINKERS
+    return "reasoning" if is_lost else place
+
+
+def has_foreign_thoughts(request: ChatRequest) -> bool:
+    """Whether there are thoughts in the conversation of which it is not known where their server reads them."""
+    said = [message for message in request.messages if message.role == "assistant" and message.origin is None]
+    return any(isinstance(part, Reasoning) and part.text for message in said for part in message.content)
 
 
 def learn(endpoint: Endpoint, answer: ChatResponse) -> bool:

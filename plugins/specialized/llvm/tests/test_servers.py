@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ipfs_accel import Client, EndpointConfig, Tool
 from ipfs_accel import errors as e
-from ipfs_accel.types import Message, ToolCall
+from ipfs_accel.types import Message, Reasoning, Text, ToolCall
 from pytest_httpserver import HTTPServer
 
 from conftest import sent
@@ -226,6 +226,39 @@ def test_mlc_gives_arguments_as_an_object_and_errors_as_text_in_text(client: Cli
     )
     with pytest.raises(e.BadRequestError, match=r": not served$"):
         client.complete("lab/m", "hi")
+
+
+@pytest.mark.parametrize(
+    ("models", "place"),
+    [
+        (LLAMACPP, "reasoning_content"),
+        (OTHER, "reasoning_content"),
+        (VLLM, "reasoning"),
+        (MLC, None),
+        (LCP, None),
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_reasoning_goes_back_where_the_server_reads_it_or_is_named(
+    models: Any, place: str | None, streamed: bool, client: Client, httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request("/v1/models").respond_with_json(models)
+    if streamed:
+        choice = {"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}
+        body = f"data: {json.dumps({'id': 'c', 'choices': [choice]})}\n\ndata: [DONE]\n\n"
+        httpserver.expect_request("/v1/chat/completions").respond_with_data(body, content_type="text/event-stream")
+    else:
+        httpserver.expect_request("/v1/chat/completions").respond_with_json(CHAT)
+    thought = Message(role="assistant", content=(Reasoning(text="hm"), Text(text="a")))
+    history = [Message.user("q"), thought, Message.user("b")]
+    ask = (lambda *given: client.stream(*given).read()) if streamed else client.chat
+    if place is None:
+        with pytest.warns(UserWarning, match=r"is not told .*messages\[1\]\.reasoning"):
+            ask("lab/m", history)
+    else:
+        ask("lab/m", history)
+    expected = {"role": "assistant", "content": "a"} | ({} if place is None else {place: "hm"})
+    assert sent(httpserver)["messages"][1] == expected
 
 
 def test_reasoning_has_two_names(client: Client, httpserver: HTTPServer) -> None:

@@ -67,7 +67,7 @@ from . import _schemas as schemas
 from ._calls import CALLS
 from ._options import Options, ServerOptions
 from ._reach import reach
-from ._servers import Answering, adapt, adapt_completion, lost, refused, root_of
+from ._servers import Answering, adapt, adapt_completion, kept_back, lost, place_of, refused, root_of
 
 __all__ = ["LLVM", "Options", "backend", "vllm_backend"]
 
@@ -297,6 +297,7 @@ def _chat(server: Answering, request: ChatRequest) -> Http[ChatResponse]:
         send=server.send(post_json("/v1/chat/completions", _chat_body(server, request, stream=False))),
         parse=answers.read_chat,
         unsupported=lost(server.kind, request),
+        kept_back=kept_back(server.kind, request),
     )
 
 
@@ -307,13 +308,16 @@ def _stream(server: Answering, request: ChatRequest) -> HttpStream[ChatResponse]
         decoder=openai_streams.ChatDecoder,
         assembler=lambda: chat_assembler(merge=True),
         unsupported=lost(server.kind, request),
+        kept_back=kept_back(server.kind, request),
     )
 
 
 def _chat_body(server: Answering, request: ChatRequest, *, stream: bool) -> dict[str, Any]:
-    if server.kind == "llama.cpp" and getattr(request.response_format, "adapts", False):
+    kind = server.kind
+    if kind == "llama.cpp" and getattr(request.response_format, "adapts", False):
         request = in_form(request, GRAMMAR)
-    return adapt(server.kind, requests.chat_body(request, stream=stream, leave_out=refused(server.kind)))
+    body = requests.chat_body(request, stream=stream, leave_out=refused(kind), place=place_of(kind))
+    return adapt(kind, body)
 
 
 backend = LLVM(

@@ -21,9 +21,22 @@ from ipfs_accel.errors import (
     UnsupportedOperationError,
 )
 from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, HttpStream, get
-from ipfs_accel.wire.openai_requests import given
+from ipfs_accel.types import ChatRequest, Reasoning
+from ipfs_accel.wire import returned
+from ipfs_accel.wire.openai_requests import Place, given, replay_in
 
-__all__ = ["HAS", "Answering", "adapt", "adapt_completion", "detect", "lost", "refused", "root_of"]
+__all__ = [
+    "HAS",
+    "Answering",
+    "adapt",
+    "adapt_completion",
+    "detect",
+    "kept_back",
+    "lost",
+    "place_of",
+    "refused",
+    "root_of",
+]
 
 P = TypeVar("P", bound="Http[Any] | HttpStream[Any]")
 
@@ -173,6 +186,24 @@ def _has_models(document: Any) -> bool:
 def _remember(endpoint: Endpoint, kind: str) -> str:
     endpoint.memo["server"] = kind
     return kind
+
+
+# MLC's and llama-cpp-python's types of messages have no thoughts, so that these are dropped in silence; vLLM reads
+# `reasoning` alone, and drops `reasoning_content` likewise (its issue 38488).
+_THOUGHTS = {"vllm": "reasoning", "mlc": "", "llama-cpp-python": ""}
+
+
+def place_of(kind: str) -> Place:
+    """Return where a server takes back what its model thought; see `openai_requests.Place`."""
+    chosen = _THOUGHTS.get(kind)
+    return replay_in if chosen is None else lambda _said: chosen
+
+
+def kept_back(kind: str, request: ChatRequest) -> tuple[str, ...]:
+    """Return what models said before and the server does not take."""
+    if len(request.messages) == 1 or _THOUGHTS.get(kind) != "":
+        return ()
+    return returned.kept_back(request.messages, lambda _message, part: not isinstance(part, Reasoning), extra=True)
 
 
 def refused(kind: str) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from ipfs_accel.wire.openai_answers import read_usage
 from ipfs_accel.wire.openai_errors import checked
 from ipfs_accel.wire.ranks import ranked
 
-from ._servers import Answering
+from ._servers import Answering, place_of
 
 __all__ = ["count", "detokenize", "rerank", "tokenize"]
 
@@ -84,7 +84,7 @@ def detokenize(server: Answering, request: DetokenizeRequest) -> Http[Detokenize
 
 def count(server: Answering, request: ChatRequest) -> Http[TokenCount]:
     """Plan the server's count of a whole chat."""
-    body = requests.chat_body(request, stream=False)
+    body = requests.chat_body(request, stream=False, place=place_of(server.kind))
     if server.kind == "llama.cpp":
         path, name = "/v1/chat/completions/input_tokens", "input_tokens"
     else:

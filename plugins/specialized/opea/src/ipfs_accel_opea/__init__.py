@@ -87,6 +87,7 @@ class OPEA(RawRequests):
             title="OPEA",
             base_url="http://localhost:9000",
             base_url_env=("OPEA_BASE_URL", "OPEA_API_ENDPOINT"),
+            is_own=True,
             key_env=("OPEA_API_KEY",),
             options=Options,
             read_error=answers.read_error,

@@ -75,6 +75,7 @@ class OVMS(OpenAIAudio, OpenAIImages, OpenAICompatible):
         title="OpenVINO Model Server and other servers of tensors",
         base_url="http://127.0.0.1:8000",
         base_url_env=("OVMS_BASE_URL", "OVMS_API_URL"),
+        is_own=True,
         key_env=("OVMS_API_KEY",),
         options=Options,
         options_env={"version": "OVMS_VERSION"},
