@@ -3,12 +3,13 @@
 - `BackendContract`: the tests that every backend passes; see `ipfs_accel.testing.contract`.
 - `Exchange`, `json_reply`, `sse_reply`, `ndjson_reply`, `data_reply`: a call and what the server answers, as values.
 - `openai_exchanges`: these for OpenAI's dialect.
-- `Echo`: a backend that answers with what it was asked, for tests of middleware and applications.
+- `Scripted`: a backend that answers by a script, for tests of applications and middleware.
+- `Recorded`: real exchanges, recorded once and replayed ever after, without any key in the file.
 - `RawServer`, `serve`, `FAULTS`: a server that can break every rule of HTTP, and the catalogue of how.
 
-Needs pytest. With ipfs-accel installed, pytest also knows `--contract-report FILE`, which writes what was proven, as
-JSON or, if the file's name ends in `.md`, as a table. As pytest imports this package for that in every project of the
-environment, its names are loaded when they are first used.
+Contracts need pytest, nothing else does. With ipfs-accel installed, pytest also knows `--contract-report FILE`, which
+writes what was proven, as JSON or, if the file's name ends in `.md`, as a table. As pytest imports this package for
+that in every project of the environment, its names are loaded when they are first used.
 """
 
 from typing import TYPE_CHECKING
@@ -17,7 +18,6 @@ from ipfs_accel._lazy import lazy
 
 if TYPE_CHECKING:
     from .contract import BackendContract as BackendContract
-    from .echo import Echo as Echo
     from .faults import FAULTS as FAULTS
     from .faults import Fault as Fault
     from .openai_dialect import openai_exchanges as openai_exchanges
@@ -26,38 +26,45 @@ if TYPE_CHECKING:
     from .raw_server import Connection as Connection
     from .raw_server import RawServer as RawServer
     from .raw_server import serve as serve
+    from .recorded import Recorded as Recorded
     from .replies import Reply as Reply
     from .replies import data_reply as data_reply
     from .replies import json_reply as json_reply
     from .replies import ndjson_reply as ndjson_reply
     from .replies import sse_reply as sse_reply
+    from .scripted import Scripted as Scripted
     from .trials import Exchange as Exchange
     from .trials import Outcome as Outcome
     from .trials import Subject as Subject
+    from .unexpected import UnexpectedCallError as UnexpectedCallError
 
 _HOMES: dict[str, tuple[str, ...]] = {
     ".contract": ("BackendContract",),
-    ".echo": ("Echo",),
     ".faults": ("FAULTS", "Fault"),
     ".openai_dialect": ("openai_exchanges",),
     ".purity": ("ImpurityError", "no_io"),
     ".raw_server": ("Connection", "RawServer", "serve"),
+    ".recorded": ("Recorded",),
     ".replies": ("Reply", "data_reply", "json_reply", "ndjson_reply", "sse_reply"),
+    ".scripted": ("Scripted",),
     ".trials": ("Exchange", "Outcome", "Subject"),
+    ".unexpected": ("UnexpectedCallError",),
 }
 
 __all__ = [
     "FAULTS",
     "BackendContract",
     "Connection",
-    "Echo",
     "Exchange",
     "Fault",
     "ImpurityError",
     "Outcome",
     "RawServer",
+    "Recorded",
     "Reply",
+    "Scripted",
     "Subject",
+    "UnexpectedCallError",
     "data_reply",
     "json_reply",
     "ndjson_reply",
