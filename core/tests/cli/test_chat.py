@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
+from werkzeug import Response
 
 from .conftest import Run, chat_answer
 from .studio import Studio
@@ -269,3 +270,119 @@ def test_an_option_that_the_backend_cannot_honour(run: Run, streams: Streams) ->
 def test_the_help_names_every_option(run: Run) -> None:
     text = " ".join(run("chat", "--help").stdout.split())
     assert "frequency_penalty, logit_bias, logprobs, max_tokens, n, on_unsupported, parallel_tool_calls" in text
+
+
+TOOLS = '''
+from __future__ import annotations
+import os
+from ipfs_accel import Tool
+
+def get_weather(city: str) -> str:
+    """Tell the weather."""
+    return f"21 degrees in {city}"
+
+def _hidden() -> None: ...
+'''
+CALL = {
+    "index": 0,
+    "id": "c",
+    "type": "function",
+    "function": {"name": "get_weather", "arguments": '{"city": "Paris"}'},
+}
+
+
+def _runs(server: HTTPServer, text: str = "Warm.") -> None:
+    """Let the model ask for a tool, and then answer."""
+
+    def reply(request: Any) -> Any:
+        body = request.json
+        is_told = any(message["role"] == "tool" for message in body["messages"])
+        message = {"content": text} if is_told else {"tool_calls": [CALL]}
+        reason = "stop" if is_told else "tool_calls"
+        if not body.get("stream"):
+            choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": reason}
+            return Response(json.dumps({"choices": [choice]}), content_type="application/json")
+        chunks = [
+            {"choices": [{"index": 0, "delta": message}]},
+            {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]},
+        ]
+        lines = "".join([f"data: {json.dumps(each)}\n\n" for each in chunks])
+        return Response(f"{lines}data: [DONE]\n\n", content_type="text/event-stream")
+
+    server.expect_request("/chat/completions").respond_with_handler(reply)
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> str:
+    path = tmp_path / "weather.py"
+    path.write_text(TOOLS)
+    return str(path)
+
+
+def test_a_model_calls_the_functions_of_a_file(run: Run, httpserver: HTTPServer, tools: str) -> None:
+    _runs(httpserver)
+    result = run("chat", "-m", "studio/m", "--tools", tools, "--yes", "How warm?")
+    assert (result.exit_code, result.stdout) == (0, "Warm.\n")
+    assert result.stderr == "get_weather(city='Paris') → 21 degrees in Paris\n"
+    assert [tool["function"]["name"] for tool in _sent(httpserver)["tools"]] == ["get_weather"]
+
+
+def test_a_run_is_one_document(run: Run, httpserver: HTTPServer, tools: str) -> None:
+    _runs(httpserver)
+    result = run("chat", "-m", "studio/m", "--tools", tools, "--yes", "--json", "How warm?")
+    document = json.loads(result.stdout)
+    assert (document["text"], document["rounds"]) == ("Warm.", 2)
+    assert document["tool_runs"][0]["result"]["content"][0]["text"] == "21 degrees in Paris"
+
+
+@pytest.mark.parametrize(("answer", "told"), [("y\n", "→ 21 degrees in Paris"), ("\n", "refused: This call was not allowed by the user.")])  # fmt: skip
+def test_each_call_is_asked_for(
+    answer: str, told: str, run: Run, httpserver: HTTPServer, tools: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ipfs_accel._cli.tools.stdin_is_terminal", lambda: True)
+    monkeypatch.setattr("ipfs_accel._cli.arguments.read_stdin", lambda: "")
+    _runs(httpserver)
+    result = run("chat", "-m", "studio/m", "--tools", tools, "How warm?", input=answer)
+    assert (result.exit_code, result.stdout) == (0, "Warm.\n")
+    assert "call get_weather(city='Paris')? [y/N]" in result.stderr
+    assert told in result.stderr
+
+
+def test_a_limit_of_a_run_is_told(run: Run, httpserver: HTTPServer, tools: str) -> None:
+    _runs(httpserver)
+    result = run("chat", "-m", "studio/m", "--tools", tools, "--yes", "-o", "max_rounds=1", "How warm?")
+    assert "the limit of rounds ended the run" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "content", "message"),
+    [
+        (("--tools", "{}"), TOOLS, "--tools asks before each call, and nobody is there to answer"),
+        (("--tools", "nowhere.py", "--yes"), TOOLS, "--tools nowhere.py: there is no such file"),
+        (("--tools", "{}", "--yes"), "1/0", "ZeroDivisionError: division by zero"),
+        (("--tools", "{}", "--yes"), "x = 1", "there is no public function in it"),
+        (("--tools", "{}", "--yes"), "def f(a): ...", "f: a has no annotation"),
+        (("--tools", "{}", "--yes", "--jsonl"), TOOLS, "--jsonl and --tools exclude each other"),
+        (("--yes",), TOOLS, "--yes is for the calls of --tools"),
+    ],
+)
+def test_tools_that_cannot_be_used(
+    arguments: tuple[str, ...], content: str, message: str, run: Run, tools: str
+) -> None:
+    Path(tools).write_text(content)
+    result = run("chat", "-m", "studio/m", *[each.format(tools) for each in arguments], "q")
+    assert result.exit_code != 0
+    assert message in result.stderr
+
+
+def test_a_conversation_keeps_what_tools_gave(run: Run, httpserver: HTTPServer, tools: str) -> None:
+    _runs(httpserver)
+    result = run("chat", "-m", "studio/m", "--tools", tools, "--yes", "-i", input="How warm?\nAnd now?\n")
+    assert result.stdout == "Warm.\nWarm.\n"
+    assert [message["role"] for message in _sent(httpserver)["messages"]] == [
+        "user",
+        "assistant",
+        "tool",
+        "assistant",
+        "user",
+    ]

@@ -52,8 +52,8 @@ class Loop:
         found = [tool_of(each, f"tools[{index}]") for index, each in enumerate(_several(settings.pop("tools", None)))]
         self._tools = Toolbox(found, is_async=is_async)
         self._rounds = _limit("max_rounds", settings.pop("max_rounds", 8), (int,))
-        self._seconds = _limit("max_seconds", settings.pop("max_seconds", None), (int, float))
-        self._cost_limit = _limit("max_cost", settings.pop("max_cost", None), (int, float))
+        self._seconds = _limit_or_none("max_seconds", settings.pop("max_seconds", None))
+        self._cost_limit = _limit_or_none("max_cost", settings.pop("max_cost", None))
         self._approve = self._tools.approval(settings.pop("approve", None))
         self._options = settings
         self._began = core.clock.now()
@@ -236,12 +236,13 @@ def _several(tools: Any) -> Iterable[Any]:
 
 
 def _limit(name: str, value: Any, kinds: tuple[type[Any], ...]) -> Any:
-    if value is None and name != "max_rounds":
-        return None
-    is_number = isinstance(value, kinds) and not isinstance(value, bool)
-    if not is_number or value <= 0:
+    if not isinstance(value, kinds) or isinstance(value, bool) or value <= 0:
         raise InvalidRequestError(f"{name}: expected a number above 0, got {short(value)}")
     return value
+
+
+def _limit_or_none(name: str, value: Any) -> Any:
+    return None if value is None else _limit(name, value, (int, float))
 
 
 def _shorter(timeout: Any, left: float) -> Any:

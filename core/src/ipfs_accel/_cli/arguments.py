@@ -117,7 +117,7 @@ def _json_or_text(text: str) -> Any:
 
 def option_names(kind: Any) -> list[str]:
     """Return the names that `--option` knows for an option dict such as `ChatOptions`."""
-    return sorted(set(kind.__annotations__) - {"extra", "key", "on_upload"})
+    return sorted(set(kind.__annotations__) - {"approve", "extra", "key", "on_upload"})
 
 
 def parse_options(kind: Any, pairs: Iterable[str], extra: Iterable[str]) -> dict[str, Any]:

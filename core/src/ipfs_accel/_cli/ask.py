@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from ipfs_accel._calls.streams import Stream
 from ipfs_accel._client.clients import Client
 from ipfs_accel._values import frozen
 from ipfs_accel.errors import ContentFilterError, StreamIncomplete, UnsupportedOperationError
-from ipfs_accel.types import ChatResponse, Message, StreamEvent
+from ipfs_accel.types import ChatResponse, Message, RunResult, StreamEvent
 
 from .command import State
 from .live import Printer, show_usage
 from .output import is_terminal, note, write_line
 
-__all__ = ["Ask", "Interrupted", "judge_finish"]
+if TYPE_CHECKING:
+    from .tools import Toolkit
+
+__all__ = ["Ask", "Interrupted", "judge_finish", "judge_run"]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -33,6 +39,7 @@ class Ask:
         stream: Whether to show the answer while it comes.
         usage: Whether to tell tokens and times.
         reasoning: Whether to show what the model thinks.
+        tools: What the model may call; None if nothing.
     """
 
     model: str | None
@@ -40,9 +47,12 @@ class Ask:
     stream: bool = True
     usage: bool = False
     reasoning: bool = False
+    tools: Toolkit | None = None
 
-    def shown(self, client: Client, messages: list[Message], state: State) -> ChatResponse:
-        """Get the answer and show it, while it comes if that is wanted and the backend can."""
+    def shown(self, client: Client, messages: list[Message], state: State) -> Sequence[Message]:
+        """Get the answer and show it, while it comes if that is wanted and the backend can; return what was said."""
+        if self.tools is not None:
+            return self._run(client, messages, state)
         # Several answers at once would mix on the screen.
         wants_stream = self.stream and self.options.get("n", 1) == 1
         answer = self._streamed(client, messages, state) if wants_stream else None
@@ -55,7 +65,15 @@ class Ask:
         if self.usage:
             show_usage(answer)
         judge_finish(state, answer)
-        return answer
+        return [answer.message]
+
+    def _run(self, client: Client, messages: list[Message], state: State) -> Sequence[Message]:
+        tools: Any = self.tools
+        result = tools.shown(client, self.model, messages, self.options, Printer(state, reasoning=self.reasoning))
+        if self.usage:
+            show_usage(attrs.evolve(result.response, usage=result.usage))
+        judge_run(state, result)
+        return result.messages[len(messages) :]  # type: ignore[no-any-return]
 
     def _streamed(self, client: Client, messages: list[Message], state: State) -> ChatResponse | None:
         stream: Stream[StreamEvent, ChatResponse] = client.stream(self.model, messages, **self.options)
@@ -78,6 +96,13 @@ def _partial(stream: Stream[StreamEvent, ChatResponse]) -> ChatResponse | None:
         return stream.response
     except StreamIncomplete as error:
         return error.partial if isinstance(error.partial, ChatResponse) else None
+
+
+def judge_run(state: State, result: RunResult[Any]) -> None:
+    """Tell of a run that a limit ended, and else judge its last answer."""
+    if result.stopped is not None:
+        note(state, f"note: the limit of {result.stopped} ended the run before the model had its answer")
+    judge_finish(state, result.response)
 
 
 def judge_finish(state: State, answer: ChatResponse) -> None:

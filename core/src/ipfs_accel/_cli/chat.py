@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ipfs_accel._client.clients import Client
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import ChatOptions, Message
+from ipfs_accel.types import ChatOptions, FreeRunOptions, Message
 
 from . import arguments
-from .ask import Ask, judge_finish
+from .ask import Ask, judge_finish, judge_run
 from .command import Command, State, pass_state
 from .guide import or_guide
 from .live import show_usage
 from .output import write_json, write_line
 from .values import plain
+
+if TYPE_CHECKING:
+    from .tools import Toolkit
 
 __all__ = ["chat"]
 
@@ -33,6 +36,7 @@ __all__ = ["chat"]
         'git diff | ipfs-accel chat -s "You review code." "What could break?"',
         'ipfs-accel chat -a photo.jpg "What is this?" -o temperature=0 --usage',
         'ipfs-accel chat --schema person.schema.json "Invent a person." | jq .name',
+        'ipfs-accel chat --tools weather.py "How warm is it in Paris?"',
         "ipfs-accel chat -m llvm/ --interactive",
     ),
 )
@@ -43,6 +47,8 @@ __all__ = ["chat"]
 @arguments.extra_option
 @click.option("-a", "--attach", multiple=True, metavar="PATH|URL", help="An image, sound, PDF or text. Repeatable.")
 @click.option("--schema", metavar="FILE|JSON", help="Have the answer follow this JSON Schema.")
+@click.option("--tools", metavar="FILE.py", help="Let the model call the functions of a file; each call is asked for.")
+@click.option("--yes", is_flag=True, help="With --tools: make all calls without asking.")
 @click.option("--no-stream", is_flag=True, help="Wait for the whole answer.")
 @click.option("--jsonl", is_flag=True, help="Write each event of the stream as a line of JSON.")
 @click.option("--reasoning", is_flag=True, help="Write what the model thinks to stderr.")
@@ -60,6 +66,8 @@ def chat(
     extra: tuple[str, ...],
     attach: tuple[str, ...],
     schema: str | None,
+    tools: str | None,
+    yes: bool,
     no_stream: bool,
     jsonl: bool,
     reasoning: bool,
@@ -69,11 +77,12 @@ def chat(
 ) -> None:
     """Ask a model once, or hand over to the conversation."""
     _refuse_contradictions(state, jsonl=jsonl, no_stream=no_stream, interactive=interactive)
-    options = _options(settings, extra, schema)
+    options = _options(settings, extra, schema, FreeRunOptions if tools else ChatOptions)
+    toolkit = _toolkit(tools, options, yes=yes)
     with state.client() as client:
-        if not (system or attach or schema):  # which the guide would not look at
+        if not (system or attach or schema or tools):  # which the guide would not look at
             model = or_guide(model, client, state)
-        ask = Ask(model=model, options=options, stream=not no_stream, usage=usage, reasoning=reasoning)
+        ask = Ask(model=model, options=options, stream=not no_stream, usage=usage, reasoning=reasoning, tools=toolkit)
         arguments.check_model(model, client.config.default_model, "chat")
         parts = [arguments.attachment(each) for each in attach]
         if interactive:
@@ -104,8 +113,8 @@ def _refuse_contradictions(state: State, *, jsonl: bool, no_stream: bool, intera
         raise InvalidRequestError(f"{' and '.join(chosen)} exclude each other")
 
 
-def _options(settings: Iterable[str], extra: Iterable[str], schema: str | None) -> dict[str, Any]:
-    options = arguments.parse_options(ChatOptions, settings, extra)
+def _options(settings: Iterable[str], extra: Iterable[str], schema: str | None, kind: type[Any]) -> dict[str, Any]:
+    options = arguments.parse_options(kind, settings, extra)
     if schema is not None:
         if "response_format" in options:
             raise InvalidRequestError("--schema and -o response_format exclude each other")
@@ -113,7 +122,22 @@ def _options(settings: Iterable[str], extra: Iterable[str], schema: str | None) 
     return options
 
 
+def _toolkit(path: str | None, options: dict[str, Any], *, yes: bool) -> Toolkit | None:
+    if path is None:
+        if yes:
+            raise InvalidRequestError("--yes is for the calls of --tools, which is not given")
+        return None
+    from .tools import load  # noqa: PLC0415 - few calls have tools
+
+    return load(path, asks=not yes)
+
+
 def _as_json(client: Client, ask: Ask, messages: list[Message], state: State, *, raw: bool) -> None:
+    if ask.tools is not None:
+        result = ask.tools.run(client, ask.model, messages, ask.options)
+        write_json({"text": result.text} | plain(result, raw=raw))
+        judge_run(state, result)
+        return
     answer = client.chat(ask.model, messages, **ask.options)
     first = {
         "text": answer.text,
@@ -126,6 +150,8 @@ def _as_json(client: Client, ask: Ask, messages: list[Message], state: State, *,
 
 
 def _as_lines(client: Client, ask: Ask, messages: list[Message], state: State) -> None:
+    if ask.tools is not None:
+        raise InvalidRequestError("--jsonl and --tools exclude each other", hint="--json writes the whole run")
     with client.stream(ask.model, messages, **ask.options) as stream:
         for event in stream:
             write_line(json.dumps(plain(event), ensure_ascii=False, allow_nan=False))

@@ -29,10 +29,14 @@ __all__ = ["Printer", "show_usage", "usage_line"]
 
 
 class Printer:
-    """Writes the first choice of an answer to stdout: text as it comes, tool calls as lines of JSON."""
+    """Writes the first choice of an answer to stdout: text as it comes, tool calls as lines of JSON.
+
+    Attributes:
+        state: What the shared options say.
+    """
 
     def __init__(self, state: State, *, reasoning: bool = False) -> None:
-        self._state = state
+        self.state = state
         self._reasoning = reasoning
         self._ends_line = True
         self._thinks = False
@@ -45,7 +49,7 @@ class Printer:
                     self._event(event)
         finally:
             self._end_reasoning()
-            self._end_line()
+            self.end_line()
 
     def message(self, message: Message) -> None:
         """Write a message that is complete."""
@@ -56,7 +60,7 @@ class Printer:
             elif isinstance(part, ToolCall):
                 self.tool_call(part)
         self._end_reasoning()
-        self._end_line()
+        self.end_line()
 
     def text(self, text: str) -> None:
         """Write a piece of the answer."""
@@ -69,14 +73,20 @@ class Printer:
     def reasoning(self, text: str) -> None:
         """Write a piece of visible reasoning to stderr, if it is wanted."""
         if self._reasoning and text:
-            write(styled(self._state, clean(text), dim=True), err=True)
+            write(styled(self.state, clean(text), dim=True), err=True)
             self._thinks = True
 
     def tool_call(self, call: ToolCall) -> None:
         """Write a tool call as a line of JSON."""
         self._end_reasoning()
-        self._end_line()
+        self.end_line()
         write_line(json.dumps({"tool_call": plain(call)}, ensure_ascii=False))
+
+    def end_line(self) -> None:
+        """Let what follows begin a line."""
+        if not self._ends_line:
+            write("\n")
+            self._ends_line = True
 
     def _event(self, event: StreamEvent) -> None:
         if isinstance(event, TextDelta | RefusalDelta):
@@ -92,11 +102,6 @@ class Printer:
         if self._thinks:
             write("\n", err=True)
             self._thinks = False
-
-    def _end_line(self) -> None:
-        if not self._ends_line:
-            write("\n")
-            self._ends_line = True
 
 
 def usage_line(answer: Answer, usage: Usage) -> str:

@@ -94,21 +94,19 @@ class Repl:
         question = Message.user(*attachments, text)
         system = [Message.system(self._system)] if self._system else []
         try:
-            answer = self._ask.shown(self._client, [*system, *self._history, question], self._state)
+            said = self._ask.shown(self._client, [*system, *self._history, question], self._state)
         except Interrupted as stopped:
             if not self._is_terminal:
                 raise
-            partial = stopped.partial
+            said = [] if stopped.partial is None else [stopped.partial.message]
             self._say("(stopped)\n")
         except KeyboardInterrupt:
             if not self._is_terminal:
                 raise
             self._say("(stopped)\n")
             return
-        else:
-            partial = answer
-        if partial is not None:
-            self._history += [question, partial.message]
+        if said:
+            self._history += [question, *said]
 
     def _read(self) -> str | None:
         """Return the next line, or the next text between triple quotes; None at the end."""
