@@ -205,9 +205,13 @@ def _openai_completion(asked: dict[str, Any]) -> Answer:
     return _json({**base, "choices": [choice], "usage": USAGE})
 
 
+def _vector(asked: dict[str, Any]) -> list[float]:
+    return [0.6, 0.8] * ((asked.get("dimensions") or 2) // 2)
+
+
 def _openai_embeddings(asked: dict[str, Any]) -> Answer:
     inputs = asked["input"] if isinstance(asked["input"], list) else [asked["input"]]
-    data = [{"object": "embedding", "index": index, "embedding": [0.6, 0.8]} for index, _ in enumerate(inputs)]
+    data = [{"object": "embedding", "index": index, "embedding": _vector(asked)} for index, _ in enumerate(inputs)]
     return _json(
         {"object": "list", "model": asked["model"], "data": data, "usage": {"prompt_tokens": 4, "total_tokens": 4}}
     )
@@ -343,7 +347,7 @@ def _pulled(_asked: dict[str, Any]) -> Answer:
 
 def _vectors(asked: dict[str, Any]) -> Answer:
     inputs = asked["input"] if isinstance(asked["input"], list) else [asked["input"]]
-    return _json({"model": asked["model"], "embeddings": [[0.6, 0.8] for _ in inputs], "prompt_eval_count": 4})
+    return _json({"model": asked["model"], "embeddings": [_vector(asked) for _ in inputs], "prompt_eval_count": 4})
 
 
 _TENSOR = {"name": "data", "datatype": "FP32", "shape": [1, 3, 224, 224]}
