@@ -174,7 +174,8 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
     def _is_to_be_known(self, endpoint: Endpoint, request: ChatRequest) -> bool:
         """Whether it matters which server of one's own answers; what the endpoint refuses anyway is refused at once."""
         is_formed, is_foreign = request.response_format is not None, _rules.has_foreign_thoughts(request)
-        matters = _rules.is_ollama(endpoint) or _rules.is_forced(request)
+        is_forced = _rules.is_forced(endpoint, request) and self.fact(endpoint, "tool_choices") is None
+        matters = _rules.is_ollama(endpoint) or is_forced
         if not (is_formed or is_foreign or matters) or self.is_hosted(endpoint):
             return False
         if is_formed:
