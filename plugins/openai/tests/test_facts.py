@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ipfs_accel import Client, EndpointConfig, JsonSchema, Message, Tool
 from ipfs_accel.errors import ConfigError, InvalidRequestError, UnsupportedParameterError
-from ipfs_accel.plans import Endpoint
+from ipfs_accel.plans import Endpoint, Held
 from ipfs_accel.types import ChatRequest, EmbedRequest, Reasoning, Text
 from ipfs_accel_openai import Azure, AzureOptions, Options, backend
 
@@ -25,11 +25,17 @@ def chat(**fields: Any) -> ChatRequest:
 
 
 def body(endpoint: Endpoint, request: ChatRequest, operation: str = "chat") -> dict[str, Any]:
-    return json.loads(getattr(backend, operation)(endpoint, request).send.content)  # type: ignore[no-any-return]
+    return json.loads(planned(endpoint, request, operation).send.content)  # type: ignore[no-any-return]
 
 
 def unsupported(endpoint: Endpoint, request: ChatRequest) -> tuple[str, ...]:
-    return backend.chat(endpoint, request).unsupported  # type: ignore[union-attr]
+    return planned(endpoint, request).unsupported  # type: ignore[no-any-return]
+
+
+def planned(endpoint: Endpoint, request: ChatRequest, operation: str = "chat") -> Any:
+    """Return what is sent, whatever is done with its answer."""
+    plan = getattr(backend, operation)(endpoint, request)
+    return plan.plan if isinstance(plan, Held) else plan
 
 
 def test_the_limit_goes_under_the_servers_name() -> None:

@@ -126,17 +126,9 @@ class Claude(RawRequests):
     @hookimpl
     def count_tokens(self, endpoint: Endpoint, request: ChatRequest) -> Plan[TokenCount]:
         """Plan POST /v1/messages/count_tokens, which is free; the provider calls its answer an estimate."""
-        rules = rules_of(endpoint, request.model)
-        body = requests.counted(request, rules)
-        if is_hosted(endpoint):
-            limits.check_chat(request, rules)
-
-        def read(response: HttpResponse) -> TokenCount:
-            answer = response.json()
-            return TokenCount(input_tokens=field(answer, "input_tokens", int), exact=False, method="server", raw=answer)
-
-        headers = requests.headers(body, rules, request.extra)
-        return Http(send=limits.checked(endpoint, post(endpoint, COUNT, body, headers)), parse=read)
+        if request.tool_choice is not None and schemas.is_open(endpoint, request):
+            return plans.Flow(steps=lambda: schemas.count_steps(endpoint, request, partial(_count, endpoint)))
+        return _count(endpoint, request)
 
     @hookimpl
     def list_models(self, endpoint: Endpoint) -> Plan[tuple[ModelInfo, ...]]:
@@ -225,6 +217,20 @@ class Claude(RawRequests):
     def delete_batch(self, endpoint: Endpoint, batch: str) -> Plan[None]:
         """Plan DELETE /v1/messages/batches/{id}."""
         return batches.delete(endpoint, batch)
+
+
+def _count(endpoint: Endpoint, request: ChatRequest) -> Http[TokenCount]:
+    rules = rules_of(endpoint, request.model)
+    body = requests.counted(request, rules)
+    if is_hosted(endpoint):
+        limits.check_chat(request, rules)
+
+    def read(response: HttpResponse) -> TokenCount:
+        answer = response.json()
+        return TokenCount(input_tokens=field(answer, "input_tokens", int), exact=False, method="server", raw=answer)
+
+    headers = requests.headers(body, rules, request.extra)
+    return Http(send=limits.checked(endpoint, post(endpoint, COUNT, body, headers)), parse=read)
 
 
 def _is_certain(request: ChatRequest) -> bool:

@@ -14,7 +14,7 @@ from ipfs_accel.wire.schemas import held, own_server
 from ._pages import ask
 from ._rules import is_hosted, rules_of
 
-__all__ = ["is_open", "steps"]
+__all__ = ["count_steps", "is_open", "steps"]
 
 # Sources: answers of llama.cpp b11549, and Ollama's reading of the field in its own source, v0.24.0.
 _IGNORING = {"llama.cpp": "llvm", "Ollama": "ollama"}
@@ -46,3 +46,11 @@ def steps(
     if told is not None:
         planned = Held(plan=planned, told=told)
     return held(planned, asked, None) if has_schema and backend is None else planned
+
+
+def count_steps(
+    endpoint: Endpoint, request: ChatRequest, plan: Callable[[ChatRequest], Any]
+) -> Generator[Any, Any, Any]:
+    """Plan the count of a chat with a choice of tools, as it is asked."""
+    server = yield from own_server(endpoint, ask(endpoint, "/v1/models"))
+    return plan(tools.asked(_NAMES.get(server or "", server), request)[0])

@@ -48,11 +48,11 @@ if TYPE_CHECKING:
         UploadRequest,
     )
     from ipfs_accel.wire import openai_responses_answers as responses_answers
-    from ipfs_accel.wire import tools, windows
+    from ipfs_accel.wire import windows
 
     from . import _moderation, _own, _uploads
 else:  # chats need neither
-    responses_answers, tools, windows = late("ipfs_accel.wire", "openai_responses_answers", "tools", "windows")
+    responses_answers, windows = late("ipfs_accel.wire", "openai_responses_answers", "windows")
     _moderation, _own, _uploads = late(__package__, "_moderation", "_own", "_uploads")
 
 __all__ = ["CommonOptions", "OpenAI", "Options"]
@@ -114,13 +114,6 @@ def _after_first(endpoint: Endpoint, answer: ChatResponse) -> Generator[Any, Any
     return windows.looked_at(endpoint, answer) if _rules.learn(endpoint, answer) else None
 
 
-def _doubted(plan: Any, request: ChatRequest) -> Any:
-    """Return the plan of a chat at another server with an eye for fewer answers, and for calls that were cut."""
-    if request.tools:
-        plan = tools.watched(plan, request)
-    return plan if request.n in {None, 1} else plans.Held(plan=plan, doubt=partial(_rules.fewer, request))
-
-
 class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
     """All that OpenAI's own service has for calls over HTTP."""
 
@@ -155,7 +148,7 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
             return plan
         if not is_known:
             plan = attrs.evolve(plan, after=partial(_after_first, endpoint))
-        return plan if is_usual else _doubted(plan, request)
+        return plan if is_usual else _own.doubted(plan, request)
 
     @hookimpl
     def stream(self, endpoint: Endpoint, request: ChatRequest) -> StreamPlan[ChatResponse]:
@@ -169,12 +162,14 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
             return plan
         if endpoint.memo.get(_rules.SERVER) is None:
             plan = attrs.evolve(plan, after=partial(_after_first, endpoint))
-        return _doubted(plan, request)  # type: ignore[no-any-return]
+        is_usual = request.n in {None, 1} and not request.tools
+        return plan if is_usual else _own.doubted(plan, request)
 
     def _is_to_be_known(self, endpoint: Endpoint, request: ChatRequest) -> bool:
         """Whether it matters which server of one's own answers; what the endpoint refuses anyway is refused at once."""
         is_formed, is_foreign = request.response_format is not None, _rules.has_foreign_thoughts(request)
-        matters = _rules.is_ollama(endpoint) or _rules.is_forced(request)
+        is_forced = _rules.is_forced(endpoint, request) and self.fact(endpoint, "tool_choices") is None
+        matters = _rules.is_ollama(endpoint) or is_forced
         if not (is_formed or is_foreign or matters) or self.is_hosted(endpoint):
             return False
         if is_formed:

@@ -15,14 +15,14 @@ from ipfs_accel.plans import Endpoint, Flow, Held, Http, HttpStream, Ready, get
 from ipfs_accel.types import ChatRequest
 from ipfs_accel.wire.late import late
 
-from ._rules import SERVER, needs_responses
+from ._rules import SERVER, fewer, needs_responses
 
 if TYPE_CHECKING:
     from ipfs_accel.wire import schemas, tools, windows
 else:  # most chats need none of them
     schemas, tools, windows = late("ipfs_accel.wire", "schemas", "tools", "windows")
 
-__all__ = ["is_asked", "settled", "steps"]
+__all__ = ["doubted", "is_asked", "settled", "steps"]
 
 # The Responses API of Ollama and vLLM does follow schemas.
 _CHATS_ONLY = frozenset({"llama.cpp"})
@@ -39,6 +39,13 @@ def is_asked(endpoint: Endpoint) -> bool:
 def _lost(request: ChatRequest) -> tuple[str, ...]:
     """Name what of a request Ollama ignores on this route."""
     return tuple([name for name in _IGNORED if getattr(request, name) not in _USUAL.get(name, (None,))])
+
+
+def doubted(plan: Any, request: ChatRequest) -> Any:
+    """Return the plan of a chat at another server with an eye for fewer answers, and for calls that were cut."""
+    if request.tools:
+        plan = tools.watched(plan, request)
+    return plan if request.n in {None, 1} else Held(plan=plan, doubt=partial(fewer, request))
 
 
 def settled(steps: Generator[Any, Any, Any], endpoint: Endpoint) -> Generator[Any, Any, Any]:

@@ -123,9 +123,13 @@ def is_ollama(endpoint: Endpoint) -> bool:
     return known == "Ollama" or (known is None and _OLLAMA_PORT in endpoint.base_url)
 
 
-def is_forced(request: ChatRequest) -> bool:
-    """Whether a chat says more of its tools than that the model may call them."""
-    return bool(request.tools) and request.tool_choice not in {None, "auto"}
+def is_forced(endpoint: Endpoint, request: ChatRequest) -> bool:
+    """Whether a chat says more of its tools than that the model may call them, to a server that may not heed it.
+
+    What is reached over TLS is taken for a service, which does.
+    """
+    is_said = bool(request.tools) and request.tool_choice not in {None, "auto"}
+    return is_said and endpoint.base_url.startswith("http://")
 
 
 # Both read `reasoning` in a model's turn and drop `reasoning_content` without a word. Sources: vLLM's issue 38488; the

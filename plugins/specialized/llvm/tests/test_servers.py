@@ -317,6 +317,9 @@ def test_a_choice_of_tools_holds_or_is_named(call: Any, client: Client, httpserv
         pytest.warns(UserWarning, match="alone"),
     ):
         call(client, "lab/m", "hi", tools=TOOLS, tool_choice="g", parallel_tool_calls=True)
+    httpserver.expect_request("/v1/chat/completions/input_tokens").respond_with_json({"input_tokens": 5})
+    assert client.count_tokens("lab/m", "hi", tools=TOOLS, tool_choice="g").input_tokens == 5
+    assert len(sent(httpserver)["tools"]) == 1  # as it is asked
     call(client, "lab/m", "hi", tools=TOOLS, tool_choice="required")
     assert len(sent(httpserver)["tools"]) == 2
     call(client, "set/m", "hi", tools=TOOLS, tool_choice="g")  # vLLM heeds names

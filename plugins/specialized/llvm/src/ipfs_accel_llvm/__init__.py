@@ -210,7 +210,11 @@ class LLVM(RawRequests):
     @hookimpl
     def count_tokens(self, endpoint: Endpoint, request: ChatRequest) -> Plan[TokenCount]:
         """Plan the server's own count of a chat, its template included."""
-        return _at("count_tokens", endpoint, request, lambda server: _tokens.count(server, request))
+
+        def plan(server: Answering) -> Plan[TokenCount]:
+            return _tokens.count(server, schemas.asked(server.name(endpoint), request))
+
+        return _at("count_tokens", endpoint, request, plan)
 
     @hookimpl
     def list_models(self, endpoint: Endpoint) -> Plan[tuple[ModelInfo, ...]]:

@@ -11,7 +11,7 @@ from ipfs_accel.wire.late import late
 
 _schemas, _tools = late("ipfs_accel.wire", "schemas", "tools")
 
-__all__ = ["chat", "held"]
+__all__ = ["asked", "chat", "held"]
 
 _TABLES = {"llama.cpp": "llama.cpp's chat completions", "vllm": "vLLM"}
 _OF_TEXTS = {**_TABLES, "llama.cpp": "llama.cpp's completions"}
@@ -28,6 +28,12 @@ def held(plan: Any, request: Request, kind: str) -> Any:
     return _schemas.held(plan, request, table, _WAY_OUT.get(kind))
 
 
+def asked(server: str | None, request: ChatRequest) -> ChatRequest:
+    """Return a chat as the server is asked, for what it counts."""
+    found: ChatRequest = _tools.asked(server, request)[0] if request.tools else request
+    return found
+
+
 def chat(kind: str, server: str | None, request: ChatRequest, plan: Callable[[ChatRequest], Any]) -> Any:
     """Plan a chat with a schema or tools.
 
@@ -37,10 +43,10 @@ def chat(kind: str, server: str | None, request: ChatRequest, plan: Callable[[Ch
         request: What the caller wants.
         plan: Plans what the server is asked.
     """
-    asked, lost, told = _tools.asked(server, request)
-    planned = plan(asked)
+    if not request.tools:
+        return held(plan(request), request, kind)
+    changed, lost, told = _tools.asked(server, request)
+    planned = plan(changed)
     if lost:
         planned = attrs.evolve(planned, unsupported=(*planned.unsupported, *lost))
-    if request.tools:
-        planned = _tools.watched(planned, asked, told)
-    return held(planned, asked, kind)
+    return held(_tools.watched(planned, changed, told), changed, kind)
