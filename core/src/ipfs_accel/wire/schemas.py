@@ -18,7 +18,7 @@ from .schema_keywords import lost, tables
 if TYPE_CHECKING:
     from ipfs_accel.types import Request
 
-__all__ = ["held", "is_asked", "own_server", "schema_of"]
+__all__ = ["held", "own_server", "schema_of"]
 
 _OWNERS = {"llamacpp": "llama.cpp", "vllm": "vLLM", "library": "Ollama"}
 """Who owns a model, by what lists it; Ollama says so of what has no other owner."""
@@ -58,24 +58,21 @@ def schema_of(request: Request) -> JsonSchema | None:
     return next((JsonSchema(schema=each) for each in found if isinstance(each, Mapping)), None)
 
 
-def is_asked(endpoint: Endpoint) -> bool:
-    """Whether `own_server` would ask nothing any more."""
-    return _MEMO in endpoint.memo or not endpoint.base_url.startswith("http://")
-
-
 def own_server(endpoint: Endpoint, ask: HttpRequest) -> Generator[Any, Any, str | None]:
     """Return which server of one's own an endpoint is, as far as its list of models tells; it is asked once.
 
     What is reached over TLS is taken for a service, which is not asked.
     """
-    if not is_asked(endpoint):
+    if not endpoint.base_url.startswith("http://"):
+        return None
+    if _MEMO not in endpoint.memo:
         try:
             endpoint.memo[_MEMO] = yield Http(send=ask, parse=_read)
         except APIConnectionError:
             raise  # the call itself would fare no better
         except APIError:
             endpoint.memo[_MEMO] = None
-    return endpoint.memo.get(_MEMO)
+    return endpoint.memo[_MEMO]  # type: ignore[no-any-return]
 
 
 def _read(response: HttpResponse) -> str | None:

@@ -167,14 +167,11 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
 
     def _is_to_be_known(self, endpoint: Endpoint, request: ChatRequest) -> bool:
         """Whether it matters which server of one's own answers; what the endpoint refuses anyway is refused at once."""
-        is_formed, is_foreign = request.response_format is not None, _rules.has_foreign_thoughts(request)
+        is_formed = request.response_format is not None
         is_forced = _rules.is_forced(endpoint, request) and self.fact(endpoint, "tool_choices") is None
-        matters = _rules.is_ollama(endpoint) or is_forced
-        if not (is_formed or is_foreign or matters) or self.is_hosted(endpoint):
+        if not (is_formed or is_forced or _rules.is_ollama(endpoint)) or self.is_hosted(endpoint):
             return False
-        if is_formed:
-            return "response_format" not in self.unsupported(endpoint, request)
-        return matters or not _own.is_asked(endpoint)
+        return not is_formed or "response_format" not in self.unsupported(endpoint, request)
 
     def _own_steps(
         self, endpoint: Endpoint, request: ChatRequest, usual: Callable[..., Any], by_chat: Callable[..., Any]

@@ -22,18 +22,13 @@ if TYPE_CHECKING:
 else:  # most chats need none of them
     schemas, tools, windows = late("ipfs_accel.wire", "schemas", "tools", "windows")
 
-__all__ = ["doubted", "is_asked", "settled", "steps"]
+__all__ = ["doubted", "settled", "steps"]
 
 # The Responses API of Ollama and vLLM does follow schemas.
 _CHATS_ONLY = frozenset({"llama.cpp"})
 _TABLES = {"llama.cpp": "llama.cpp's chat completions"}
 _IGNORED = ("n", "logit_bias", "top_k", "tool_choice", "parallel_tool_calls")
 _USUAL: Mapping[str, tuple[Any, ...]] = {"n": (None, 1), "tool_choice": (None, "auto")}
-
-
-def is_asked(endpoint: Endpoint) -> bool:
-    """Whether the server has told what it is, as far as it does."""
-    return schemas.is_asked(endpoint)
 
 
 def _lost(request: ChatRequest) -> tuple[str, ...]:

@@ -9,13 +9,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ipfs_accel.plans import Endpoint
-from ipfs_accel.types import ChatRequest, ChatResponse, Document, Image, Message, Reasoning
+from ipfs_accel.types import ChatRequest, ChatResponse, Document, Image, Message
 from ipfs_accel.wire.openai_responses_requests import is_needed
 
 __all__ = [
     "SERVER",
     "fewer",
-    "has_foreign_thoughts",
     "is_forced",
     "is_hosted",
     "is_ollama",
@@ -143,16 +142,11 @@ def thought_of_by(endpoint: Endpoint, place: str) -> str:
     return "reasoning" if is_lost else place
 
 
-def has_foreign_thoughts(request: ChatRequest) -> bool:
-    """Whether there are thoughts in the conversation of which it is not known where their server reads them."""
-    said = [message for message in request.messages if message.role == "assistant" and message.origin is None]
-    return any(isinstance(part, Reasoning) and part.text for message in said for part in message.content)
-
-
 def learn(endpoint: Endpoint, answer: ChatResponse) -> bool:
-    """Remember, and return, whether it is Ollama that answered, which says so in each answer."""
+    """Remember who answered, as far as it shows, and return whether it is Ollama, which says so in each answer."""
     is_own = answer.extra.get("system_fingerprint") == "fp_ollama"
-    endpoint.memo[SERVER] = "Ollama" if is_own else "other"
+    is_vllm = isinstance(answer.raw, dict) and "kv_transfer_params" in answer.raw  # a member that vLLM alone has
+    endpoint.memo[SERVER] = "Ollama" if is_own else "vLLM" if is_vllm else "other"
     return is_own
 
 
