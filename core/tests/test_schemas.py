@@ -195,8 +195,8 @@ def test_chats_without_a_schema_load_nothing_of_this() -> None:
     import sys
 
     code = (
-        "import sys\nfrom ipfs_accel import Client\nfrom ipfs_accel.testing.echo import Echo\n"
-        "with Client(plugins=[Echo()]) as client: client.chat('echo/m', 'q')\n"
+        "import sys\nfrom ipfs_accel import Client\nfrom ipfs_accel.testing import Scripted\n"
+        "with Client(plugins=[Scripted(['a'])]) as client: client.chat('scripted/m', 'q')\n"
         "print([name for name in sys.modules if 'schema' in name])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -12,11 +12,12 @@ import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ipfs_accel import AsyncClient, CacheConfig, Client, Config, EndpointConfig, Image, Message
+from ipfs_accel import AsyncClient, CacheConfig, Client, Config, EndpointConfig, Image, Message, hookimpl
 from ipfs_accel.errors import ConfigError
-from ipfs_accel.testing import Connection, Echo, json_reply, serve, sse_reply
+from ipfs_accel.plans import Local
+from ipfs_accel.testing import Connection, Scripted, json_reply, serve, sse_reply
 from ipfs_accel.testing.stream_rules import check
-from ipfs_accel.types import TextDelta, ToolCall, ToolCallDelta
+from ipfs_accel.types import EmbedRequest, ModerateRequest, ModerateResponse, TextDelta, ToolCall, ToolCallDelta
 from ipfs_accel_redaction import Redaction, UnseenError
 from ipfs_accel_redaction._finder import KINDS, Finder
 from ipfs_accel_redaction._vault import Vault
@@ -25,6 +26,35 @@ CARD = "4111 1111 1111 1111"
 TEXT = f"Write to ada@example.com about card {CARD}."
 HIDDEN = "Write to [EMAIL_1] about card [CARD_1]."
 TOOL = {"name": "send", "parameters": {"type": "object", "properties": {}}}
+
+
+class Echo(Scripted):
+    """Repeats what it was asked, character by character, or calls a tool with it."""
+
+    def __init__(self, name: str = "echo") -> None:
+        super().__init__(self.say, name=name)
+
+    def say(self, request: Any) -> Any:
+        if isinstance(request, EmbedRequest):
+            return [[len(text)] for text in request.inputs]
+        if isinstance(request, ModerateRequest):
+            return ModerateResponse(results=())
+        text = f"echo {request.messages[-1].text}"
+        if request.tools:
+            return ToolCall(id="1", name=request.tools[0].name, arguments=json.dumps({"text": text}))
+        return list(text)
+
+    def note(self, given: str, answer: Any = None) -> Any:
+        self.requests.append(given)
+        return answer
+
+    @hookimpl
+    def delete_file(self, file: str) -> Any:
+        return Local(run=lambda _job: self.note(file))
+
+    @hookimpl
+    def calls(self) -> Any:
+        return {"shout": lambda _endpoint, *, text: Local(run=lambda _job: self.note(text, {"said": text.upper()}))}
 
 
 def found(text: str, **patterns: str) -> list[tuple[str, str]]:
@@ -118,7 +148,7 @@ def test_nothing_that_was_found_is_on_the_wire(operation: str) -> None:
 def test_placeholders_go_out_and_the_originals_come_back(operation: str) -> None:
     echo = Echo()
     events, answer = run(operation, echo, Redaction(), model="echo/m", messages=TEXT)
-    assert echo.asked[0].messages[0].text == HIDDEN
+    assert echo.requests[0].messages[0].text == HIDDEN
     assert answer.text == f"echo {TEXT}"
     if events:
         assert "".join(each.text for each in events if isinstance(each, TextDelta)) == f"echo {TEXT}"
@@ -146,7 +176,7 @@ def test_a_conversation_begins_the_same_each_time_and_tools_are_searched() -> No
     with Client(plugins=[echo], middleware=[Redaction()]) as client:
         client.chat("echo/m", first)
         client.chat("echo/m", [*first, *more])
-    one, two = [each.messages for each in echo.asked]
+    one, two = [each.messages for each in echo.requests]
     assert [each.text for each in one] == ["Be [EMAIL_1]", "Who is [EMAIL_2]?"]
     assert two[:2] == one
     assert two[2].tool_calls[0].arguments == '{"to": "[EMAIL_3]"}'
@@ -159,14 +189,14 @@ def test_other_operations_are_searched_and_ids_are_left_alone() -> None:
         client.embed("echo/m", ["ada@example.com", "b"])
         assert client.call("echo", "shout", text="ada@example.com") == {"said": "ada@example.com"}
         client.delete_file("echo", "4111111111111111")
-    assert echo.asked[0].inputs == ("[EMAIL_1]", "b")
-    assert echo.asked[1:] == ["[EMAIL_1]", "4111111111111111"]
+    assert echo.requests[0].inputs == ("[EMAIL_1]", "b")
+    assert echo.requests[1:] == ["[EMAIL_1]", "4111111111111111"]
 
 
 def test_a_placeholder_that_stood_there_before_is_nobodys() -> None:
     echo = Echo()
     _, answer = run("stream", echo, Redaction(), model="echo/m", messages="[EMAIL_1] is ada@example.com [EMAIL_")
-    assert echo.asked[0].messages[0].text == "[EMAIL_1] is [EMAIL_2] [EMAIL_"
+    assert echo.requests[0].messages[0].text == "[EMAIL_1] is [EMAIL_2] [EMAIL_"
     assert answer.text == "echo [EMAIL_1] is ada@example.com [EMAIL_"
 
 
@@ -176,7 +206,7 @@ def test_the_cache_works_for_all_who_ask_alike(tmp_path: Any) -> None:
     with Client(config, plugins=[echo], middleware=[Redaction()]) as client:
         assert client.chat("echo/m", "Hi ada@example.com").text == "echo Hi ada@example.com"
         assert client.chat("echo/m", "Hi bob@example.com").text == "echo Hi bob@example.com"
-    assert len(echo.asked) == 1
+    assert len(echo.requests) == 1
 
 
 def test_settings_hold() -> None:
@@ -184,14 +214,14 @@ def test_settings_hold() -> None:
     _, kept = run("chat", echo, Redaction(restore=False, kinds=("EMAIL",)), model="echo/m", messages=TEXT)
     assert kept.text == f"echo Write to [EMAIL_1] about card {CARD}."
     _, seen = run("chat", echo, Redaction(trusted=("echo",)), model="echo/m", messages=TEXT)
-    assert (seen.text, echo.asked[-1].messages[0].text) == (f"echo {TEXT}", TEXT)
+    assert (seen.text, echo.requests[-1].messages[0].text) == (f"echo {TEXT}", TEXT)
 
 
 def test_who_is_trusted_is_so_only_without_a_fallback_to_others() -> None:
     echo, other = Echo(), Echo("other")
     with Client(plugins=[echo, other], middleware=[Redaction(trusted=("echo",))]) as client:
         client.chat(["echo/m", "other/m"], TEXT)
-    assert echo.asked[0].messages[0].text == HIDDEN
+    assert echo.requests[0].messages[0].text == HIDDEN
 
 
 @pytest.mark.parametrize(
@@ -206,7 +236,7 @@ def test_what_cannot_be_searched_may_be_refused(content: Any) -> None:
             client.chat("echo/m", [Message.user("What is this?", content)])
         with pytest.raises(UnseenError):
             client.moderate("echo/m", content)
-    assert len(echo.asked) == 1
+    assert len(echo.requests) == 1
 
 
 @pytest.mark.parametrize(

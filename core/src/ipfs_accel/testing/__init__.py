@@ -3,7 +3,7 @@
 - `BackendContract`: the tests that every backend passes; see `ipfs_accel.testing.contract`.
 - `Exchange`, `json_reply`, `sse_reply`, `ndjson_reply`, `data_reply`: a call and what the server answers, as values.
 - `openai_exchanges`: these for OpenAI's dialect.
-- `Echo`: a backend that answers with what it was asked, for tests of middleware and applications.
+- `Scripted`: a backend that answers by a script, for tests of applications and middleware.
 - `RawServer`, `serve`, `FAULTS`: a server that can break every rule of HTTP, and the catalogue of how.
 
 Needs pytest. With ipfs-accel installed, pytest also knows `--contract-report FILE`, which writes what was proven, as
@@ -17,7 +17,6 @@ from ipfs_accel._lazy import lazy
 
 if TYPE_CHECKING:
     from .contract import BackendContract as BackendContract
-    from .echo import Echo as Echo
     from .faults import FAULTS as FAULTS
     from .faults import Fault as Fault
     from .openai_dialect import openai_exchanges as openai_exchanges
@@ -31,33 +30,37 @@ if TYPE_CHECKING:
     from .replies import json_reply as json_reply
     from .replies import ndjson_reply as ndjson_reply
     from .replies import sse_reply as sse_reply
+    from .scripted import Scripted as Scripted
     from .trials import Exchange as Exchange
     from .trials import Outcome as Outcome
     from .trials import Subject as Subject
+    from .unexpected import UnexpectedCallError as UnexpectedCallError
 
 _HOMES: dict[str, tuple[str, ...]] = {
     ".contract": ("BackendContract",),
-    ".echo": ("Echo",),
     ".faults": ("FAULTS", "Fault"),
     ".openai_dialect": ("openai_exchanges",),
     ".purity": ("ImpurityError", "no_io"),
     ".raw_server": ("Connection", "RawServer", "serve"),
     ".replies": ("Reply", "data_reply", "json_reply", "ndjson_reply", "sse_reply"),
+    ".scripted": ("Scripted",),
     ".trials": ("Exchange", "Outcome", "Subject"),
+    ".unexpected": ("UnexpectedCallError",),
 }
 
 __all__ = [
     "FAULTS",
     "BackendContract",
     "Connection",
-    "Echo",
     "Exchange",
     "Fault",
     "ImpurityError",
     "Outcome",
     "RawServer",
     "Reply",
+    "Scripted",
     "Subject",
+    "UnexpectedCallError",
     "data_reply",
     "json_reply",
     "ndjson_reply",
