@@ -162,6 +162,14 @@ def test_an_error_is_tried_again_with_the_next_entry(world: Any, call: Any) -> N
     assert (slow.endpoint, slow.tried, len(scripted.requests)) == (None, (), 3)
 
 
+def test_an_error_may_be_there_twice_and_stays_as_it_is_written(world: Any) -> None:
+    down = e.OverloadedError("down", status=503)
+    first, second = world([Scripted([down, down])], CHAT, STREAM, config=Config(retry=RetryConfig(attempts=1)))
+    assert [type(each) for each in (first, second)] == [e.OverloadedError] * 2
+    assert (len(first.tried), len(second.tried)) == (1, 1)
+    assert (down.endpoint, down.tried) == (None, ())
+
+
 def test_a_fallback_takes_over_from_a_backend_of_another_name(world: Any) -> None:
     down = Scripted([e.OverloadedError("down", status=503)], name="openai")
     (answer,) = world(

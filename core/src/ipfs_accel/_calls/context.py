@@ -16,7 +16,7 @@ from ipfs_accel._endpoints.resolve import resolve
 from ipfs_accel._endpoints.target import Target
 from ipfs_accel._plugins.middleware_loading import check_options
 from ipfs_accel._plugins.registry import HOSTS, PluginRecord, Registry
-from ipfs_accel._resilience.clock import Clock
+from ipfs_accel._resilience.clock import Clock, Hurried
 from ipfs_accel._resilience.places import Places
 from ipfs_accel._secret import KeySource
 from ipfs_accel._suggest import did_you_mean
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ipfs_accel._resilience.gate import Priority
     from ipfs_accel._telemetry.otel import Telemetry
     from ipfs_accel._telemetry.records import Listener
+    from ipfs_accel._worlds.recording import Recording
     from ipfs_accel.types import Request
 
     from .wanted import Wanted
@@ -47,6 +48,7 @@ class Context:
 
     Attributes:
         clock: Time and chance for all that it does; see `_resilience.clock`.
+        recording: What records exchanges with servers, or replays them.
         turns: Route to whose turn it is, for those that take turns.
         places: Who is on the way where, for those that go to the least busy.
     """
@@ -58,12 +60,15 @@ class Context:
         plugins: Iterable[Any],
         timeout: float | Timeout | None,
         middleware: Iterable[Any] = (),
+        *,
+        recording: Recording | None = None,
     ) -> None:
         loaded = config if isinstance(config, Config) else load_config(config)
         self.config = with_code(loaded, endpoints or {}, timeout)
         self.key_file = KeyFile.default()
         self.ledger = Ledger(self.config.usage_log)
-        self.clock = Clock()
+        self.recording = recording
+        self.clock = Hurried() if self.is_replay else Clock()
         self.is_closed = False
         self._plugins = tuple(plugins)
         self._middleware = tuple(middleware)
@@ -74,6 +79,11 @@ class Context:
         self.turns: dict[str, Iterator[int]] = {}
         self.places = Places()
         check_options(self.config.plugins)
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether a recording answers in the place of servers."""
+        return self.recording is not None and self.recording.replays
 
     # names
 
@@ -139,7 +149,9 @@ class Context:
             backend = self.registry.loaded(backend_name)
             if backend is None or self.registry.has_middleware:
                 backend = yield Run(lambda: self.registry.load(backend_name, limit))
-            target = resolve(name, backend, self.config, self.key_file, self.clock)
+            target = resolve(name, backend, self.config, self.key_file, self.clock, is_replay=self.is_replay)
+            if self.recording is not None:
+                self.recording.key_goes_into(target.key_header.name)
         except AccelError as error:
             error.about(endpoint=name, backend=backend_name)
             raise

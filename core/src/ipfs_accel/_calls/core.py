@@ -27,6 +27,7 @@ from .routes import Route, balanced, check_routes, route_of, routed
 
 if TYPE_CHECKING:
     from ipfs_accel._telemetry.records import Listener
+    from ipfs_accel._worlds.recording import Recording
     from ipfs_accel.types import Health, Message, Model, ModelInfo, Request, Timeout
 
     from .cached import AnswerCache
@@ -65,8 +66,10 @@ class Core(Context):
         plugins: Iterable[Any],
         timeout: float | Timeout | None,
         middleware: Iterable[Any] = (),
+        *,
+        recording: Recording | None = None,
     ) -> None:
-        super().__init__(config, endpoints, plugins, timeout, middleware)
+        super().__init__(config, endpoints, plugins, timeout, middleware, recording=recording)
         self._cache: AnswerCache | None = None
         check_routes(self.config)
 

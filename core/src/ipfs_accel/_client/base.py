@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ipfs_accel._telemetry.states import EndpointState
     from ipfs_accel._telemetry.usage import UsageTotal
     from ipfs_accel._worlds.effects import Steps
+    from ipfs_accel._worlds.recording import Recording
     from ipfs_accel.types import Timeout
 
 __all__ = ["AsyncBase", "SyncBase"]
@@ -37,6 +38,7 @@ class _Base:
         plugins: Iterable[Any] = (),
         timeout: float | Timeout | None = None,
         middleware: Iterable[Any] = (),
+        recording: Recording | None = None,
     ) -> None:
         """Read the configuration; no plugin is imported and nothing is sent.
 
@@ -47,8 +49,10 @@ class _Base:
             timeout: Seconds for a whole call, or a `Timeout`; for endpoints that have none of their own.
             middleware: Middleware objects around every call, outermost first; those that the configuration names are
                 within them.
+            recording: What records all exchanges with servers, or replays them, such as
+                `ipfs_accel.testing.Recorded`.
         """
-        self._core = Core(config, endpoints, plugins, timeout, middleware)
+        self._core = Core(config, endpoints, plugins, timeout, middleware, recording=recording)
         self._making = OwnLock()
 
     def __repr__(self) -> str:
@@ -130,7 +134,8 @@ class SyncBase(_Base):
     def _connect(self) -> Transport:
         from ipfs_accel._http import Transport  # noqa: PLC0415 - the HTTP library is loaded when it is first needed
 
-        return Transport(self._transport_options())
+        transport, recording = Transport(self._transport_options()), self._core.recording
+        return transport if recording is None else recording.around(transport)
 
     def _run(self, steps: Steps[T]) -> T:
         self._core.refuse_if_closed()
@@ -168,7 +173,8 @@ class AsyncBase(_Base):
     def _connect(self) -> AsyncTransport:
         from ipfs_accel._http import AsyncTransport  # noqa: PLC0415 - the HTTP library is loaded when it is first needed
 
-        return AsyncTransport(self._transport_options())
+        transport, recording = AsyncTransport(self._transport_options()), self._core.recording
+        return transport if recording is None else recording.around_async(transport)
 
     def _run(self, steps: Steps[T]) -> Coroutine[Any, Any, T]:
         self._core.refuse_if_closed()

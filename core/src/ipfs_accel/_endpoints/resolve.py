@@ -21,7 +21,7 @@ from ipfs_accel._plugins.registry import Backend
 from ipfs_accel._resilience.clock import Clock
 from ipfs_accel._resilience.guard import Guard, GuardSettings
 from ipfs_accel._resilience.settings import BreakerConfig, RetryConfig
-from ipfs_accel._secret import KeySource
+from ipfs_accel._secret import KeySource, Secret
 from ipfs_accel._url import is_here, origin_of, site_of
 from ipfs_accel.errors import ConfigError, MissingKeyError
 from ipfs_accel.hookspecs import KeyHeader
@@ -34,16 +34,28 @@ from .urls import checked_url, filled, usual_place
 __all__ = ["resolve"]
 
 _Keys: TypeAlias = tuple[tuple[KeySource, ...], MissingKeyError | None]
+_STAND_IN = Secret("none")
+"""Where a recording answers: plugins that ask whether there is a key did so when it was made."""
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
-def resolve(name: str, backend: Backend, config: Config, key_file: KeyFile, clock: Clock | None = None) -> Target:
+def resolve(
+    name: str,
+    backend: Backend,
+    config: Config,
+    key_file: KeyFile,
+    clock: Clock | None = None,
+    *,
+    is_replay: bool = False,
+) -> Target:
     """Bring together what holds for the endpoint `name`; without a clock, by the real one.
+
+    A recording that is replayed needs no key, so that none is looked for.
 
     Raises:
         ConfigError: A URL, header, option or key is wrong; says which and where it is from.
     """
-    return _Resolver(name, backend, config, key_file).target(clock or Clock())
+    return _Resolver(name, backend, config, key_file).target(clock or Clock(), is_replay=is_replay)
 
 
 class _Resolver:
@@ -60,9 +72,9 @@ class _Resolver:
         self.is_token = False
         self.in_url: set[str] = set()
 
-    def target(self, clock: Clock) -> Target:
+    def target(self, clock: Clock, *, is_replay: bool) -> Target:
         base_url = self._base_url()
-        keys, missing = self._key(origin_of(base_url))
+        keys, missing = self._use((_STAND_IN,), "none", "recording") if is_replay else self._key(origin_of(base_url))
         options = self._options()
         timeout = self._timeout()
         endpoint = Endpoint(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import anyio
 
-__all__ = ["Clock"]
+__all__ = ["Clock", "Hurried"]
 
 
 class Clock:
@@ -48,3 +48,16 @@ class Clock:
         else:
             with anyio.move_on_after(seconds):
                 await woken.wait()
+
+
+class Hurried(Clock):
+    """The real ones, but nobody waits before another attempt: a recording answers as soon as it is asked."""
+
+    def sleep(self, seconds: float | None, woken: threading.Event | None = None) -> None:
+        """Wait only for somebody else."""
+        if woken is not None:
+            super().sleep(seconds, woken)
+
+    async def sleep_async(self, seconds: float | None, woken: anyio.Event | None = None) -> None:
+        """Likewise, awaited."""
+        await super().sleep_async(seconds if woken is not None else None, woken)

@@ -4,11 +4,12 @@
 - `Exchange`, `json_reply`, `sse_reply`, `ndjson_reply`, `data_reply`: a call and what the server answers, as values.
 - `openai_exchanges`: these for OpenAI's dialect.
 - `Scripted`: a backend that answers by a script, for tests of applications and middleware.
+- `Recorded`: real exchanges, recorded once and replayed ever after, without any key in the file.
 - `RawServer`, `serve`, `FAULTS`: a server that can break every rule of HTTP, and the catalogue of how.
 
-Needs pytest. With ipfs-accel installed, pytest also knows `--contract-report FILE`, which writes what was proven, as
-JSON or, if the file's name ends in `.md`, as a table. As pytest imports this package for that in every project of the
-environment, its names are loaded when they are first used.
+Contracts need pytest, nothing else does. With ipfs-accel installed, pytest also knows `--contract-report FILE`, which
+writes what was proven, as JSON or, if the file's name ends in `.md`, as a table. As pytest imports this package for
+that in every project of the environment, its names are loaded when they are first used.
 """
 
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .raw_server import Connection as Connection
     from .raw_server import RawServer as RawServer
     from .raw_server import serve as serve
+    from .recorded import Recorded as Recorded
     from .replies import Reply as Reply
     from .replies import data_reply as data_reply
     from .replies import json_reply as json_reply
@@ -42,6 +44,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     ".openai_dialect": ("openai_exchanges",),
     ".purity": ("ImpurityError", "no_io"),
     ".raw_server": ("Connection", "RawServer", "serve"),
+    ".recorded": ("Recorded",),
     ".replies": ("Reply", "data_reply", "json_reply", "ndjson_reply", "sse_reply"),
     ".scripted": ("Scripted",),
     ".trials": ("Exchange", "Outcome", "Subject"),
@@ -57,6 +60,7 @@ __all__ = [
     "ImpurityError",
     "Outcome",
     "RawServer",
+    "Recorded",
     "Reply",
     "Scripted",
     "Subject",
