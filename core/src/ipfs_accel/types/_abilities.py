@@ -38,6 +38,11 @@ class Capabilities:
             return operation
         return self.model.features.get(name, operation)
 
+    def _repr_markdown_(self) -> str:
+        from . import _shown  # noqa: PLC0415 - only notebooks ask
+
+        return _shown.capabilities(self)
+
 
 @frozen(kw_only=True)
 class Match:
@@ -78,3 +83,8 @@ class Found:
     def __len__(self) -> int:
         """Return how many models match."""
         return len(self.matches)
+
+    def _repr_markdown_(self) -> str:
+        from . import _shown  # noqa: PLC0415 - only notebooks ask
+
+        return _shown.found(self)

@@ -230,3 +230,8 @@ class ChatResponse(Answer):
     def finish_reason(self) -> str | None:
         """Why the first choice ended."""
         return self.choices[0].finish_reason
+
+    def _repr_markdown_(self) -> str:
+        from . import _shown  # noqa: PLC0415 - only notebooks ask
+
+        return _shown.answer(self)

@@ -113,6 +113,11 @@ class GeneratedImage:
             raise ValueError(f"the picture came as a URL, which has to be fetched: {self.url}")
         Path(path).write_bytes(self.data)
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:  # noqa: ARG002
+        from . import _shown  # noqa: PLC0415 - only notebooks ask
+
+        return _shown.picture(self)
+
 
 @frozen(kw_only=True)
 class ImageResponse(Answer):
@@ -129,6 +134,11 @@ class ImageResponse(Answer):
     text: str = ""
     model: str | None = None
     usage: Usage = attrs.field(factory=Usage)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:  # noqa: ARG002
+        from . import _shown  # noqa: PLC0415 - only notebooks ask
+
+        return _shown.pictures(self)
 
 
 @frozen(kw_only=True)

@@ -181,6 +181,11 @@ class Image(_Media):
     kind: ClassVar[str] = "image"
     family: ClassVar[tuple[str, ...]] = ("image/",)
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:  # noqa: ARG002
+        from . import _shown  # noqa: PLC0415 - only notebooks ask
+
+        return _shown.picture(self)
+
 
 @frozen(kw_only=True)
 class Audio(_Media):
@@ -334,3 +339,8 @@ class Message:
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """The tool calls among the parts."""
         return tuple([part for part in self.content if isinstance(part, ToolCall)])
+
+    def _repr_markdown_(self) -> str:
+        from . import _shown  # noqa: PLC0415 - only notebooks ask
+
+        return _shown.message(self)

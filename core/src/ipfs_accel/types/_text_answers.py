@@ -87,6 +87,11 @@ class EmbedResponse(Answer):
 
         return np.array([np.frombuffer(vector, dtype=np.float32) for vector in self.vectors], dtype=np.float32)
 
+    def _repr_markdown_(self) -> str:
+        from . import _shown  # noqa: PLC0415 - only notebooks ask
+
+        return _shown.vectors(self)
+
 
 @frozen(kw_only=True)
 class RankedDocument:
