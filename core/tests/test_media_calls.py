@@ -280,7 +280,9 @@ def test_what_can_be_uploaded(source: Any, name: str, media_type: str | None, si
 def test_what_cannot_be_uploaded(tmp_path: Path) -> None:
     with pytest.raises(e.InvalidValueError, match="audio: cannot read"):
         Upload.of(tmp_path / "none", "audio")
-    with pytest.raises(e.InvalidValueError, match="file: expected a path, bytes or a media part, got int"):
+    with pytest.raises(
+        e.InvalidValueError, match="file: expected a path, bytes, an open file or a media part, got int"
+    ):
         Upload.of(3)  # type: ignore[arg-type]
     with pytest.raises(e.InvalidValueError, match="needs the bytes"):
         Upload.of(Image(url="https://x.test/a.png")).read()

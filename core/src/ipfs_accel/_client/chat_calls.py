@@ -57,7 +57,7 @@ class ChatCalls(SyncBase):
 
         Args:
             model: `endpoint/model`, an alias or a route; a list is a fallback chain; None means the configured default.
-            messages: A string, or messages (typed or plain dicts), oldest first.
+            messages: A string, or messages (typed or plain dicts), oldest first; see `Messages` for files among them.
             options: See `ChatOptions`; what is not given is left to the provider. With a type as `response_format` the
                 answer has to fit it, and `parsed` is a value of that type; `repair` is how often the model may mend
                 what does not.

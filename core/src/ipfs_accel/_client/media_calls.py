@@ -62,7 +62,7 @@ class MediaCalls(SyncBase):
 
         Args:
             model: `endpoint/model`, an alias or a route; a list is a fallback chain; None means the configured default.
-            images: An `Image`, path, bytes or URL, or several of them.
+            images: An `Image`, path, bytes, open file or URL, or several of them.
             prompt: What to change.
             mask: A PNG whose transparent parts say where.
             options: See `ImageOptions`.
@@ -92,7 +92,7 @@ class MediaCalls(SyncBase):
 
         Args:
             model: `endpoint/model`, an alias or a route; a list is a fallback chain; None means the configured default.
-            audio: A path, bytes or an `Audio`; files are read while they are sent.
+            audio: A path, whose file is read while it is sent, bytes, a file open in binary mode, or an `Audio`.
             options: See `TranscribeOptions`.
         """
         return self._run(self._core.whole(ops.TRANSCRIBE, model, audio, dict(options)))

@@ -12,5 +12,5 @@ __all__ = ["upload"]
 
 
 def upload(source: Any, field: str, name: str | None = None) -> Upload:
-    """Accept a path, bytes or a medium; nothing but the first bytes of a file is read now."""
+    """Accept a path, bytes, an open file or a medium; of a path nothing but the first bytes is read now."""
     return Upload.of(checked_media(source, field), field, name)

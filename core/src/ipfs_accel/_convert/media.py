@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 import attrs
@@ -18,6 +17,7 @@ from ipfs_accel.types import (
     CompletionRequest,
     EditImageRequest,
     EmbedRequest,
+    FileSource,
     GenerateImageRequest,
     Image,
     ModerateRequest,
@@ -27,6 +27,7 @@ from ipfs_accel.types import (
     UploadRequest,
     VaryImageRequest,
 )
+from ipfs_accel.types._sources import holds, is_source
 
 from .files import upload
 from .messages import checked_media
@@ -46,7 +47,7 @@ __all__ = [
     "vary_image_request",
 ]
 
-ImageSource: TypeAlias = Image | str | Path | bytes
+ImageSource: TypeAlias = Image | str | FileSource
 BatchSource: TypeAlias = Mapping[str, Any] | Iterable[BatchItem]
 
 _BATCHED = (ChatRequest, CompletionRequest, EmbedRequest)
@@ -60,15 +61,16 @@ def _text(name: str, value: Any) -> str:
 
 
 def _image(value: Any, field: str) -> Image:
-    """Accept an `Image`, a path, bytes, or a URL (with its scheme)."""
-    if isinstance(value, bytes | bytearray | memoryview):
-        value = Image(data=bytes(value))
-    elif isinstance(value, str) and value.startswith(("https://", "http://", "data:")):
+    """Accept an `Image`, a path, bytes, an open file, or a URL (with its scheme)."""
+    if isinstance(value, str) and value.startswith(("https://", "http://", "data:")):
         value = Image(url=value)
-    elif isinstance(value, str | Path):
+    elif isinstance(value, str):
         value = Image.from_path(value)
+    elif is_source(value):
+        value = Image(data=holds(value, field)[0])
     if not isinstance(value, Image):
-        raise InvalidRequestError(f"{field}: expected an Image, a path, bytes or a URL, got {type(value).__name__}")
+        kind = type(value).__name__
+        raise InvalidRequestError(f"{field}: expected an Image, a path, bytes, an open file or a URL, got {kind}")
     return checked_media(value, field)
 
 
@@ -80,7 +82,7 @@ def generate_image_request(model: str, prompt: Any, options: dict[str, Any]) -> 
 def edit_image_request(model: str, value: Any, options: dict[str, Any]) -> EditImageRequest:
     """Make the request of `edit_image` and `stream_image_edit` from (images, prompt, mask)."""
     images, prompt, mask = value
-    several = images if isinstance(images, Sequence) and not isinstance(images, str | bytes) else (images,)
+    several = images if isinstance(images, Sequence) and not isinstance(images, str | bytes | bytearray) else (images,)
     if not several:
         raise InvalidRequestError("images: there is none")
     return EditImageRequest(

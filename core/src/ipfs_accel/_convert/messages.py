@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ipfs_accel._invalid import InvalidValueError
 from ipfs_accel._suggest import short
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import (
@@ -32,6 +34,12 @@ __all__ = ["checked_media", "checked_messages"]
 T = TypeVar("T")
 
 _MEDIA = (Image, Audio, Document)
+_PLAIN = frozenset({str, dict, Message})
+_SAID = {
+    "image": 'Image(data=…, media_type="image/png")',
+    "audio": 'Audio(data=…, media_type="audio/mp4")',
+    "document": 'Document(data=…, media_type="text/plain"), or Image or Audio if it is one; a text is a string',
+}
 _WORDS = {"image": ("detail",), "audio": ("id", "transcript"), "document": ("name",)}
 
 
@@ -45,14 +53,45 @@ def checked_messages(messages: Messages) -> tuple[Message, ...]:
         return (Message.user(messages),)
     if isinstance(messages, Message | Mapping):
         return (_message(messages, "messages", ()),)
+    if _is_medium(messages):
+        return (_message(_turn((messages,), "messages"), "messages", ()),)
     if not isinstance(messages, Iterable):
         raise InvalidRequestError(f"messages: expected a string or messages, got {type(messages).__name__}")
+    every = list(messages)
+    # Most conversations have only what these three are.
+    has_media = any(type(each) not in _PLAIN and _is_medium(each) for each in every)
     found: list[Message] = []
-    for index, message in enumerate(messages):
+    for index, message in _turns(every) if has_media else enumerate(every):
         found.append(_message(message, f"messages[{index}]", found))
     if not found:
         raise InvalidRequestError("messages: there is none")
     return tuple(found)
+
+
+def _is_medium(value: object) -> bool:
+    """Whether a value is a picture, a sound, a document or a file, which is no message by itself."""
+    if isinstance(value, (*_MEDIA, Text)):
+        return True
+    from ipfs_accel.types._sources import is_source  # noqa: PLC0415 - few messages have files
+
+    return is_source(value)
+
+
+def _turns(messages: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    """Return messages with their places, strings and media that stand side by side as one turn of the user."""
+    for is_loose, group in groupby(enumerate(messages), lambda each: isinstance(each[1], str) or _is_medium(each[1])):
+        run = list(group)
+        if is_loose and not all(isinstance(each, str) for _, each in run):
+            yield run[0][0], _turn([each for _, each in run], f"messages[{run[0][0]}]")
+        else:
+            yield from run
+
+
+def _turn(loose: Iterable[Any], where: str) -> Message:
+    try:
+        return Message.user(*loose)
+    except InvalidValueError as error:
+        raise InvalidRequestError(f"{where}.{error}", hint=error.hint) from None
 
 
 def checked_media(value: T, where: str) -> T:
@@ -78,7 +117,7 @@ def checked_media(value: T, where: str) -> T:
         raise InvalidRequestError(
             f"{where}: the data of {value.kind} is {kind or 'of an unknown type'}, "
             f"expected {' or '.join(value.family)}",
-            hint="pass media_type= if the type cannot be told from the first bytes",
+            hint=f"if the type cannot be told from the first bytes, say it: {_SAID[value.kind]}",
         )
     return value
 

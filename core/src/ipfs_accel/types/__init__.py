@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from ._media import VaryImageRequest as VaryImageRequest
     from ._messages import Audio as Audio
     from ._messages import Document as Document
+    from ._messages import FileSource as FileSource
     from ._messages import Image as Image
     from ._messages import Message as Message
     from ._messages import Opaque as Opaque
@@ -173,8 +174,8 @@ _HOMES = {
         "._media": "ClassifyRequest ClassifyResponse EditImageRequest GenerateImageRequest GeneratedImage "
         "ImageResponse Label ModerateRequest ModerateResponse Moderation Segment SpeakRequest "
         "SpeakResponse TranscribeRequest TranscribeResponse VaryImageRequest",
-        "._messages": "Audio Document Image Message Opaque Origin Part Reasoning Refusal Role Text ToolCall ToolResult "
-        "sniff_media_type",
+        "._messages": "Audio Document FileSource Image Message Opaque Origin Part Reasoning Refusal Role Text "
+        "ToolCall ToolResult sniff_media_type",
         "._objects": "CopyObjectRequest CopyOptions DeleteObjectRequest DeleteObjectsRequest DeletedObjects "
         "DownloadObjectRequest GetObjectRequest ListObjectsRequest ObjectEvent ObjectFailure ObjectInfo "
         "ObjectListing ObjectOptions ObjectPrefix ObjectRequest ObjectSource PresignObjectRequest "
@@ -242,6 +243,7 @@ __all__ = [
     "EmbedResponse",
     "Fault",
     "FileInfo",
+    "FileSource",
     "FinishEvent",
     "Found",
     "FreeRunOptions",

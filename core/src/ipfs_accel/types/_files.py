@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path, PurePath
 from typing import Any, Self, TypeAlias
 
@@ -12,38 +13,15 @@ from ipfs_accel._invalid import InvalidValueError
 from ipfs_accel._values import frozen
 
 from ._answers import Answer
-from ._messages import Audio, Document, Image, sniff_media_type
+from ._messages import Audio, Document, FileSource, Image, sniff_media_type
 from ._requests import Request
+from ._sources import SUFFIXES, is_file, opened
 
 _MEDIA = (Image, Audio, Document)
-_SUFFIXES: dict[str, str] = {
-    ".flac": "audio/flac",
-    ".m4a": "audio/mp4",
-    ".mp3": "audio/mpeg",
-    ".mp4": "audio/mp4",
-    ".mpeg": "audio/mpeg",
-    ".mpga": "audio/mpeg",
-    ".oga": "audio/ogg",
-    ".ogg": "audio/ogg",
-    ".opus": "audio/ogg",
-    ".wav": "audio/wav",
-    ".webm": "audio/webm",
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".gif": "image/gif",
-    ".webp": "image/webp",
-    ".pdf": "application/pdf",
-    ".json": "application/json",
-    ".jsonl": "application/jsonl",
-    ".txt": "text/plain",
-    ".md": "text/markdown",
-    ".csv": "text/csv",
-}
-_EXTENSIONS: dict[str, str] = {kind: suffix for suffix, kind in reversed(_SUFFIXES.items())}
+_EXTENSIONS: dict[str, str] = {kind: suffix for suffix, kind in reversed(SUFFIXES.items())}
 _HEAD_BYTES = 16
 
-UploadSource: TypeAlias = "str | Path | bytes | Image | Audio | Document | Upload"
+UploadSource: TypeAlias = "str | FileSource | Image | Audio | Document | Upload"
 
 
 @frozen(kw_only=True)
@@ -70,7 +48,9 @@ class Upload:
 
     @classmethod
     def of(cls, source: UploadSource, field: str = "file", name: str | None = None) -> Self:
-        """Accept a path, bytes or a media part; nothing but the first bytes of a file is read now.
+        """Accept a path, bytes, an open file or a media part.
+
+        Of a path nothing but the first bytes is read now, and of an open file all from where it stands.
 
         Args:
             source: What to send; a string is a path.
@@ -79,7 +59,7 @@ class Upload:
         """
         if isinstance(source, Upload):
             return source if name is None else attrs.evolve(source, name=name)  # type: ignore[return-value]
-        if isinstance(source, str | Path):
+        if isinstance(source, str | PathLike):
             return cls._of_path(Path(source), field, name)
         if isinstance(source, bytes | bytearray | memoryview):
             return cls._of_data(bytes(source), None, name)
@@ -88,7 +68,12 @@ class Upload:
                 return cls._of_data(source.data, source.media_type, name or getattr(source, "name", None))
             if source.url is not None:
                 return cls(name=name or PurePath(source.url).name, media_type=source.media_type, url=source.url)
-        raise InvalidValueError(f"{field}: expected a path, bytes or a media part, got {type(source).__name__}")
+        if is_file(source):
+            data, its_name = opened(source, field)
+            return cls._of_data(data, None, name or its_name)
+        raise InvalidValueError(
+            f"{field}: expected a path, bytes, an open file or a media part, got {type(source).__name__}"
+        )
 
     @classmethod
     def _of_path(cls, path: Path, field: str, name: str | None) -> Self:
@@ -100,14 +85,14 @@ class Upload:
             raise InvalidValueError(f"{field}: cannot read {path}: {error.strerror}") from None
         except ValueError:  # a null byte, or half a character
             raise InvalidValueError(f"{field}: {str(path)!a} is no path of a file") from None
-        media_type = _SUFFIXES.get(path.suffix.lower()) or sniff_media_type(head)
+        media_type = SUFFIXES.get(path.suffix.lower()) or sniff_media_type(head)
         return cls(name=name or path.name, media_type=media_type, size=size, path=path)
 
     @classmethod
     def _of_data(cls, data: bytes, media_type: str | None, name: str | None) -> Self:
         media_type = media_type or sniff_media_type(data)
         name = name or f"file{_EXTENSIONS.get(media_type or '', '')}"
-        return cls(name=name, media_type=media_type or _SUFFIXES.get(PurePath(name).suffix), size=len(data), data=data)
+        return cls(name=name, media_type=media_type or SUFFIXES.get(PurePath(name).suffix), size=len(data), data=data)
 
     def read(self) -> bytes:
         """Return all bytes; for providers that want them inside JSON."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
+from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, TypeAlias
+from typing import IO, Any, ClassVar, Literal, Self, TypeAlias
 
 import attrs
 
@@ -14,6 +15,9 @@ from ipfs_accel._values import frozen
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 ROLES: tuple[Role, ...] = ("system", "developer", "user", "assistant", "tool")
+
+FileSource: TypeAlias = PathLike[str] | bytes | IO[bytes]
+"""A file by its path, its bytes, or open in binary mode; what it is, is told by its first bytes, else by its name."""
 
 # First bytes by which a file tells its own media type; RIFF files say the rest at offset 8.
 _MAGIC: tuple[tuple[bytes, str], ...] = (
@@ -230,12 +234,31 @@ def _as_parts(content: Any) -> tuple[Any, ...]:
     if isinstance(content, str):
         return (Text(text=content),) if content else ()
     if type(content) is tuple or type(content) is list:  # before the questions to abstract classes, which take long
-        return tuple([Text(text=item) if isinstance(item, str) else item for item in content])
+        return tuple([_as_part(item) for item in content])
     if isinstance(content, PARTS):
         return (content,)
-    if isinstance(content, Mapping | bytes) or not isinstance(content, Iterable):
-        return (content,)
-    return tuple([Text(text=item) if isinstance(item, str) else item for item in content])
+    part = _as_part(content)
+    if part is not content or isinstance(content, Mapping) or not isinstance(content, Iterable):
+        return (part,)
+    return tuple([_as_part(item) for item in content])
+
+
+def _as_part(item: Any) -> Any:
+    """Return the part that a text, a path, bytes or an open file is; anything else as it is, for the call to refuse."""
+    if isinstance(item, str):
+        return Text(text=item)
+    if type(item) in _KINDS:
+        return item
+    from . import _sources  # noqa: PLC0415 - few messages have files
+
+    if not _sources.is_source(item):
+        return item
+    data, name = _sources.holds(item, "content")
+    media_type = sniff_media_type(data) or _sources.type_by_name(name)
+    for kind in (Image, Audio):
+        if media_type is not None and media_type.startswith(kind.family):
+            return kind(data=data, media_type=media_type)
+    return Document(data=data, media_type=media_type, name=name)  # the call refuses one of an unknown type
 
 
 @frozen(kw_only=True)
@@ -268,6 +291,7 @@ class Opaque:
 
 Part: TypeAlias = Text | Image | Audio | Document | ToolCall | ToolResult | Reasoning | Refusal | Opaque
 PARTS = (Text, Image, Audio, Document, ToolCall, ToolResult, Reasoning, Refusal, Opaque)
+_KINDS = frozenset(PARTS)
 
 
 @frozen(kw_only=True)
@@ -291,7 +315,7 @@ class Message:
 
     Attributes:
         role: system, developer, user, assistant or tool.
-        content: The parts; a string becomes one `Text`.
+        content: The parts; a string becomes one `Text`, and a file (`FileSource`) an `Image`, `Audio` or `Document`.
         name: Name of the speaker, where the provider knows such a field.
         extra: What else the provider said in a message; it goes back with it.
         origin: Who said it; set by the client. What only the provider understands goes back to the same host, and
@@ -310,8 +334,8 @@ class Message:
         return cls(role="system", content=text)
 
     @classmethod
-    def user(cls, *content: str | Part) -> Self:
-        """Make a user's turn from text and other parts."""
+    def user(cls, *content: str | Part | FileSource) -> Self:
+        """Make a user's turn from texts, other parts, and files, which are read now."""
         return cls(role="user", content=content)
 
     @classmethod
@@ -320,7 +344,9 @@ class Message:
         return cls(role="assistant", content=content)
 
     @classmethod
-    def tool(cls, tool_call_id: str, content: str | Iterable[str | Part], *, is_error: bool = False) -> Self:
+    def tool(
+        cls, tool_call_id: str, content: str | Iterable[str | Part | FileSource], *, is_error: bool = False
+    ) -> Self:
         """Make the answer to a tool call."""
         return cls(role="tool", content=(ToolResult(tool_call_id=tool_call_id, content=content, is_error=is_error),))
 

@@ -9,12 +9,15 @@ import attrs
 
 from ipfs_accel._values import frozen
 
-from ._messages import Message
+from ._messages import Audio, Document, FileSource, Image, Message
 
-Messages: TypeAlias = str | Message | Mapping[str, Any] | Sequence[str | Message | Mapping[str, Any]]
+_Loose: TypeAlias = str | Image | Audio | Document | FileSource
+Messages: TypeAlias = _Loose | Message | Mapping[str, Any] | Sequence[_Loose | Message | Mapping[str, Any]]
 """What a caller may write for the messages of a chat.
 
-Dicts have the form of OpenAI's chat completions, or that in which the SDK of another provider writes its own messages.
+Each string is a turn of the user. Pictures, sounds, documents and files make one turn with the strings beside them:
+`["What is this?", Path("a.png")]`. Dicts have the form of OpenAI's chat completions, or that in which the SDK of
+another provider writes its own messages.
 """
 
 Model: TypeAlias = str | Sequence[str] | None
