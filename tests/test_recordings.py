@@ -82,12 +82,16 @@ PIECES = [{"choices": [{"index": 0, "delta": {"content": piece}}]} for piece in 
 VECTORS = {"object": "list", "model": "m", "data": [{"index": 0, "embedding": [0.25, -0.5]}], "usage": {}}
 
 
+SOUND = b"RIFF....WAVE" + bytes(300_000)
+
+
 def serving(connection: Connection) -> None:
     while (head := connection.request()) is not None:
-        asked = json.loads(connection.server.bodies[-1])
         if "/embeddings" in head:
             reply = json_reply(VECTORS)
-        elif asked.get("stream"):
+        elif "/audio/" in head:
+            reply = json_reply({"text": "said"})
+        elif json.loads(connection.server.bodies[-1]).get("stream"):
             reply = sse_reply(*PIECES, {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
         else:
             reply = json_reply(CHAT)
@@ -100,6 +104,7 @@ def blocking(place: dict[str, Any], recording: Any) -> list[Any]:
             client.chat("openai/m", "Greet me."),
             client.stream("openai/m", "Greet me.").read(),
             client.embed("openai/m", ["a"]).vectors,
+            client.transcribe("openai/whisper-1", SOUND).text,
         ]
 
 
@@ -111,6 +116,7 @@ def awaiting(library: str) -> Callable[..., list[Any]]:
                     await client.chat("openai/m", "Greet me."),
                     await client.stream("openai/m", "Greet me.").read(),
                     (await client.embed("openai/m", ["a"])).vectors,
+                    (await client.transcribe("openai/whisper-1", SOUND)).text,
                 ]
 
         return anyio.run(main, backend=library)
@@ -131,4 +137,6 @@ def test_what_one_world_records_another_replays(made_by: str, read_by: str, tmp_
     recorded = Recorded(path, record="never")
     assert WORLDS[read_by](place, recorded) == first
     assert (first[0].text, first[1].text, [list(each) for each in first[2]]) == ("Good day", "Good day", [[0.25, -0.5]])
-    assert recorded.left == 0
+    assert (recorded.left, first[3]) == (0, "said")
+    sent = json.loads(path.read_text())["exchanges"][3]["request"]
+    assert sorted(sent) == ["bytes", "method", "sha256", "url"]  # however the form was cut

@@ -367,10 +367,11 @@ def replayed(tmp_path: Path, *steps: bytes, **request: Any) -> tuple[Any, Any, d
         (b'{"a": 0.12345678901234567890}', {"text": '{"a": 0.12345678901234567890}'}),
         (b'{"a": 1, "a": 2}', {"text": '{"a": 1, "a": 2}'}),
         (b"plain", {"text": "plain"}),
-        (b"\xff\x00", {"base64": "/wA="}),
+        (b"\xff", {"base64": "/w=="}),
+        (b"a\x00", {"base64": "YQA="}),
         (b"", {}),
     ],
-    ids=["json", "exact", "twice", "text", "bytes", "nothing"],
+    ids=["json", "exact", "twice", "text", "bytes", "zero", "nothing"],
 )
 def test_a_body_is_written_down_so_that_it_can_be_read_and_nothing_is_lost(
     tmp_path: Path, body: bytes, kept: dict[str, Any]

@@ -55,6 +55,9 @@ def _piece(piece: bytes) -> Any:
 
 
 def _readable(body: bytes) -> dict[str, Any] | None:
+    """Return the form of a text, or None: what has a zero byte in it is none, though UTF-8 knows that too."""
+    if b"\0" in body:
+        return None
     try:
         text = body.decode()
     except UnicodeDecodeError:
