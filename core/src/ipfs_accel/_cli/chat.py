@@ -78,7 +78,7 @@ def chat(
     """Ask a model once, or hand over to the conversation."""
     _refuse_contradictions(state, jsonl=jsonl, no_stream=no_stream, interactive=interactive)
     options = _options(settings, extra, schema, FreeRunOptions if tools else ChatOptions)
-    toolkit = _toolkit(tools, options, yes=yes)
+    toolkit = _toolkit(tools, yes=yes)
     with state.client() as client:
         if not (system or attach or schema or tools):  # which the guide would not look at
             model = or_guide(model, client, state)
@@ -122,7 +122,7 @@ def _options(settings: Iterable[str], extra: Iterable[str], schema: str | None, 
     return options
 
 
-def _toolkit(path: str | None, options: dict[str, Any], *, yes: bool) -> Toolkit | None:
+def _toolkit(path: str | None, *, yes: bool) -> Toolkit | None:
     if path is None:
         if yes:
             raise InvalidRequestError("--yes is for the calls of --tools, which is not given")

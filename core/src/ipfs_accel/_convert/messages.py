@@ -34,7 +34,8 @@ __all__ = ["checked_media", "checked_messages"]
 T = TypeVar("T")
 
 _MEDIA = (Image, Audio, Document)
-_PLAIN = frozenset({str, dict, Message})
+_PLAIN: frozenset[type] = frozenset({str, dict, Message})
+"""What nearly all messages are, none of which is a medium."""
 _SAID = {
     "image": 'Image(data=…, media_type="image/png")',
     "audio": 'Audio(data=…, media_type="audio/mp4")',
@@ -53,15 +54,15 @@ def checked_messages(messages: Messages) -> tuple[Message, ...]:
         return (Message.user(messages),)
     if isinstance(messages, Message | Mapping):
         return (_message(messages, "messages", ()),)
-    if _is_medium(messages):
-        return (_message(_turn((messages,), "messages"), "messages", ()),)
-    if not isinstance(messages, Iterable):
-        raise InvalidRequestError(f"messages: expected a string or messages, got {type(messages).__name__}")
-    every = list(messages)
-    # Most conversations have only what these three are.
-    has_media = any(type(each) not in _PLAIN and _is_medium(each) for each in every)
+    every: Any = messages
+    if type(messages) is not list:  # as most are
+        if _is_medium(messages):
+            return (_message(_turn((messages,), "messages"), "messages", ()),)
+        if not isinstance(messages, Iterable):
+            raise InvalidRequestError(f"messages: expected a string or messages, got {type(messages).__name__}")
+        every = list(messages)
     found: list[Message] = []
-    for index, message in _turns(every) if has_media else enumerate(every):
+    for index, message in enumerate(every) if _PLAIN.issuperset(map(type, every)) else _turns(every):
         found.append(_message(message, f"messages[{index}]", found))
     if not found:
         raise InvalidRequestError("messages: there is none")
