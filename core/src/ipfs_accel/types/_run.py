@@ -85,7 +85,12 @@ class RunResult(Generic[T]):
 
 @frozen(kw_only=True)
 class ToolStart:
-    """A tool is about to be called, and asked for where it needs approval."""
+    """A tool is about to be called, and asked for where it needs approval.
+
+    Attributes:
+        round: Of the run, from 1.
+        call: What the model asks for.
+    """
 
     round: int
     call: ToolCall
@@ -93,14 +98,23 @@ class ToolStart:
 
 @frozen(kw_only=True)
 class ToolEnd:
-    """A tool has been called."""
+    """A tool has been called.
+
+    Attributes:
+        run: The call, and what became of it.
+    """
 
     run: ToolRun
 
 
 @frozen(kw_only=True)
 class RoundEnd:
-    """The model has said what it has to say; the tools that it asks for are called next, if it does."""
+    """The model has said what it has to say; the tools that it asks for are called next, if it does.
+
+    Attributes:
+        round: Of the run, from 1.
+        response: The answer of the round.
+    """
 
     round: int
     response: ChatResponse
