@@ -86,7 +86,9 @@ class Scripted:
 
         Args:
             script: The entries, or one function for all calls.
-            name: Of the backend, and so of its endpoint: with `openai`, models named `openai/…` are answered by it.
+            name: Of the backend, and so of its endpoint: with `openai`, models named `openai/…` are answered by it, and
+                those of endpoints that are configured with this backend. It has no options: leave those of the real
+                one out of a test's configuration.
 
         Raises:
             InvalidValueError: An entry is none of those; says which.
