@@ -6,10 +6,11 @@ import importlib
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
-from ipfs_accel import Client, Config, EndpointConfig, Message
+from ipfs_accel import Client, Config, EndpointConfig, Message, UnsupportedParameterWarning
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
@@ -117,7 +118,10 @@ def test_it_goes_to_another_provider_too(case: str, backend: str, client: Client
     )
     message = message_of(body).model_dump()
     call_id = {"ollama": "call_0"}.get(own, "c1")
-    client.chat(f"{backend}/m", ["hi", message, Message.tool(call_id, "17"), "and?"])
+    # A thought that Claude signed has no place in Gemini's API, and the others take it as it is.
+    is_told = (case, backend) == ("anthropic", "gemini")
+    with pytest.warns(UnsupportedParameterWarning, match=r"messages\[1\]\.reasoning") if is_told else nullcontext():
+        client.chat(f"{backend}/m", ["hi", message, Message.tool(call_id, "17"), "and?"])
 
     sent = httpserver.log[-1][0].get_data().decode()
     assert "look" in sent

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from ipfs_accel import AsyncClient, AsyncStream, Client, Stream
+from ipfs_accel import AsyncClient, AsyncRunStream, AsyncStream, Client, RunStream, Stream
 
-PAIRS: list[tuple[type[Any], type[Any]]] = [(Client, AsyncClient), (Stream, AsyncStream)]
+PAIRS: list[tuple[type[Any], type[Any]]] = [(Client, AsyncClient), (Stream, AsyncStream), (RunStream, AsyncRunStream)]
 # Protocols of the language that have a twin of another name; what is listed alone waits for nothing.
 TWINS = {
     "__enter__": "__aenter__",
@@ -30,7 +30,7 @@ MEMBERS = [
 
 def in_the_other_world(text: str) -> str:
     """Return an annotation or a sentence as the asynchronous face has it."""
-    return re.sub(r"\b(Stream|Client|Iterator|Iterable)\b", r"Async\1", text)
+    return re.sub(r"\b(RunStream|Stream|Client|Iterator|Iterable)\b", r"Async\1", text)
 
 
 @pytest.mark.parametrize(("sync", "twin"), PAIRS, ids=lambda kind: kind.__name__)
@@ -52,7 +52,9 @@ def test_they_have_the_same_signatures(sync: type[Any], twin: type[Any], name: s
 
     assert list(theirs.parameters.values()) == list(ours.parameters.values())
     assert theirs.return_annotation in {ours.return_annotation, in_the_other_world(ours.return_annotation)}
-    is_stream = ours.return_annotation.startswith(("Stream[", "Iterator[", "Self")) and name != "__enter__"
+    is_stream = (
+        ours.return_annotation.startswith(("Stream[", "RunStream[", "Iterator[", "Self")) and name != "__enter__"
+    )
     assert inspect.iscoroutinefunction(other) is not is_stream
     assert not inspect.iscoroutinefunction(one)
 
@@ -65,7 +67,7 @@ def test_the_second_face_refers_to_the_first_for_its_words(name: str) -> None:
     assert one.__doc__
     starts = ("As `Client." + name + "`", one.__doc__)
     assert other.__doc__.startswith(starts)
-    gives_stream = inspect.signature(other).return_annotation.startswith("AsyncStream[")
+    gives_stream = inspect.signature(other).return_annotation.startswith(("AsyncStream[", "AsyncRunStream["))
     assert other.__doc__.endswith("not awaited itself.") is gives_stream
 
 

@@ -14,6 +14,8 @@ from ._lazy import lazy
 
 if TYPE_CHECKING:
     from ._calls.call import UnsupportedParameterWarning as UnsupportedParameterWarning
+    from ._calls.run_streams import AsyncRunStream as AsyncRunStream
+    from ._calls.run_streams import RunStream as RunStream
     from ._calls.streams import AsyncStream as AsyncStream
     from ._calls.streams import Stream as Stream
     from ._client.clients import AsyncClient as AsyncClient
@@ -72,6 +74,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "._resilience.settings": ("BreakerConfig", "RetryConfig"),
     "._secret": ("Secret",),
     "._telemetry.states": ("BreakerState", "EndpointState"),
+    "._calls.run_streams": ("AsyncRunStream", "RunStream"),
     "._calls.streams": ("AsyncStream", "Stream"),
     "._telemetry.usage": ("UsageTotal",),
     "._version": ("__version__",),
@@ -96,6 +99,7 @@ __all__ = [
     "APIError",
     "AccelError",
     "AsyncClient",
+    "AsyncRunStream",
     "AsyncStream",
     "Audio",
     "BackendInfo",
@@ -121,6 +125,7 @@ __all__ = [
     "PluginRecord",
     "RetryConfig",
     "RouteConfig",
+    "RunStream",
     "Secret",
     "SemanticConfig",
     "StoreConfig",
