@@ -168,33 +168,49 @@ def _answer(method: str, host: str, path: str, body: bytes) -> Answer:
 
 def _openai_chat(asked: dict[str, Any]) -> Answer:
     base = {"id": "chat-1", "created": 1_790_000_000, "model": asked["model"]}
+    message, reason = _openai_message(asked)
     if asked.get("stream"):
-        words = [{"index": 0, "delta": {"content": word}, "finish_reason": None} for word in TEXT.split(" ")]
-        last = {"index": 0, "delta": {}, "finish_reason": "stop"}
+        if reason == "stop":
+            deltas: list[dict[str, Any]] = [{"content": word} for word in message["content"].split(" ")]
+        else:
+            deltas = [{"tool_calls": [{"index": 0, **call}]} for call in message["tool_calls"]]
+        pieces = [{"index": 0, "delta": each, "finish_reason": None} for each in deltas]
+        last = {"index": 0, "delta": {}, "finish_reason": reason}
         chunk = {**base, "object": "chat.completion.chunk"}
         return _events(
-            *[{**chunk, "choices": [each]} for each in (*words, last)], {**chunk, "choices": [], "usage": USAGE}
+            *[{**chunk, "choices": [each]} for each in (*pieces, last)], {**chunk, "choices": [], "usage": USAGE}
         )
-    message: dict[str, Any] = {"role": "assistant", "content": TEXT}
-    reason = "stop"
-    if asked["model"].startswith("meta-llama/llama-prompt-guard"):
-        message["content"] = "0.99"
-    if (asked.get("response_format") or {}).get("type") == "json_schema":
-        weather, verdict = {"city": "Paris", "degrees": 21}, {"violation": False, "categories": []}
-        message["content"] = json.dumps(verdict if "safeguard" in asked["model"] else weather)
-    said = asked["messages"][-1]
-    if asked.get("tools") and said["role"] == "user":
-        function = {"name": asked["tools"][0]["function"]["name"], "arguments": '{"city": "Paris"}'}
-        message = {
-            **message,
-            "content": None,
-            "tool_calls": [{"id": "call_1", "type": "function", "function": function}],
-        }
-        reason = "tool_calls"
     choice = {"index": 0, "message": message, "finish_reason": reason}
     more = {"x_groq": {"id": "req_1"}} if asked["model"].startswith(("openai/", "qwen/")) else {}
     usage = {**USAGE, "queue_time": 0.01} if more else USAGE
     return _json({**base, "object": "chat.completion", "choices": [choice], "usage": usage, **more})
+
+
+def _openai_message(asked: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    message: dict[str, Any] = {"role": "assistant", "content": TEXT}
+    if asked.get("tools") and asked["messages"][-1]["role"] == "user":
+        function = {"name": asked["tools"][0]["function"]["name"], "arguments": '{"city": "Paris"}'}
+        call = {"id": "call_1", "type": "function", "function": function}
+        return {**message, "content": None, "tool_calls": [call]}, "tool_calls"
+    if asked["model"].startswith("meta-llama/llama-prompt-guard"):
+        message["content"] = "0.99"
+    form = asked.get("response_format") or {}
+    if form.get("type") == "json_schema":
+        message["content"] = json.dumps(_instance(form["json_schema"]["schema"]))
+    return message, "stop"
+
+
+def _instance(schema: dict[str, Any]) -> Any:
+    """Return a value that follows a schema of the examples."""
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "anyOf" in schema:
+        return _instance(schema["anyOf"][0])
+    if schema.get("type") == "object":
+        return {name: "Paris" if name == "city" else _instance(each) for name, each in schema["properties"].items()}
+    if schema.get("type") == "array":
+        return [_instance(schema["items"])]
+    return {"string": "mild", "integer": 21, "number": 21, "boolean": False}.get(schema.get("type", ""))
 
 
 def _openai_completion(asked: dict[str, Any]) -> Answer:

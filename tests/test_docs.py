@@ -146,7 +146,7 @@ def test_every_block_runs(path: Path, folder: Path, monkeypatch: pytest.MonkeyPa
 
 def run_python(block: Block, path: Path, names: dict[str, Any]) -> None:
     source = "\n" * (block.line - 1) + block.code  # so that a traceback shows the line of the page
-    code = compile(source, str(path), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    code = compile(source, str(path), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     warns = 'on_unsupported="warn"' in block.code
     with pytest.warns(UnsupportedParameterWarning) if warns else contextlib.nullcontext():
         if code.co_flags & inspect.CO_COROUTINE:
