@@ -216,6 +216,14 @@ def anchors(text: str) -> set[str]:
     }
 
 
+def test_a_value_and_a_tool_take_seven_lines() -> None:
+    page = (ROOT / "docs" / "howto" / "coming-from.md").read_text()
+    section = page.partition("## Two tasks in seven lines")[2].partition("\n## ")[0]
+    tasks = re.findall(r"^```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    assert ["response_format=" in task for task in tasks] == [True, False]
+    assert all(len(task.splitlines()) <= 7 for task in tasks)
+
+
 def test_links_lead_somewhere() -> None:
     generated = {DOCS / "_generated" / path: text for path, text in reference.pages().items()}
     folders = [ROOT / name / "README.md" for name in ("benchmarks", "findings")]
