@@ -33,6 +33,7 @@ class TestClaude(BackendContract):
     plugin = backend
     exchanges = (
         Exchange(operation="chat", call=lambda client, at: client.chat(f"{at}/m", "q", max_tokens=9), replies=json_reply(ANSWER), check=lambda answer: answer.text == "ho"),
+        Exchange(operation="chat", call=lambda client, at: client.chat(f"{at}/m", "q"), replies=json_reply({**ANSWER, "content": [{**CALL, "input": {"a": 1}}], "stop_reason": "tool_use"}), check=lambda answer: answer.tool_calls[0].parse_arguments() == {"a": 1}),
         Exchange(operation="stream", call=asked, replies=stream(START, *HO, finish(), STOP), check=lambda answer: answer.text == "ho"),
         Exchange(operation="stream", call=asked, replies=stream(START, *CALLED, finish("tool_use"), STOP), check=lambda answer: answer.tool_calls[0].parse_arguments() == {"a": 1}),
         Exchange(operation="stream", call=asked, replies=stream(START, *THOUGHT, *THEN, finish(), STOP), check=lambda answer: answer.text == "ho"),

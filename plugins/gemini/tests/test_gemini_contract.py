@@ -45,6 +45,7 @@ class TestGemini(BackendContract):
     plugin = backend
     exchanges = (
         Exchange(operation="chat", call=lambda client, at: client.chat(f"{at}/m", "q"), replies=json_reply(say("ho")), check=lambda found: found.text == "ho"),
+        Exchange(operation="chat", call=lambda client, at: client.chat(f"{at}/m", "q"), replies=json_reply(answer(candidate(CALL))), check=lambda found: found.tool_calls[0].parse_arguments() == {"a": 1}),
         Exchange(operation="stream", call=lambda client, at: client.stream(f"{at}/m", "q"), replies=sse_reply(MORE, MORE, say("Gott"), done=None), check=lambda found: found.text == "Grüß Grüß Gott"),
         Exchange(operation="stream", call=lambda client, at: client.stream(f"{at}/m", "q"), replies=sse_reply(answer(candidate(CALL, reason=None)), answer(candidate({"text": ""})), done=None), check=lambda found: found.tool_calls[0].parse_arguments() == {"a": 1}),
         Exchange(operation="count_tokens", call=lambda client, at: client.count_tokens(f"{at}/m", "q"), replies=json_reply({"totalTokens": 7}), check=lambda found: found.input_tokens == 7),

@@ -12,6 +12,13 @@ from .conftest import END, chat, generated
 DONE = ({"status": "pulling 6a0746a1ec1a", "total": 9, "completed": 4}, {"status": "success"})
 
 
+CALL = {"function": {"index": 0, "name": "f", "arguments": {"a": 1}}}
+
+
+def called(answer: Any) -> bool:
+    return bool(answer.tool_calls[0].parse_arguments() == {"a": 1})
+
+
 def empty(_answer: Any) -> bool:
     return _answer is None
 
@@ -20,7 +27,9 @@ class TestOllama(BackendContract):
     plugin = backend
     exchanges = (
         Exchange(operation="chat", call=lambda client, at: client.chat(f"{at}/m", "q"), replies=json_reply({**chat("a"), **END}), check=lambda answer: answer.text == "a"),
+        Exchange(operation="chat", call=lambda client, at: client.chat(f"{at}/m", "q"), replies=json_reply({**chat("", tool_calls=[CALL]), **END}), check=called),
         Exchange(operation="stream", call=lambda client, at: client.stream(f"{at}/m", "q"), replies=ndjson_reply(chat("ä"), chat("b"), {**chat(""), **END}), check=lambda answer: answer.text == "äb"),
+        Exchange(operation="stream", call=lambda client, at: client.stream(f"{at}/m", "q"), replies=ndjson_reply(chat("", tool_calls=[CALL]), {**chat(""), **END}), check=called),
         Exchange(operation="complete", call=lambda client, at: client.complete(f"{at}/m", "q"), replies=json_reply({**generated("a"), **END}), check=lambda answer: answer.text == "a"),
         Exchange(operation="stream_complete", call=lambda client, at: client.stream_complete(f"{at}/m", "q"), replies=ndjson_reply(generated("a"), {**generated("b"), **END}), check=lambda answer: answer.text == "ab"),
         Exchange(operation="embed", call=lambda client, at: client.embed(f"{at}/m", ["q"]), replies=json_reply({"model": "m", "embeddings": [[1.0, 2.0]]}), check=lambda answer: list(answer.vectors[0]) == [1.0, 2.0]),

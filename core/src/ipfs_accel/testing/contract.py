@@ -48,6 +48,7 @@ from .purity import no_io, pure_hooks
 from .raw_contract import RawContract
 from .raw_server import Connection
 from .replies import Reply, chunk, json_reply
+from .run_contract import RunContract
 from .trials import (
     SOON,
     WORLDS,
@@ -86,7 +87,7 @@ _NONSENSE = (b"{}", b"[]", b"[{}]", b"null", b"true", b'"text"', b'{"error": nul
 _MANGLED = 16  # answers with something wrong, for each exchange
 
 
-class BackendContract(RawContract, NumberContract):
+class BackendContract(RawContract, NumberContract, RunContract):
     """Subclass it, named Test…, and name the plugin and its exchanges.
 
     Attributes:
