@@ -85,7 +85,7 @@ class Tgi:
             "/vertex": self.vertex,
         }
 
-    def __call__(self, request: Request) -> Response:  # noqa: PLR0911 - as many as the server has ways to answer  # noqa: PLR0911 - as many as the server has ways to answer
+    def __call__(self, request: Request) -> Response:  # noqa: PLR0911 - as many as the server has ways to answer
         if request.method == "GET":
             return self.get(request.path)
         if self.key and request.headers.get("authorization", "").lower() != f"bearer {self.key}".lower():
@@ -127,9 +127,11 @@ class Tgi:
         if not isinstance(body.get("inputs"), str):
             raise Undeserializable("inputs: invalid type, expected a string")
         given = body.get("parameters", {"do_sample": True})
-        for name in _NEVER_NULL & (given or {"parameters": None}).keys():
-            if given is None or given[name] is None:
-                raise Undeserializable(f"{name}: invalid type: null")
+        nulls = (
+            ["parameters"] if given is None else [name for name in _NEVER_NULL & given.keys() if given[name] is None]
+        )
+        if nulls:
+            raise Undeserializable(f"{nulls[0]}: invalid type: null")
         for name, value in given.items():
             kinds = PARAMETERS.get(name)
             if (
