@@ -419,7 +419,7 @@ def schemas_page() -> str:
     sources = [(server, each["version"], each["source"]) for server, each in tables.items()]
     intro = (
         "What servers of one's own do with a schema, by what they answered. *No*: it is taken and has no effect, or "
-        "not all of it, which calls warn of or refuse ([how](../../howto/tools-and-schemas.md)). *Refused*: the server "
+        "not all of it, which calls warn of or refuse ([how](../../howto/typed-answers.md)). *Refused*: the server "
         "says so. Empty: not seen. Of other servers nothing is known."
     )
     versions = table(("server", "version", "seen by"), sources)
