@@ -11,6 +11,7 @@ import json
 import pathlib
 import re
 import sys
+import types
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, Required, TypedDict, TypeVar
@@ -253,6 +254,155 @@ def test_a_class_that_refuses_a_value_says_why() -> None:
     with pytest.raises(MisfitError) as caught:
         form_of(list[Even]).value([{"number": 2}, {"number": 3}])
     assert [str(each) for each in caught.value.faults] == ["$[1]: 3 is odd"]
+
+
+# As annotations are where nothing is imported from `__future__`: the name alone is a text.
+_TREES: Any = types.GenericAlias(list, ("Tree",))
+Tree: Any = dataclasses.make_dataclass(
+    "Tree",
+    [("name", str), ("children", _TREES, dataclasses.field(default_factory=list))],
+    namespace={"__module__": __name__},
+)
+
+
+@dataclasses.dataclass
+class Holder(Generic[T]):
+    held: T
+
+
+@dataclasses.dataclass
+class Lists(Holder[list[T]], Generic[T]):
+    first: T
+
+
+@dataclasses.dataclass
+class Counts(Lists[int]):
+    unit: str
+
+
+class Held(TypedDict, Generic[T]):
+    held: T
+
+
+class HeldCount(Held[int]):
+    unit: str
+
+
+class Pair(NamedTuple, Generic[T]):
+    left: T
+
+
+@dataclasses.dataclass
+class Scaled:
+    value: int
+    factor: dataclasses.InitVar[int]
+
+    def __post_init__(self, factor: int) -> None:
+        self.value *= factor
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "bad", "path"),
+    [
+        (Counts, {"held": [1], "first": 2, "unit": "m"}, {"held": ["a"], "first": 2, "unit": "m"}, "$.held[0]"),
+        (HeldCount, {"held": 1, "unit": "m"}, {"held": "a", "unit": "m"}, "$.held"),
+        (Pair[int], {"left": 1}, {"left": "a"}, "$.left"),
+    ],
+    ids=["dataclass", "TypedDict", "NamedTuple"],
+)
+def test_what_a_generic_class_holds_is_known_to_those_that_inherit(kind: Any, good: Json, bad: Json, path: str) -> None:
+    form = Form(kind)
+    jsonschema.validate(good, form.schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(bad, form.schema)
+    found: Any = form.value(good)
+    assert good == (found if isinstance(found, dict) else {name: getattr(found, name) for name in good})
+    with pytest.raises(MisfitError) as caught:
+        form.value(bad)
+    assert path == caught.value.faults[0].path
+
+
+def test_a_class_within_a_list_of_its_own_may_be_named_by_a_text_in_it() -> None:
+    assert Tree("a", [Tree("b")]) == Form(Tree).value({"name": "a", "children": [{"name": "b"}]})
+
+
+def test_notes_that_have_no_hash_leave_a_type_what_it_is() -> None:
+    bounded = Annotated[int, {"minimum": 1}]
+    assert Form(bounded).value(2) == 2
+    assert Form(list[bounded]).value([2]) == [2]
+    assert Form(dict[str, tuple[bounded, str]]).value({"a": [2, "b"]}) == {"a": (2, "b")}
+
+
+def test_what_a_class_is_made_with_alone_is_a_member() -> None:
+    assert Form(Scaled).value({"value": 2, "factor": 3}).value == 6
+    assert list(Form(Scaled).schema["properties"]) == ["value", "factor"]
+
+
+def test_faults_have_the_names_of_the_schema() -> None:
+    with pytest.raises(MisfitError) as caught:
+        Form(Stop).value({"city": "a", "_note": "b", "note": 1})
+    assert [each.path for each in caught.value.faults] == ["$._note", "$.note"]
+
+
+def test_members_may_have_the_names_of_keywords() -> None:
+    kind = TypedDict("kind", {"anyOf": str, "$ref": int, "properties": bool, "required": str})
+    value = {"anyOf": "a", "$ref": 1, "properties": True, "required": "b"}
+    jsonschema.validate(value, Form(kind).schema)
+    assert Form(kind).value(value) == value
+
+
+def test_a_tuple_of_nothing_has_nothing_in_it() -> None:
+    with pytest.raises(MisfitError, match="expected 0 items, got 1"):
+        Form(tuple[()]).value([1])
+    assert Form(tuple[()]).inner["maxItems"] == 0
+
+
+@dataclasses.dataclass
+class Refusing:
+    value: int
+
+    def __post_init__(self) -> None:
+        raise KeyError
+
+
+def test_a_class_may_refuse_a_value_without_a_word() -> None:
+    with pytest.raises(MisfitError, match=r"\$: KeyError"):
+        Form(Refusing).value({"value": 1})
+
+
+@dataclasses.dataclass
+class Stopped:
+    color: Annotated[Literal[Color.RED], "always"]
+    seconds: int
+
+
+@dataclasses.dataclass
+class Going:
+    color: Annotated[Literal[Color.GREEN], "always"]
+    seconds: int
+
+
+def test_constants_of_an_enum_tell_which_of_several_was_meant() -> None:
+    with pytest.raises(MisfitError, match=r"\$.seconds: expected an integer, got 'a'"):
+        Form(Stopped | Going).value({"color": "green", "seconds": "a"})
+    with pytest.raises(MisfitError, match="expected one of 'red', got 'blue'"):
+        Form(Stopped).value({"color": "blue", "seconds": 1})
+
+
+def test_the_schema_of_a_model_is_written_once_for_all_of_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Item(pydantic.BaseModel):
+        count: int = 1
+
+    form, written = Form(list[Item]), Item.model_json_schema
+    asked: list[Json] = []
+
+    def counted(**options: Any) -> Json:
+        asked.append(options)
+        return written(**options)
+
+    monkeypatch.setattr(Item, "model_json_schema", counted)
+    assert [Item(), Item(count=2)] == form.value([{"count": None}, {"count": 2}])
+    assert len(asked) == 1
 
 
 def test_an_object_has_all_members_and_no_others() -> None:

@@ -89,7 +89,9 @@ def members(kind: Any) -> Iterator[Member]:
     said = described(_own_doc(origin), ("Attributes", "Args", "Parameters"))
     for name, alias, default, is_optional in _declared(origin, hints):
         written = default.get("description") if isinstance(default, Mapping) else None
-        yield Member(alias, hints.get(name, Any), is_optional, written or said.get(alias) or said.get(name))
+        kind = hints.get(name, Any)
+        kind = kind.type if isinstance(kind, dataclasses.InitVar) else kind
+        yield Member(alias, kind, is_optional, written or said.get(alias) or said.get(name))
 
 
 def _declared(origin: Any, hints: Mapping[str, Any]) -> Iterator[tuple[str, str, Any, bool]]:
@@ -99,8 +101,8 @@ def _declared(origin: Any, hints: Mapping[str, Any]) -> Iterator[tuple[str, str,
             if field.init:
                 yield field.name, field.alias or field.name, field.metadata, field.default is not attrs.NOTHING
     elif dataclasses.is_dataclass(origin):
-        for each in dataclasses.fields(origin):
-            if each.init:
+        for each in origin.__dataclass_fields__.values():  # those, too, that are arguments alone
+            if each.init and typing.get_origin(hints.get(each.name)) is not typing.ClassVar:
                 none = dataclasses.MISSING
                 yield each.name, each.name, each.metadata, each.default is not none or each.default_factory is not none
     elif typing.is_typeddict(origin):
@@ -126,9 +128,24 @@ def hints_of(kind: Any) -> dict[str, Any]:
     except (NameError, AttributeError, TypeError, SyntaxError) as error:
         hint = "annotations have to name what the module has when it runs, not what is imported for type checkers alone"
         raise InvalidValueError(f"{name_of(origin)}: its annotations cannot be read: {error}", hint=hint) from None
-    parameters = getattr(origin, "__parameters__", ())
-    given = dict(zip(parameters, typing.get_args(kind), strict=False))
-    return {name: substituted(each, given) for name, each in found.items()} if parameters else found
+    return _specific(kind, found)
+
+
+def _specific(kind: Any, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return annotations with what the variables of a generic class stand for, and of those that it inherits from."""
+    origin = origin_of(kind)
+    given = dict(zip(getattr(origin, "__parameters__", ()), typing.get_args(kind), strict=False))
+    made = {name: substituted(each, given) for name, each in found.items()}
+    if not isinstance(origin, type) or not hasattr(origin, "__parameters__"):
+        return made
+    for base in reversed(vars(origin).get("__orig_bases__") or origin.__bases__):
+        if not hasattr(origin_of(base), "__parameters__"):
+            continue
+        said = typing.get_type_hints(origin_of(base), include_extras=True)
+        inherited = _specific(substituted(base, given), said)
+        # What is annotated anew is what it says there.
+        made |= {name: each for name, each in inherited.items() if found[name] == said[name]}
+    return made
 
 
 def substituted(kind: Any, given: Mapping[Any, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,15 +16,22 @@ _LEFT_OUT = {"title", "default"}
 
 def schema_of(model: Any, name: str, where: str) -> tuple[Json, dict[str, Json]]:
     """Return the schema of a model, and the definitions that it refers to, whose names begin with that of the model."""
-    own = _natural(model, where)
-    inner = own.pop("$defs", {})
+    natural = _natural(model, where)
+    inner = natural.get("$defs", {})
+    own = {key: each for key, each in natural.items() if key != "$defs"}
     return _strict(own, name), {f"{name}_{each}": _strict(found, name) for each, found in inner.items()}
 
 
 def without_nulls(value: Any, model: Any) -> Any:
     """Return a value without the nulls that stand for members left out, which the model's own schema does not allow."""
-    schema = _natural(model, "$")
+    schema = _kept(model)
     return _dropped(value, schema, schema.get("$defs", {}))
+
+
+@functools.lru_cache(maxsize=128)
+def _kept(model: Any) -> Json:
+    """Return a model's schema as it was written, since many of one may be in an answer."""
+    return _natural(model, "$")
 
 
 def _natural(model: Any, where: str) -> Json:

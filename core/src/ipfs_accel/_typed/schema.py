@@ -36,7 +36,7 @@ from .fields import (
 )
 from .notes import notes_of
 
-__all__ = ["LISTS", "MAPPINGS", "Written", "is_union", "object_of", "parts_of", "written"]
+__all__ = ["LISTS", "MAPPINGS", "Written", "is_fixed", "is_union", "object_of", "parts_of", "written"]
 
 Json = dict[str, Any]
 
@@ -137,7 +137,7 @@ class _Writer:
         if _has_name(kind):
             return self._named(kind, where)
         if origin in LISTS:
-            return self._list(origin, arguments, where)
+            return self._list(kind, arguments, where)
         if origin in MAPPINGS:
             return self._mapping(arguments, where)
         if isinstance(kind, typing.TypeVar):
@@ -166,12 +166,12 @@ class _Writer:
             arms.append(null)
         return arms[0] if len(arms) == 1 else {"anyOf": arms}
 
-    def _list(self, origin: Any, arguments: tuple[Any, ...], where: str) -> Json:
-        if origin is tuple and arguments and Ellipsis not in arguments:
+    def _list(self, kind: Any, arguments: tuple[Any, ...], where: str) -> Json:
+        if is_fixed(kind):
             size = len(arguments)
             parts = [self.write(each, f"{where}[{index}]") for index, each in enumerate(arguments)]
             same = all(part == parts[0] for part in parts)
-            found: Json = {"items": parts[0]} if same else {"prefixItems": parts}
+            found: Json = {"items": parts[0] if parts else {"type": "null"}} if same else {"prefixItems": parts}
             return {"type": "array", **found, "minItems": size, "maxItems": size}
         return {"type": "array", "items": self.write(arguments[0] if arguments else Any, f"{where}[]")}
 
@@ -258,7 +258,7 @@ class _Writer:
                 return put_in(self.defs[name])
             found = {key: put_in(each) for key, each in value.items()}
             only = found.get("anyOf")
-            if only is not None and len(only) == 1 and "$ref" not in only[0]:
+            if isinstance(only, list) and len(only) == 1 and "$ref" not in only[0]:
                 return {**only[0], **{key: each for key, each in found.items() if key != "anyOf"}}
             return found
 
@@ -313,6 +313,12 @@ def _is_hashable(kind: Any) -> bool:
 def is_union(kind: Any) -> bool:
     """Whether a type is one of several."""
     return typing.get_origin(kind) in {typing.Union, types.UnionType}
+
+
+def is_fixed(kind: Any) -> bool:
+    """Whether a type is a tuple of so many, none included."""
+    arguments = typing.get_args(kind)
+    return typing.get_origin(kind) is tuple and Ellipsis not in arguments
 
 
 def parts_of(arguments: Iterable[Any]) -> Iterable[Any]:

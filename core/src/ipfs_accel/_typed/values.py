@@ -16,14 +16,12 @@ from typing import Any
 
 import cattrs
 from cattrs import cols
-from cattrs.errors import AttributeValidationNote, IterableValidationNote
-from cattrs.gen import make_dict_structure_fn
-from cattrs.gen.typeddicts import make_dict_structure_fn as make_typed_dict_fn
+from cattrs.errors import IterableValidationNote
 
 from .faults import Fault, MisfitError, shown
 from .fields import is_alias, is_pydantic, is_qualifier, is_record, members, name_of, origin_of, substituted
 from .pydantic_models import without_nulls
-from .schema import LISTS, MAPPINGS, is_union, parts_of
+from .schema import LISTS, MAPPINGS, is_fixed, is_union, parts_of
 
 __all__ = ["is_nullable", "structured"]
 
@@ -53,7 +51,7 @@ def structured(value: Any, kind: Any) -> Any:
     """
     converter = _converter()
     try:
-        return converter.structure(value, kind)
+        return _hook(kind, converter)(value, kind)
     except RecursionError:
         raise MisfitError([Fault("$", "it is nested too deeply")]) from None
     except Exception as error:  # classes refuse values by whatever they raise
@@ -78,7 +76,7 @@ def _converter() -> cattrs.Converter:
         (lambda kind: origin_of(kind) is typing.Literal, lambda kind, _made: functools.partial(_literal, kind)),
         (is_union, _union),
         (is_alias, _alias),
-        (lambda kind: hasattr(kind, "__supertype__"), lambda kind, made: made.get_structure_hook(kind.__supertype__)),
+        (lambda kind: hasattr(kind, "__supertype__"), lambda kind, made: _hook(kind.__supertype__, made)),
     ):
         made.register_structure_hook_factory(is_it, _with_converter(factory, made))
     made.register_structure_hook_func(is_pydantic, _model)
@@ -136,11 +134,16 @@ def _enum_member(value: Any, kind: Any) -> Any:
 
 
 def _literal(kind: Any, value: Any, _kind: Any) -> Any:
-    for each in typing.get_args(kind):
-        plain = each.value if isinstance(each, enum.Enum) else each
+    values = typing.get_args(kind)
+    for each, plain in zip(values, _plain(values), strict=True):
         if type(plain) is type(value) and plain == value:
             return each
-    raise ValueError(_one_of(typing.get_args(kind), value))
+    raise ValueError(_one_of(_plain(values), value))
+
+
+def _plain(values: Iterable[Any]) -> list[Any]:
+    """Return constants as JSON has them."""
+    return [each.value if isinstance(each, enum.Enum) else each for each in values]
 
 
 def _one_of(values: Iterable[Any], value: Any) -> str:
@@ -152,28 +155,55 @@ def _one_of(values: Iterable[Any], value: Any) -> str:
 
 def _record(kind: Any, made: cattrs.Converter) -> Hook:
     origin = origin_of(kind)
-    if typing.is_typeddict(origin):
-        inner: Hook = make_typed_dict_fn(kind, made, _cattrs_forbid_extra_keys=True)
-    elif issubclass(origin, tuple):
-        inner = cols.namedtuple_dict_structure_factory(kind, made, "from_converter", True)
-    else:
-        inner = make_dict_structure_fn(kind, made, _cattrs_forbid_extra_keys=True, _cattrs_use_alias=True)
-    known = list(members(kind))
-    needed = {each.name for each in known if not each.is_optional}
-    may_be_null = {each.name for each in known if each.is_optional and not is_nullable(each.type)}
+    make: Callable[..., Any] = dict if typing.is_typeddict(origin) else origin
+    known = {each.name: each for each in members(kind)}
+    may_be_null = {name for name, each in known.items() if each.is_optional and not is_nullable(each.type)}
+    hooks: dict[str, Hook] = {}
 
     def structure(value: Any, _kind: Any) -> Any:
         if not isinstance(value, dict):
             raise ValueError(_expected(dict, value))  # noqa: TRY004 - a fault as any other
-        # A null in the place of what may be left out says that it was.
-        left = {name: each for name, each in value.items() if each is not None or name not in may_be_null}
-        found = inner(left, kind)
-        # What a TypedDict needs cattrs does not know where annotations are texts.
-        if missing := needed - left.keys():
-            raise MisfitError([Fault(f"$.{name}", "missing") for name in sorted(missing)])
-        return found
+        if not hooks:  # found late, as the class may be within itself
+            hooks.update({name: _hook(each.type, made) for name, each in known.items()})
+        found: dict[str, Any] = {}
+        faults: list[Fault] = []
+        for name, each in value.items():
+            if name not in known:
+                faults.append(Fault(f"$.{name}", "unknown member"))
+            elif each is not None or name not in may_be_null:  # a null for what may be left out says that it was
+                try:
+                    found[name] = hooks[name](each, known[name].type)
+                except RecursionError:
+                    raise
+                except Exception as error:  # noqa: BLE001
+                    faults += _faults(error, f"$.{name}")
+        faults += [
+            Fault(f"$.{name}", "missing") for name, each in known.items() if not each.is_optional and name not in value
+        ]
+        if faults:
+            raise MisfitError(faults)
+        return make(**found)
 
     return structure
+
+
+def _hook(kind: Any, made: cattrs.Converter) -> Hook:
+    kind = _bare(kind)
+    hook: Hook = made.get_structure_hook(kind)
+    return lambda value, _kind: hook(value, kind)
+
+
+def _bare(kind: Any) -> Any:
+    """Return a type without what `Annotated` and the like say beside it, which may be what has no hash."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Annotated or is_qualifier(origin):
+        return _bare(arguments[0])
+    try:
+        hash(kind)
+    except TypeError:
+        inner = tuple([_bare(each) for each in arguments])
+        return typing.Union[inner] if is_union(kind) else origin[inner]  # noqa: UP007
+    return kind
 
 
 def is_nullable(kind: Any) -> bool:
@@ -192,9 +222,9 @@ def is_nullable(kind: Any) -> bool:
 
 def _list(kind: Any, made: cattrs.Converter) -> Hook:
     origin, arguments = origin_of(kind), typing.get_args(kind)
-    if origin is tuple and arguments and Ellipsis not in arguments:
+    if is_fixed(kind):
         return _tuple(arguments, made)
-    wanted: Any = list[arguments[0] if arguments else Any]  # type: ignore[misc]
+    wanted: Any = list[_bare(arguments[0]) if arguments else Any]  # type: ignore[misc]
     items = cols.list_structure_factory(wanted, made)
     make: Any = (
         origin
@@ -223,7 +253,7 @@ def _tuple(kinds: tuple[Any, ...], made: cattrs.Converter) -> Hook:
         faults: list[Fault] = []
         for index, (each, wanted) in enumerate(zip(value, kinds, strict=True)):
             try:
-                found.append(made.structure(each, wanted))
+                found.append(_hook(wanted, made)(each, wanted))
             except Exception as error:  # noqa: BLE001
                 faults += _faults(error, f"$[{index}]")
         if faults:
@@ -235,7 +265,7 @@ def _tuple(kinds: tuple[Any, ...], made: cattrs.Converter) -> Hook:
 
 def _mapping(kind: Any, made: cattrs.Converter) -> Hook:
     origin, arguments = origin_of(kind), typing.get_args(kind)
-    wanted: Any = dict[str, arguments[1] if arguments else Any]  # type: ignore[misc]
+    wanted: Any = dict[str, _bare(arguments[1]) if arguments else Any]  # type: ignore[misc]
     inner: Hook = cols.mapping_structure_factory(wanted, made)
 
     def structure(value: Any, _kind: Any) -> Any:
@@ -250,7 +280,7 @@ def _mapping(kind: Any, made: cattrs.Converter) -> Hook:
 def _alias(kind: Any, made: cattrs.Converter) -> Hook:
     alias = origin_of(kind)
     inner = substituted(alias.__value__, dict(zip(alias.__type_params__, typing.get_args(kind), strict=False)))
-    return lambda value, _kind: made.structure(value, inner)  # looked up late, as it may be within itself
+    return lambda value, _kind: _hook(inner, made)(value, inner)  # looked up late, as it may be within itself
 
 
 def _model(value: Any, kind: Any) -> Any:
@@ -280,7 +310,7 @@ def _union(kind: Any, made: cattrs.Converter) -> Hook:
         faults: list[Exception] = []
         for arm in likely:
             try:
-                return made.structure(value, arm)
+                return _hook(arm, made)(value, arm)
             except Exception as error:  # noqa: BLE001
                 faults.append(error)
         first, second = ([*[_likeness(value, each) for each in likely], 0.0])[:2]
@@ -308,8 +338,7 @@ def _likeness(value: Any, kind: Any) -> float:
 def _scalar_likeness(value: Any, kind: Any) -> float:
     if typing.get_origin(kind) is typing.Literal or _is_enum(kind):
         values = typing.get_args(kind) or tuple(kind)
-        plain = [each.value if isinstance(each, enum.Enum) else each for each in values]
-        return 4.0 if any(type(each) is type(value) and each == value for each in plain) else 0.5
+        return 4.0 if any(type(each) is type(value) and each == value for each in _plain(values)) else 0.5
     if kind is type(value) or (kind is None and value is None):
         return 2.0
     if isinstance(value, str):
@@ -328,8 +357,11 @@ def _shared(value: Mapping[str, Any], kind: Any) -> float:
         if name not in kinds:
             score -= 0.5
             continue
-        is_constant = typing.get_origin(kinds[name]) is typing.Literal
-        if is_constant and each not in typing.get_args(kinds[name]):
+        kind_of_it = kinds[name]
+        if typing.get_origin(kind_of_it) is typing.Annotated:
+            kind_of_it = typing.get_args(kind_of_it)[0]
+        is_constant = typing.get_origin(kind_of_it) is typing.Literal
+        if is_constant and each not in _plain(typing.get_args(kind_of_it)):
             return -0.9
         score += 10.0 if is_constant else 1.0
     return score
@@ -349,19 +381,11 @@ def _faults(error: BaseException, path: str) -> Iterator[Fault]:
         for each in inner:
             yield from _faults(each, path + _place(each))
         return
-    unknown = getattr(error, "extra_fields", None)
-    if unknown is not None:
-        for name in sorted(unknown):
-            yield Fault(f"{path}.{name}", "unknown member")
-        return
-    is_missing = isinstance(error, KeyError) and _place(error) == f".{error.args[0]}"
-    yield Fault(path, "missing" if is_missing else str(error) or type(error).__name__)
+    yield Fault(path, str(error) or type(error).__name__)
 
 
 def _place(error: BaseException) -> str:
     for note in getattr(error, "__notes__", ()):
-        if isinstance(note, AttributeValidationNote):
-            return f".{note.name}"
         if isinstance(note, IterableValidationNote):
             return f"[{note.index}]" if isinstance(note.index, int) else f".{note.index}"
     return ""
