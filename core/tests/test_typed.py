@@ -573,6 +573,29 @@ def test_a_text_grows_and_a_number_waits_until_it_is_whole() -> None:
     ]
 
 
+def test_a_fence_around_what_comes_is_left_out() -> None:
+    growing = PartialJson()
+    seen: list[Any] = []
+    for piece in ("``", "`js", 'on\n{"a": "', "x", '"}\n`', "``"):
+        growing.feed(piece)
+        seen.append(growing.value)
+    assert seen == [None, None, {"a": ""}, {"a": "x"}, {"a": "x"}, {"a": "x"}]
+
+
+def test_half_a_character_waits_for_its_other_half() -> None:
+    growing = PartialJson()
+    growing.feed(r'["x\ud83d')
+    assert growing.value == ["x"]
+    growing.feed(r"\ude00")
+    assert growing.value == ["x\U0001f600"]
+
+
+def test_what_is_nested_without_end_ends() -> None:
+    growing = PartialJson()
+    growing.feed('[1,{"a":' * 5000)
+    assert growing.value[0] == 1
+
+
 def test_what_is_no_json_gives_what_came_before_it() -> None:
     growing = PartialJson()
     growing.feed('{"a": 1, "b": nope, "c": 2}')

@@ -12,6 +12,8 @@ __all__ = ["PartialJson"]
 _PLAIN = re.compile(r'[^"\\]+')
 _SCALAR = re.compile(r"[^\s,\]}:]+")
 _NOTHING: Any = object()
+_DEEPEST = 200
+"""More levels are no answer, and would be too many to copy."""
 
 
 class PartialJson:
@@ -26,6 +28,7 @@ class PartialJson:
         self._escape = ""
         self._scalar = ""
         self._is_lost = False
+        self._is_fence = False
 
     @property
     def value(self) -> Any:
@@ -36,6 +39,8 @@ class PartialJson:
         root = self._copy(self._root)
         if self._text is not None and not self._is_key:
             text = "".join(self._text)
+            if "\ud800" <= text[-1:] <= "\udbff":  # half a character, whose other half comes next
+                text = text[:-1]
             if not self._open:
                 return text
             inner = root
@@ -51,7 +56,10 @@ class PartialJson:
         """Take the next piece of the text; after what is no JSON, nothing more is taken."""
         at = 0
         while at < len(piece) and not self._is_lost:
-            if self._text is not None:
+            if self._is_fence:
+                end = piece.find("\n", at)
+                self._is_fence, at = end < 0, len(piece) if end < 0 else end + 1
+            elif self._text is not None:
                 at = self._in_text(piece, at)
             elif self._scalar:
                 at = self._in_scalar(piece, at)
@@ -111,6 +119,10 @@ class PartialJson:
         inside = self._open[-1] if self._open else None
         if sign == '"':
             self._text, self._is_key = [], isinstance(inside, dict) and self._key is None
+        elif sign == "`" and self._root is _NOTHING:
+            self._is_fence = True
+        elif sign in "{[" and len(self._open) == _DEEPEST:
+            self._is_lost = True
         elif sign in "{[":
             made: Any = {} if sign == "{" else []
             self._put(made)
