@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal, NamedTuple
 
 import annotated_types
+import anyio
 import attrs
 import pydantic
 import pytest
@@ -208,6 +209,27 @@ def test_a_function_is_called_with_its_values() -> None:
     assert Function(Desk().ask)({"question": "q"}) == "q"
 
 
+def test_what_is_left_out_before_another_keeps_its_place() -> None:
+    def where(street: str = "Main", number: int = 1, /, city: str = "Bonn") -> str:
+        return f"{street} {number}, {city}"
+
+    function = Function(where)
+    assert function(function.values('{"number": 5}')) == "Main 5, Bonn"
+
+
+def test_a_decorator_says_whether_a_function_is_awaited() -> None:
+    @functools.wraps(awaited)
+    def waits(a: int) -> str:
+        return anyio.run(awaited, a)
+
+    @functools.wraps(sphinx)
+    async def defers(*given: Any, **named: Any) -> Any:
+        return sphinx(*given, **named)
+
+    assert not Function(waits).is_async
+    assert Function(defers).is_async
+
+
 def test_bounds_of_arguments_are_known() -> None:
     def rate(stars: Annotated[int, annotated_types.Interval(ge=1, le=5)]) -> None: ...
 
@@ -251,7 +273,7 @@ def test_what_a_tool_returns_has_a_form_in_json(value: Any, expected: Any) -> No
     assert plain(value) == expected
 
 
-@pytest.mark.parametrize("value", [b"x", object(), [object()], Client])
+@pytest.mark.parametrize("value", [b"x", object(), [object()], Client, Place])
 def test_what_has_none_is_refused(value: Any) -> None:
     with pytest.raises(TypeError, match="has no form in JSON"):
         plain(value)

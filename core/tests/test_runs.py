@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import threading
+import time
+import types
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -24,6 +27,8 @@ from ipfs_accel import (
     Timeout,
     Tool,
 )
+from ipfs_accel._worlds.gather import MAX_GATHERED
+from ipfs_accel._worlds.work import Job, Work
 from ipfs_accel.errors import AnswerFormatError, ConfigError, InternalServerError, InvalidRequestError, StreamIncomplete
 from ipfs_accel.testing.raw_server import Connection, RawServer, answer, serve
 from ipfs_accel.types import RoundEnd, RunResult, TextDelta, ToolEnd, ToolStart
@@ -333,6 +338,75 @@ async def awaited(city: str) -> str:
     return city
 
 
+def passes_on(city: str) -> Any:
+    return awaited(city)
+
+
+async def says_no(_call: Any) -> bool:
+    return False
+
+
+@pytest.mark.parametrize("run", [async_run, async_stream], ids=["asyncio", "trio-stream"])
+def test_what_plain_functions_are_given_by_async_ones_is_awaited(run: Any) -> None:
+    tools = [passes_on, Tool.of(get_weather, needs_approval=True)]
+    host = Host(asks(("passes_on", {"city": "Paris"}), ("get_weather", {"city": "Paris"})), "Done.")
+    with serve(host) as server:
+        result = run(config(server), tools=tools, approve=lambda call: says_no(call))
+    assert [each.outcome for each in result.tool_runs] == ["done", "refused"]
+    assert result.tool_runs[0].result.content[0].text == "Paris"
+
+
+@pytest.mark.parametrize("run", [sync_run, sync_stream], ids=["sync", "sync-stream"])
+def test_what_nobody_awaits_is_no_answer_and_no_approval(run: Any) -> None:
+    tool = Tool.of(get_weather, needs_approval=True)
+    asked = asks(("get_weather", {"city": "Paris"}))
+    with serve(Host(asked)) as server, pytest.raises(InvalidRequestError, match="approve returned what has to be"):
+        run(config(server), tools=[tool], approve=lambda call: says_no(call))
+    asked = asks(("passes_on", {"city": "Paris"}))
+    with serve(Host(asked)) as server, pytest.raises(InvalidRequestError, match="'passes_on' returned what has to be"):
+        run(config(server), tools=[passes_on])
+
+
+def test_a_tool_that_is_cancelled_from_within_has_failed_alone() -> None:
+    async def cancels() -> None:
+        inner = asyncio.ensure_future(asyncio.Event().wait())
+        inner.cancel()
+        await inner
+
+    async def works() -> str:
+        await anyio.lowlevel.checkpoint()
+        return "done"
+
+    with serve(Host(asks(("cancels", {}), ("works", {})), "Done.")) as server:
+        result = async_run(config(server), tools=[cancels, works])
+    assert (result.text, result.stopped) == ("Done.", None)
+    assert [each.outcome for each in result.tool_runs] == ["failed", "done"]
+    assert "cancelled from within" in str(result.tool_runs[0].error)
+
+
+def test_what_has_not_begun_when_the_time_is_over_never_does() -> None:
+    go_on, begun = threading.Event(), []
+    world: Any = types.SimpleNamespace(clock=types.SimpleNamespace(now=time.monotonic))
+    jobs = [*[Job(go_on.wait)] * MAX_GATHERED, Job(lambda: begun.append(1))]
+    before = set(threading.enumerate())
+    outcomes = Work(jobs, 0.05).sync(world)
+    workers = set(threading.enumerate()) - before
+    go_on.set()
+    for each in workers:
+        each.join()
+    assert all(each.is_late for each in outcomes)
+    assert begun == []
+
+
+def test_no_tool_is_called_when_there_is_no_time() -> None:
+    begun: list[int] = []
+    world: Any = types.SimpleNamespace(clock=types.SimpleNamespace(now=time.monotonic), threads=None)
+    job = Job(lambda: begun.append(1))
+    assert Work([job], 0.0).sync(world)[0].is_late
+    assert anyio.run(Work([job], 0.0).asynchronous, world)[0].is_late
+    assert begun == []
+
+
 def no_name(city: str) -> str:
     return city
 
@@ -351,6 +425,8 @@ def no_name(city: str) -> str:
         ({"tools": [get_weather], "max_rounds": 0}, "max_rounds: expected a number above 0, got 0"),
         ({"tools": [get_weather], "max_rounds": None}, "max_rounds: expected a number above 0"),
         ({"tools": [get_weather], "max_seconds": -1}, "max_seconds: expected a number above 0"),
+        ({"tools": [get_weather], "max_seconds": float("nan")}, "max_seconds: expected a number above 0, got nan"),
+        ({"tools": [get_weather], "max_seconds": 5, "timeout": "3"}, "timeout: expected seconds above 0 or a Timeout, got '3'"),
         ({"tools": [get_weather], "max_cost": True}, "max_cost: expected a number above 0"),
         ({"tools": [get_weather], "sed": 1}, "sed: unknown option"),
     ],
@@ -480,6 +556,32 @@ def test_a_run_that_is_left_asks_no_more() -> None:
             next(stream)
         assert list(stream) == []
     assert len(host.asked) == 1
+
+
+def test_a_run_that_is_left_has_no_result() -> None:
+    host = Host(asks(("get_weather", {"city": "a"})), "never")
+    with serve(host) as server, Client(Config(), endpoints=config(server)) as client:
+        with client.stream_run("x/m", "Go", tools=[get_weather]) as stream:
+            assert any(isinstance(event, RoundEnd) for event in stream)
+        with pytest.raises(StreamIncomplete):
+            _ = stream.result
+
+
+def test_a_run_that_its_caller_ended_calls_nothing_twice() -> None:
+    asked: list[Any] = []
+
+    def approve(call: Any) -> bool:
+        asked.append(call)
+        raise LookupError("nobody is there")
+
+    host = Host(asks(("get_weather", {"city": "a"})))
+    with serve(host) as server, Client(Config(), endpoints=config(server)) as client:
+        tool = Tool.of(get_weather, needs_approval=True)
+        with client.stream_run("x/m", "Go", tools=[tool], approve=approve) as stream:
+            with pytest.raises(LookupError):
+                stream.read()
+            assert list(stream) == []
+    assert len(asked) == 1
 
 
 def test_only_the_text_of_a_run() -> None:

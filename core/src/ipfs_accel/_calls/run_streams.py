@@ -33,16 +33,16 @@ class _Face(Generic[T]):
         self._stream: Any = None
         self._ready: deque[RunEvent] = deque()
         self._pending: list[Pending] = []
-        self._has_begun = self._is_over = False
+        self._has_begun = self._is_over = self._is_whole = False
 
     @property
     def result(self) -> RunResult[T]:
         """What the run came to.
 
         Raises:
-            StreamIncomplete: It has not been read to its end.
+            StreamIncomplete: It has not been read to its end, or an error ended it, whose `run` has what there was.
         """
-        if not self._is_over or not self._loop.round:
+        if not self._is_whole:
             raise StreamIncomplete("the run has not been read to its end", hint="iterate over it, or call read()")
         return self._loop.result()
 
@@ -57,17 +57,18 @@ class _Face(Generic[T]):
         number = self._loop.round
         self._ready.append(types.RoundEnd(round=number, response=answer))
         self._ready += [types.ToolStart(round=number, call=each.call) for each in self._pending]
-        self._is_over = not self._pending
+        self._is_over = self._is_whole = not self._pending
 
     def _worked(self, runs: Any) -> None:
         self._pending = []
         self._ready += [types.ToolEnd(run=each) for each in runs]
-        self._is_over = self._loop.is_stopped
+        self._is_over = self._is_whole = self._loop.is_stopped
 
     def _failed(self, error: AccelError) -> None:
         """End the run: with what it has if its time is over, and else by the error."""
         self._is_over, self._stream = True, None
-        if not self._loop.late(error):
+        self._is_whole = self._loop.late(error)
+        if not self._is_whole:
             raise error
 
 
@@ -97,6 +98,9 @@ class RunStream(_Face[T]):
                 self._advance()
             except AccelError as error:
                 self._failed(error)
+            except BaseException:  # no tool is called a second time
+                self._is_over = True
+                raise
         return self._ready.popleft()
 
     @property
@@ -159,6 +163,9 @@ class AsyncRunStream(_Face[T]):
                 await self._advance()
             except AccelError as error:
                 self._failed(error)
+            except BaseException:  # no tool is called a second time
+                self._is_over = True
+                raise
         return self._ready.popleft()
 
     @property

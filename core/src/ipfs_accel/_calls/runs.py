@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ipfs_accel._config.seconds import is_seconds, wrong_limit
 from ipfs_accel._convert.messages import checked_messages
 from ipfs_accel._convert.texts import tool_of
 from ipfs_accel._suggest import short
@@ -18,7 +19,7 @@ from ipfs_accel.types import ChatResponse, Message, RunResult, Timeout, ToolRun,
 
 from . import operations as ops
 from .routes import route_of
-from .toolbox import Toolbox
+from .toolbox import Toolbox, refuse_awaitable
 
 if TYPE_CHECKING:
     from ipfs_accel.types import ToolCall
@@ -31,6 +32,7 @@ __all__ = ["Loop", "Pending", "run"]
 DENIED = "This call was not allowed by the user."
 TOO_LATE = "The tool did not finish within the time that there was."
 _FORCED = "auto"
+_SHORTEST = 0.001
 
 
 @attrs.frozen
@@ -181,6 +183,7 @@ class Loop:
         (outcome,) = yield Work([self._approve(call)])
         if outcome.error is not None:
             raise outcome.error
+        refuse_awaitable("approve", outcome.value)
         return bool(outcome.value)
 
     def _made(self, call: ToolCall, content: Any, outcome: Any, **more: Any) -> ToolRun:
@@ -236,7 +239,7 @@ def _several(tools: Any) -> Iterable[Any]:
 
 
 def _limit(name: str, value: Any, kinds: tuple[type[Any], ...]) -> Any:
-    if not isinstance(value, kinds) or isinstance(value, bool) or value <= 0:
+    if not isinstance(value, kinds) or isinstance(value, bool) or not value > 0:  # nor NaN
         raise InvalidRequestError(f"{name}: expected a number above 0, got {short(value)}")
     return value
 
@@ -246,7 +249,12 @@ def _limit_or_none(name: str, value: Any) -> Any:
 
 
 def _shorter(timeout: Any, left: float) -> Any:
-    """Return the time limits of a question that may not last longer than the run."""
+    """Return the time limits of a question that may not last longer than the run; wrong ones as they are."""
+    left = max(left, _SHORTEST)
     if isinstance(timeout, Timeout):
+        if wrong_limit(timeout) is not None:
+            return timeout
         return attrs.evolve(timeout, total=left if timeout.total is None else min(left, timeout.total))
-    return max(left, 0.001) if timeout is None else min(left, timeout)
+    if timeout is None:
+        return left
+    return min(left, timeout) if is_seconds(timeout) else timeout

@@ -22,7 +22,19 @@ from ipfs_accel.wire import schema_check
 if TYPE_CHECKING:
     from ipfs_accel.types import Tool, ToolCall
 
-__all__ = ["Toolbox"]
+__all__ = ["Toolbox", "refuse_awaitable"]
+
+
+def refuse_awaitable(who: str, value: Any) -> None:
+    """Refuse what nobody awaits where nothing is awaited: it says neither yes nor no, and is no answer.
+
+    Raises:
+        InvalidRequestError: It has to be awaited.
+    """
+    if inspect.isawaitable(value):
+        if inspect.iscoroutine(value):
+            value.close()
+        raise InvalidRequestError(f"{who} returned what has to be awaited", hint="use AsyncClient, or a plain function")
 
 
 class Toolbox:
@@ -108,6 +120,7 @@ class Toolbox:
         Raises:
             InvalidRequestError: It has no form.
         """
+        refuse_awaitable(f"the tool {name!r}", value)
         media = Text | Image | Audio | Document
         if isinstance(value, str):
             return value

@@ -43,7 +43,7 @@ class Function:
         self._function = function
         doc = inspect.getdoc(_annotated(function))
         self._doc = None if doc == type.__call__.__doc__ else doc  # that of any object that can be called
-        self._positional: list[str] = []
+        self._positional: dict[str, Any] = {}
         self._members = {member.name: member for member in self._parameters(function)}
         found: Written = object_of(list(self._members.values()), "$")
         self.parameters = found.schema
@@ -70,7 +70,7 @@ class Function:
                     f"{self.name}: {name} has no annotation", hint="annotate it: models are told the types of arguments"
                 )
             if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
-                self._positional.append(name)
+                self._positional[name] = parameter.default
             has_default = parameter.default is not inspect.Parameter.empty
             found.append(Member(name, hints[name], has_default, said.get(name)))
         return found
@@ -104,7 +104,8 @@ class Function:
 
     def __call__(self, values: Mapping[str, Any]) -> Any:
         """Call it, which gives what is awaited where it `is_async`."""
-        positional = [values[name] for name in self._positional if name in values]
+        # What is left out before another has to be said, as these have no names in a call.
+        positional = [values.get(name, default) for name, default in self._positional.items()]
         return self._function(
             *positional, **{name: each for name, each in values.items() if name not in self._positional}
         )
@@ -128,5 +129,6 @@ def _annotated(function: Any) -> Any:
 
 
 def _is_async(function: Any) -> bool:
-    inner = inspect.unwrap(getattr(function, "func", function))
+    """Whether a call gives what is awaited, which a decorator decides and not the function within it."""
+    inner = getattr(function, "func", function)
     return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(getattr(inner, "__call__", None))  # noqa: B004

@@ -43,7 +43,7 @@ def _parts(value: Any) -> Any:
         return {_key(name): plain(each) for name, each in value.items()}
     if attrs.has(type(value)):
         return {each.alias or each.name: plain(getattr(value, each.name)) for each in attrs.fields(type(value))}
-    if dataclasses.is_dataclass(value):
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {each.name: plain(getattr(value, each.name)) for each in dataclasses.fields(value)}
     names = getattr(value, "_fields", None)
     if isinstance(value, tuple) and names is not None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextvars
+import inspect
+import math
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .gather import MAX_GATHERED
@@ -45,7 +48,7 @@ class Work:
 
     Args:
         jobs: What to call; none that is awaited in the synchronous world.
-        seconds: How long there is; None is no limit.
+        seconds: How long there is; None is no limit. What has not begun by then never does.
     """
 
     __slots__ = ("jobs", "seconds")
@@ -57,14 +60,17 @@ class Work:
     def sync(self, world: World) -> list[Outcome]:
         now = world.clock.now
         found = [Outcome() for _ in self.jobs]
+        if self.seconds == 0:
+            return found
         if len(self.jobs) == 1 and self.seconds is None:  # in the caller's own thread, where it can be debugged
             _do(self.jobs[0], found[0], now)
             return found
         raised: list[BaseException] = []
         waiting, lock = iter(zip(self.jobs, found, strict=True)), threading.Lock()
+        is_over = threading.Event()
 
         def work(context: contextvars.Context) -> None:
-            while True:
+            while not is_over.is_set():
                 with lock:
                     job, outcome = next(waiting, (None, None))
                 if job is None or outcome is None:
@@ -73,7 +79,7 @@ class Work:
                     context.run(_do, job, outcome, now)
                 except BaseException as error:  # noqa: BLE001 - it is raised by who waits
                     raised.append(error)
-                    return
+                    is_over.set()
 
         until = None if self.seconds is None else now() + self.seconds
         threads = [
@@ -82,17 +88,28 @@ class Work:
         ]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join(None if until is None else max(0.0, until - now()))
+        try:
+            for thread in threads:
+                thread.join(None if until is None else max(0.0, until - now()))
+        finally:  # when who waits is interrupted, too
+            is_over.set()
         if raised:
             raise raised[0]
         return [self._settled(outcome) for outcome in found]
 
     async def asynchronous(self, world: AsyncWorld) -> list[Outcome]:
-        from anyio import create_task_group, move_on_after, to_thread  # noqa: PLC0415 - as in Gather
+        from anyio import (  # noqa: PLC0415 - as in Gather
+            create_task_group,
+            current_effective_deadline,
+            get_cancelled_exc_class,
+            move_on_after,
+            to_thread,
+        )
 
         now = world.clock.now
         found = [Outcome() for _ in self.jobs]
+        if self.seconds == 0:
+            return found
         waiting = iter(zip(self.jobs, found, strict=True))
 
         async def work() -> None:
@@ -102,9 +119,15 @@ class Work:
                     if job.is_async:
                         outcome.value = await job.call()
                     else:
-                        outcome.value = await to_thread.run_sync(
-                            job.call, abandon_on_cancel=True, limiter=world.threads
+                        (value,) = await to_thread.run_sync(
+                            partial(_boxed, job), abandon_on_cancel=True, limiter=world.threads
                         )
+                        # What a plain function was given by an async one has to be awaited.
+                        outcome.value = await value if inspect.isawaitable(value) else value
+                except get_cancelled_exc_class():
+                    if current_effective_deadline() == -math.inf:
+                        raise  # as it was meant by who waits
+                    outcome.error = RuntimeError("it was cancelled from within")
                 except Exception as error:  # noqa: BLE001 - the model is told
                     outcome.error = error
                 outcome.seconds, outcome.is_late = now() - began, False
@@ -122,6 +145,11 @@ class Work:
         late = Outcome()
         late.seconds = self.seconds or 0.0
         return late
+
+
+def _boxed(job: Job) -> tuple[Any]:
+    """Call it; in a tuple, since trio lets no thread return what is awaited."""
+    return (job.call(),)
 
 
 def _do(job: Job, outcome: Outcome, now: Callable[[], float]) -> None:
