@@ -360,6 +360,8 @@ def test_a_limit_of_a_run_is_told(run: Run, httpserver: HTTPServer, tools: str) 
         (("--tools", "{}"), TOOLS, "--tools asks before each call, and nobody is there to answer"),
         (("--tools", "nowhere.py", "--yes"), TOOLS, "--tools nowhere.py: there is no such file"),
         (("--tools", "{}", "--yes"), "1/0", "ZeroDivisionError: division by zero"),
+        (("--tools", "{}", "--yes"), "raise SystemExit(0)", "SystemExit: 0"),
+        (("--tools", "{}", "--yes"), "__all__ = ['f']", "__all__ names 'f', which is not in it"),
         (("--tools", "{}", "--yes"), "x = 1", "there is no public function in it"),
         (("--tools", "{}", "--yes"), "def f(a): ...", "f: a has no annotation"),
         (("--tools", "{}", "--yes", "--jsonl"), TOOLS, "--jsonl and --tools exclude each other"),

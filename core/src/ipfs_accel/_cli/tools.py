@@ -122,11 +122,18 @@ def load(path: str, *, asks: bool) -> Toolkit:
         )
     module = _module(Path(path).expanduser(), path)
     named = getattr(module, "__all__", None)
-    found = [getattr(module, name) for name in named] if named is not None else _public(module)
+    found = [_member(module, name, path) for name in named] if named is not None else _public(module)
     tools = [_tool(each, path) for each in found if isinstance(each, Tool) or inspect.isroutine(each)]
     if not tools:
         raise InvalidRequestError(f"--tools {path}: there is no public function in it")
     return Toolkit(tuple([attrs.evolve(each, needs_approval=asks) for each in tools]), asks)
+
+
+def _member(module: ModuleType, name: str, path: str) -> Any:
+    try:
+        return getattr(module, name)
+    except AttributeError:
+        raise InvalidRequestError(f"--tools {path}: __all__ names {name!r}, which is not in it") from None
 
 
 def _tool(found: Tool | Callable[..., Any], path: str) -> Tool:
@@ -156,6 +163,6 @@ def _module(path: Path, given: str) -> ModuleType:
     sys.modules[name] = module  # where annotations that are texts are looked up
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a file that ends the program is no answer
         raise InvalidRequestError(f"--tools {given}: {type(error).__name__}: {error}") from error
     return module
