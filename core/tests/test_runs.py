@@ -29,7 +29,14 @@ from ipfs_accel import (
 )
 from ipfs_accel._worlds.gather import MAX_GATHERED
 from ipfs_accel._worlds.work import Job, Work
-from ipfs_accel.errors import AnswerFormatError, ConfigError, InternalServerError, InvalidRequestError, StreamIncomplete
+from ipfs_accel.errors import (
+    AnswerFormatError,
+    APITimeoutError,
+    ConfigError,
+    InternalServerError,
+    InvalidRequestError,
+    StreamIncomplete,
+)
 from ipfs_accel.testing.raw_server import Connection, RawServer, answer, serve
 from ipfs_accel.types import RoundEnd, RunResult, TextDelta, ToolEnd, ToolStart
 from ipfs_accel.wire import schema_check
@@ -332,6 +339,23 @@ def test_approval_and_tools_may_be_awaited() -> None:
     with serve(host) as server:
         result = async_run(config(server), tools=[Tool.of(look, needs_approval=True)], approve=approve)
     assert result.tool_runs[0].result.content[0].text == '{"seen":"there"}'
+
+
+def test_the_time_of_a_run_leaves_an_endpoint_its_own(run: Any) -> None:
+    go_on = threading.Event()
+
+    def host(connection: Connection) -> None:
+        while connection.request() is not None:
+            if connection.server.bodies[-1]:
+                go_on.wait(30)
+            connection.send(answer(b'{"object":"list","data":[]}'))
+
+    with serve(host) as server:
+        try:
+            with pytest.raises(APITimeoutError, match=r"was not over within 0\.3 s"):
+                run(config(server, timeout=Timeout(total=0.3)), tools=[get_weather], max_seconds=60)
+        finally:
+            go_on.set()
 
 
 async def awaited(city: str) -> str:

@@ -7,12 +7,14 @@ import dataclasses
 import datetime as dt
 import decimal
 import enum
+import gc
 import json
 import pathlib
 import re
 import sys
 import types
 import uuid
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, Required, TypedDict, TypeVar
 
@@ -342,6 +344,25 @@ def test_faults_have_the_names_of_the_schema() -> None:
     with pytest.raises(MisfitError) as caught:
         Form(Stop).value({"city": "a", "_note": "b", "note": 1})
     assert [each.path for each in caught.value.faults] == ["$._note", "$.note"]
+
+
+def test_a_schema_has_the_order_of_its_type_whatever_was_asked_for_before() -> None:
+    assert [form_of(Literal["a", "b"]).inner["enum"], form_of(Literal["b", "a"]).inner["enum"]] == [
+        ["a", "b"],
+        ["b", "a"],
+    ]
+    assert form_of(str | int).inner != form_of(int | str).inner
+
+
+def test_classes_are_not_kept_for_good() -> None:
+    def used() -> weakref.ref[Any]:
+        kind = attrs.make_class("kind", {"value": attrs.field(type=int)})
+        assert form_of(kind).value({"value": 1}).value == 1
+        return weakref.ref(kind)
+
+    seen = [used() for _ in range(400)]
+    gc.collect()
+    assert seen[0]() is None
 
 
 def test_members_may_have_the_names_of_keywords() -> None:

@@ -152,6 +152,14 @@ def test_a_repair_is_an_attempt_of_the_same_call(host: Any, chat: Any) -> None:
     assert "- $.days: expected an integer, got 'x'" in again["content"]
 
 
+def test_a_repair_tells_of_many_faults_the_first(host: Any, chat: Any) -> None:
+    server, where = host(json.dumps({"value": ["a"] * 5000}), '{"value": [1]}')
+    chat(Config(), {"x": where}, "x/m", response_format=list[int], repair=1)
+    told = server.asked[-1]["messages"][-1]["content"]
+    assert "- $[19]: expected an integer, got 'a'\n- and 4980 more\n" in told
+    assert "$[20]" not in told
+
+
 def test_repairs_end(host: Any, chat: Any) -> None:
     server, where = host("no", "no", "no")
     with pytest.raises(AnswerFormatError, match="it is not JSON") as caught:

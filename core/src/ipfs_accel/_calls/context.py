@@ -11,6 +11,7 @@ import attrs
 
 from ipfs_accel._config.config import Config, EndpointConfig, load_config, with_code
 from ipfs_accel._config.keys import KeyFile
+from ipfs_accel._config.seconds import Ceiling
 from ipfs_accel._endpoints.presets import hosts_set_up
 from ipfs_accel._endpoints.resolve import resolve
 from ipfs_accel._endpoints.target import Target
@@ -241,6 +242,9 @@ class Context:
 
 def _limits(operation: str, target: Target, timeout: Any, request: Request | None) -> Timeout:
     """Return the limits of a call: its own, or the endpoint's."""
+    if isinstance(timeout, Ceiling):
+        limits = _limits(operation, target, None, request)
+        return attrs.evolve(limits, total=timeout if limits.total is None else min(timeout, limits.total))
     if operation in _UNLIMITED:
         if isinstance(timeout, Timeout):
             return timeout

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ipfs_accel._config.seconds import is_seconds, wrong_limit
+from ipfs_accel._config.seconds import Ceiling, is_seconds, wrong_limit
 from ipfs_accel._convert.messages import checked_messages
 from ipfs_accel._convert.texts import tool_of
 from ipfs_accel._suggest import short
@@ -150,17 +150,18 @@ class Loop:
         Raises:
             InvalidRequestError: A tool returned what has no form for models.
         """
-        allowed: list[Pending] = []
+        allowed: dict[int, Job] = {}
         made: dict[int, ToolRun] = {}
         for index, each in enumerate(pending):
             if each.job is None:
                 made[index] = self._made(each.call, each.refusal or "", "failed")
             elif (yield from self._is_allowed(each.call)):
-                allowed.append(each)
+                allowed[index] = each.job
             else:
                 made[index] = self._made(each.call, DENIED, "refused")
-        outcomes = yield Work([each.job for each in allowed if each.job is not None], self._left())
-        for each, outcome in zip(allowed, outcomes, strict=True):
+        outcomes = yield Work([*allowed.values()], self._left())
+        for index, outcome in zip(allowed, outcomes, strict=True):
+            each = pending[index]
             if outcome.is_late:
                 done = self._made(each.call, TOO_LATE, "late", seconds=outcome.seconds)
             elif outcome.error is not None:
@@ -169,7 +170,7 @@ class Loop:
             else:
                 content = self._tools.content(each.call.name, outcome.value)
                 done = self._made(each.call, content, "done", seconds=outcome.seconds)
-            made[pending.index(each)] = done
+            made[index] = done
         found = [made[index] for index in range(len(pending))]
         self._runs += found
         self._messages += [Message(role="tool", content=(each.result,)) for each in found]
@@ -256,5 +257,5 @@ def _shorter(timeout: Any, left: float) -> Any:
             return timeout
         return attrs.evolve(timeout, total=left if timeout.total is None else min(left, timeout.total))
     if timeout is None:
-        return left
+        return Ceiling(left)
     return min(left, timeout) if is_seconds(timeout) else timeout

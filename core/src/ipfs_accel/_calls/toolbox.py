@@ -11,7 +11,7 @@ import attrs
 
 from ipfs_accel import strict_json
 from ipfs_accel._suggest import did_you_mean
-from ipfs_accel._typed.faults import MisfitError
+from ipfs_accel._typed.faults import MisfitError, listed
 from ipfs_accel._typed.functions import Function
 from ipfs_accel._typed.plain import plain
 from ipfs_accel._worlds.work import Job
@@ -110,7 +110,7 @@ class Toolbox:
                 if faults:
                     raise MisfitError(faults)
         except MisfitError as misfit:
-            told = "\n".join([f"- {each}" for each in misfit.faults])
+            told = listed(misfit.faults)
             return None, f"The arguments do not fit the tool's parameters; it was not called:\n{told}"
         return Job(functools.partial(function, values), is_async=function.is_async), None
 

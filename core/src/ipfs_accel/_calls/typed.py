@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ipfs_accel._suggest import short
-from ipfs_accel._typed.faults import Fault, MisfitError
+from ipfs_accel._typed.faults import Fault, MisfitError, listed
 from ipfs_accel._typed.form import VALUE, Form, form_of
 from ipfs_accel._typed.partial import PartialJson
 from ipfs_accel._worlds.effects import Steps
@@ -89,9 +89,8 @@ def fitted(
 
 
 def _asked_again(error: AnswerFormatError) -> Message:
-    faults = "\n".join([f"- {each}" for each in error.faults])
     return Message.user(
-        f"That does not fit the JSON schema that was asked for:\n{faults}\n"
+        f"That does not fit the JSON schema that was asked for:\n{listed(error.faults)}\n"
         "Say all of it again as JSON that fits, and nothing else."
     )
 

@@ -9,7 +9,11 @@ import attrs
 from ipfs_accel._suggest import short
 from ipfs_accel.types import Timeout
 
-__all__ = ["is_seconds", "wrong_limit"]
+__all__ = ["Ceiling", "is_seconds", "wrong_limit"]
+
+
+class Ceiling(float):
+    """Seconds that a call may last at most, and less where its endpoint allows less."""
 
 
 def is_seconds(value: Any) -> bool:

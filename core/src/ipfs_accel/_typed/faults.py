@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ipfs_accel._values import frozen
 
-__all__ = ["Fault", "MisfitError", "shown"]
+__all__ = ["Fault", "MisfitError", "listed", "shown"]
 
 _LONGEST = 60
+_MOST = 20
 
 
 @frozen
@@ -34,6 +35,12 @@ class MisfitError(ValueError):
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
         super().__init__("; ".join([str(each) for each in self.faults]))
+
+
+def listed(faults: Sequence[Fault]) -> str:
+    """Return faults as a model is told them, each on a line; of many those that come first, to begin with."""
+    more = [f"- and {len(faults) - _MOST} more"] if len(faults) > _MOST else []
+    return "\n".join([*[f"- {each}" for each in faults[:_MOST]], *more])
 
 
 def shown(value: Any) -> str:

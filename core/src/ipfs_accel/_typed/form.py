@@ -81,11 +81,12 @@ def form_of(kind: Any) -> Form:
         InvalidValueError: It is no type, or something of it cannot be written as JSON Schema.
     """
     try:
-        return _kept(kind)
+        return _kept(kind, repr(kind))
     except TypeError:  # what it is annotated with cannot be hashed
         return Form(kind)
 
 
 @functools.lru_cache(maxsize=128)
-def _kept(kind: Any) -> Form:
+def _kept(kind: Any, _order: str) -> Form:
+    # Unions and constants are equal in any order, which is that of the schema, too.
     return Form(kind)

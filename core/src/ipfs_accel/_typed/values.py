@@ -49,16 +49,21 @@ def structured(value: Any, kind: Any) -> Any:
     Raises:
         MisfitError: It is none; with the path of each place where it does not fit.
     """
-    converter = _converter()
+    kind = _bare(kind)
     try:
-        return _hook(kind, converter)(value, kind)
+        return _kept(kind, repr(kind))(value, kind)
     except RecursionError:
         raise MisfitError([Fault("$", "it is nested too deeply")]) from None
     except Exception as error:  # classes refuse values by whatever they raise
         raise MisfitError(_faults(error, "$")) from error
 
 
-@functools.lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=256)
+def _kept(kind: Any, _order: str) -> Hook:
+    # A converter of its own, as that keeps every class for good that it has seen; of equal unions each has its order.
+    return _hook(kind, _converter())
+
+
 def _converter() -> cattrs.Converter:
     made = cattrs.Converter(forbid_extra_keys=True)
     for kind in (str, bool, int, float):
