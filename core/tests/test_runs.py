@@ -347,7 +347,7 @@ def test_the_time_of_a_run_leaves_an_endpoint_its_own(run: Any) -> None:
     def host(connection: Connection) -> None:
         while connection.request() is not None:
             if connection.server.bodies[-1]:
-                go_on.wait(30)
+                go_on.wait(5)
             connection.send(answer(b'{"object":"list","data":[]}'))
 
     with serve(host) as server:

@@ -372,6 +372,12 @@ def test_members_may_have_the_names_of_keywords() -> None:
     assert Form(kind).value(value) == value
 
 
+@pytest.mark.parametrize("text", ["NaN", "-Infinity", "sNaN"])
+def test_what_is_no_number_is_no_decimal_number(text: str) -> None:
+    with pytest.raises(MisfitError, match="expected a decimal number"):
+        Form(decimal.Decimal).value(text)
+
+
 def test_a_tuple_of_nothing_has_nothing_in_it() -> None:
     with pytest.raises(MisfitError, match="expected 0 items, got 1"):
         Form(tuple[()]).value([1])

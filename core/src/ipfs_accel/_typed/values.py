@@ -118,9 +118,12 @@ def _null(value: Any, _kind: Any) -> None:
 
 def _from_text(make: Callable[[str], Any], wanted: str, value: Any, _kind: Any) -> Any:
     try:
-        return make(_scalar(str, value, str))
+        found = make(_scalar(str, value, str))
     except (ValueError, ArithmeticError):
-        raise ValueError(f"expected {wanted}, got {shown(value)}") from None
+        found = None
+    if found is None or (make is decimal.Decimal and not found.is_finite()):  # NaN is a text as JSON has it
+        raise ValueError(f"expected {wanted}, got {shown(value)}")
+    return found
 
 
 def _is_path(kind: Any) -> bool:
