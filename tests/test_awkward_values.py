@@ -35,7 +35,7 @@ def endpoints(httpserver: HTTPServer) -> dict[str, EndpointConfig]:
 
 def nested() -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for _ in range(100_000):
+    for _ in range(10_000):
         found = {"d": found}
     return found
 
