@@ -198,3 +198,11 @@ def test_llama_is_held_to_a_class(backend: str, llama: Any) -> None:
         with client.stream("x/tiny", "hello", response_format=list[Size], seed=1, max_tokens=400) as stream:
             *_, last = [stream.partial for _ in stream]
         assert [Size(each) for each in last or ()] == stream.response.parsed
+
+
+@pytest.mark.parametrize("backend", ["llvm", "openai"])
+def test_llama_is_not_sent_a_pattern_that_it_refuses(backend: str, llama: Any) -> None:
+    at = EndpointConfig(backend=backend, base_url=f"{llama.url}/v1", key=llama.key or "none")
+    wanted = Annotated[str, {"pattern": "x|", "maxLength": 9}]
+    with Client(Config(environ={}), endpoints={"x": at}) as client:
+        assert len(client.chat("x/tiny", "hello", response_format=wanted, seed=1, max_tokens=200).parsed) <= 9

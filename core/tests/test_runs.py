@@ -444,8 +444,8 @@ def no_name(city: str) -> str:
         ({"tools": [Tool.of(get_weather, needs_approval=True)]}, "approve: the tool 'get_weather' needs approval, and nobody is asked"),
         ({"tools": [get_weather], "approve": 3}, "approve: expected a function, got int"),
         ({"tools": [Tool.of(get_weather, needs_approval=True)], "approve": awaited}, "approve: the function has to be awaited"),
-        ({"tools": get_weather}, "tools: expected a list of functions or tools"),
-        ({}, "tools: expected a list of functions or tools, got None"),
+        ({"tools": get_weather}, "tools: expected a list of tools"),
+        ({}, "tools: expected a list of tools, got NoneType"),
         ({"tools": [get_weather], "max_rounds": 0}, "max_rounds: expected a number above 0, got 0"),
         ({"tools": [get_weather], "max_rounds": None}, "max_rounds: expected a number above 0"),
         ({"tools": [get_weather], "max_seconds": -1}, "max_seconds: expected a number above 0"),
@@ -471,6 +471,26 @@ def test_bounds_of_arguments_are_checked(run: Any) -> None:
         result = run(config(server), tools=[rate])
     assert [each.outcome for each in result.tool_runs] == ["failed", "done"]
     assert "- $.stars: 9 is greater than the maximum of 5" in result.tool_runs[0].result.content[0].text
+
+
+def test_what_is_left_out_breaks_no_bounds(run: Any) -> None:
+    def rate(stars: Annotated[int, annotated_types.Le(5)] = 3) -> str:
+        return f"{stars} stars"
+
+    empty = asks(("rate", {}))
+    empty["tool_calls"][0]["function"]["arguments"] = ""
+    host = Host(asks(("rate", {"stars": None})), empty, "Done.")
+    with serve(host) as server:
+        result = run(config(server), tools=[rate])
+    assert [each.result.content[0].text for each in result.tool_runs] == ["3 stars", "3 stars"]
+
+
+def test_bounds_that_are_none_are_refused() -> None:
+    def rate(stars: Annotated[str, {"pattern": "("}]) -> str:
+        return stars
+
+    with pytest.raises(InvalidRequestError, match=r"tools\[0\]: \$\.properties\.stars\.pattern: '\(' is not a 'regex'"):
+        sync_run({}, tools=[rate])
 
 
 def test_bounds_that_nothing_checks_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -242,6 +242,46 @@ def test_bounds_that_nothing_checks_are_refused(chat: Any, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
+    ("note", "message"),
+    [
+        ({"pattern": "("}, r"response_format: \$\.pattern: '\(' is not a 'regex'"),
+        ({"$ref": "http://127.0.0.1:9/x"}, r"\$: \$ref leads out of the type"),
+        ({"minLength": "x"}, r"response_format: \$\.minLength: 'x' is not of type 'integer'"),
+    ],
+)
+def test_bounds_that_are_none_are_refused(note: Json, message: str, host: Any, chat: Any) -> None:
+    server, where = host()
+    with pytest.raises(InvalidRequestError, match=message):
+        chat(Config(), {"x": where}, "x/m", response_format=Annotated[str, note])
+    assert server.asked == []
+
+
+def test_bounds_that_lead_elsewhere_are_the_callers_error(host: Any, chat: Any) -> None:
+    _server, where = host('{"value": "a"}')
+    with pytest.raises(InvalidRequestError, match="response_format: its bounds cannot be checked"):
+        chat(Config(), {"x": where}, "x/m", response_format=Annotated[str, {"$dynamicRef": "http://127.0.0.1:9/x"}])
+
+
+def test_a_value_is_made_once(host: Any, chat: Any) -> None:
+    made: list[str] = []
+
+    @dataclasses.dataclass
+    class Counted:
+        city: str
+
+        def __post_init__(self) -> None:
+            made.append(self.city)
+
+    _server, where = host('{"city": "Rome"}', '{"city": "Bonn"}')
+    chat(Config(), {"x": where}, "x/m", response_format=Counted)
+    with Client(Config(), endpoints={"x": where}) as client:
+        stream = client.stream("x/m", "Go", response_format=Counted)
+        stream.read()
+        assert stream.response.parsed is stream.response.parsed
+    assert made == ["Rome", "Bonn"]
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"response_format": list[bytes]}, r"\$\[\]: bytes cannot be written as JSON Schema"),

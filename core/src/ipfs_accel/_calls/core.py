@@ -120,7 +120,7 @@ class Core(Context):
             return steps
         from .typed import parsed  # noqa: PLC0415 - few calls ask for a type
 
-        return cast("Steps[A]", parsed(wanted.form, cast("Any", steps)))
+        return cast("Steps[A]", parsed(wanted, cast("Any", steps)))
 
     def opening(
         self,

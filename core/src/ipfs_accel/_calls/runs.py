@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from ipfs_accel._config.seconds import Ceiling, is_seconds, wrong_limit
 from ipfs_accel._convert.messages import checked_messages
-from ipfs_accel._convert.texts import tool_of
+from ipfs_accel._convert.texts import tools_of
 from ipfs_accel._suggest import short
 from ipfs_accel._telemetry.pricing import cost_of
 from ipfs_accel._worlds.effects import Steps
 from ipfs_accel._worlds.work import Job, Work
 from ipfs_accel.errors import AccelError, APITimeoutError, InvalidRequestError
 from ipfs_accel.types import ChatResponse, Message, RunResult, Timeout, ToolRun, Usage
+from ipfs_accel.wire.several import added
 
 from . import operations as ops
 from .routes import route_of
@@ -51,8 +52,7 @@ class Loop:
         self.core = core
         self._model = model
         self._messages = list(checked_messages(messages))
-        found = [tool_of(each, f"tools[{index}]") for index, each in enumerate(_several(settings.pop("tools", None)))]
-        self._tools = Toolbox(found, is_async=is_async)
+        self._tools = Toolbox(tools_of(settings.pop("tools", None)), is_async=is_async)
         self._rounds = _limit("max_rounds", settings.pop("max_rounds", 8), (int,))
         self._seconds = _limit_or_none("max_seconds", settings.pop("max_seconds", None))
         self._cost_limit = _limit_or_none("max_cost", settings.pop("max_cost", None))
@@ -114,12 +114,12 @@ class Loop:
         self._round += 1
         self._answer = answer
         self._messages.append(answer.message)
-        self._usage = answer.usage if self._usage is None else self._usage + answer.usage
+        self._usage = answer.usage if self._usage is None else added([self._usage, answer.usage])
         self._cost = None if None in (self._cost, answer.cost) else self._cost + answer.cost  # type: ignore[operator]
         calls = answer.tool_calls
         if calls and self._stops():
             return []
-        return [self._pending(call) for call in calls]
+        return [Pending(call, *self._tools.job(call)) for call in calls]
 
     def _stops(self) -> bool:
         """Whether a limit ends the run though the model wants to go on."""
@@ -139,10 +139,6 @@ class Loop:
         else:
             error.run = self.result() if self._answer is not None else None
         return is_over
-
-    def _pending(self, call: ToolCall) -> Pending:
-        job, refusal = self._tools.job(call)
-        return Pending(call, job, refusal)
 
     def work(self, pending: Sequence[Pending]) -> Steps[list[ToolRun]]:
         """Make calls side by side, those that need approval once that is given.
@@ -231,12 +227,6 @@ def run(loop: Loop) -> Steps[RunResult[Any]]:
                 raise
         if loop.is_stopped:
             return loop.result()
-
-
-def _several(tools: Any) -> Iterable[Any]:
-    if tools is None or isinstance(tools, str | Mapping) or not isinstance(tools, Iterable):
-        raise InvalidRequestError(f"tools: expected a list of functions or tools, got {short(tools)}")
-    return tools
 
 
 def _limit(name: str, value: Any, kinds: tuple[type[Any], ...]) -> Any:

@@ -60,7 +60,7 @@ class _Face(Generic[E, T]):
         if reader.call.wanted is not None:
             from .typed import valued  # noqa: PLC0415 - few calls ask for a type
 
-            return cast("T", valued(reader.call.wanted.form, cast("Any", reader.answer)))
+            return cast("T", valued(reader.call.wanted, cast("Any", reader.answer)))
         return reader.answer
 
     @property

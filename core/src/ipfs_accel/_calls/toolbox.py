@@ -7,8 +7,6 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from ipfs_accel import strict_json
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel._typed.faults import MisfitError, listed
@@ -41,7 +39,7 @@ class Toolbox:
     """What a run may call.
 
     Attributes:
-        sent: The tools as requests have them.
+        sent: The tools, in order; requests are made of them without their functions.
     """
 
     def __init__(self, tools: Sequence[Tool], *, is_async: bool) -> None:
@@ -50,7 +48,7 @@ class Toolbox:
         self._is_async = is_async
         for index, tool in enumerate(tools):
             self._add(tool, f"tools[{index}]")
-        self.sent = tuple([attrs.evolve(tool, function=None) for tool in tools])
+        self.sent = tuple(tools)
 
     def _add(self, tool: Tool, where: str) -> None:
         if tool.function is None:
@@ -67,6 +65,7 @@ class Toolbox:
             )
         if function.has_keywords:
             schema_check.require(f"{where}: to check the bounds of its arguments")
+            schema_check.refuse_wrong(function.parameters, where)
         self._tools[tool.name], self._functions[tool.name] = tool, function
 
     def approval(self, approve: Any) -> Callable[[ToolCall], Job] | None:
@@ -103,12 +102,14 @@ class Toolbox:
             hint = did_you_mean(call.name, self._functions)
             return None, f"There is no tool {call.name!r}; " + (hint or f"there are: {', '.join(self._functions)}")
         try:
-            values = function.values(call.arguments)
+            given = function.given(call.arguments)
+            values = function.values(given)
             if function.has_keywords:
-                given = strict_json.loads(call.arguments)
                 faults = schema_check.faults(given, function.parameters)
                 if faults:
                     raise MisfitError(faults)
+        except schema_check.UncheckableError as why:
+            raise InvalidRequestError(f"the tool {call.name!r}: its arguments cannot be checked: {why}") from None
         except MisfitError as misfit:
             told = listed(misfit.faults)
             return None, f"The arguments do not fit the tool's parameters; it was not called:\n{told}"
@@ -126,10 +127,9 @@ class Toolbox:
             return value
         if isinstance(value, media):
             return [value]
-        if isinstance(value, list | tuple) and value and all(isinstance(each, str | media) for each in value):
-            has_parts = any(isinstance(each, media) for each in value)
-            if has_parts:
-                return list(value)
+        is_all_said = isinstance(value, list | tuple) and all(isinstance(each, str | media) for each in value)
+        if is_all_said and any(isinstance(each, media) for each in value):
+            return list(value)
         try:
             return strict_json.dumps(plain(value)).decode()
         except (TypeError, ValueError, RecursionError) as error:

@@ -15,6 +15,7 @@ from ipfs_accel._worlds.effects import Steps
 from ipfs_accel.errors import AnswerFormatError, InvalidRequestError
 from ipfs_accel.types import ChatResponse, JsonSchema, Message, ParsedResponse, Refusal
 from ipfs_accel.wire import schema_check
+from ipfs_accel.wire.several import added
 
 from .wanted import Wanted
 
@@ -50,6 +51,7 @@ def take(operation: str, options: dict[str, Any]) -> Wanted | None:
     form = form_of(kind)
     if form.has_keywords:
         schema_check.require("response_format: to check the bounds of its values")
+        schema_check.refuse_wrong(form.inner, "response_format")
     options["response_format"] = JsonSchema.of(form.kind)
     return Wanted(form, repairs)
 
@@ -101,7 +103,7 @@ def _with(before: ChatResponse, answer: ChatResponse) -> ChatResponse:
     if info is not None and earlier is not None:
         known = None not in (info.cost, earlier.cost)
         info = attrs.evolve(info, cost=info.cost + earlier.cost if known else None)  # type: ignore[operator]
-    return attrs.evolve(answer, usage=before.usage + answer.usage, call=info)
+    return attrs.evolve(answer, usage=added([before.usage, answer.usage]), call=info)
 
 
 def check(answer: ChatResponse, call: Call) -> None:
@@ -114,7 +116,7 @@ def check(answer: ChatResponse, call: Call) -> None:
     if wanted is None:
         return
     try:
-        _values(wanted.form, answer)
+        wanted.values(answer, _value)
     except AnswerFormatError as error:
         call.describe(error)
         if wanted.tells:
@@ -125,23 +127,19 @@ def check(answer: ChatResponse, call: Call) -> None:
         raise
 
 
-def parsed(form: Form, steps: Steps[ChatResponse]) -> Steps[ParsedResponse[Any]]:
+def parsed(wanted: Wanted, steps: Steps[ChatResponse]) -> Steps[ParsedResponse[Any]]:
     """Perform a call whose answers fit, and return the answer with its values."""
     answer = yield from steps
-    return valued(form, answer)
+    return valued(wanted, answer)
 
 
-def valued(form: Form, answer: ChatResponse) -> ParsedResponse[Any]:
+def valued(wanted: Wanted, answer: ChatResponse) -> ParsedResponse[Any]:
     """Return an answer with the values that its texts are.
 
     Raises:
         AnswerFormatError: Middleware has made of it what does not fit.
     """
-    return ParsedResponse.of(answer, tuple(_values(form, answer)))
-
-
-def _values(form: Form, answer: ChatResponse) -> list[Any]:
-    return [_value(form, choice, answer) for choice in answer.choices]
+    return ParsedResponse.of(answer, wanted.values(answer, _value))
 
 
 def _value(form: Form, choice: Choice, answer: ChatResponse) -> Any:
@@ -163,6 +161,8 @@ def _value(form: Form, choice: Choice, answer: ChatResponse) -> Any:
         faults = schema_check.faults(plain, form.inner) if form.has_keywords else ()
         if faults:
             raise MisfitError(faults)
+    except schema_check.UncheckableError as why:
+        raise InvalidRequestError(f"response_format: its bounds cannot be checked: {why}") from None
     except MisfitError as misfit:
         where = f"choice {choice.index}: " if len(answer.choices) > 1 else ""
         shown = "; ".join([str(each) for each in misfit.faults[:5]])

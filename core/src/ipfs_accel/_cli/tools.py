@@ -6,7 +6,7 @@ import importlib.util
 import inspect
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +15,7 @@ import attrs
 import click
 
 from ipfs_accel._client.clients import Client
-from ipfs_accel._invalid import InvalidValueError
+from ipfs_accel._convert.texts import tool_of
 from ipfs_accel.errors import InvalidRequestError, UnsupportedOperationError
 from ipfs_accel.types import (
     BlockEnd,
@@ -123,7 +123,7 @@ def load(path: str, *, asks: bool) -> Toolkit:
     module = _module(Path(path).expanduser(), path)
     named = getattr(module, "__all__", None)
     found = [_member(module, name, path) for name in named] if named is not None else _public(module)
-    tools = [_tool(each, path) for each in found if isinstance(each, Tool) or inspect.isroutine(each)]
+    tools = [tool_of(each, f"--tools {path}") for each in found if isinstance(each, Tool) or inspect.isroutine(each)]
     if not tools:
         raise InvalidRequestError(f"--tools {path}: there is no public function in it")
     return Toolkit(tuple([attrs.evolve(each, needs_approval=asks) for each in tools]), asks)
@@ -134,13 +134,6 @@ def _member(module: ModuleType, name: str, path: str) -> Any:
         return getattr(module, name)
     except AttributeError:
         raise InvalidRequestError(f"--tools {path}: __all__ names {name!r}, which is not in it") from None
-
-
-def _tool(found: Tool | Callable[..., Any], path: str) -> Tool:
-    try:
-        return found if isinstance(found, Tool) else Tool.of(found)
-    except InvalidValueError as error:
-        raise InvalidRequestError(f"--tools {path}: {error}", hint=error.hint) from None
 
 
 def _public(module: ModuleType) -> list[Any]:

@@ -39,6 +39,7 @@ __all__ = [
     "strings",
     "tokenize_request",
     "tool_of",
+    "tools_of",
 ]
 
 R = TypeVar("R", bound=Request)
@@ -227,10 +228,16 @@ def _token_ids(value: Any, name: str) -> tuple[int, ...]:
     return tuple(value)
 
 
-def _tools(tools: Any) -> tuple[Tool, ...]:
+def tools_of(tools: Any) -> list[Tool]:
+    """Return the tools that a caller gave, each as such, as a dict or as a function."""
     if isinstance(tools, Tool | Mapping | str) or not isinstance(tools, Iterable):
         raise InvalidRequestError(f"tools: expected a list of tools, got {type(tools).__name__}")
-    found = [tool_of(tool, f"tools[{index}]") for index, tool in enumerate(tools)]
+    return [tool_of(tool, f"tools[{index}]") for index, tool in enumerate(tools)]
+
+
+def _tools(tools: Any) -> tuple[Tool, ...]:
+    """Return them as requests have them, without their functions."""
+    found = tools_of(tools)
     return tuple([each if each.function is None else attrs.evolve(each, function=None) for each in found])
 
 

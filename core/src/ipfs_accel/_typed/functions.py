@@ -14,7 +14,7 @@ from .docstrings import described, summary
 from .faults import Fault, MisfitError, shown
 from .fields import Member, hints_of, name_of
 from .schema import Written, object_of
-from .values import is_nullable, structured
+from .values import by_member, structured, without_left_out
 
 __all__ = ["Function"]
 
@@ -75,11 +75,11 @@ class Function:
             found.append(Member(name, hints[name], has_default, said.get(name)))
         return found
 
-    def values(self, text: str) -> dict[str, Any]:
-        """Return the arguments of a call as values of the parameters.
+    def given(self, text: str) -> dict[str, Any]:
+        """Return the arguments of a call as JSON values, without those that null says are left out.
 
         Raises:
-            MisfitError: They do not fit; with each place.
+            MisfitError: They are no object.
         """
         try:
             given = strict_json.loads(text) if text.strip() else {}
@@ -87,20 +87,17 @@ class Function:
             raise MisfitError([Fault("$", f"it is not JSON ({error})")]) from None
         if not isinstance(given, Mapping):
             raise MisfitError([Fault("$", f"expected an object, got {shown(given)}")])
-        faults = [Fault(f"$.{name}", "unknown argument") for name in given if name not in self._members]
-        found: dict[str, Any] = {}
-        for name, member in self._members.items():
-            if name not in given or (given[name] is None and member.is_optional and not is_nullable(member.type)):
-                if not member.is_optional:
-                    faults.append(Fault(f"$.{name}", "missing"))
-                continue
-            try:
-                found[name] = structured(given[name], member.type)
-            except MisfitError as misfit:
-                faults += [Fault(f"$.{name}{each.path.removeprefix('$')}", each.message) for each in misfit.faults]
-        if faults:
-            raise MisfitError(faults)
-        return found
+        return without_left_out(given, self._members)
+
+    def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of a call as values of the parameters.
+
+        Raises:
+            MisfitError: They do not fit; with each place.
+        """
+        return by_member(
+            given, self._members, lambda name, each: structured(each, self._members[name].type), what="argument"
+        )
 
     def __call__(self, values: Mapping[str, Any]) -> Any:
         """Call it, which gives what is awaited where it `is_async`."""

@@ -42,6 +42,10 @@ def notes_of(notes: Iterable[Any], kind: Any, where: str) -> tuple[dict[str, Any
         if isinstance(note, str):
             found["description"] = note
         elif isinstance(note, Mapping):
+            if "$ref" in note:
+                raise InvalidValueError(
+                    f"{where}: $ref leads out of the type", hint="annotate it with the type that is meant"
+                )
             found |= note
         else:
             found |= _read(note, kind, where)

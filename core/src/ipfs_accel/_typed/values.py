@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import collections
-import datetime as dt
-import decimal
-import enum
 import functools
-import pathlib
 import typing
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -19,28 +14,25 @@ from cattrs import cols
 from cattrs.errors import IterableValidationNote
 
 from .faults import Fault, MisfitError, shown
-from .fields import is_alias, is_pydantic, is_qualifier, is_record, members, name_of, origin_of, substituted
+from .fields import Member, is_alias, is_pydantic, is_qualifier, is_record, members, name_of, origin_of, substituted
 from .pydantic_models import without_nulls
+from .scalars import (
+    FROM_TEXT,
+    constants,
+    enum_member,
+    expected,
+    from_text,
+    is_enum,
+    is_path,
+    literal,
+    null,
+    scalar,
+)
 from .schema import LISTS, MAPPINGS, is_fixed, is_union, parts_of
 
-__all__ = ["is_nullable", "structured"]
+__all__ = ["by_member", "is_nullable", "structured", "without_left_out"]
 
 Hook = Callable[[Any, Any], Any]
-_KINDS = {
-    str: "a text",
-    bool: "true or false",
-    int: "an integer",
-    float: "a number",
-    list: "an array",
-    dict: "an object",
-}
-_FROM_TEXT: dict[type[Any], tuple[Callable[[str], Any], str]] = {
-    dt.datetime: (dt.datetime.fromisoformat, "a date and time such as 2026-01-31T12:00:00Z"),
-    dt.date: (dt.date.fromisoformat, "a date such as 2026-01-31"),
-    dt.time: (dt.time.fromisoformat, "a time such as 12:00:00"),
-    uuid.UUID: (uuid.UUID, "a UUID"),
-    decimal.Decimal: (decimal.Decimal, "a decimal number, as a text"),
-}
 
 
 def structured(value: Any, kind: Any) -> Any:
@@ -65,20 +57,20 @@ def _kept(kind: Any, _order: str) -> Hook:
 
 
 def _converter() -> cattrs.Converter:
-    made = cattrs.Converter(forbid_extra_keys=True)
+    made = cattrs.Converter()
     for kind in (str, bool, int, float):
-        made.register_structure_hook(kind, functools.partial(_scalar, kind))
-    made.register_structure_hook_func(lambda kind: kind is None or kind is type(None), _null)
-    for kind, (make, wanted) in _FROM_TEXT.items():
-        made.register_structure_hook(kind, functools.partial(_from_text, make, wanted))
-    made.register_structure_hook_func(_is_path, lambda value, kind: kind(_scalar(str, value, str)))
-    made.register_structure_hook_func(_is_enum, _enum_member)
+        made.register_structure_hook(kind, functools.partial(scalar, kind))
+    made.register_structure_hook_func(lambda kind: kind is None or kind is type(None), null)
+    for kind, (make, wanted) in FROM_TEXT.items():
+        made.register_structure_hook(kind, functools.partial(from_text, make, wanted))
+    made.register_structure_hook_func(is_path, lambda value, kind: kind(scalar(str, value, str)))
+    made.register_structure_hook_func(is_enum, enum_member)
     made.register_structure_hook_func(lambda kind: kind is Any or kind is object, lambda value, _kind: value)
     for is_it, factory in (
         (is_record, _record),
         (lambda kind: origin_of(kind) in LISTS, _list),
         (lambda kind: origin_of(kind) in MAPPINGS, _mapping),
-        (lambda kind: origin_of(kind) is typing.Literal, lambda kind, _made: functools.partial(_literal, kind)),
+        (lambda kind: origin_of(kind) is typing.Literal, lambda kind, _made: functools.partial(literal, kind)),
         (is_union, _union),
         (is_alias, _alias),
         (lambda kind: hasattr(kind, "__supertype__"), lambda kind, made: _hook(kind.__supertype__, made)),
@@ -92,107 +84,57 @@ def _with_converter(factory: Callable[[Any, cattrs.Converter], Hook], made: catt
     return lambda kind: factory(kind, made)
 
 
-# values without parts
-
-
-def _scalar(wanted: type[Any], value: Any, kind: Any) -> Any:
-    if _is_enum(kind):  # an IntEnum is found as the int that it is
-        return _enum_member(value, kind)
-    if type(value) is wanted:
-        return value
-    if wanted is float and type(value) is int:
-        return float(value)
-    if wanted is int and type(value) is float and value.is_integer():
-        return int(value)  # JSON knows no integers: 2.0 is one
-    raise ValueError(_expected(wanted, value))
-
-
-def _expected(wanted: type[Any], value: Any) -> str:
-    return f"expected {_KINDS[wanted]}, got {shown(value)}"
-
-
-def _null(value: Any, _kind: Any) -> None:
-    if value is not None:
-        raise ValueError(f"expected null, got {shown(value)}")
-
-
-def _from_text(make: Callable[[str], Any], wanted: str, value: Any, _kind: Any) -> Any:
-    try:
-        found = make(_scalar(str, value, str))
-    except (ValueError, ArithmeticError):
-        found = None
-    if found is None or (make is decimal.Decimal and not found.is_finite()):  # NaN is a text as JSON has it
-        raise ValueError(f"expected {wanted}, got {shown(value)}")
-    return found
-
-
-def _is_path(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, pathlib.PurePath)
-
-
-def _is_enum(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, enum.Enum)
-
-
-def _enum_member(value: Any, kind: Any) -> Any:
-    found = [member for member in kind if type(member.value) is type(value) and member.value == value]
-    if found:
-        return found[0]
-    raise ValueError(_one_of([member.value for member in kind], value))
-
-
-def _literal(kind: Any, value: Any, _kind: Any) -> Any:
-    values = typing.get_args(kind)
-    for each, plain in zip(values, _plain(values), strict=True):
-        if type(plain) is type(value) and plain == value:
-            return each
-    raise ValueError(_one_of(_plain(values), value))
-
-
-def _plain(values: Iterable[Any]) -> list[Any]:
-    """Return constants as JSON has them."""
-    return [each.value if isinstance(each, enum.Enum) else each for each in values]
-
-
-def _one_of(values: Iterable[Any], value: Any) -> str:
-    return f"expected one of {', '.join([repr(each) for each in values])}, got {shown(value)}"
-
-
-# values with parts
-
-
 def _record(kind: Any, made: cattrs.Converter) -> Hook:
     origin = origin_of(kind)
     make: Callable[..., Any] = dict if typing.is_typeddict(origin) else origin
     known = {each.name: each for each in members(kind)}
-    may_be_null = {name for name, each in known.items() if each.is_optional and not is_nullable(each.type)}
     hooks: dict[str, Hook] = {}
 
     def structure(value: Any, _kind: Any) -> Any:
         if not isinstance(value, dict):
-            raise ValueError(_expected(dict, value))  # noqa: TRY004 - a fault as any other
+            raise ValueError(expected(dict, value))  # noqa: TRY004 - a fault as any other
         if not hooks:  # found late, as the class may be within itself
             hooks.update({name: _hook(each.type, made) for name, each in known.items()})
-        found: dict[str, Any] = {}
-        faults: list[Fault] = []
-        for name, each in value.items():
-            if name not in known:
-                faults.append(Fault(f"$.{name}", "unknown member"))
-            elif each is not None or name not in may_be_null:  # a null for what may be left out says that it was
-                try:
-                    found[name] = hooks[name](each, known[name].type)
-                except RecursionError:
-                    raise
-                except Exception as error:  # noqa: BLE001
-                    faults += _faults(error, f"$.{name}")
-        faults += [
-            Fault(f"$.{name}", "missing") for name, each in known.items() if not each.is_optional and name not in value
-        ]
-        if faults:
-            raise MisfitError(faults)
-        return make(**found)
+        return make(**by_member(without_left_out(value, known), known, lambda name, each: hooks[name](each, None)))
 
     return structure
+
+
+def without_left_out(value: Mapping[str, Any], known: Mapping[str, Member]) -> dict[str, Any]:
+    """Return an object without the nulls that say of members that they are left out."""
+    return {
+        name: each
+        for name, each in value.items()
+        if each is not None or name not in known or not known[name].is_optional or is_nullable(known[name].type)
+    }
+
+
+def by_member(
+    value: Mapping[str, Any], known: Mapping[str, Member], read: Callable[[str, Any], Any], what: str = "member"
+) -> dict[str, Any]:
+    """Return the members of an object as `read` makes them, given name and value.
+
+    Raises:
+        MisfitError: One does not fit, is missing, or is none of those known.
+    """
+    found: dict[str, Any] = {}
+    faults: list[Fault] = []
+    for name, each in value.items():
+        if name not in known:
+            faults.append(Fault(f"$.{name}", f"unknown {what}"))
+            continue
+        try:
+            found[name] = read(name, each)
+        except RecursionError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            faults += _faults(error, f"$.{name}")
+    faults += [
+        Fault(f"$.{name}", "missing") for name, each in known.items() if not each.is_optional and name not in value
+    ]
+    if faults:
+        raise MisfitError(faults)
+    return found
 
 
 def _hook(kind: Any, made: cattrs.Converter) -> Hook:
@@ -244,7 +186,7 @@ def _list(kind: Any, made: cattrs.Converter) -> Hook:
 
     def structure(value: Any, _kind: Any) -> Any:
         if not isinstance(value, list):
-            raise ValueError(_expected(list, value))  # noqa: TRY004
+            raise ValueError(expected(list, value))  # noqa: TRY004
         found = items(value, list)
         return found if make is list else make(found)
 
@@ -254,7 +196,7 @@ def _list(kind: Any, made: cattrs.Converter) -> Hook:
 def _tuple(kinds: tuple[Any, ...], made: cattrs.Converter) -> Hook:
     def structure(value: Any, _kind: Any) -> Any:
         if not isinstance(value, list):
-            raise ValueError(_expected(list, value))  # noqa: TRY004
+            raise ValueError(expected(list, value))  # noqa: TRY004
         if len(value) != len(kinds):
             raise ValueError(f"expected {len(kinds)} items, got {len(value)}")
         found: list[Any] = []
@@ -278,7 +220,7 @@ def _mapping(kind: Any, made: cattrs.Converter) -> Hook:
 
     def structure(value: Any, _kind: Any) -> Any:
         if not isinstance(value, dict):
-            raise ValueError(_expected(dict, value))  # noqa: TRY004
+            raise ValueError(expected(dict, value))  # noqa: TRY004
         found = inner(value, dict)
         return collections.OrderedDict(found) if origin is collections.OrderedDict else found
 
@@ -311,19 +253,22 @@ def _path(places: Iterable[Any]) -> str:
 
 def _union(kind: Any, made: cattrs.Converter) -> Hook:
     arms = list(parts_of(typing.get_args(kind)))
-    others = [each for each in arms if each is not None and each is not type(None)]
+    others = [index for index, each in enumerate(arms) if each is not None and each is not type(None)]
 
     def structure(value: Any, _kind: Any) -> Any:
-        likely = sorted(arms, key=lambda arm: -_likeness(value, arm))
-        faults: list[Exception] = []
-        for arm in likely:
+        likeness = [_likeness(value, arm) for arm in arms]
+        likely = sorted(range(len(arms)), key=lambda index: -likeness[index])
+        faults: dict[int, Exception] = {}
+        for index in likely:
             try:
-                return _hook(arm, made)(value, arm)
+                return _hook(arms[index], made)(value, arms[index])
             except Exception as error:  # noqa: BLE001
-                faults.append(error)
-        first, second = ([*[_likeness(value, each) for each in likely], 0.0])[:2]
-        if first > second or len(others) == 1:  # it was meant to be that
-            raise faults[likely.index(others[0])] if len(others) == 1 else faults[0]
+                faults[index] = error
+        best = likely[0]
+        if len(others) == 1:  # or none, which is no fault to tell of
+            raise faults[others[0]]
+        if all(likeness[best] > likeness[index] for index in likely[1:]):  # it was meant to be that
+            raise faults[best]
         raise ValueError(f"it is none of {', '.join([name_of(each) for each in arms])}: {shown(value)}")
 
     return structure
@@ -344,13 +289,13 @@ def _likeness(value: Any, kind: Any) -> float:
 
 
 def _scalar_likeness(value: Any, kind: Any) -> float:
-    if typing.get_origin(kind) is typing.Literal or _is_enum(kind):
+    if typing.get_origin(kind) is typing.Literal or is_enum(kind):
         values = typing.get_args(kind) or tuple(kind)
-        return 4.0 if any(type(each) is type(value) and each == value for each in _plain(values)) else 0.5
+        return 4.0 if any(type(each) is type(value) and each == value for each in constants(values)) else 0.5
     if kind is type(value) or (kind is None and value is None):
         return 2.0
     if isinstance(value, str):
-        return 3.0 if kind in _FROM_TEXT else 2.0 if _is_path(kind) else 0.0  # a text that is a date is meant as one
+        return 3.0 if kind in FROM_TEXT else 2.0 if is_path(kind) else 0.0  # a text that is a date is meant as one
     return float({kind, type(value)} == {int, float})
 
 
@@ -369,7 +314,7 @@ def _shared(value: Mapping[str, Any], kind: Any) -> float:
         if typing.get_origin(kind_of_it) is typing.Annotated:
             kind_of_it = typing.get_args(kind_of_it)[0]
         is_constant = typing.get_origin(kind_of_it) is typing.Literal
-        if is_constant and each not in _plain(typing.get_args(kind_of_it)):
+        if is_constant and each not in constants(typing.get_args(kind_of_it)):
             return -0.9
         score += 10.0 if is_constant else 1.0
     return score

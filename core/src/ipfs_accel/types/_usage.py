@@ -56,14 +56,3 @@ class Usage:
         if self.input_tokens is None or self.output_tokens is None:
             return None
         return self.input_tokens + self.output_tokens
-
-    def __add__(self, other: Usage) -> Usage:
-        """Return what two calls used; a total of which one part is unknown is so itself, a detail counts if told."""
-        found: dict[str, int | None] = {}
-        for field in attrs.fields(Usage):
-            one, two = getattr(self, field.name), getattr(other, field.name)
-            is_total = field.name in {"input_tokens", "output_tokens"}
-            found[field.name] = (
-                one + two if None not in (one, two) else None if is_total else one if two is None else two
-            )
-        return Usage(**found)

@@ -7,16 +7,16 @@ leads out of a schema is no reason to open a connection.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 from ipfs_accel import strict_json
 from ipfs_accel._typed.faults import Fault
-from ipfs_accel.errors import ConfigError
+from ipfs_accel.errors import ConfigError, InvalidRequestError
 from ipfs_accel.installing import install_command
 
-__all__ = ["UncheckableError", "faults", "is_installed", "require", "violation"]
+__all__ = ["UncheckableError", "faults", "is_installed", "refuse_wrong", "require", "violation"]
 
 _LONGEST = 160
 
@@ -60,28 +60,43 @@ def violation(text: str, schema: Mapping[str, Any]) -> str | None:
         value = strict_json.loads(text)
     except (ValueError, RecursionError) as error:
         return f"it is not JSON ({error})"
-    return _first_fault(_validator(strict_json.dumps(schema)), value)
+    first = next(_errors(value, schema), None)
+    return None if first is None else f"{_place(first)}: {first.message[:_LONGEST]} ({first.validator})"
+
+
+def refuse_wrong(schema: Mapping[str, Any], what: str) -> None:
+    """Raise unless a schema is one; there has to be a checker.
+
+    Raises:
+        InvalidRequestError: It is none; `what` has it.
+    """
+    jsonschema, _ = _packages()  # type: ignore[misc]
+    kind = jsonschema.Draft202012Validator
+    try:
+        kind.check_schema(schema, format_checker=kind.FORMAT_CHECKER)
+    except jsonschema.SchemaError as wrong:
+        raise InvalidRequestError(f"{what}: {_place(wrong)}: {wrong.message[:_LONGEST]}") from None
 
 
 def faults(value: Any, schema: Mapping[str, Any]) -> tuple[Fault, ...]:
-    """Return each place at which a JSON value does not follow a schema; there has to be a checker."""
-    found = _validator(strict_json.dumps(schema))(value)
-    return tuple([Fault(_place(each), each.message[:_LONGEST]) for each in found])
+    """Return each place at which a JSON value does not follow a schema; there has to be a checker.
+
+    Raises:
+        UncheckableError: See there.
+    """
+    return tuple([Fault(_place(each), each.message[:_LONGEST]) for each in _errors(value, schema)])
 
 
 def _place(error: Any) -> str:
     return "$" + "".join([f"[{each}]" if isinstance(each, int) else f".{each}" for each in error.absolute_path])
 
 
-def _first_fault(errors: Callable[[Any], Any], value: Any) -> str | None:
+def _errors(value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
     try:
-        error = next(iter(errors(value)), None)
+        yield from _validator(strict_json.dumps(schema))(value)
     except Exception as wrong:  # noqa: BLE001
         # A schema may be wrong in any way, and each keyword that meets it raises what Python does.
         raise UncheckableError(f"{type(wrong).__name__}: {str(wrong)[:_LONGEST]}") from None
-    if error is None:
-        return None
-    return f"{_place(error)}: {error.message[:_LONGEST]} ({error.validator})"
 
 
 @lru_cache(maxsize=128)

@@ -14,6 +14,7 @@ from ipfs_accel.errors import UnsupportedParameterError
 from ipfs_accel.plans import Endpoint, Flow, Held, Http, HttpStream, Ready, get
 from ipfs_accel.types import ChatRequest
 from ipfs_accel.wire.late import late
+from ipfs_accel.wire.schema_forms import GRAMMAR, in_form
 
 from ._rules import SERVER, fewer, needs_responses
 
@@ -26,6 +27,8 @@ __all__ = ["doubted", "settled", "steps"]
 
 # The Responses API of Ollama and vLLM does follow schemas.
 _CHATS_ONLY = frozenset({"llama.cpp"})
+# They refuse what their grammars have no form for.
+_GRAMMARS = frozenset({"llama.cpp", "Ollama"})
 _TABLES = {"llama.cpp": "llama.cpp's chat completions"}
 _IGNORED = ("n", "logit_bias", "top_k", "tool_choice", "parallel_tool_calls")
 _USUAL: Mapping[str, tuple[Any, ...]] = {"n": (None, 1), "tool_choice": (None, "auto")}
@@ -70,6 +73,8 @@ def steps(
                 hint='set the endpoint\'s option api = "chat", or leave out what only the Responses API has',
             )
         by_responses = False
+    if server in _GRAMMARS and getattr(request.response_format, "adapts", False):
+        request = in_form(request, GRAMMAR)
     asked, lost, told = tools.asked(server, request) if request.tools else (request, (), None)
     planned = plan(asked, by_responses)
     lost = (*lost, *_lost(asked)) if server == "Ollama" else lost
