@@ -3,14 +3,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PROJECTS := pyproject.toml core/pyproject.toml $(wildcard plugins/*/pyproject.toml plugins/specialized/*/pyproject.toml)
+PROJECTS := pyproject.toml core/pyproject.toml $(wildcard services/*/pyproject.toml plugins/*/pyproject.toml plugins/specialized/*/pyproject.toml)
 PIP := -m pip install --quiet --disable-pip-version-check
 INSTALL := $(BIN)/python $(PIP) --constraint constraints.txt
 # Many tests wait for a process or a server now and then, so that one more of them than there are cores costs nobody time.
 WORKERS = $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 NEWEST := $(VENV)/newest
-PLUGINS := $(patsubst %/pyproject.toml,%,$(filter plugins/%,$(PROJECTS)))
+PLUGINS := $(patsubst %/pyproject.toml,%,$(filter plugins/% services/%,$(PROJECTS)))
 EXAMPLES := $(patsubst %/pyproject.toml,%,$(wildcard examples/*/pyproject.toml))
 DISTRIBUTIONS := --editable core $(PLUGINS:%=--editable %) 'ipfs-accel-llvm[embedded]'
 MODEL := .cache/tiny.gguf

@@ -164,16 +164,23 @@ class Core(Context):
         if len(route.targets[: route.hops + 1]) > 1 and operation.name in ALONE:
             raise InvalidRequestError(f"model: {operation.name!r} is for one endpoint, and takes one target alone")
         try:
-            settings = split_call_options(options)
-            wanted = options.get("response_format")
-            if (wanted is not None and not isinstance(wanted, str | Mapping | JsonSchema)) or "repair" in options:
-                settings["wanted"] = self._wanted(operation.name, options)
-            return route, operation.build(model_id, value, options), settings
-        except InvalidValueError as error:
-            raise InvalidRequestError(str(error), hint=error.hint, endpoint=endpoint, model=model_id or None) from None
+            return route, *self.typed(operation, model_id, value, options)
         except AccelError as error:
             error.about(endpoint=endpoint, model=model_id or None)
             raise
+
+    def typed(
+        self, operation: Operation[Any], model_id: str, value: Any, options: dict[str, Any]
+    ) -> tuple[Request, dict[str, Any]]:
+        """Return the request of an operation, and what of the options is about the call itself."""
+        settings = split_call_options(options)
+        wanted = options.get("response_format")
+        if (wanted is not None and not isinstance(wanted, str | Mapping | JsonSchema)) or "repair" in options:
+            settings["wanted"] = self._wanted(operation.name, options)
+        try:
+            return operation.build(model_id, value, options), settings
+        except InvalidValueError as error:
+            raise InvalidRequestError(str(error), hint=error.hint) from None
 
     def _wanted(self, operation: str, options: dict[str, Any]) -> Wanted | None:
         """Take the type that a chat's answer has to fit out of the options."""
@@ -188,7 +195,7 @@ class Core(Context):
         def serve(target: tuple[str, str], journey: Journey | None, has_way_out: bool) -> Steps[Any]:
             endpoint, model = target
             asked = request if request.model == model else attrs.evolve(request, model=model)
-            return self._serve(
+            return self.serve(
                 perform, operation, endpoint, asked, {**settings, "journey": journey, "has_way_out": has_way_out}
             )
 
@@ -196,9 +203,10 @@ class Core(Context):
             return serve(route.targets[0], None, False)
         return routed(self, route, serve)
 
-    def _serve(
+    def serve(
         self, perform: Callable[..., Steps[Any]], operation: str, endpoint: str, request: Any, settings: dict[str, Any]
     ) -> Steps[Any]:
+        """Let one endpoint perform an operation."""
         target = self._targets.get(endpoint) or (yield from self.target(endpoint))
         lost: tuple[str, ...] = ()
         if operation in _CONVERSATIONS and not _is_at_home(operation, request, target):

@@ -32,7 +32,7 @@ from .watching import RaisedByCaller
 if TYPE_CHECKING:
     from ipfs_accel.plans import Local, LocalStream
 
-__all__ = ["complete", "go_on", "look_afterwards", "open_stream"]
+__all__ = ["complete", "flowed", "go_on", "look_afterwards", "open_stream"]
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ def _perform_plan(plan: Any, call: Call) -> Steps[Any]:
         further = None if plan.after is None else plan.after(answer)
         return answer if further is None else (yield from _perform_plan(kinds.Flow(steps=lambda: further), call))
     if isinstance(plan, kinds.Flow):
-        plan = yield from _steps(plan.steps(), call)
+        plan = yield from flowed(plan, call)
         return (yield from _perform_plan(plan, call))
     if isinstance(plan, kinds.Local):
         call.check(plan.unsupported)
@@ -184,6 +184,11 @@ def _parse(plan: Http[T], whole: Whole, call: Call) -> T:
         raise call.unreadable(error, response) from error
 
 
+def flowed(flow: kinds.Flow[Any] | kinds.StreamFlow[Any], call: Call) -> Steps[Any]:
+    """Perform the steps of a flow, and return the plan at their end."""
+    return _steps(flow.steps(), call)
+
+
 def _steps(steps: Generator[Any, Any, Any], call: Call) -> Steps[Any]:
     """Run a flow: perform each plan that it yields and send back the answer or the error."""
     try:
@@ -223,7 +228,7 @@ def open_stream(plan: Callable[[], Any], call: Call) -> Steps[Reader[Any]]:
         stream, check = plan(), None
         while not isinstance(stream, HttpStream) and isinstance(stream, kinds.StreamFlow | kinds.Held):
             if isinstance(stream, kinds.StreamFlow):
-                stream = yield from _steps(stream.steps(), call)
+                stream = yield from flowed(stream, call)
                 continue
             from .schemas import hold  # noqa: PLC0415 - few calls ask for a schema
 

@@ -19,6 +19,8 @@ from .reader import Reader
 if TYPE_CHECKING:
     from ipfs_accel._worlds.worlds import AsyncWorld, World
 
+    from ipfs_accel.types import CallInfo
+
     from .typed import GrowingValue
 
 __all__ = ["AsyncStream", "Stream"]
@@ -62,6 +64,11 @@ class _Face(Generic[E, T]):
 
             return cast("T", valued(reader.call.wanted, cast("Any", reader.answer)))
         return reader.answer
+
+    @property
+    def info(self) -> CallInfo | None:
+        """How the answer comes about, as far as that is known; None before the stream is open."""
+        return None if self._reader is None else self._reader.call.info()
 
     @property
     def partial(self) -> Any:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ipfs_accel._calls import operations as ops
-from ipfs_accel._calls.streams import AsyncStream, Stream
+from ipfs_accel._calls.reader import Reader
+from ipfs_accel._calls.relays import relaying
+from ipfs_accel._calls.streams import AsyncStream, Opening, Stream
 
 from .base import AsyncBase, SyncBase
 from .file_calls import replacing
@@ -15,7 +18,17 @@ from .object_calls import unhurried
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from ipfs_accel.types import DataDelta, RawOptions, RawResponse, ServerEvent, StreamRawOptions, Transfer
+    from ipfs_accel._worlds.effects import Steps
+    from ipfs_accel.types import (
+        DataDelta,
+        Model,
+        RawOptions,
+        RawResponse,
+        RelayRequest,
+        ServerEvent,
+        StreamRawOptions,
+        Transfer,
+    )
 
 __all__ = ["AsyncRequestCalls", "RequestCalls"]
 
@@ -91,3 +104,31 @@ class AsyncRequestCalls(AsyncBase):
                 async for event in stream:
                     out.write(event.data)  # type: ignore[arg-type]
         return stream.response
+
+    async def relay(
+        self,
+        model: Model,
+        request: RelayRequest,
+        typed: Callable[[], tuple[Any, dict[str, Any]]],
+        suits: Callable[[str, str], Steps[str | None]] | None = None,
+    ) -> Any:
+        """Pass on a request that somebody else wrote, in their words where the target speaks them; for gateways.
+
+        Args:
+            model: `endpoint/model`, an alias or a route; a list is a fallback chain.
+            request: As it came.
+            typed: Returns the main argument and the options of its operation, such as those of `chat`; asked once, where
+                a target does not speak the dialect, or middleware or the cache is to see what is said.
+            suits: Steps that say of an endpoint and a model why it cannot do what is asked; None if it can.
+
+        Returns:
+            A `Relayed` where the words were passed on; else an `AsyncStream` or the answer.
+        """
+        answer = await self._run(relaying(self._core, model, request, typed, suits))
+        return AsyncStream(_given(answer), self._world) if isinstance(answer, Reader) else answer
+
+
+def _given(reader: Reader[Any]) -> Opening:
+    """Return the steps that open a stream which is open already."""
+    yield from ()
+    return reader

@@ -184,6 +184,7 @@ class Config:
         plugins: Which plugins may load.
         endpoints: Name to endpoint.
         stores: Name to endpoints that hold the same objects.
+        gateway: Settings of the gateway, which the distribution ipfs-accel-gateway reads and checks.
         environ: The environment; a test or a server may give its own.
         sources: Dotted setting name to where its value is from.
     """
@@ -205,6 +206,7 @@ class Config:
     plugins: PluginPolicy = attrs.field(default=PluginPolicy(), validator=is_a(PluginPolicy))
     endpoints: Mapping[str, EndpointConfig] = attrs.field(factory=dict, validator=table_of(EndpointConfig))
     stores: Mapping[str, StoreConfig] = attrs.field(factory=dict, validator=table_of("StoreConfig"))
+    gateway: Mapping[str, Any] = attrs.field(factory=dict, validator=table_of(object), repr=False)
     environ: Mapping[str, str] = attrs.field(factory=lambda: os.environ, repr=False)
     sources: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 

@@ -243,6 +243,11 @@ class AsyncExchange:
         self._has_ended = False
 
     @property
+    def has_ended(self) -> bool:
+        """Whether all of the body has been received."""
+        return self._has_ended and self._decoder is None
+
+    @property
     def read_timeout(self) -> float | None:
         """Limit of silence while waiting for more of the body, in seconds; may be set between two reads."""
         return self._line.read_timeout

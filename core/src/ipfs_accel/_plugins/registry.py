@@ -32,7 +32,8 @@ from .names import RESERVED, reserved
 from .records import PluginRecord, State
 
 if TYPE_CHECKING:
-    from ipfs_accel.types import CallRecord
+    from ipfs_accel.plans import Endpoint
+    from ipfs_accel.types import CallRecord, RelayRequest
 
     from .hosts import Host
 
@@ -116,6 +117,21 @@ class Backend:
         if plan is None:
             raise PluginError(f"the backend {self.name!r} returned no plan for {operation!r}", backend=self.name)
         return plan
+
+    def relay(self, endpoint: Endpoint, request: RelayRequest) -> Any:
+        """Return how the backend would pass a request on, None if it would not.
+
+        Raises:
+            PluginError: As `plan`.
+        """
+        if not self._manager.hook.relay.get_hookimpls():
+            return None
+        try:
+            return self._manager.hook.relay(endpoint=endpoint, request=request)
+        except AccelError:
+            raise
+        except Exception as error:
+            raise self.failure(f"while planning to relay {request.dialect!r}", error) from error
 
     def failure(self, when: str, error: Exception) -> AccelError:
         """Say whose fault an error of the plugin is: the caller's, if no value could be made of what was given."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ipfs_accel.types import ChatRequest, CompletionRequest, EmbedRequest, RerankRequest, Text
+from ipfs_accel.types import ChatRequest, CompletionRequest, EmbedRequest, RelayRequest, RerankRequest, Text
 
 __all__ = ["tokens_of"]
 
@@ -26,7 +26,7 @@ def tokens_of(request: object) -> float:
         # The query is read once with each document.
         chars = sum([len(request.query) + len(document) for document in request.documents])
         return chars / CHARS_PER_TOKEN
-    return 0.0
+    return request.tokens if isinstance(request, RelayRequest) else 0.0
 
 
 def _inputs(values: Any) -> float:

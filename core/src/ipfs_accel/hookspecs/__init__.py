@@ -36,6 +36,7 @@ import pluggy
 from ._info import BackendInfo, KeyHeader, LocalServer
 from ._objects import OBJECT_OPERATIONS
 from ._raw import RAW_OPERATIONS
+from ._relay import relay
 
 if TYPE_CHECKING:
     from ipfs_accel.plans import Endpoint, Plan, StreamPlan
@@ -90,6 +91,7 @@ __all__ = [
     "LocalServer",
     "hookimpl",
     "hookspec",
+    "relay",
 ]
 
 API_VERSION = 1

@@ -9,6 +9,7 @@ the key, connections, time limits, cancellation, errors, logs. A plan therefore 
 - `Local`, `LocalStream`: a blocking function, for libraries that do their own I/O; runs in a bounded thread pool.
 - `Ready`: an answer that needs no I/O.
 - `Flow`, `StreamFlow`: a generator that yields plans, also several at once, and is sent their answers.
+- `Relay`: somebody else's request, passed on as it is.
 - `Held`: one of these for an answer that has to follow a schema, with what its server is known not to enforce.
 """
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from ._local import Local as Local
     from ._local import LocalStream as LocalStream
     from ._paths import below_base as below_base
+    from ._relay import Relay as Relay
+    from ._relay import RelayFormat as RelayFormat
 
 __all__ = [
     "Body",
@@ -51,6 +54,8 @@ __all__ = [
     "Pairs",
     "Plan",
     "Ready",
+    "Relay",
+    "RelayFormat",
     "StreamFlow",
     "StreamPlan",
     "below_base",
@@ -69,6 +74,7 @@ __getattr__ = lazy(
         "._held": ("Held",),
         "._local": ("Local", "LocalStream"),
         "._paths": ("below_base",),
+        "._relay": ("Relay", "RelayFormat"),
     },
 )
 

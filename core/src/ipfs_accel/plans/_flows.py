@@ -12,6 +12,7 @@ from ipfs_accel.errors import AccelError
 from ._held import Held
 from ._local import Local, LocalStream
 from ._plans import Http, HttpStream
+from ._relay import Relay
 
 T = TypeVar("T")
 
@@ -36,9 +37,9 @@ class Flow(Generic[T]):
 
 @frozen(kw_only=True)
 class StreamFlow(Generic[T]):
-    """Several steps before a stream: as `Flow`, but the last plan is a stream."""
+    """Several steps before a stream, or before a relayed answer: as `Flow`, but the last plan is one of these."""
 
-    steps: Callable[[], Generator[Plan[Any] | list[Plan[Any]], Any, StreamPlan[T]]]
+    steps: Callable[[], Generator[Plan[Any] | list[Plan[Any]], Any, StreamPlan[T] | Relay]]
 
 
 Plan: TypeAlias = Http[T] | Local[T] | Ready[T] | Flow[T] | Held[T]

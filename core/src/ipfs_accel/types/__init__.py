@@ -121,6 +121,7 @@ if TYPE_CHECKING:
     from ._raw import RawRequest as RawRequest
     from ._raw import RawResponse as RawResponse
     from ._raw import ServerEvent as ServerEvent
+    from ._relay import RelayRequest as RelayRequest
     from ._record import CallRecord as CallRecord
     from ._requests import ChatRequest as ChatRequest
     from ._requests import JsonSchema as JsonSchema
@@ -187,6 +188,7 @@ _HOMES = {
         "._predict": "PredictRequest PredictResponse as_inputs",
         "._rate_limit": "RateLimit",
         "._raw": "RawRequest RawResponse ServerEvent",
+        "._relay": "RelayRequest",
         "._record": "CallRecord",
         "._requests": "ChatRequest JsonSchema Messages Model Request ResponseFormat SamplingRequest Timeout Tool",
         "._run": "RoundEnd RunEvent RunResult ToolEnd ToolRun ToolStart",
@@ -293,6 +295,7 @@ __all__ = [
     "RawOptions",
     "RawRequest",
     "RawResponse",
+    "RelayRequest",
     "Reasoning",
     "ReasoningDelta",
     "Refusal",

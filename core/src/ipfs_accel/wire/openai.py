@@ -33,7 +33,7 @@ from .returned import kept_back
 from .sse import SSEDecoder
 
 if TYPE_CHECKING:
-    from ipfs_accel.plans import Plan, StreamPlan
+    from ipfs_accel.plans import Plan, Relay, StreamPlan
     from ipfs_accel.types import (
         ChatRequest,
         ChatResponse,
@@ -43,14 +43,16 @@ if TYPE_CHECKING:
         EmbedResponse,
         Health,
         ModelInfo,
+        RelayRequest,
         Request,
     )
     from ipfs_accel.wire.schema_forms import SchemaForm
 
     from . import assembler
+    from . import openai_relays as relaying
     from . import openai_vectors as vectors
-else:  # whole answers do not need the first, and chats not the second
-    assembler, vectors = late(__package__, "assembler", "openai_vectors")
+else:  # whole answers do not need the first, chats not the second, and gateways alone the third
+    assembler, vectors, relaying = late(__package__, "assembler", "openai_vectors", "openai_relays")
 
 __all__ = ["OpenAICompatible"]
 
@@ -181,6 +183,11 @@ class OpenAICompatible(Routes, RawRequests):
             return types.Health(status="ok", server=response.headers.get("server"), detail=f"it lists {count} models")
 
         return Http(send=get(self.path(endpoint, "/models")), parse=read)
+
+    @hookimpl
+    def relay(self, endpoint: Endpoint, request: RelayRequest) -> Relay | None:
+        """Pass on what was written for this dialect, where the server has the route."""
+        return relaying.relayed(self, endpoint, request)
 
     # what may differ
 

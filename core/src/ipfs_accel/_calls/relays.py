@@ -1,0 +1,292 @@
+"""Requests of others that go to a target in their own words, and answers that go back as the bytes that they are.
+
+A call like any other: routes, limits, keys, breakers, retries and records hold. Only nobody reads what is said. Where a
+target does not speak the dialect, the request is made a typed one and goes the usual way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import attrs
+
+from ipfs_accel._worlds.effects import Next, Open, ReadAll, Shut, Steps
+from ipfs_accel.errors import AccelError, APIConnectionError, InvalidResponseError, StreamIncomplete, StreamInterrupted
+from ipfs_accel.plans import Relay, RelayFormat, StreamFlow
+
+from . import operations
+from .attempts import attempted, may_repeat
+from .execute import complete, flowed, open_stream
+from .routes import Route, balanced, route_of, routed
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import CallInfo, Model, RelayRequest, Request, Usage
+
+    from .call import Call
+    from .core import Core
+    from .journey import Journey
+
+__all__ = ["Relayed", "relaying"]
+
+OPERATIONS = {
+    each.name: each
+    for each in (
+        operations.CHAT,
+        operations.STREAM,
+        operations.COMPLETE,
+        operations.STREAM_COMPLETE,
+        operations.EMBED,
+        operations.COUNT_TOKENS,
+    )
+}
+"""Those that a request in a dialect may ask for."""
+_HELD = 1024 * 1024
+"""Bytes of a whole answer that are waited for, so that one which breaks off can be asked for again."""
+_END = 4096
+"""Bytes of an answer's beginning and end that are looked at."""
+
+
+class Told:
+    """What is known of an answer that nobody has read."""
+
+    __slots__ = ("usage",)
+
+    def __init__(self, usage: Usage | None) -> None:
+        self.usage = usage
+
+
+class Relayed:
+    """An answer on its way to somebody else. Iterate over its bytes; use it in an `async with` block.
+
+    Attributes:
+        status: HTTP status, a success.
+        headers: Of the answer, case-insensitive.
+        is_stream: Whether it comes while it is made.
+        exchange: Over which it comes.
+        reads: What is known of such answers.
+        is_read: Whether all of it has come.
+        usage: What it used, once it is over; None if that is not told.
+    """
+
+    def __init__(self, call: Call, exchange: Any, reads: RelayFormat, *, is_stream: bool) -> None:
+        self.call = call
+        self.status: int = exchange.status
+        self.headers = exchange.headers
+        self.is_stream = is_stream
+        self.usage: Usage | None = None
+        self.exchange = exchange
+        self.reads = reads
+        self._waiting: list[bytes] = []
+        self._head = self._tail = b""
+        self.is_read = False
+
+    @property
+    def info(self) -> CallInfo:
+        """How the answer came about."""
+        return self.call.info(Told(self.usage))
+
+    def take(self, piece: bytes) -> bool:
+        """Keep what has come, nothing at its end, before it is handed over; returns whether to wait for more."""
+        if piece:
+            self._waiting.append(piece)
+            self._look(piece)
+            if not self.exchange.has_ended:
+                return not self.is_stream and sum(map(len, self._waiting)) < _HELD
+        self._end()
+        self.is_read = True
+        return False
+
+    def whole(self) -> bytes | None:
+        """Return all of the body if it is here, None if there is more to come."""
+        if not self.is_read:
+            return None
+        pieces, self._waiting = self._waiting, []
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._waiting:
+            return self._waiting.pop(0)
+        if self.is_read:
+            raise StopAsyncIteration
+        try:
+            piece: bytes = await anext(self.exchange, b"")
+        except AccelError as error:
+            raise self._failed(error) from None
+        if piece:
+            self._look(piece)
+            return piece
+        self.is_read = True
+        try:
+            self._end()
+        except AccelError as error:
+            raise self._failed(error) from None
+        raise StopAsyncIteration
+
+    async def close(self) -> None:
+        """Let go of it: an answer that was not read to its end is broken off."""
+        self._waiting = []
+        self.call.drop(self.usage)
+        if not self.is_read:
+            self.is_read = True
+            await self.exchange.close()
+
+    def _look(self, piece: bytes) -> None:
+        if not self._head:
+            self._head = piece[:_END]
+        size = len(piece)
+        self._tail = piece[-_END:] if size >= _END else (self._tail + piece)[-_END:]
+
+    def _end(self) -> None:
+        """End the call, if the answer is one."""
+        if self.is_stream and not self.reads.is_whole(self._tail):
+            raise StreamIncomplete("the stream ended without the event that ends it")
+        self.usage = self.reads.usage(self._head, self._tail)
+        self.call.finish(Told(self.usage))
+
+    def _failed(self, error: AccelError) -> AccelError:
+        self.is_read = True
+        if isinstance(error, APIConnectionError):
+            error = StreamInterrupted(f"the answer broke off: {error.message}", phase=error.phase)
+        self.call.fail(error)
+        return error
+
+
+def relaying(
+    core: Core,
+    model: Model,
+    request: RelayRequest,
+    typed: Callable[[], tuple[Any, dict[str, Any]]],
+    suits: Callable[[str, str], Steps[str | None]] | None = None,
+) -> Steps[Any]:
+    """Ask a target in the words of a request, or else in its own.
+
+    Args:
+        core: The client's.
+        model: As for any other call.
+        request: What is asked.
+        typed: Reads the request: returns the main argument and the options of its operation; asked once, if at all.
+        suits: Says of an endpoint and a model why it cannot do what is asked, None if it can; of several targets only
+            those are asked of which nothing is said.
+
+    Returns:
+        A `Relayed`, or what `core.opening` or `core.whole` return.
+    """
+    operation = OPERATIONS[request.operation]
+    if core.registry.has_middleware or core.config.cache is not None:  # both have to see what is said
+        begin = core.opening if request.is_stream else core.whole
+        return begin(operation, model, *typed())
+    route = route_of(core, model)
+    known: list[tuple[Request, dict[str, Any]]] = []
+
+    def typed_for(model: str) -> tuple[Request, dict[str, Any]]:
+        if not known:
+            value, options = typed()
+            known.append(core.typed(operation, model, value, options))
+        made, settings = known[0]
+        return (made if made.model == model else attrs.evolve(made, model=model)), settings
+
+    def serve(target: tuple[str, str], journey: Journey | None, has_way_out: bool) -> Steps[Any]:
+        endpoint, model = target
+        return _served(core, endpoint, request.at(model), typed_for, journey, has_way_out=has_way_out)
+
+    def begun(route: Route) -> Steps[Any]:
+        if len(route.targets) == 1 and route.place is None:
+            return serve(route.targets[0], None, False)
+        return routed(core, route, serve)
+
+    if suits is not None and len(route.targets) > 1:
+        return _suitable(core, route, suits, begun)
+    return balanced(core, route, begun) if route.is_balanced else begun(route)
+
+
+def _suitable(
+    core: Core, route: Route, suits: Callable[[str, str], Steps[str | None]], begin: Callable[[Route], Steps[Any]]
+) -> Steps[Any]:
+    """Leave out the targets that cannot do what is asked, unless none is left."""
+    reasons = []
+    for endpoint, model in route.targets:
+        reasons.append((yield from suits(endpoint, model)))
+    left = [target for target, reason in zip(route.targets, reasons, strict=True) if reason is None]
+    if left:
+        route = attrs.evolve(route, targets=left)
+    return (yield from (balanced(core, route, begin) if route.is_balanced else begin(route)))
+
+
+def _served(
+    core: Core,
+    endpoint: str,
+    request: RelayRequest,
+    typed: Callable[[str], tuple[Request, dict[str, Any]]],
+    journey: Journey | None,
+    *,
+    has_way_out: bool,
+) -> Steps[Any]:
+    """Ask one target."""
+    target = yield from core.target(endpoint)
+    operation, model = request.operation, request.model
+    settings: dict[str, Any] = {"journey": journey, "has_way_out": has_way_out}
+    planned = target.backend.relay(target.endpoint, request)
+    if planned is not None:
+        call = core.call(operation, target, model, request=cast("Request", request), **settings)
+        try:
+            if isinstance(planned, StreamFlow):
+                planned = yield from flowed(planned, call)
+            if planned is not None:
+                return (yield from _opened(planned, call, is_stream=request.is_stream))
+        except AccelError as error:
+            call.fail(error)
+            raise
+        except GeneratorExit:
+            raise  # dropped by the garbage collector: nobody is told
+        except BaseException:
+            call.drop()
+            raise
+    perform = open_stream if request.is_stream else complete
+    asked, own = typed(model)
+    return (yield from core.serve(perform, operation, endpoint, asked, {**own, **settings}))
+
+
+def _opened(plan: Relay, call: Call, *, is_stream: bool) -> Steps[Relayed]:
+    """Send the request, and again where that helps, until an answer has begun that is one."""
+    limit = call.timeout.first_event if is_stream else None
+
+    def once() -> Steps[Relayed]:
+        exchange = yield Open((yield from call.outgoing(plan.send, limit)))
+        call.received(exchange.headers, call.now(), exchange.connect_seconds)
+        if not 200 <= exchange.status < 300:  # noqa: PLR2004
+            raise call.status_error((yield ReadAll(exchange)))
+        return (yield from _begun(Relayed(call, exchange, plan.reads, is_stream=is_stream)))
+
+    return (yield from attempted(call, once, repeatable=may_repeat(call, plan.send.method, has_idempotency_key=False)))
+
+
+def _begun(answer: Relayed) -> Steps[Relayed]:
+    """Wait for the beginning of an answer; a short one is then there as a whole."""
+    pieces = answer.exchange
+    try:
+        piece = yield Next(pieces)
+        if not piece:
+            raise InvalidResponseError(f"the answer (status {answer.status}) has no body", status=answer.status)
+        failure = answer.reads.failure(piece)
+        if failure is not None:
+            raise failure
+        while answer.take(piece):
+            piece = yield Next(pieces)
+    except GeneratorExit:
+        raise  # as above; the exchange closes itself
+    except BaseException:
+        yield Shut(pieces, None)
+        raise
+    if answer.is_stream:
+        pieces.read_timeout = answer.call.timeout.idle
+    return answer

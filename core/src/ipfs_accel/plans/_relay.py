@@ -1,0 +1,40 @@
+"""A plan for what is passed on as it is, in both directions."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ipfs_accel._values import frozen
+from ipfs_accel.errors import APIError
+from ipfs_accel.types import Usage
+
+from ._http import HttpRequest
+
+
+class RelayFormat(Protocol):
+    """What has to be known of answers that nobody reads. Pure, and cheap: it looks at their two ends."""
+
+    def usage(self, head: bytes, tail: bytes) -> Usage | None:
+        """Return what an answer used, given its first and its last bytes, which may overlap."""
+        ...
+
+    def is_whole(self, tail: bytes) -> bool:
+        """Whether a stream that ended with these bytes came to its end."""
+        ...
+
+    def failure(self, first: bytes) -> APIError | None:
+        """Return the error that an answer with the status of a success begins with; None if it is an answer."""
+        ...
+
+
+@frozen(kw_only=True)
+class Relay:
+    """Somebody else's request, and an answer that goes back to them as bytes.
+
+    Attributes:
+        send: What to send.
+        reads: What has to be known of the answer.
+    """
+
+    send: HttpRequest
+    reads: RelayFormat

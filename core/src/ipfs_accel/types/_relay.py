@@ -1,0 +1,94 @@
+"""A request that somebody else has written, to be passed on as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ipfs_accel import strict_json
+
+__all__ = ["RelayRequest"]
+
+_BYTES_PER_TOKEN = 4
+
+
+class RelayRequest:
+    """A request in the dialect of a provider's API, as whoever wrote it sent it.
+
+    Attributes:
+        dialect: Which API and which of its routes, such as `openai.chat`; see `ipfs_accel.hookspecs.relay`.
+        operation: What it asks for, as the operations of a client are called: `chat`, `stream`, `embed` …
+        model: The id of the model for the endpoint that is asked.
+        members: The body's JSON object, read.
+        headers: Of the request, what the dialect has beside the body, such as a version; no key.
+        query: Names and values, likewise.
+    """
+
+    __slots__ = ("_after", "_before", "dialect", "headers", "members", "model", "operation", "query")
+
+    def __init__(
+        self,
+        dialect: str,
+        operation: str,
+        members: Mapping[str, Any],
+        around: tuple[bytes, bytes],
+        *,
+        model: str = "",
+        headers: tuple[tuple[str, str], ...] = (),
+        query: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        """Make one of a body.
+
+        Args:
+            dialect: See above.
+            operation: See above.
+            members: See above.
+            around: The bytes of the body before and after the value of its member `model`; a body that names no model,
+                as where the path does, is the first of two.
+            model: See above.
+            headers: See above.
+            query: See above.
+        """
+        self.dialect = dialect
+        self.operation = operation
+        self.model = model
+        self.members = members
+        self.headers = headers
+        self.query = query
+        self._before, self._after = around
+
+    def __repr__(self) -> str:
+        return f"RelayRequest({self.dialect!r}, {self.operation!r}, model={self.model!r}, <{self.size} bytes>)"
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body but for the model."""
+        return len(self._before) + len(self._after)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the answer is to come while it is made."""
+        return self.operation.startswith("stream")
+
+    @property
+    def content(self) -> bytes:
+        """The body as it is sent: as it came, but for the value of `model`."""
+        if not self._after:
+            return self._before
+        return b"".join((self._before, strict_json.dumps(self.model), self._after))
+
+    @property
+    def tokens(self) -> float:
+        """How many tokens it will take, roughly, for limits that have to know before anybody has counted."""
+        members = self.members
+        most = members.get("max_completion_tokens") or members.get("max_output_tokens") or members.get("max_tokens")
+        return self.size / _BYTES_PER_TOKEN + (most if isinstance(most, int | float) and most > 0 else 0)
+
+    def at(self, model: str) -> RelayRequest:
+        """Return the same for another model."""
+        if model == self.model:
+            return self
+        around = self._before, self._after
+        return RelayRequest(
+            self.dialect, self.operation, self.members, around, model=model, headers=self.headers, query=self.query
+        )

@@ -1,0 +1,66 @@
+"""OpenAI's dialect, passed on: where requests go as they are, and what is known of their answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ipfs_accel import strict_json
+from ipfs_accel.errors import APIError
+from ipfs_accel.plans import Endpoint, HttpRequest, Relay
+
+from .openai_answers import read_usage
+from .openai_errors import error_in_body, error_in_event, in_list, is_error
+from .relays import Ends
+
+if TYPE_CHECKING:
+    from ipfs_accel.types import RelayRequest
+
+    from .openai import OpenAICompatible
+    from .sse import ServerSentEvent
+
+__all__ = ["CHAT", "ROUTES", "passed", "relayed"]
+
+ROUTES = {
+    "openai.chat": "/chat/completions",
+    "openai.completions": "/completions",
+    "openai.embeddings": "/embeddings",
+}
+"""Dialect to the route of it, below the base URL."""
+
+
+def _error(event: ServerSentEvent) -> APIError | None:
+    if event.event == "error":
+        return error_in_event(event.data)
+    return None if event.data.startswith("[DONE]") else _document(strict_json.loads(event.data))
+
+
+def _document(value: Any) -> APIError | None:
+    is_one = in_list(value) or (isinstance(value, dict) and is_error(value))
+    return error_in_body(value) if is_one else None
+
+
+CHAT = Ends("usage", read_usage, (b"[DONE]",), error=_error, document=_document)
+"""What is known of answers of these routes."""
+
+
+def relayed(backend: OpenAICompatible, endpoint: Endpoint, request: RelayRequest) -> Relay | None:
+    """Plan what a backend of this dialect passes on."""
+    route = ROUTES.get(request.dialect)
+    if route is None or getattr(backend, request.operation) is None:
+        return None
+    members = request.members
+    if members.get("encoding_format") == "base64" and not backend.fact(endpoint, "base64_vectors"):
+        return None
+    if "stream_options" in members and not backend.fact(endpoint, "stream_usage"):
+        return None
+    return passed(request, backend.model_path(endpoint, route, request.model))
+
+
+def passed(request: RelayRequest, path: str, reads: Ends = CHAT) -> Relay:
+    """Plan one request to a path."""
+    accept = "text/event-stream" if request.is_stream else "application/json"
+    headers = (("content-type", "application/json"), ("accept", accept), *request.headers)
+    return Relay(
+        send=HttpRequest(method="POST", path=path, query=request.query, headers=headers, content=request.content),
+        reads=reads,
+    )

@@ -1,0 +1,207 @@
+"""What a request is for, who may ask for it, and who is told how it went."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ipfs_accel import AccelError, strict_json
+
+from ._bodies import members, plain
+from ._callers import Callers, Ticket
+from ._errors import Refusal, refusal_of
+from ._lanes import Call, perform, tell_failure
+from ._models import Models
+from ._reader import Bad, Incoming
+from ._records import AccessLog, Record
+from ._reply import JSON, LeftError
+from .dialects import ROUTES, family_of
+
+if TYPE_CHECKING:
+    from ipfs_accel import AsyncClient
+
+    from ._reply import Headers, Reply
+    from ._settings import Settings
+    from .dialects._base import Dialect, Family
+
+__all__ = ["App"]
+
+_log = logging.getLogger("ipfs_accel_gateway")
+_log.addHandler(logging.NullHandler())
+
+_LEFT = 499
+_BYTES_PER_TOKEN = 4
+_LIMITS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
+_LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+_PREFLIGHT = (
+    ("access-control-allow-methods", "GET, POST, OPTIONS"),
+    ("access-control-max-age", "600"),
+)
+
+
+class App:
+    """The gateway without its server: `handle` answers one request.
+
+    Args:
+        client: Through which targets are asked; whoever made it closes it.
+        settings: Of the gateway.
+        names: Served name to what the client is asked for, beside what its configuration has.
+        log: Where records go; None means nowhere.
+    """
+
+    def __init__(
+        self,
+        client: AsyncClient,
+        settings: Settings,
+        *,
+        names: Mapping[str, str] | None = None,
+        log: AccessLog | None = None,
+    ) -> None:
+        self.settings = settings
+        self.callers = Callers(settings.keys)
+        self.models = Models(client, settings, names or {})
+        self._client = client
+        self._log = log
+        self._numbers: Iterator[int] = itertools.count(1)
+        self._lenient = settings.unsupported == "leave_out"
+
+    async def handle(self, request: Incoming, reply: Reply) -> None:
+        """Answer a request."""
+        dialect = ROUTES.get(request.path)
+        family = family_of(request.path, request.headers) if dialect is None else dialect.family
+        record = Record(next(self._numbers))
+        try:
+            record.cors = self._checked_origin(request.headers)
+            if dialect is not None and request.method == "POST":
+                await self._ask(request, reply, dialect, record)
+            else:
+                await self._look_up(request, reply, record)
+        except (Refusal, Bad) as error:
+            await self._refuse(error, family, reply, record)
+        except (asyncio.CancelledError, LeftError):
+            record.status, record.error = _LEFT, "left"
+            raise
+        except Exception as error:
+            _log.exception("a request failed within the gateway: %s", record.id)
+            record.error = type(error).__name__
+            refusal = Refusal(500, "server", "the gateway failed; its log says why")
+            if reply.has_begun:
+                raise
+            await self._refuse(refusal, family, reply, record)
+        finally:
+            if record.dialect and self._log is not None:
+                self._log.add(record)
+
+    def refusal(self, bad: Bad) -> bytes:
+        """Return the body of the answer to what is no request at all; nobody knows in which dialect it was to be."""
+        return family_of("", {}).error(refusal_of(bad), "")
+
+    async def _ask(self, request: Incoming, reply: Reply, dialect: Dialect, record: Record) -> None:
+        headers = request.headers
+        caller = self.callers.who(headers)
+        record.caller, record.dialect = caller.id, dialect.name
+        body = plain(request.body, headers.get("content-encoding", "").lower(), self.settings.max_body)
+        said = members(body)
+        model = said.get("model")
+        if not isinstance(model, str) or not model:
+            raise Refusal(400, "invalid_request", "model: expected the name of a model", param="model")
+        record.model = model
+        target = self.models.target(model, caller)
+        call = Call(dialect, said, body, model=model, target=target, headers=dialect.passes(headers), record=record)
+        ticket = caller.enter(lambda: _estimate(said, body))
+        try:
+            await perform(self._client, call, reply, lenient=self._lenient)
+            record.status = 200
+        except AccelError as error:
+            record.error = type(error).__name__
+            if not reply.has_begun:
+                raise refusal_of(error) from None
+            record.status = 200
+            await tell_failure(error, call, reply)
+        except Refusal as refusal:
+            if not reply.has_begun:
+                raise
+            record.status, record.error = 200, refusal.kind
+            await tell_failure(refusal, call, reply)
+        finally:
+            _settle(ticket, record)
+
+    async def _look_up(self, request: Incoming, reply: Reply, record: Record) -> None:
+        method, path = request.method, request.path
+        is_reading = method in {"GET", "HEAD"}
+        if method == "OPTIONS" and record.cors:
+            asked = request.headers.get("access-control-request-headers", "")
+            allowed = (("access-control-allow-headers", asked),) if asked else ()
+            await reply.whole(204, (*record.cors, *_PREFLIGHT, *allowed), b"")
+        elif path in {"/health/live", "/health/ready"} and is_reading:
+            await reply.whole(200, (JSON,), b'{"status":"ok"}')
+        elif path in ROUTES:
+            if request.headers.get("upgrade", "").lower() == "websocket":
+                raise Refusal(426, "invalid_request", "no WebSocket is spoken here: send a POST, the answer is a stream")
+            raise Refusal(405, "invalid_request", f"{method} is not for {path}; POST is")
+        else:
+            found = None
+            if is_reading:
+                caller = self.callers.who(request.headers)
+                found = await self.models.answer(path, request.headers, caller)
+            if found is None:
+                raise Refusal(404, "not_found", f"there is no {method} {path} here", code="unknown_url")
+            await reply.whole(200, (JSON, *record.headers()), strict_json.dumps(found))
+
+    async def _refuse(self, error: Refusal | Bad, family: Family, reply: Reply, record: Record) -> None:
+        refusal = refusal_of(error) if isinstance(error, Bad) else error
+        record.status, record.error = refusal.status, record.error or refusal.kind
+        headers = [JSON, *record.headers()]
+        if refusal.retry_after is not None:
+            headers.append(("retry-after", str(max(1, round(refusal.retry_after + 0.499)))))
+        if refusal.status == 405:  # noqa: PLR2004
+            headers.append(("allow", "POST"))
+        if refusal.status == 426:  # noqa: PLR2004
+            headers += [("upgrade", "HTTP/1.1"), ("connection", "upgrade")]
+        if refusal.status == 401:  # noqa: PLR2004
+            headers.append(("www-authenticate", "Bearer"))
+        await reply.whole(refusal.status, headers, family.error(refusal, record.id))
+
+    def _checked_origin(self, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        """Return what lets a page read the answer, if its origin is one of those that may.
+
+        Raises:
+            Refusal: A page of somebody else asks, or a name of theirs leads here, where no key is wanted: any page that
+                this machine's owner opens could then use the gateway.
+        """
+        origin = headers.get("origin")
+        if not self.callers.wants_keys:
+            host = headers.get("host", "localhost")
+            if self.settings.is_local and urlsplit(f"//{host}").hostname not in _LOCAL_HOSTS:
+                raise Refusal(421, "invalid_request", "host: this gateway has no keys, and answers at its own address only")
+            if origin is not None and origin not in self.settings.cors and not _is_local(origin):
+                raise Refusal(403, "permission", "origin: pages from there may not use this gateway; `gateway.cors` lets them")
+        if origin is None or not (origin in self.settings.cors or "*" in self.settings.cors):
+            return ()
+        return (("access-control-allow-origin", origin), ("vary", "origin"))
+
+
+def _is_local(origin: str) -> bool:
+    try:
+        return urlsplit(origin).hostname in _LOCAL_HOSTS
+    except ValueError:
+        return False
+
+
+def _estimate(said: Mapping[str, Any], body: bytes) -> float:
+    """Return how many tokens a request may need: what is sent, and the longest answer that it allows."""
+    most = next((said[name] for name in _LIMITS if isinstance(said.get(name), int)), 0)
+    return len(body) / _BYTES_PER_TOKEN + max(most, 0)
+
+
+def _settle(ticket: Ticket, record: Record) -> None:
+    usage = record.usage
+    if usage is None or usage.input_tokens is None:
+        # What was refused has cost nothing; what nobody has counted is what was expected.
+        ticket.settle(None if record.status in {200, _LEFT, None} else 0.0)
+    else:
+        ticket.settle(usage.input_tokens + (usage.output_tokens or 0))

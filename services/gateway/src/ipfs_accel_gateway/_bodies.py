@@ -1,0 +1,110 @@
+"""Bodies of requests: what they were before they were compressed, their JSON, and where in it the model stands."""
+
+from __future__ import annotations
+
+import re
+import sys
+import zlib
+from typing import Any
+
+from ipfs_accel import strict_json
+
+from ._reader import Bad
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+__all__ = ["around_model", "members", "plain"]
+
+_KEY = b'"model"'
+_VALUE = re.compile(rb'\s*:\s*("(?:[^"\\]|\\.)*")')
+_ESCAPED = b"\\u00"
+# What a text of JSON is made of, as far as depth is concerned: strings, brackets.
+_TOKEN = re.compile(rb'("(?:[^"\\]|\\.)*")|[\[{]|[\]}]')
+_STRING_BEFORE_COLON = re.compile(rb"\s*:")
+
+
+def plain(body: bytes, coding: str, limit: int) -> bytes:
+    """Return a body as it was before it was compressed.
+
+    Raises:
+        Bad: It is compressed in another way, is broken, or has more than `limit` bytes.
+    """
+    if coding in {"", "identity"}:
+        return body
+    try:
+        if coding in {"gzip", "x-gzip"}:
+            return _inflated(zlib.decompressobj(wbits=31), body, limit)
+        if coding == "zstd":
+            return _inflated(zstd.ZstdDecompressor(), body, limit)
+    except (zlib.error, zstd.ZstdError, EOFError):
+        raise Bad(400, f"the body is no whole {coding}") from None
+    raise Bad(415, f"content-encoding: {coding!r} is not known here; gzip and zstd are")
+
+
+def _inflated(decoder: Any, body: bytes, limit: int) -> bytes:
+    found: bytes = decoder.decompress(body, limit + 1)
+    if len(found) > limit:
+        raise Bad(413, f"the body has more than {limit} bytes once it is unpacked")
+    if not decoder.eof or decoder.unused_data:
+        raise EOFError
+    return found
+
+
+def members(body: bytes) -> dict[str, Any]:
+    """Return the JSON object of a body.
+
+    Raises:
+        Bad: It is something else.
+    """
+    try:
+        value = strict_json.loads(body)
+    except (ValueError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise Bad(400, f"the body is no JSON: {why}") from None
+    if not isinstance(value, dict):
+        raise Bad(400, f"the body has to be a JSON object, not {type(value).__name__}")
+    return value
+
+
+def around_model(body: bytes) -> tuple[bytes, bytes]:
+    """Return the bytes before and after the value of the member `model` of a body that has one and is valid JSON.
+
+    Raises:
+        Bad: It has two of them, of which the server might take the other.
+    """
+    # An escape could spell the name, and the same name may stand further inside.
+    at = body.find(_KEY)
+    if at >= 0 and _ESCAPED not in body and body.find(_KEY, at + 1) < 0:
+        value = _VALUE.match(body, at + len(_KEY))
+        if value is not None:
+            return body[: value.start(1)], body[value.end(1) :]
+    found = _outermost(body)
+    if len(found) != 1:
+        raise Bad(400, "model: the body says it more than once")
+    start, end = found[0]
+    return body[:start], body[end:]
+
+
+def _outermost(body: bytes) -> list[tuple[int, int]]:
+    """Return where the values of all outermost members `model` begin and end."""
+    found, depth = [], 0
+    at = 0
+    while (token := _TOKEN.search(body, at)) is not None:
+        at = token.end()
+        text = token[1]
+        if text is None:
+            depth += 1 if token[0] in b"[{" else -1
+        elif depth == 1 and _STRING_BEFORE_COLON.match(body, at) and _is_model(text):
+            value = _VALUE.match(body, at)
+            if value is None:
+                raise Bad(400, "model: expected a string")
+            found.append(value.span(1))
+            at = value.end()
+    return found
+
+
+def _is_model(name: bytes) -> bool:
+    return name == _KEY or (b"\\" in name and strict_json.loads(name) == "model")

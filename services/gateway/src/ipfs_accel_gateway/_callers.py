@@ -1,0 +1,166 @@
+"""Who calls: keys of the gateway's own, what each may use, and how much of it.
+
+A key is kept as its hash alone. It is long and random, so that a plain SHA-256 of it can be neither guessed nor
+reversed, and is found by one look into a table.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+
+from ._errors import Refusal
+from ._settings import KeySettings
+
+__all__ = ["Caller", "Callers", "Ticket", "hash_of"]
+
+_MINUTE = 60.0
+PREFIX = "sha256:"
+
+
+def hash_of(key: str) -> str:
+    """Return what is kept of a key."""
+    return PREFIX + hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+class _Bucket:
+    """So many a minute: full at the beginning, filled evenly, never more than full. What is taken may be owed."""
+
+    __slots__ = ("_at", "_left", "_size")
+
+    def __init__(self, per_minute: float) -> None:
+        self._size = self._left = float(per_minute)
+        self._at = 0.0
+
+    def wait(self, amount: float, now: float) -> float:
+        """Return the seconds until so much is there; 0 if it is. More than it can hold has to wait until it is full."""
+        if now > self._at:
+            self._left = min(self._size, self._left + (now - self._at) * self._size / _MINUTE)
+            self._at = now
+        missing = min(amount, self._size) - self._left
+        return missing * _MINUTE / self._size if missing > 0 else 0.0
+
+    def take(self, amount: float) -> None:
+        """Take it, or give back what was taken too much."""
+        self._left = min(self._size, self._left - amount)
+
+
+class Ticket:
+    """What one request has taken of its caller's limits; `settle` is to be called in any case."""
+
+    __slots__ = ("_caller", "_is_settled", "_tokens")
+
+    def __init__(self, caller: Caller, tokens: float) -> None:
+        self._caller = caller
+        self._tokens = tokens
+        self._is_settled = False
+
+    def settle(self, tokens: float | None) -> None:
+        """Give the place back; `tokens` is what was used in truth, None where nobody knows: the estimate stands."""
+        if not self._is_settled:
+            self._is_settled = True
+            self._caller.leave(0.0 if tokens is None else self._tokens - tokens)
+
+
+class Caller:
+    """The owner of a key, or everybody where no keys are wanted.
+
+    Attributes:
+        id: Name of the key in the settings; empty for everybody.
+        active: How many of its requests are under way.
+    """
+
+    def __init__(self, name: str, settings: KeySettings, now: Callable[[], float]) -> None:
+        self.id = name
+        self.active = 0
+        self._models = settings.models
+        self._most = settings.concurrency
+        self._expires = settings.expires
+        self._now = now
+        self._requests = None if settings.requests_per_minute is None else _Bucket(settings.requests_per_minute)
+        self._tokens = None if settings.tokens_per_minute is None else _Bucket(settings.tokens_per_minute)
+
+    def may_use(self, model: str) -> bool:
+        """Whether a model, by the name under which it is served, is one of the key's."""
+        return self._models is None or any([fnmatchcase(model, pattern) for pattern in self._models])
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether the key is no longer good."""
+        return self._expires is not None and time.time() >= self._expires.timestamp()
+
+    def enter(self, tokens: Callable[[], float]) -> Ticket:
+        """Let a request in; `tokens` tells how many it may need, and is asked only if that is limited.
+
+        Raises:
+            Refusal: One of the limits is reached.
+        """
+        if self._most is not None and self.active >= self._most:
+            raise Refusal(429, "rate_limit", f"{self._most} requests with this key are under way", retry_after=1.0)
+        now, needed = self._now(), 0.0
+        if self._requests is not None:
+            _refuse(self._requests.wait(1.0, now), "requests")
+        if self._tokens is not None:
+            needed = tokens()
+            _refuse(self._tokens.wait(needed, now), "tokens")
+            self._tokens.take(needed)
+        if self._requests is not None:
+            self._requests.take(1.0)
+        self.active += 1
+        return Ticket(self, needed)
+
+    def leave(self, unused: float) -> None:
+        """Note that a request is over, and what of its tokens was not used; a negative number is what came on top."""
+        self.active -= 1
+        if self._tokens is not None and unused:
+            self._tokens.take(-unused)
+
+
+def _refuse(seconds: float, what: str) -> None:
+    if seconds:
+        message = f"the limit of {what} a minute of this key is reached"
+        raise Refusal(429, "rate_limit", message, code="rate_limit_exceeded", retry_after=seconds)
+
+
+class Callers:
+    """All keys. A table without any lets everybody in, which only a server that listens to its own machine may do."""
+
+    def __init__(self, keys: Mapping[str, KeySettings], now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._by_hash: dict[str, Caller] = {}
+        self._everybody = None if keys else Caller("", KeySettings(), now)
+        for name, settings in keys.items():
+            self._by_hash[settings.hash] = Caller(name, settings, now)
+
+    @property
+    def wants_keys(self) -> bool:
+        """Whether a request needs a key."""
+        return self._everybody is None
+
+    def who(self, headers: Mapping[str, str]) -> Caller:
+        """Return whose request it is.
+
+        Raises:
+            Refusal: It has no key that is good here.
+        """
+        if self._everybody is not None:
+            return self._everybody
+        key = _key_in(headers)
+        if not key:
+            raise Refusal(
+                401, "authentication", "a key of this gateway is missing: send it as `Authorization: Bearer …`"
+            )
+        caller = self._by_hash.get(hash_of(key))
+        if caller is None or caller.has_expired:
+            raise Refusal(401, "authentication", "this key is not known to the gateway, or no longer good")
+        return caller
+
+
+def _key_in(headers: Mapping[str, str]) -> str:
+    """Return the key of a request, in whichever header a provider's client sends it."""
+    bearer = headers.get("authorization", "")
+    if bearer[:7].lower() == "bearer ":
+        return bearer[7:].strip()
+    return headers.get("x-api-key") or headers.get("x-goog-api-key") or headers.get("api-key") or ""

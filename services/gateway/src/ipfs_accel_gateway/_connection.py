@@ -1,0 +1,281 @@
+"""One connection of HTTP/1.1 on asyncio, as a protocol: no task waits for what is not asked for.
+
+Whoever hangs up is heard at once, as the loop tells of it, and the request that they asked for is cancelled. What is
+received is parsed in the buffer into which the loop read it. While an answer is on its way, at most one read of further
+requests is kept; who sends more is not read from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ._reader import Bad, Incoming, Reader
+from ._reply import JSON, Headers, LeftError
+
+if TYPE_CHECKING:
+    from ._server import Server
+
+__all__ = ["Connection", "Handler"]
+
+Handler: TypeAlias = Callable[[Incoming, Any], Coroutine[Any, Any, None]]
+
+_MAX_UNSENT = 256 * 1024
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_LINGER = 2.0
+"""Seconds for which what a refused request goes on to send is read and dropped, so that the answer is not lost."""
+
+
+class Connection(asyncio.BufferedProtocol):
+    """What the loop talks to, and the `Reply` of the request that is served.
+
+    Attributes:
+        since: When it last began to wait for something of the other side, by the loop's clock.
+        task: What serves the request; None between requests.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.since = 0.0
+        self.task: asyncio.Task[None] | None = None
+        self.has_begun = False
+        self._reader = Reader(server.max_body)
+        self._buffer = server.buffer
+        self._transport: Any = None
+        self._request: Incoming | None = None
+        self._may_write = True
+        self._is_paused = False
+        self._has_left = False
+        self._is_closing = False
+        self._has_continued = False
+        self._is_chunked = False
+        self._left = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._life: tuple[int, Headers, bytes] | None = None
+        self._is_between_events = True
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._transport.set_write_buffer_limits(_MAX_UNSENT)
+        self.since = self.server.loop.time()
+        self.server.connections.add(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio gives it
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._is_closing:
+            return  # it is read so that its sender hears the answer
+        reader = self._reader
+        reader.feed(self._buffer[:nbytes])
+        if self.task is None:
+            self.since = self.server.loop.time()
+            self._advance()
+        elif reader.requests and not self._is_paused:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        return False  # nobody who reads on says that they send no more
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - however it went
+        self._has_left = True
+        self.server.connections.discard(self)
+        self._reader.forget()
+        self._wake()
+        if self.task is not None:
+            self.task.cancel()
+
+    def pause_writing(self) -> None:
+        self._may_write = False
+
+    def resume_writing(self) -> None:
+        self._may_write = True
+        self._wake()
+
+    # What the server calls.
+
+    def look(self, now: float) -> None:
+        """Close it if it has been silent for too long; show that an answer is being made."""
+        if self.task is not None:
+            if self._life is not None and now - self.since >= self.server.heartbeat:
+                self._show_life()
+            return
+        waited = now - self.since
+        if self._is_closing:
+            if waited > _LINGER:
+                self._transport.abort()
+        elif self._reader.is_between:
+            if waited > self.server.idle_timeout:
+                self._transport.close()
+        elif waited > (self.server.body_timeout if self._reader.has_head else self.server.head_timeout):
+            self._refuse(Bad(408, "the request did not come in time"))
+
+    def shut(self) -> None:
+        """Take no further request: close it if it is idle, else after its answer."""
+        self._is_closing = True
+        if self.task is None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close it at once."""
+        self._transport.abort()
+
+    # The reply.
+
+    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send an answer that is all there."""
+        self._send_head(status, headers, len(body), body)
+        self.has_begun = True
+        self._left = 0
+        if not self._may_write:
+            await self._drain()
+
+    async def begin(self, status: int, headers: Headers, size: int | None = None) -> None:
+        """Send the head."""
+        if not self.has_begun:
+            self._begin(status, headers, size)
+
+    async def write(self, piece: bytes) -> None:
+        """Send a piece."""
+        if self._has_left:
+            raise LeftError
+        self._life_after(piece)
+        if self._is_chunked:
+            self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        else:
+            self._left -= len(piece)
+            self._transport.write(piece)
+        if not self._may_write:
+            await self._drain()
+
+    async def end(self) -> None:
+        """End the body."""
+        self._life = None
+        if self._is_chunked:
+            self._transport.write(b"0\r\n\r\n")
+            self._is_chunked = False
+        elif self._left > 0:
+            self.cut()  # it is shorter than it was said to be
+
+    def cut(self) -> None:
+        """Close the connection in the middle of the body."""
+        self._life = None
+        self._is_closing = True
+        self._transport.close()  # once what stands before is sent
+
+    def keep_alive(self, status: int, headers: Headers, beat: bytes) -> None:
+        """Show signs of life when nothing else is sent."""
+        self.since = self.server.loop.time()
+        self._life = (status, headers, beat)
+
+    # Within.
+
+    def _advance(self) -> None:
+        """Serve the next request, if one is there."""
+        reader = self._reader
+        if reader.requests:
+            request = self._request = reader.requests.popleft()
+            self.has_begun = self._has_continued = False
+            self.task = self.server.loop.create_task(self._serve(request))
+        elif reader.bad is not None:
+            self._refuse(reader.bad)
+        elif reader.expects and not self._has_continued:
+            self._has_continued = True
+            self._transport.write(_CONTINUE)
+
+    async def _serve(self, request: Incoming) -> None:
+        try:
+            await self.server.handler(request, self)
+        except (LeftError, asyncio.CancelledError):
+            self._transport.abort()
+            self._is_closing = True
+        except Exception:  # noqa: BLE001 - the application has told of it; one request must not end the server
+            self.cut()
+        finally:
+            self.task = self._request = self._life = None
+        if self._has_left:
+            return
+        self.since = self.server.loop.time()
+        if self._is_closing or not request.keeps:
+            self._is_closing = True
+            self._transport.close()
+            return
+        if self._is_paused:
+            self._is_paused = False
+            self._transport.resume_reading()
+        self._advance()
+
+    def _refuse(self, bad: Bad) -> None:
+        """Answer what is no request, and go on reading for a moment: a reset would overtake the answer."""
+        self._request = Incoming("POST", "/", {}, keeps=False)
+        body = self.server.refusal(bad)
+        self._send_head(bad.status, (JSON,), len(body), body)
+        self._is_closing = True
+        self.since = self.server.loop.time()
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def _send_head(self, status: int, headers: Headers, size: int | None, body: bytes = b"") -> None:
+        request = self._request
+        lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}\r\ndate: {self.server.date()}\r\n"]
+        lines += [f"{name}: {value}\r\n" for name, value in headers]
+        if size is not None:
+            lines.append(f"content-length: {size}\r\n")
+        elif self._is_chunked:
+            lines.append("transfer-encoding: chunked\r\n")
+        keeps = request is not None and request.keeps and not self._is_closing and (size is not None or self._is_chunked)
+        if not keeps:
+            lines.append("connection: close\r\n")
+            if request is not None:
+                request.keeps = False
+        elif request is not None and request.is_old:
+            lines.append("connection: keep-alive\r\n")
+        if request is not None and request.method == "HEAD":
+            body = b""
+        self._transport.write("".join([*lines, "\r\n"]).encode("latin-1") + body)
+
+    def _begin(self, status: int, headers: Headers, size: int | None) -> None:
+        self._is_chunked = size is None and self._request is not None and not self._request.is_old
+        self._left = size or 0
+        self._send_head(status, headers, size)
+        self.has_begun = True
+        self._is_between_events = True
+
+    def _life_after(self, piece: bytes) -> None:
+        self.since = self.server.loop.time()
+        self._is_between_events = piece.endswith((b"\n\n", b"\r\n\r\n"))
+
+    def _show_life(self) -> None:
+        if self._life is None or not self._may_write:
+            return
+        status, headers, beat = self._life
+        if not self.has_begun:
+            self._begin(status, headers, None)
+        if beat and self._is_between_events:
+            self._transport.write(b"%x\r\n%b\r\n" % (len(beat), beat) if self._is_chunked else beat)
+        self.since = self.server.loop.time()
+
+    async def _drain(self) -> None:
+        while not (self._may_write or self._has_left):
+            self._waiter = self.server.loop.create_future()
+            await self._waiter
+        if self._has_left:
+            raise LeftError
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+
+def http_date() -> str:
+    """Return the time as answers tell it."""
+    return formatdate(time.time(), usegmt=True)

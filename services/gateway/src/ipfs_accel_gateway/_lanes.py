@@ -1,0 +1,150 @@
+"""A call through the gateway: into a target in the words in which it came, or read and written anew; and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ipfs_accel import AccelError
+from ipfs_accel.types import RelayRequest
+
+from ._bodies import around_model
+from ._errors import Refusal, refusal_of
+from ._reply import JSON, LeftError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ipfs_accel import AsyncClient
+
+    from ._records import Record
+    from ._reply import Reply
+    from .dialects._base import Dialect
+
+__all__ = ["Call", "perform", "tell_failure"]
+
+_BUFFERING = ("x-accel-buffering", "no")
+"""Tells nginx, where it stands before the gateway, to hold no stream back."""
+
+
+class Call:
+    """What is asked.
+
+    Attributes:
+        dialect: In which.
+        members: Of the body.
+        body: As it came, unpacked.
+        model: As the client named it.
+        target: What the client of ours is asked for.
+        headers: Of the request, what its dialect passes on.
+        record: What is noted of it.
+    """
+
+    __slots__ = ("body", "dialect", "headers", "members", "model", "record", "target")
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        members: Mapping[str, Any],
+        body: bytes,
+        *,
+        model: str,
+        target: str,
+        headers: tuple[tuple[str, str], ...],
+        record: Record,
+    ) -> None:
+        self.dialect = dialect
+        self.members = members
+        self.body = body
+        self.model = model
+        self.target = target
+        self.headers = headers
+        self.record = record
+
+
+async def perform(client: AsyncClient, call: Call, reply: Reply, *, lenient: bool) -> None:
+    """Answer a call, or raise before anything is sent.
+
+    Args:
+        client: Of the core.
+        call: What is asked.
+        reply: Where the answer goes.
+        lenient: Whether what a target cannot honour is left out.
+    """
+    dialect, members = call.dialect, call.members
+    request = RelayRequest(
+        dialect.name, dialect.operation(members), members, around_model(call.body), headers=call.headers
+    )
+
+    def typed() -> tuple[Any, dict[str, Any]]:
+        value, options = dialect.read(members, lenient=lenient)
+        if lenient:
+            options["on_unsupported"] = "warn"
+        return value, options
+
+    if request.is_stream and dialect.family.beat:
+        head = (("content-type", dialect.stream_type), _BUFFERING, *call.record.headers())
+        reply.keep_alive(200, head, dialect.family.beat)
+    answer = await client.relay(call.target, request, typed)
+    record = call.record
+    if hasattr(answer, "reads"):
+        record.lane = "relay"
+        async with answer:
+            await _relayed(answer, reply, record, request)
+    elif request.is_stream:
+        record.lane = "translate"
+        async with answer:
+            await _told(answer, call, reply)
+    else:
+        record.lane = "translate"
+        record.answered(answer.call, answer.usage)
+        body = dialect.write(answer, members, call.model)
+        await reply.whole(200, (JSON, *record.headers()), body)
+
+
+async def _relayed(answer: Any, reply: Reply, record: Record, request: RelayRequest) -> None:
+    record.endpoint, record.target_model = answer.call.target.endpoint.name, answer.call.model
+    kind = ("content-type", answer.headers.get("content-type") or "application/json")
+    body = None if request.is_stream else answer.whole()
+    if body is not None:
+        record.usage = answer.usage
+        await reply.whole(answer.status, (kind, *record.headers()), body)
+        return
+    said = None if request.is_stream else answer.headers.get("content-length")
+    size = int(said) if said is not None and said.isdigit() and "content-encoding" not in answer.headers else None
+    further = (_BUFFERING,) if request.is_stream else ()
+    await reply.begin(answer.status, (kind, *further, *record.headers()), size)
+    async for piece in answer:
+        record.began()
+        await reply.write(piece)
+    record.usage = answer.usage
+    await reply.end()
+
+
+async def _told(stream: Any, call: Call, reply: Reply) -> None:
+    """Write a stream anew."""
+    dialect, record = call.dialect, call.record
+    writer = dialect.writer(call.members, call.model)
+    info = stream.info
+    record.endpoint, record.target_model = info.endpoint, info.model
+    await reply.begin(200, (("content-type", dialect.stream_type), _BUFFERING, *record.headers()))
+    begin = writer.begin()
+    if begin:
+        await reply.write(begin)
+    async for event in stream:
+        piece = writer.event(event)
+        if piece:
+            record.began()
+            await reply.write(piece)
+    answer = stream.response
+    record.answered(answer.call, answer.usage)
+    await reply.write(writer.end(answer))
+    await reply.end()
+
+
+async def tell_failure(error: AccelError | Refusal, call: Call, reply: Reply) -> None:
+    """Say within a stream that it failed, and break it off: its end is then in no form that looks like one."""
+    try:
+        await reply.write(call.dialect.failure(error if isinstance(error, Refusal) else refusal_of(error), call.record.id))
+    except LeftError:
+        return
+    reply.cut()

@@ -1,0 +1,213 @@
+"""Reads requests of HTTP/1.1, without any I/O: what llhttp makes of the bytes, and what it leaves to its user.
+
+The rules are those of the client's transport: whatever two might read in two ways is refused, since of two opinions on
+where a message ends the sender chooses. A request that is refused is the last of its connection.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from httptools import (  # noqa: TID251 - this module is the one of the gateway that may
+    HttpParserCallbackError,
+    HttpParserError,
+    HttpParserUpgrade,
+    HttpRequestParser,
+)
+
+__all__ = ["MAX_HEAD", "Bad", "Incoming", "Reader"]
+
+MAX_HEAD = 32 * 1024
+"""Bytes of a head, the trailers included."""
+
+_MAX_SILENT = 16 * 1024
+"""Bytes within a body that are not of it, at a stretch: extensions of chunks, which the parser does not tell."""
+
+_VERSIONS = frozenset({"1.0", "1.1"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_BETWEEN = len(b":\r\n")
+_BLANKS = " \t"
+
+
+class Bad(Exception):  # noqa: N818 - it is a request, and the answer to it
+    """A request that is refused.
+
+    Attributes:
+        status: HTTP status of the answer.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+class Incoming:
+    """A request.
+
+    Attributes:
+        method: In upper case.
+        path: Without the query, as it came.
+        query: What follows the question mark; empty if there is none.
+        headers: Names in lower case to values; of several with one name the values are joined by commas.
+        body: As it came over the wire, after its framing.
+        keeps: Whether the connection may serve another request.
+        is_old: Whether it is one of HTTP/1.0, which knows no chunks.
+    """
+
+    __slots__ = ("body", "headers", "is_old", "keeps", "method", "path", "query")
+
+    def __init__(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes = b"",
+        *,
+        keeps: bool = True,
+        is_old: bool = False,
+    ) -> None:
+        self.method = method
+        self.path, _, self.query = url.partition("?")
+        self.headers = headers
+        self.body = body
+        self.keeps = keeps
+        self.is_old = is_old
+
+    def __repr__(self) -> str:
+        return f"Incoming({self.method} {self.path}, <{', '.join(self.headers)}>, <{len(self.body)} bytes>)"
+
+
+_ONCE = frozenset({"host", "authorization", "x-api-key", "x-goog-api-key", "content-type", "content-encoding"})
+"""With two of these a request would mean two things."""
+
+
+class Reader:
+    """Reads the requests that come over one connection, whatever brings their bytes.
+
+    Attributes:
+        requests: Those that are complete, oldest first.
+        is_between: Whether nothing of a further request has come.
+        has_head: Whether the head of the request that is read has come.
+        expects: Whether its sender waits for permission to send the body.
+        bad: What is wrong with what came after `requests`; nothing more is read then.
+    """
+
+    def __init__(self, max_body: int) -> None:
+        self.requests: deque[Incoming] = deque()
+        self.bad: Bad | None = None
+        self._max_body = max_body
+        self._parser: Any = HttpRequestParser(self)
+        self._silent = 0
+        self._begin()
+
+    def feed(self, data: bytes | memoryview) -> None:
+        """Take what was received."""
+        if self.bad is not None:
+            return
+        self._silent += len(data)
+        try:
+            self._parser.feed_data(data)
+            if self._silent > (_MAX_SILENT if self.has_head else MAX_HEAD):
+                what = "what describes the chunks of the body" if self.has_head else "the head"
+                self.bad = Bad(400 if self.has_head else 431, f"{what} is too long")
+        except HttpParserUpgrade:
+            return  # what follows would be of another protocol, which the answer refuses
+        except HttpParserCallbackError as error:
+            cause = error.__context__
+            if not isinstance(cause, Bad):
+                raise cause or error from None
+            self.bad = cause
+        except HttpParserError as error:
+            self.bad = Bad(400, f"this is no request of HTTP/1.1: {error}")
+
+    def forget(self) -> None:
+        """Let go of what nobody will answer: the parser refers to this object, and both stay until they are collected."""
+        self.requests.clear()
+        self._pieces = []
+        self._headers = {}
+        self._parser = None
+
+    def _begin(self) -> None:
+        self._url: list[bytes] = []
+        self._headers: dict[str, str] = {}
+        self._pieces: list[bytes] = []
+        self._size = self._spent = 0
+        self.is_between = True
+        self.has_head = self.expects = False
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        self._begin()
+        self.is_between = False
+
+    def on_url(self, url: bytes) -> None:
+        self._url.append(url)
+        self._spend(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._spend(len(name) + len(value) + _BETWEEN)
+        if self.has_head:
+            return  # a trailer
+        key = name.decode("ascii").lower()
+        text = value.decode("latin-1")
+        if text[-1:] in _BLANKS:
+            text = text.rstrip(_BLANKS)
+        known = self._headers.get(key)
+        if known is not None:
+            if key in _ONCE:
+                raise Bad(400, f"the header {key!r} is there twice")
+            text = f"{known}, {text}"
+        self._headers[key] = text
+
+    def on_headers_complete(self) -> None:
+        headers = self._headers
+        if self._parser.get_http_version() not in _VERSIONS:
+            raise Bad(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+        if headers.get("transfer-encoding", "chunked").lower() != "chunked":
+            raise Bad(501, "the only transfer coding that is known here is chunked")
+        length = headers.get("content-length")
+        if length is not None and int(length) > self._max_body:
+            raise self._too_large()
+        self._silent = 0
+        self.has_head = True
+        self.expects = headers.get("expect", "").lower() == "100-continue" and (
+            length not in {None, "0"} or "transfer-encoding" in headers
+        )
+
+    def on_body(self, data: bytes) -> None:
+        self._silent = 0
+        self._size += len(data)
+        if self._size > self._max_body:
+            raise self._too_large()
+        self._pieces.append(data)
+
+    def on_message_complete(self) -> None:
+        parser, pieces = self._parser, self._pieces
+        method = parser.get_method().decode("ascii")
+        try:
+            url = b"".join(self._url).decode("ascii")
+        except UnicodeDecodeError:
+            raise Bad(400, "the target of the request has characters that must be percent-encoded") from None
+        is_old = parser.get_http_version() == "1.0"
+        if not is_old and "host" not in self._headers:
+            raise Bad(400, "the header 'host' is missing")
+        if method not in _METHODS:
+            raise Bad(501, f"the method {method} is not known here")
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        keeps = parser.should_keep_alive() and not parser.should_upgrade()
+        self.requests.append(Incoming(method, url, self._headers, body, keeps=keeps, is_old=is_old))
+        self._silent = 0
+        self._begin()
+
+    def _spend(self, size: int) -> None:
+        self._silent = 0
+        self._spent += size
+        if self._spent > MAX_HEAD:
+            raise Bad(431, f"the head has more than {MAX_HEAD} bytes")
+
+    def _too_large(self) -> Bad:
+        return Bad(413, f"the body has more than {self._max_body} bytes")

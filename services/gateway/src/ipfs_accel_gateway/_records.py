@@ -1,0 +1,149 @@
+"""What is noted of each request: how it went, never what was said. One line of JSON each, if that is wanted."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import time
+from typing import IO, TYPE_CHECKING
+
+from ipfs_accel import strict_json
+from ipfs_accel.errors import ConfigError
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+    from ipfs_accel.types import CallInfo, Usage
+
+__all__ = ["AccessLog", "Record"]
+
+_SECONDS = 0.2
+_salt = secrets.token_hex(6)
+
+
+class Record:
+    """A request on its way.
+
+    Attributes:
+        id: By which a caller may ask about it.
+        caller: Id of the key that was used.
+        dialect: In which it was asked.
+        model: As the client named it.
+        endpoint: Which one served it.
+        target_model: As that one calls the model.
+        lane: relay, where the words were passed on, or translate.
+        status: Of the answer; None as long as there is none, 499 where whoever asked left.
+        error: What went wrong, as a word.
+        usage: Tokens, where they are told.
+        cors: Headers that let a page read the answer.
+        cost: US dollars, where that is known.
+        started: By the clock of the process.
+        first: Seconds to the first bytes of a stream's body.
+    """
+
+    __slots__ = (
+        "caller", "cors", "cost", "dialect", "endpoint", "error", "first", "id", "lane", "model", "started", "status",
+        "target_model", "usage",
+    )  # fmt: skip
+
+    def __init__(self, number: int) -> None:
+        self.id = f"req_{_salt}{number:08x}"
+        self.caller = self.dialect = self.model = self.endpoint = self.target_model = self.lane = ""
+        self.status: int | None = None
+        self.error: str | None = None
+        self.usage: Usage | None = None
+        self.cors: tuple[tuple[str, str], ...] = ()
+        self.cost: float | None = None
+        self.started = time.monotonic()
+        self.first: float | None = None
+
+    def began(self) -> None:
+        """Note that the first bytes of a body go out."""
+        if self.first is None:
+            self.first = time.monotonic() - self.started
+
+    def answered(self, info: CallInfo | None, usage: Usage) -> None:
+        """Note what is known of an answer that was read."""
+        self.usage = usage
+        if info is not None:
+            self.endpoint, self.target_model, self.cost = info.endpoint, info.model, info.cost
+
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Return what an answer tells of it."""
+        if not self.endpoint:
+            return (("x-request-id", self.id), *self.cors)
+        return (
+            *self.cors,
+            ("x-request-id", self.id),
+            ("x-ipfs-accel-target", f"{self.endpoint}/{self.target_model}"),
+            ("x-ipfs-accel-lane", self.lane),
+        )
+
+    def line(self) -> bytes:
+        """Return it as a line of JSON."""
+        usage = self.usage
+        return (
+            strict_json.dumps(
+                {
+                    "time": round(time.time(), 3),
+                    "id": self.id,
+                    "caller": self.caller,
+                    "dialect": self.dialect,
+                    "model": self.model,
+                    "endpoint": self.endpoint,
+                    "target_model": self.target_model,
+                    "lane": self.lane,
+                    "status": self.status,
+                    "error": self.error,
+                    "input_tokens": usage and usage.input_tokens,
+                    "cached_input_tokens": usage and usage.cached_input_tokens,
+                    "output_tokens": usage and usage.output_tokens,
+                    "cost": self.cost,
+                    "first": self.first and round(self.first, 6),
+                    "seconds": round(time.monotonic() - self.started, 6),
+                }
+            )
+            + b"\n"
+        )
+
+
+class AccessLog:
+    """Writes lines to a file, those of some moments at once: a write for each would cost more than the line.
+
+    Args:
+        path: Of the file; `-` is stderr.
+        loop: In which the server runs.
+    """
+
+    def __init__(self, path: str, loop: AbstractEventLoop) -> None:
+        self._file: IO[bytes] | None = None
+        if path != "-":
+            try:
+                descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            except OSError as error:
+                raise ConfigError(f"gateway.access_log: cannot write {path}: {error.strerror}") from None
+            self._file = os.fdopen(descriptor, "ab", buffering=0)
+        self._loop = loop
+        self._lines: list[bytes] = []
+
+    def add(self, record: Record) -> None:
+        """Write a record, soon."""
+        if not self._lines:
+            self._loop.call_later(_SECONDS, self.flush)
+        self._lines.append(record.line())
+
+    def flush(self) -> None:
+        """Write what waits."""
+        text, self._lines = b"".join(self._lines), []
+        if self._file is not None:
+            self._file.write(text)
+        elif text:
+            sys.stderr.write(text.decode("utf-8", "replace"))
+            sys.stderr.flush()
+
+    def close(self) -> None:
+        """Write what waits, and close the file."""
+        self.flush()
+        if self._file is not None:
+            self._file.close()

