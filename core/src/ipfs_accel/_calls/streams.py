@@ -18,7 +18,6 @@ from .reader import Reader
 
 if TYPE_CHECKING:
     from ipfs_accel._worlds.worlds import AsyncWorld, World
-
     from ipfs_accel.types import CallInfo
 
     from .typed import GrowingValue

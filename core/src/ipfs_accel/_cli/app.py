@@ -114,7 +114,9 @@ def _other(name: str) -> click.Command | None:
         why = f"{type(error).__name__}: {error}"
         raise PluginError(f"the command {name!r} of {found.distribution} cannot be loaded: {why}") from error
     if not isinstance(command, click.Command):
-        raise PluginError(f"the command {name!r} of {found.distribution} is a {type(command).__name__}, not a click command")
+        raise PluginError(
+            f"the command {name!r} of {found.distribution} is a {type(command).__name__}, not a click command"
+        )
     return command
 
 

@@ -8,7 +8,18 @@ from __future__ import annotations
 import os
 import sys
 
-__all__ = ["COMMANDS", "COMPLETE_VARIABLE", "EXAMPLES", "HELP", "SHARED", "VERSION", "is_asked", "others", "page", "width"]
+__all__ = [
+    "COMMANDS",
+    "COMPLETE_VARIABLE",
+    "EXAMPLES",
+    "HELP",
+    "SHARED",
+    "VERSION",
+    "is_asked",
+    "others",
+    "page",
+    "width",
+]
 
 COMPLETE_VARIABLE = "_IPFS_ACCEL_COMPLETE"
 

@@ -121,8 +121,8 @@ if TYPE_CHECKING:
     from ._raw import RawRequest as RawRequest
     from ._raw import RawResponse as RawResponse
     from ._raw import ServerEvent as ServerEvent
-    from ._relay import RelayRequest as RelayRequest
     from ._record import CallRecord as CallRecord
+    from ._relay import RelayRequest as RelayRequest
     from ._requests import ChatRequest as ChatRequest
     from ._requests import JsonSchema as JsonSchema
     from ._requests import Messages as Messages
@@ -295,11 +295,11 @@ __all__ = [
     "RawOptions",
     "RawRequest",
     "RawResponse",
-    "RelayRequest",
     "Reasoning",
     "ReasoningDelta",
     "Refusal",
     "RefusalDelta",
+    "RelayRequest",
     "Request",
     "RerankRequest",
     "RerankResponse",

@@ -24,7 +24,7 @@ from .dialects import ROUTES, family_of
 if TYPE_CHECKING:
     from ipfs_accel import AsyncClient
 
-    from ._reply import Headers, Reply
+    from ._reply import Reply
     from ._settings import Settings
     from .dialects._base import Dialect, Family
 
@@ -141,7 +141,9 @@ class App:
             await reply.whole(200, (JSON,), b'{"status":"ok"}')
         elif path in ROUTES:
             if request.headers.get("upgrade", "").lower() == "websocket":
-                raise Refusal(426, "invalid_request", "no WebSocket is spoken here: send a POST, the answer is a stream")
+                raise Refusal(
+                    426, "invalid_request", "no WebSocket is spoken here: send a POST, the answer is a stream"
+                )
             raise Refusal(405, "invalid_request", f"{method} is not for {path}; POST is")
         else:
             found = None
@@ -177,9 +179,13 @@ class App:
         if not self.callers.wants_keys:
             host = headers.get("host", "localhost")
             if self.settings.is_local and urlsplit(f"//{host}").hostname not in _LOCAL_HOSTS:
-                raise Refusal(421, "invalid_request", "host: this gateway has no keys, and answers at its own address only")
+                raise Refusal(
+                    421, "invalid_request", "host: this gateway has no keys, and answers at its own address only"
+                )
             if origin is not None and origin not in self.settings.cors and not _is_local(origin):
-                raise Refusal(403, "permission", "origin: pages from there may not use this gateway; `gateway.cors` lets them")
+                raise Refusal(
+                    403, "permission", "origin: pages from there may not use this gateway; `gateway.cors` lets them"
+                )
         if origin is None or not (origin in self.settings.cors or "*" in self.settings.cors):
             return ()
         return (("access-control-allow-origin", origin), ("vary", "origin"))

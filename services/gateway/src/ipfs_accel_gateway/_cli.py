@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import re
 import secrets
 
 import click
-from ipfs_accel.errors import ConfigError
 from ipfs_accel.commands import Command, Group, State, pass_state
+from ipfs_accel.errors import ConfigError
 
 from ._callers import hash_of
 from ._run import GUIDE, Gateway, names_of
@@ -52,14 +53,19 @@ def serve(context: click.Context, state: State, host: str | None, port: int | No
     settings = read_settings(table, str(config.path) if config.path else "the configuration")
     names = names_of(config)
     if check:
-        _tell_check(state, settings, [*names, *config.aliases, *config.routes, *[f"{each}/…" for each in config.endpoints]])
+        _tell_check(
+            state, settings, [*names, *config.aliases, *config.routes, *[f"{each}/…" for each in config.endpoints]]
+        )
         return
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     asyncio.run(run(config, settings, lambda gateway: _tell_ready(state, gateway, settings, is_guide=GUIDE in names)))
 
 
 def _tell_check(state: State, settings: Settings, names: list[str]) -> None:
     if state.json:
-        click.echo(json.dumps({"host": settings.host, "port": settings.port, "models": names, "keys": [*settings.keys]}))
+        click.echo(
+            json.dumps({"host": settings.host, "port": settings.port, "models": names, "keys": [*settings.keys]})
+        )
         return
     click.echo(f"would serve at {settings.host} port {settings.port}: {', '.join(names)}")
     click.echo(f"keys: {', '.join(settings.keys) or 'none are wanted'}")
@@ -77,12 +83,18 @@ def _tell_ready(state: State, gateway: Gateway, settings: Settings, *, is_guide:
     model = GUIDE if is_guide else "MODEL"
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hello"}]})
     click.echo(f"serving at {url}; Ctrl-C ends it", err=True)
-    click.echo(f"  openai       OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY={key} python app.py   # model={model!r}", err=True)
+    click.echo(
+        f"  openai       OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY={key} python app.py   # model={model!r}", err=True
+    )
     click.echo(f"  curl         curl {url}/v1/chat/completions -H 'Authorization: Bearer {key}' -d '{body}'", err=True)
-    click.echo(f"  Claude Code  ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN={key} ANTHROPIC_MODEL={model} claude", err=True)
+    click.echo(
+        f"  Claude Code  ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN={key} ANTHROPIC_MODEL={model} claude", err=True
+    )
 
 
-@serve.group(cls=Group, name="keys", short_help="Make keys of the gateway's own.", help="Make keys of the gateway's own.")
+@serve.group(
+    cls=Group, name="keys", short_help="Make keys of the gateway's own.", help="Make keys of the gateway's own."
+)
 def keys() -> None:
     """Keys of the gateway's own."""
 
@@ -109,4 +121,3 @@ def new(state: State, owner: str) -> None:
         return
     click.echo(key)
     click.echo(f"\nThis is the only time that the key is shown. Put this into the configuration:\n\n{lines}", err=True)
-

@@ -231,7 +231,9 @@ class Connection(asyncio.BufferedProtocol):
             lines.append(f"content-length: {size}\r\n")
         elif self._is_chunked:
             lines.append("transfer-encoding: chunked\r\n")
-        keeps = request is not None and request.keeps and not self._is_closing and (size is not None or self._is_chunked)
+        keeps = (
+            request is not None and request.keeps and not self._is_closing and (size is not None or self._is_chunked)
+        )
         if not keeps:
             lines.append("connection: close\r\n")
             if request is not None:

@@ -144,7 +144,9 @@ async def _told(stream: Any, call: Call, reply: Reply) -> None:
 async def tell_failure(error: AccelError | Refusal, call: Call, reply: Reply) -> None:
     """Say within a stream that it failed, and break it off: its end is then in no form that looks like one."""
     try:
-        await reply.write(call.dialect.failure(error if isinstance(error, Refusal) else refusal_of(error), call.record.id))
+        await reply.write(
+            call.dialect.failure(error if isinstance(error, Refusal) else refusal_of(error), call.record.id)
+        )
     except LeftError:
         return
     reply.cut()

@@ -65,7 +65,9 @@ class Models:
         if target is None and name.partition("/")[0] in self._endpoints:
             target = name
         if target is None or not self._is_served(name):
-            raise Refusal(404, "not_found", f"the model {name!r} is not served here; GET /v1/models lists those that are")
+            raise Refusal(
+                404, "not_found", f"the model {name!r} is not served here; GET /v1/models lists those that are"
+            )
         if not caller.may_use(name):
             raise Refusal(403, "permission", f"this key may not use the model {name!r}", code="model_not_allowed")
         return target
@@ -94,7 +96,12 @@ class Models:
         listed = {"data": [shape(name) for name in names]}
         if shape is _openai:
             return {"object": "list", **listed}
-        return {**listed, "has_more": False, "first_id": names[0] if names else None, "last_id": names[-1] if names else None}
+        return {
+            **listed,
+            "has_more": False,
+            "first_id": names[0] if names else None,
+            "last_id": names[-1] if names else None,
+        }
 
     def _is_served(self, name: str) -> bool:
         return self._patterns is None or any([fnmatchcase(name, pattern) for pattern in self._patterns])
@@ -122,4 +129,9 @@ def _openai(name: str) -> dict[str, Any]:
 
 
 def _anthropic(name: str) -> dict[str, Any]:
-    return {"type": "model", "id": name, "display_name": name, "created_at": _BEGINNING.isoformat().replace("+00:00", "Z")}
+    return {
+        "type": "model",
+        "id": name,
+        "display_name": name,
+        "created_at": _BEGINNING.isoformat().replace("+00:00", "Z"),
+    }

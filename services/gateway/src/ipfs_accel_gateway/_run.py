@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ipfs_accel import AsyncClient, Config
 from ipfs_accel.errors import ConfigError
@@ -36,16 +36,18 @@ class Gateway:
         address: Where it listens: host and port.
     """
 
-    def __init__(self, config: Config, settings: Settings) -> None:
+    def __init__(self, config: Config, settings: Settings, plugins: Iterable[Any] = ()) -> None:
+        """Say what to serve; `plugins` are plugin objects to use besides the installed ones."""
         self._config = config
         self._settings = settings
+        self._plugins = tuple(plugins)
         self.app: App
         self.address: tuple[str, int] = ("", 0)
 
     async def __aenter__(self) -> Gateway:
-        names = names_of(self._config)
+        names = {} if self._plugins else names_of(self._config)
         loop = asyncio.get_running_loop()
-        self._client = AsyncClient(self._config)
+        self._client = AsyncClient(self._config, plugins=self._plugins)
         self._log = None if self._settings.access_log is None else AccessLog(self._settings.access_log, loop)
         self.app = App(self._client, self._settings, names=names, log=self._log)
         self._server = Server(self.app.handle, self._settings, refusal=self.app.refusal)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Any
 
 from ._connection import Connection, Handler, http_date
 from ._reader import Bad
@@ -83,5 +82,3 @@ class Server:
         for connection in list(self.connections):
             connection.look(now)
         self._timer = self.loop.call_later(self._tick, self._look)
-
-

@@ -114,7 +114,8 @@ def read_settings(table: Mapping[str, Any], source: str = "the configuration") -
     for name, key in settings.keys.items():
         if not key.hash:
             raise ConfigError(
-                f"{source}: gateway.keys.{name}: hash is missing", hint="`ipfs-accel serve keys new` prints a key and it"
+                f"{source}: gateway.keys.{name}: hash is missing",
+                hint="`ipfs-accel serve keys new` prints a key and it",
             )
     hashes = [key.hash for key in settings.keys.values()]
     if len(set(hashes)) < len(hashes):

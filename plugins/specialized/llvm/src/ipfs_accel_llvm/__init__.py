@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 from ipfs_accel import BackendInfo, hookimpl
@@ -57,6 +57,7 @@ from ipfs_accel.wire import openai_answers as answers
 from ipfs_accel.wire import openai_requests as requests
 from ipfs_accel.wire import openai_streams, openai_vectors
 from ipfs_accel.wire.assembler import chat_assembler, completion_assembler
+from ipfs_accel.wire.late import late
 from ipfs_accel.wire.openai_audio import OpenAIAudio
 from ipfs_accel.wire.raw import RawRequests
 from ipfs_accel.wire.schema_forms import GRAMMAR, in_form
@@ -67,11 +68,21 @@ from . import _schemas as schemas
 from ._calls import CALLS
 from ._options import Options, ServerOptions
 from ._reach import reach
-from ._servers import Answering, adapt, adapt_completion, kept_back, lost, place_of, refused, root_of
+from ._servers import HAS, Answering, adapt, adapt_completion, kept_back, lost, place_of, refused, root_of
 
 __all__ = ["LLVM", "Options", "backend", "vllm_backend"]
 
+if TYPE_CHECKING:
+    from ipfs_accel.plans import Relay
+    from ipfs_accel.types import RelayRequest
+    from ipfs_accel.wire import openai_relays as relays
+else:  # gateways alone need it
+    (relays,) = late("ipfs_accel.wire", "openai_relays")
+
 T = TypeVar("T")
+
+_RELAYING = frozenset({"llama.cpp", "vllm", "mlc", "llama-cpp-python", "other"})
+"""The kinds that speak OpenAI's dialect themselves."""
 
 
 class LLVM(RawRequests):
@@ -114,6 +125,11 @@ class LLVM(RawRequests):
             return schemas.chat(server.kind, server.name(endpoint), request, partial(_stream, server))  # type: ignore[no-any-return]
 
         return StreamFlow(steps=steps)
+
+    @hookimpl
+    def relay(self, endpoint: Endpoint, request: RelayRequest) -> StreamFlow[Any] | None:
+        """Pass on what was written for OpenAI's dialect, which all of these servers speak."""
+        return None if request.dialect not in relays.ROUTES else StreamFlow(steps=lambda: _relayed(endpoint, request))
 
     @hookimpl
     def complete(self, endpoint: Endpoint, request: CompletionRequest) -> Plan[CompletionResponse]:
@@ -294,6 +310,16 @@ def _is_free(request: ChatRequest) -> bool:
 
 _OTHERS = {"infer": _infer, "shortfin": _shortfin}
 _EMBEDDING = frozenset({"embed", "rerank"})
+
+
+def _relayed(endpoint: Endpoint, request: RelayRequest) -> Generator[Any, Any, Relay | None]:
+    server = yield from reach(endpoint, request.model, embeds=request.operation == "embed")
+    if server.kind not in _RELAYING or request.operation not in HAS[server.kind]:
+        return None
+    if server.kind == "llama.cpp" and isinstance(request.members.get("tool_choice"), dict):
+        return None  # it takes no tool by its name; a chat of ours does what can be done instead
+    plan = relays.passed(request, f"/v1{relays.ROUTES[request.dialect]}")
+    return attrs.evolve(plan, send=server.send(plan.send))
 
 
 def _chat(server: Answering, request: ChatRequest) -> Http[ChatResponse]:

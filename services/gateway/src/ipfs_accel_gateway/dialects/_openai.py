@@ -9,6 +9,7 @@ from typing import Any
 
 from ipfs_accel import strict_json
 from ipfs_accel.types import TokenLogprob, Usage
+
 from ipfs_accel_gateway._errors import Refusal
 
 __all__ = ["OPENAI", "data", "head", "leftover", "logprobs", "usage"]
@@ -31,7 +32,7 @@ _CODES = {"not_found": "model_not_found", "authentication": "invalid_api_key", "
 class _OpenAI:
     beat = b": still at work\n\n"
 
-    def error(self, refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG002, PLR6301 - the id is in a header here
+    def error(self, refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG002 - the id is in a header here
         """Return an error as `{"error": {"message", "type", "param", "code"}}`."""
         return strict_json.dumps(_error(refusal))
 
@@ -84,7 +85,10 @@ def usage(used: Usage) -> dict[str, Any] | None:
 
 def logprobs(tokens: tuple[TokenLogprob, ...]) -> dict[str, Any]:
     """Return the log probabilities of an answer's tokens."""
-    return {"content": [{**_logprob(each), "top_logprobs": [*map(_logprob, each.top)]} for each in tokens], "refusal": None}
+    return {
+        "content": [{**_logprob(each), "top_logprobs": [*map(_logprob, each.top)]} for each in tokens],
+        "refusal": None,
+    }
 
 
 def _logprob(token: TokenLogprob) -> dict[str, Any]:
@@ -92,9 +96,7 @@ def _logprob(token: TokenLogprob) -> dict[str, Any]:
     return {"token": token.token, "logprob": token.logprob, "bytes": list(raw)}
 
 
-def leftover(
-    members: Mapping[str, Any], known: Collection[str], ignored: Collection[str], *, lenient: bool
-) -> None:
+def leftover(members: Mapping[str, Any], known: Collection[str], ignored: Collection[str], *, lenient: bool) -> None:
     """Refuse what has no counterpart, unless it is to be left out.
 
     Args:

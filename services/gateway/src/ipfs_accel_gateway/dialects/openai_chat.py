@@ -9,6 +9,7 @@ from typing import Any
 from ipfs_accel import strict_json
 from ipfs_accel.types import (
     Audio,
+    BlockEnd,
     BlockStart,
     ChatResponse,
     Choice,
@@ -19,6 +20,8 @@ from ipfs_accel.types import (
     ToolCall,
     ToolCallDelta,
 )
+from ipfs_accel.types import Refusal as Refused
+
 from ipfs_accel_gateway._errors import Refusal
 
 from ._openai import OPENAI, data, failure, head, leftover, logprobs, usage
@@ -41,19 +44,21 @@ class _Chat:
     family = OPENAI
     stream_type = "text/event-stream; charset=utf-8"
 
-    def operation(self, members: Mapping[str, Any]) -> str:  # noqa: PLR6301
+    def operation(self, members: Mapping[str, Any]) -> str:
         """Return `stream` where that is asked for."""
         return "stream" if members.get("stream") else "chat"
 
-    def passes(self, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:  # noqa: ARG002, PLR6301
+    def passes(self, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:  # noqa: ARG002
         """Return nothing: all of a request is in its body."""
         return ()
 
-    def read(self, members: Mapping[str, Any], *, lenient: bool) -> tuple[Any, dict[str, Any]]:  # noqa: PLR6301
+    def read(self, members: Mapping[str, Any], *, lenient: bool) -> tuple[Any, dict[str, Any]]:
         """Return messages and options of a chat."""
         messages = members.get("messages")
         if not isinstance(messages, list) or not messages:
-            raise Refusal(400, "invalid_request", "messages: expected a list with at least one message", param="messages")
+            raise Refusal(
+                400, "invalid_request", "messages: expected a list with at least one message", param="messages"
+            )
         leftover(members, _READ, _IGNORED, lenient=lenient)
         options = {name: members[name] for name in _SAME if members.get(name) is not None}
         if isinstance(options.get("response_format"), dict) and options["response_format"].get("type") == "text":
@@ -67,7 +72,7 @@ class _Chat:
                 options["tool_choice"] = _choice(members["tool_choice"])
         return messages, options
 
-    def write(self, answer: ChatResponse, members: Mapping[str, Any], model: str) -> bytes:  # noqa: ARG002, PLR6301
+    def write(self, answer: ChatResponse, members: Mapping[str, Any], model: str) -> bytes:  # noqa: ARG002
         """Return a whole answer."""
         body = head("chat.completion", "chatcmpl-", answer.model or model)
         body["choices"] = [_written(choice) for choice in answer.choices]
@@ -76,12 +81,12 @@ class _Chat:
             body["usage"] = used
         return strict_json.dumps(body)
 
-    def writer(self, members: Mapping[str, Any], model: str) -> _Writer:  # noqa: PLR6301
+    def writer(self, members: Mapping[str, Any], model: str) -> _Writer:
         """Return what writes the chunks of a stream."""
         options = members.get("stream_options")
         return _Writer(model, tells_usage=isinstance(options, dict) and bool(options.get("include_usage")))
 
-    def failure(self, refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG002, PLR6301
+    def failure(self, refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG002
         """Return a chunk that is an error."""
         return failure(refusal)
 
@@ -95,13 +100,15 @@ def _choice(value: Any) -> str:
         return value
     named = value.get("function") if isinstance(value, dict) else None
     if not isinstance(named, dict) or not isinstance(named.get("name"), str):
-        raise Refusal(400, "invalid_request", "tool_choice: expected a word, or a function by its name", param="tool_choice")
+        raise Refusal(
+            400, "invalid_request", "tool_choice: expected a word, or a function by its name", param="tool_choice"
+        )
     return str(named["name"])
 
 
 def _written(choice: Choice) -> dict[str, Any]:
     said = choice.message
-    refusal = "".join([part.text for part in said.content if part.type == "refusal"]) or None
+    refusal = "".join([part.text for part in said.content if isinstance(part, Refused)]) or None
     message: dict[str, Any] = {"role": "assistant", "content": said.text or None, "refusal": refusal}
     if said.reasoning:
         message["reasoning_content"] = said.reasoning
@@ -155,10 +162,18 @@ class _Writer:
             return self._delta(event.choice, b'{"reasoning_content":%b}' % strict_json.dumps(event.text))
         if kind is RefusalDelta:
             return self._delta(event.choice, b'{"refusal":%b}' % strict_json.dumps(event.text))
+        if kind is BlockEnd and isinstance(event.part, ToolCall) and not event.part.arguments:
+            number = self._calls[event.choice, event.block]  # clients read what they put together as JSON
+            return self._delta(event.choice, b'{"tool_calls":[{"index":%d,"function":{"arguments":"{}"}}]}' % number)
         if kind is BlockStart and event.type == "tool_call":
             number = sum([choice == event.choice for choice, _ in self._calls])
             self._calls[event.choice, event.block] = number
-            call = {"index": number, "id": event.id, "type": "function", "function": {"name": event.name, "arguments": ""}}
+            call = {
+                "index": number,
+                "id": event.id,
+                "type": "function",
+                "function": {"name": event.name, "arguments": ""},
+            }
             return self._delta(event.choice, strict_json.dumps({"tool_calls": [call]}))
         return self._finish(event) if kind is FinishEvent else b""
 

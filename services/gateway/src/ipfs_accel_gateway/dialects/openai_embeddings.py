@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from ipfs_accel import strict_json
 from ipfs_accel.types import EmbedResponse
+
 from ipfs_accel_gateway._errors import Refusal
 
 from ._openai import OPENAI, failure, leftover
@@ -25,27 +26,25 @@ class _Embeddings:
     family = OPENAI
     stream_type = ""
 
-    def operation(self, members: Mapping[str, Any]) -> str:  # noqa: ARG002, PLR6301
+    def operation(self, members: Mapping[str, Any]) -> str:  # noqa: ARG002
         """Return the only operation."""
         return "embed"
 
-    def passes(self, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:  # noqa: ARG002, PLR6301
+    def passes(self, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:  # noqa: ARG002
         """Return nothing: all of a request is in its body."""
         return ()
 
-    def read(self, members: Mapping[str, Any], *, lenient: bool) -> tuple[Any, dict[str, Any]]:  # noqa: PLR6301
+    def read(self, members: Mapping[str, Any], *, lenient: bool) -> tuple[Any, dict[str, Any]]:
         """Return inputs and options of an embedding."""
         inputs = members.get("input")
         if not isinstance(inputs, str | list) or not inputs:
             raise Refusal(400, "invalid_request", "input: expected a text, token ids, or a list of them", param="input")
         if members.get("encoding_format") not in _FORMATS:
-            raise Refusal(
-                400, "invalid_request", "encoding_format: expected float or base64", param="encoding_format"
-            )
+            raise Refusal(400, "invalid_request", "encoding_format: expected float or base64", param="encoding_format")
         leftover(members, _READ, (), lenient=lenient)
         return inputs, {name: members[name] for name in ("dimensions", "user") if members.get(name) is not None}
 
-    def write(self, answer: EmbedResponse, members: Mapping[str, Any], model: str) -> bytes:  # noqa: PLR6301
+    def write(self, answer: EmbedResponse, members: Mapping[str, Any], model: str) -> bytes:
         """Return the vectors, as floats or in base64."""
         shape = _base64 if members.get("encoding_format") == "base64" else list
         told = answer.usage.input_tokens or 0
@@ -61,11 +60,11 @@ class _Embeddings:
             }
         )
 
-    def writer(self, members: Mapping[str, Any], model: str) -> NoReturn:  # noqa: ARG002, PLR6301
+    def writer(self, members: Mapping[str, Any], model: str) -> NoReturn:  # noqa: ARG002
         """Refuse: vectors do not come as a stream."""
         raise AssertionError(self)
 
-    def failure(self, refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG002, PLR6301
+    def failure(self, refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG002
         """Return an error as any event."""
         return failure(refusal)
 
