@@ -2,20 +2,23 @@ from __future__ import annotations
 
 import json
 
+import httpx  # noqa: TID251 - a client that nobody here wrote
 import openai
 import pytest
 from ipfs_accel.testing import Scripted
 from ipfs_accel.types import Reasoning, Text, ToolCall
 
+from .gateways import Running, Start
+
 CALL = ToolCall(id="call_1", name="weather", arguments='{"city":"Rome"}')
 TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}]
 
 
-def client_of(running):
+def client_of(running: Running) -> openai.OpenAI:
     return openai.OpenAI(base_url=f"{running.url}/v1", api_key="any", max_retries=0)
 
 
-def test_the_sdk_reads_a_whole_answer(running):
+def test_the_sdk_reads_a_whole_answer(running: Start) -> None:
     scripted = Scripted(["Hello there."])
     with client_of(running(scripted)) as client:
         answer = client.chat.completions.create(
@@ -27,7 +30,7 @@ def test_the_sdk_reads_a_whole_answer(running):
     assert (asked.max_tokens, asked.temperature, asked.messages[0].text) == (7, 0.5, "Hi")
 
 
-def test_the_sdk_reads_a_stream(running):
+def test_the_sdk_reads_a_stream(running: Start) -> None:
     scripted = Scripted([[Reasoning(text="Hm."), "Hello", " there", CALL]])
     with client_of(running(scripted)) as client:
         stream = client.chat.completions.create(
@@ -44,7 +47,7 @@ def test_the_sdk_reads_a_stream(running):
     assert chunks[-1].choices[0].finish_reason == "tool_calls"
 
 
-def test_the_sdk_goes_on_with_a_tools_answer(running):
+def test_the_sdk_goes_on_with_a_tools_answer(running: Start) -> None:
     scripted = Scripted([CALL, "It is sunny."])
     messages = [{"role": "user", "content": "Weather?"}]
     with client_of(running(scripted)) as client:
@@ -62,7 +65,7 @@ def test_the_sdk_goes_on_with_a_tools_answer(running):
     assert scripted.requests[1].messages[1].tool_calls == (CALL,)
 
 
-def test_what_no_target_could_do_is_refused_or_left_out(running):
+def test_what_no_target_could_do_is_refused_or_left_out(running: Start) -> None:
     messages = [{"role": "user", "content": "Hi"}]
     with client_of(running(Scripted(["never"]))) as client, pytest.raises(openai.BadRequestError) as caught:
         client.chat.completions.create(model="scripted/any", messages=messages, extra_body={"modalities": ["audio"]})
@@ -74,7 +77,7 @@ def test_what_no_target_could_do_is_refused_or_left_out(running):
     assert answer.choices[0].message.content == "said"
 
 
-def test_a_stream_tells_its_usage_only_when_asked(running, http):
+def test_a_stream_tells_its_usage_only_when_asked(running: Start, http: httpx.Client) -> None:
     body = {"model": "scripted/any", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
     at = running(Scripted([Text(text="a"), Text(text="b")]))
     plain = http.post(f"{at.url}/v1/chat/completions", json=body).text

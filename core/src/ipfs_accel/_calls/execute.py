@@ -184,7 +184,7 @@ def _parse(plan: Http[T], whole: Whole, call: Call) -> T:
         raise call.unreadable(error, response) from error
 
 
-def flowed(flow: kinds.Flow[Any] | kinds.StreamFlow[Any], call: Call) -> Steps[Any]:
+def flowed(flow: kinds.Flow[Any] | kinds.StreamFlow[Any] | kinds.RelayFlow, call: Call) -> Steps[Any]:
     """Perform the steps of a flow, and return the plan at their end."""
     return _steps(flow.steps(), call)
 

@@ -13,7 +13,7 @@ import attrs
 
 from ipfs_accel._worlds.effects import Next, Open, ReadAll, Shut, Steps
 from ipfs_accel.errors import AccelError, APIConnectionError, InvalidResponseError, StreamIncomplete, StreamInterrupted
-from ipfs_accel.plans import Relay, RelayFormat, StreamFlow
+from ipfs_accel.plans import Relay, RelayFlow, RelayFormat
 
 from . import operations
 from .attempts import attempted, may_repeat
@@ -239,7 +239,7 @@ def _served(
     if planned is not None:
         call = core.call(operation, target, model, request=cast("Request", request), **settings)
         try:
-            if isinstance(planned, StreamFlow):
+            if isinstance(planned, RelayFlow):
                 planned = yield from flowed(planned, call)
             if planned is not None:
                 return (yield from _opened(planned, call, is_stream=request.is_stream))

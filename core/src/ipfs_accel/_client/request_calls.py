@@ -117,8 +117,8 @@ class AsyncRequestCalls(AsyncBase):
         Args:
             model: `endpoint/model`, an alias or a route; a list is a fallback chain.
             request: As it came.
-            typed: Returns the main argument and the options of its operation, such as those of `chat`; asked once, where
-                a target does not speak the dialect, or middleware or the cache is to see what is said.
+            typed: Returns the main argument and the options of its operation, such as those of `chat`; asked once,
+                where a target does not speak the dialect, or middleware or the cache is to see what is said.
             suits: Steps that say of an endpoint and a model why it cannot do what is asked; None if it can.
 
         Returns:

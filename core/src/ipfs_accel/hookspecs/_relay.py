@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pluggy
 
 if TYPE_CHECKING:
-    from ipfs_accel.plans import Endpoint, Relay, StreamFlow
+    from ipfs_accel.plans import Endpoint, Relay, RelayFlow
     from ipfs_accel.types import RelayRequest
 
 __all__ = ["relay"]
@@ -16,7 +16,7 @@ hookspec = pluggy.HookspecMarker("ipfs_accel")
 
 
 @hookspec(firstresult=True)
-def relay(endpoint: Endpoint, request: RelayRequest) -> Relay | StreamFlow[Any] | None:  # type: ignore[empty-body]
+def relay(endpoint: Endpoint, request: RelayRequest) -> Relay | RelayFlow | None:
     """Plan to pass a request on in the words in which it came; None if the server does not speak that dialect.
 
     It is asked for every request that a gateway could relay. None is no failure: the request is then read, and goes the

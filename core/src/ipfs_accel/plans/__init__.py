@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ._flows import Flow as Flow
     from ._flows import Plan as Plan
     from ._flows import Ready as Ready
+    from ._flows import RelayFlow as RelayFlow
     from ._flows import StreamFlow as StreamFlow
     from ._flows import StreamPlan as StreamPlan
     from ._flows import side_by_side as side_by_side
@@ -55,6 +56,7 @@ __all__ = [
     "Plan",
     "Ready",
     "Relay",
+    "RelayFlow",
     "RelayFormat",
     "StreamFlow",
     "StreamPlan",
@@ -70,7 +72,7 @@ __all__ = [
 __getattr__ = lazy(
     __name__,
     {
-        "._flows": ("Flow", "Plan", "Ready", "StreamFlow", "StreamPlan", "side_by_side"),
+        "._flows": ("Flow", "Plan", "Ready", "RelayFlow", "StreamFlow", "StreamPlan", "side_by_side"),
         "._held": ("Held",),
         "._local": ("Local", "LocalStream"),
         "._paths": ("below_base",),

@@ -37,9 +37,19 @@ class Flow(Generic[T]):
 
 @frozen(kw_only=True)
 class StreamFlow(Generic[T]):
-    """Several steps before a stream, or before a relayed answer: as `Flow`, but the last plan is one of these."""
+    """Several steps before a stream: as `Flow`, but the last plan is a stream."""
 
-    steps: Callable[[], Generator[Plan[Any] | list[Plan[Any]], Any, StreamPlan[T] | Relay]]
+    steps: Callable[[], Generator[Plan[Any] | list[Plan[Any]], Any, StreamPlan[T]]]
+
+
+@frozen(kw_only=True)
+class RelayFlow:
+    """Several steps before a request is passed on: as `Flow`, but the last plan is a `Relay`.
+
+    It is None for what cannot be passed on after all.
+    """
+
+    steps: Callable[[], Generator[Plan[Any] | list[Plan[Any]], Any, Relay | None]]
 
 
 Plan: TypeAlias = Http[T] | Local[T] | Ready[T] | Flow[T] | Held[T]

@@ -15,7 +15,7 @@ from .relays import Ends
 if TYPE_CHECKING:
     from ipfs_accel.types import RelayRequest
 
-    from .openai import OpenAICompatible
+    from .openai_routes import Routes
     from .sse import ServerSentEvent
 
 __all__ = ["CHAT", "ROUTES", "passed", "relayed"]
@@ -43,10 +43,10 @@ CHAT = Ends("usage", read_usage, (b"[DONE]",), error=_error, document=_document)
 """What is known of answers of these routes."""
 
 
-def relayed(backend: OpenAICompatible, endpoint: Endpoint, request: RelayRequest) -> Relay | None:
+def relayed(backend: Routes, endpoint: Endpoint, request: RelayRequest) -> Relay | None:
     """Plan what a backend of this dialect passes on."""
     route = ROUTES.get(request.dialect)
-    if route is None or getattr(backend, request.operation) is None:
+    if route is None or getattr(backend, request.operation, None) is None:
         return None
     members = request.members
     if members.get("encoding_format") == "base64" and not backend.fact(endpoint, "base64_vectors"):

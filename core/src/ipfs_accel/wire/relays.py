@@ -58,7 +58,7 @@ class Ends:
 
     def is_whole(self, tail: bytes) -> bool:
         """Whether one of the marks is there."""
-        return any([mark in tail for mark in self._marks])
+        return any(mark in tail for mark in self._marks)
 
     def failure(self, first: bytes) -> APIError | None:
         """Return the error in the first event, or the one that the document is; most answers cost one look."""

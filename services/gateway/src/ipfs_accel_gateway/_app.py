@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -87,10 +88,10 @@ class App:
             raise
         except Exception as error:
             _log.exception("a request failed within the gateway: %s", record.id)
-            record.error = type(error).__name__
-            refusal = Refusal(500, "server", "the gateway failed; its log says why")
+            record.status, record.error = 500, type(error).__name__
             if reply.has_begun:
                 raise
+            refusal = Refusal(500, "server", "the gateway failed; its log says why")
             await self._refuse(refusal, family, reply, record)
         finally:
             if record.dialect and self._log is not None:
@@ -141,9 +142,7 @@ class App:
             await reply.whole(200, (JSON,), b'{"status":"ok"}')
         elif path in ROUTES:
             if request.headers.get("upgrade", "").lower() == "websocket":
-                raise Refusal(
-                    426, "invalid_request", "no WebSocket is spoken here: send a POST, the answer is a stream"
-                )
+                raise Refusal(426, "invalid_request", "no WebSocket is spoken here: send a POST")
             raise Refusal(405, "invalid_request", f"{method} is not for {path}; POST is")
         else:
             found = None
@@ -160,11 +159,11 @@ class App:
         headers = [JSON, *record.headers()]
         if refusal.retry_after is not None:
             headers.append(("retry-after", str(max(1, round(refusal.retry_after + 0.499)))))
-        if refusal.status == 405:  # noqa: PLR2004
+        if refusal.status == HTTPStatus.METHOD_NOT_ALLOWED:
             headers.append(("allow", "POST"))
-        if refusal.status == 426:  # noqa: PLR2004
+        if refusal.status == HTTPStatus.UPGRADE_REQUIRED:
             headers += [("upgrade", "HTTP/1.1"), ("connection", "upgrade")]
-        if refusal.status == 401:  # noqa: PLR2004
+        if refusal.status == HTTPStatus.UNAUTHORIZED:
             headers.append(("www-authenticate", "Bearer"))
         await reply.whole(refusal.status, headers, family.error(refusal, record.id))
 
@@ -179,13 +178,9 @@ class App:
         if not self.callers.wants_keys:
             host = headers.get("host", "localhost")
             if self.settings.is_local and urlsplit(f"//{host}").hostname not in _LOCAL_HOSTS:
-                raise Refusal(
-                    421, "invalid_request", "host: this gateway has no keys, and answers at its own address only"
-                )
+                raise Refusal(421, "invalid_request", "host: without keys this gateway answers at its own address only")
             if origin is not None and origin not in self.settings.cors and not _is_local(origin):
-                raise Refusal(
-                    403, "permission", "origin: pages from there may not use this gateway; `gateway.cors` lets them"
-                )
+                raise Refusal(403, "permission", "origin: pages from there may not ask; `gateway.cors` lets them")
         if origin is None or not (origin in self.settings.cors or "*" in self.settings.cors):
             return ()
         return (("access-control-allow-origin", origin), ("vary", "origin"))

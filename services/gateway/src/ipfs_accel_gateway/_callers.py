@@ -84,7 +84,7 @@ class Caller:
 
     def may_use(self, model: str) -> bool:
         """Whether a model, by the name under which it is served, is one of the key's."""
-        return self._models is None or any([fnmatchcase(model, pattern) for pattern in self._models])
+        return self._models is None or any(fnmatchcase(model, pattern) for pattern in self._models)
 
     @property
     def has_expired(self) -> bool:

@@ -103,8 +103,8 @@ def keys() -> None:
     cls=Command,
     name="new",
     short_help="Make a key.",
-    help="Make a key and print it, once, with the lines that let it in; they go into the configuration and hold its hash "
-    "alone.",
+    help="Make a key and print it, once, with the lines that let it in. They go into the configuration, and hold its "
+    "hash alone.",
     examples=("ipfs-accel serve keys new --owner alice",),
 )
 @click.option("--owner", required=True, help="Whose it is; also names its table in the configuration.")

@@ -12,13 +12,10 @@ import time
 from collections.abc import Callable, Coroutine
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from ._reader import Bad, Incoming, Reader
 from ._reply import JSON, Headers, LeftError
-
-if TYPE_CHECKING:
-    from ._server import Server
 
 __all__ = ["Connection", "Handler"]
 
@@ -31,6 +28,28 @@ _LINGER = 2.0
 """Seconds for which what a refused request goes on to send is read and dropped, so that the answer is not lost."""
 
 
+class Shared(Protocol):
+    """What the connections of a server share; times are in seconds."""
+
+    handler: Handler
+    loop: asyncio.AbstractEventLoop
+    buffer: memoryview
+    connections: set[Connection]
+    max_body: int
+    head_timeout: float
+    body_timeout: float
+    idle_timeout: float
+    heartbeat: float
+
+    def refusal(self, bad: Bad) -> bytes:
+        """Return the body of the answer to what is no request."""
+        ...
+
+    def date(self) -> str:
+        """Return the time as answers tell it."""
+        ...
+
+
 class Connection(asyncio.BufferedProtocol):
     """What the loop talks to, and the `Reply` of the request that is served.
 
@@ -39,7 +58,7 @@ class Connection(asyncio.BufferedProtocol):
         task: What serves the request; None between requests.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Shared) -> None:
         self.server = server
         self.since = 0.0
         self.task: asyncio.Task[None] | None = None

@@ -79,7 +79,7 @@ class Models:
         return [name for name in found if self._is_served(name) and caller.may_use(name)]
 
     async def answer(self, path: str, headers: Mapping[str, str], caller: Caller) -> dict[str, Any] | None:
-        """Return the list of models, or one of them, in the form of the API that is asked; None if that is no path of it.
+        """Return the list of models, or one of them, in the form of the API that is asked; None if it is no such path.
 
         Raises:
             Refusal: There is no such model.
@@ -104,7 +104,7 @@ class Models:
         }
 
     def _is_served(self, name: str) -> bool:
-        return self._patterns is None or any([fnmatchcase(name, pattern) for pattern in self._patterns])
+        return self._patterns is None or any(fnmatchcase(name, pattern) for pattern in self._patterns)
 
     async def _list(self, endpoint: str) -> tuple[str, ...]:
         now = asyncio.get_running_loop().time()
@@ -112,9 +112,10 @@ class Models:
         if now - at < _SECONDS:
             return names
         try:
-            models = await self._client.list_models(endpoint, timeout=_LISTING)
+            async with asyncio.timeout(_LISTING):
+                models = await self._client.list_models(endpoint)
             names = tuple([f"{endpoint}/{model.id}" for model in models])
-        except AccelError as error:  # what it serves can still be asked for by name
+        except (AccelError, TimeoutError) as error:  # what it serves can still be asked for by name
             _log.warning("the endpoint %s does not list its models: %s", endpoint, error)
         self._listed[endpoint] = now, names
         return names

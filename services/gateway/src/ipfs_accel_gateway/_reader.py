@@ -124,10 +124,9 @@ class Reader:
             self.bad = Bad(400, f"this is no request of HTTP/1.1: {error}")
 
     def forget(self) -> None:
-        """Let go of what nobody will answer: the parser refers to this object, and both stay until they are collected."""
+        """Let go of what nobody will answer: the parser refers to this object, and both would stay for a while."""
         self.requests.clear()
-        self._pieces = []
-        self._headers = {}
+        self._begin()
         self._parser = None
 
     def _begin(self) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import signal
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from ipfs_accel import AsyncClient, Config
 from ipfs_accel.errors import ConfigError
@@ -44,7 +44,7 @@ class Gateway:
         self.app: App
         self.address: tuple[str, int] = ("", 0)
 
-    async def __aenter__(self) -> Gateway:
+    async def __aenter__(self) -> Self:
         names = {} if self._plugins else names_of(self._config)
         loop = asyncio.get_running_loop()
         self._client = AsyncClient(self._config, plugins=self._plugins)
@@ -84,7 +84,7 @@ def names_of(config: Config) -> dict[str, str]:
         return {GUIDE: _GUIDE_TARGET}
     raise ConfigError(
         "gateway: there is nothing to serve: no endpoint, alias or route is configured, and no model is built in",
-        hint=f"configure an endpoint, or install the engine with its small model: {install_command('ipfs-accel-llvm[embedded]')}",
+        hint=f"configure an endpoint, or install the engine: {install_command('ipfs-accel-llvm[embedded]')}",
     )
 
 

@@ -22,7 +22,6 @@ class Server:
 
     Attributes:
         handler: Serves a request.
-        refusal: Writes the body of an answer to what is no request.
         buffer: Into which all connections are read: the loop reads and tells of it in one step.
         connections: Those that are open.
     """
@@ -35,7 +34,7 @@ class Server:
         refusal: Callable[[Bad], bytes],
     ) -> None:
         self.handler = handler
-        self.refusal = refusal
+        self._refusal = refusal
         self.loop = asyncio.get_running_loop()
         self.buffer = memoryview(bytearray(_BUFFER))
         self.connections: set[Connection] = set()
@@ -55,6 +54,10 @@ class Server:
         self._look()
         return [each.getsockname()[:2] for each in self._listener.sockets if each.family != socket.AF_UNIX]
 
+    def refusal(self, bad: Bad) -> bytes:
+        """Return the body of the answer to what is no request."""
+        return self._refusal(bad)
+
     def date(self) -> str:
         """Return the time for the header of that name, made anew each second."""
         now = int(self.loop.time())
@@ -69,7 +72,7 @@ class Server:
         for connection in list(self.connections):
             connection.shut()
         until = self.loop.time() + seconds
-        while self.connections and self.loop.time() < until:
+        while self.connections and self.loop.time() < until:  # noqa: ASYNC110 - it happens once, at the end
             await asyncio.sleep(min(0.02, seconds))
         for connection in list(self.connections):
             connection.abort()

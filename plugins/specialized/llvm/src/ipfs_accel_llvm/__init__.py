@@ -25,6 +25,7 @@ from ipfs_accel.plans import (
     LocalStream,
     Plan,
     Ready,
+    RelayFlow,
     StreamFlow,
     StreamPlan,
     post_json,
@@ -127,9 +128,9 @@ class LLVM(RawRequests):
         return StreamFlow(steps=steps)
 
     @hookimpl
-    def relay(self, endpoint: Endpoint, request: RelayRequest) -> StreamFlow[Any] | None:
+    def relay(self, endpoint: Endpoint, request: RelayRequest) -> RelayFlow | None:
         """Pass on what was written for OpenAI's dialect, which all of these servers speak."""
-        return None if request.dialect not in relays.ROUTES else StreamFlow(steps=lambda: _relayed(endpoint, request))
+        return None if request.dialect not in relays.ROUTES else RelayFlow(steps=lambda: _relayed(endpoint, request))
 
     @hookimpl
     def complete(self, endpoint: Endpoint, request: CompletionRequest) -> Plan[CompletionResponse]:

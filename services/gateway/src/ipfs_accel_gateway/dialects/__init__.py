@@ -11,7 +11,7 @@ from .openai_embeddings import EMBEDDINGS
 
 __all__ = ["ROUTES", "family_of"]
 
-_DIALECTS: dict[str, Dialect] = {"/chat/completions": CHAT, "/embeddings": EMBEDDINGS}
+_DIALECTS: Mapping[str, Dialect] = {"/chat/completions": CHAT, "/embeddings": EMBEDDINGS}
 ROUTES: dict[str, Dialect] = {prefix + path: dialect for path, dialect in _DIALECTS.items() for prefix in ("", "/v1")}
 """Path to what is spoken there; clients are set up with and without the version."""
 

@@ -24,6 +24,7 @@ from ipfs_accel.types import Refusal as Refused
 
 from ipfs_accel_gateway._errors import Refusal
 
+from ._base import Family
 from ._openai import OPENAI, data, failure, head, leftover, logprobs, usage
 
 __all__ = ["CHAT"]
@@ -41,7 +42,7 @@ _IGNORED = {
 
 class _Chat:
     name = "openai.chat"
-    family = OPENAI
+    family: Family = OPENAI
     stream_type = "text/event-stream; charset=utf-8"
 
     def operation(self, members: Mapping[str, Any]) -> str:
@@ -120,8 +121,11 @@ def _written(choice: Choice) -> dict[str, Any]:
     for part in said.content:
         if isinstance(part, Audio) and part.data is not None:
             message["audio"] = {
-                "id": part.id or "", "data": b64encode(part.data).decode(), "transcript": part.transcript or "", "expires_at": 0,
-            }  # fmt: skip
+                "id": part.id or "",
+                "data": b64encode(part.data).decode(),
+                "transcript": part.transcript or "",
+                "expires_at": 0,
+            }
     return {
         "index": choice.index,
         "message": message,
@@ -149,7 +153,7 @@ class _Writer:
         """Return nothing: a choice begins with its first event."""
         return b""
 
-    def event(self, event: Any) -> bytes:
+    def event(self, event: Any) -> bytes:  # noqa: PLR0911 - one for each kind
         """Return a chunk."""
         kind = type(event)
         if kind is TextDelta:

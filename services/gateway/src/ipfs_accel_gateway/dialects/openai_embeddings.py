@@ -13,6 +13,7 @@ from ipfs_accel.types import EmbedResponse
 
 from ipfs_accel_gateway._errors import Refusal
 
+from ._base import Family
 from ._openai import OPENAI, failure, leftover
 
 __all__ = ["EMBEDDINGS"]
@@ -23,7 +24,7 @@ _FORMATS = {None, "float", "base64"}
 
 class _Embeddings:
     name = "openai.embeddings"
-    family = OPENAI
+    family: Family = OPENAI
     stream_type = ""
 
     def operation(self, members: Mapping[str, Any]) -> str:  # noqa: ARG002
