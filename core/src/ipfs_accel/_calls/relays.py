@@ -6,7 +6,7 @@ target does not speak the dialect, the request is made a typed one and goes the 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import attrs
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Relayed", "relaying"]
 
-OPERATIONS = {
+OPERATIONS: Mapping[str, operations.Operation[Any]] = {
     each.name: each
     for each in (
         operations.CHAT,
