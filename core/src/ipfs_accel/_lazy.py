@@ -35,9 +35,13 @@ class _Late:
     def __init__(self, name: str, package: str) -> None:
         self._name = name
         self._package = package
+        self._module: Any = None
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(import_module(self._name, self._package), name)
+        module = self._module
+        if module is None:
+            module = self._module = import_module(self._name, self._package)
+        return getattr(module, name)
 
 
 def late(package: str, *names: str) -> list[Any]:

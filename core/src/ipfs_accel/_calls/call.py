@@ -48,13 +48,22 @@ if TYPE_CHECKING:
     from .wanted import Wanted
     from .watching import Watch
 
-__all__ = ["Call", "UnsupportedParameterWarning"]
+__all__ = ["Call", "Told", "UnsupportedParameterWarning"]
 
 T = TypeVar("T")
 
 
 class UnsupportedParameterWarning(UserWarning):
     """An option was left out because the backend cannot honour it."""
+
+
+class Told:
+    """What is known of an answer that nobody has read."""
+
+    __slots__ = ("usage",)
+
+    def __init__(self, usage: Usage | None) -> None:
+        self.usage = usage
 
 
 @define(eq=False)
@@ -284,6 +293,19 @@ class Call:
             return attrs.evolve(answer, call=info)
         object.__setattr__(answer, "call", info)  # nobody else has seen it, and a copy would be the dearer
         return answer
+
+    def passed_on(self, usage: Usage | None) -> None:
+        """End a call whose answer nobody read; `info` is made only for who listens."""
+        self.is_over = True
+        told = Told(usage)
+        if self.hold is not None:
+            self.hold.settle(None, usage)
+        cost = cost_of(self.target, self.model, self.request, told)
+        self.ledger.answered(self.operation, self.target.endpoint.name, self.model, usage, cost)
+        if self.listeners or log.is_heard():
+            info = self.info(told)
+            log.finished(self.operation, info, told)
+            self._tell(info, told, None)
 
     def _mark(self, answer: Any) -> None:
         """Say of a model's messages whose words they are; nobody else has seen them yet."""

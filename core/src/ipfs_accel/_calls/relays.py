@@ -17,13 +17,13 @@ from ipfs_accel.plans import Relay, RelayFlow, RelayFormat
 
 from . import operations
 from .attempts import attempted, may_repeat
+from .call import Call, Told
 from .execute import complete, flowed, open_stream
 from .routes import Route, balanced, route_of, routed
 
 if TYPE_CHECKING:
     from ipfs_accel.types import CallInfo, Model, RelayRequest, Request, Usage
 
-    from .call import Call
     from .core import Core
     from .journey import Journey
 
@@ -45,15 +45,6 @@ _HELD = 1024 * 1024
 """Bytes of a whole answer that are waited for, so that one which breaks off can be asked for again."""
 _END = 4096
 """Bytes of an answer's beginning and end that are looked at."""
-
-
-class Told:
-    """What is known of an answer that nobody has read."""
-
-    __slots__ = ("usage",)
-
-    def __init__(self, usage: Usage | None) -> None:
-        self.usage = usage
 
 
 class Relayed:
@@ -151,7 +142,7 @@ class Relayed:
         if self.is_stream and not self.reads.is_whole(self._tail):
             raise StreamIncomplete("the stream ended without the event that ends it")
         self.usage = self.reads.usage(self._head, self._tail)
-        self.call.finish(Told(self.usage))
+        self.call.passed_on(self.usage)
 
     def _failed(self, error: AccelError) -> AccelError:
         self.is_read = True

@@ -124,10 +124,12 @@ class Backend:
         Raises:
             PluginError: As `plan`.
         """
-        if not self._manager.hook.relay.get_hookimpls():
-            return None
         try:
-            return self._manager.hook.relay(endpoint=endpoint, request=request)
+            hook = self._hooks.get("relay")
+            if hook is None:
+                has_it = bool(self._manager.hook.relay.get_hookimpls())
+                hook = self._hooks["relay"] = _hook_of(self._manager, "relay") if has_it else _passes_nothing_on
+            return hook(endpoint=endpoint, request=request)
         except AccelError:
             raise
         except Exception as error:
@@ -142,6 +144,10 @@ class Backend:
             backend=self.name,
             hint="this is a defect of the plugin; please report it to its authors",
         )
+
+
+def _passes_nothing_on(**_: Any) -> None:
+    return None
 
 
 def _hook_of(manager: pluggy.PluginManager, name: str) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ipfs_accel.errors import AccelError
     from ipfs_accel.types import CallInfo, Tried
 
-__all__ = ["failed", "finished", "retrying", "trouble"]
+__all__ = ["failed", "finished", "is_heard", "retrying", "trouble"]
 
 _INFO, _WARNING = 20, 30  # as `logging` has them
 _loggers: tuple[Logger, Logger] | None = None
@@ -54,6 +54,11 @@ def _is_heard(level: int) -> bool:
     except OSError:  # no file can be opened any more, which the call's own error tells
         return False
     return True
+
+
+def is_heard() -> bool:
+    """Return whether anybody is told of calls that succeed."""
+    return _is_heard(_INFO)
 
 
 def finished(operation: str, info: CallInfo, answer: object) -> None:

@@ -12,7 +12,7 @@ from ipfs_accel import strict_json
 from ipfs_accel.errors import ConfigError
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
+    from asyncio import AbstractEventLoop, TimerHandle
 
     from ipfs_accel.types import CallInfo, Usage
 
@@ -126,15 +126,16 @@ class AccessLog:
             self._file = os.fdopen(descriptor, "ab", buffering=0)
         self._loop = loop
         self._lines: list[bytes] = []
+        self._timer: TimerHandle | None = None
 
     def add(self, record: Record) -> None:
         """Write a record, soon."""
         if not self._lines:
-            self._loop.call_later(_SECONDS, self.flush)
+            self._timer = self._loop.call_later(_SECONDS, self.flush)
         self._lines.append(record.line())
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write what waits; soon after the first line of it came."""
         text, self._lines = b"".join(self._lines), []
         if self._file is not None:
             self._file.write(text)
@@ -145,5 +146,7 @@ class AccessLog:
     def close(self) -> None:
         """Write what waits, and close the file."""
         self.flush()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._file is not None:
             self._file.close()
