@@ -13,11 +13,13 @@ from ipfs_accel_gateway._run import Gateway
 class Running:
     """A gateway in a thread of its own, with a loop of its own."""
 
-    def __init__(self, config: Config, settings: dict[str, Any], plugins: tuple[Any, ...] = ()) -> None:
+    def __init__(
+        self, config: Config, settings: dict[str, Any], plugins: tuple[Any, ...] = (), middleware: tuple[Any, ...] = ()
+    ) -> None:
         self.loop = asyncio.new_event_loop()
         self._ready, self._end = threading.Event(), asyncio.Event()
         self._failure: BaseException | None = None
-        self.gateway = Gateway(config, read_settings({"port": 0, **settings}), plugins)
+        self.gateway = Gateway(config, read_settings({"port": 0, **settings}), plugins, middleware)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         self._ready.wait(30)

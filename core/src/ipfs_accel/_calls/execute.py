@@ -32,7 +32,7 @@ from .watching import RaisedByCaller
 if TYPE_CHECKING:
     from ipfs_accel.plans import Local, LocalStream
 
-__all__ = ["complete", "flowed", "go_on", "look_afterwards", "open_stream"]
+__all__ = ["complete", "flowed", "go_on", "is_document", "look_afterwards", "no_stream", "open_stream"]
 
 T = TypeVar("T")
 
@@ -274,13 +274,13 @@ def _streaming(stream: HttpStream[T], request: Outgoing, call: Call) -> Steps[An
         error.about(hint=on_silence(error, call))
         raise
     call.received(exchange.headers, call.now(), exchange.connect_seconds)
-    is_stream = stream.any_type or not _is_document(exchange.headers.get("content-type", ""))
+    is_stream = stream.any_type or not is_document(exchange.headers.get("content-type", ""))
     if 200 <= exchange.status < 300 and is_stream:  # noqa: PLR2004
         return exchange
-    raise _no_stream(call, (yield ReadAll(exchange)))
+    raise no_stream(call, (yield ReadAll(exchange)))
 
 
-def _is_document(media_type: str) -> bool:
+def is_document(media_type: str) -> bool:
     """Whether an answer with this type is one whole thing."""
     kind = media_type.partition(";")[0].strip().lower()
     return kind in {"application/json", "text/html"} or kind.endswith("+json")
@@ -330,7 +330,7 @@ def _begin(reader: Reader[T], local: LocalStream[T] | None = None) -> Steps[Read
     raise failure
 
 
-def _no_stream(call: Call, response: HttpResponse) -> APIError:
+def no_stream(call: Call, response: HttpResponse) -> APIError:
     """Explain a response to a streaming request that is an error or a whole document."""
     if not 200 <= response.status < 300:  # noqa: PLR2004
         return call.status_error(response)

@@ -18,7 +18,7 @@ from ipfs_accel.plans import Relay, RelayFlow, RelayFormat
 from . import operations
 from .attempts import attempted, may_repeat
 from .call import Call, Told
-from .execute import complete, flowed, open_stream
+from .execute import MAX_BODY_BYTES, complete, flowed, is_document, no_stream, open_stream
 from .routes import Route, balanced, route_of, routed
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class Relayed:
         self.reads = reads
         self._waiting: list[bytes] = []
         self._head = self._tail = b""
+        self._size = 0
         self.is_read = False
 
     @property
@@ -111,11 +112,12 @@ class Relayed:
             raise StopAsyncIteration
         try:
             piece: bytes = await anext(self.exchange, b"")
+            if piece:
+                self._look(piece)
+                return piece
         except AccelError as error:
+            await self.exchange.close()
             raise self._failed(error) from None
-        if piece:
-            self._look(piece)
-            return piece
         self.is_read = True
         try:
             self._end()
@@ -135,6 +137,9 @@ class Relayed:
         if not self._head:
             self._head = piece[:_END]
         size = len(piece)
+        self._size += size
+        if self._size > MAX_BODY_BYTES:
+            raise InvalidResponseError(f"the answer is longer than {MAX_BODY_BYTES} bytes")
         self._tail = piece[-_END:] if size >= _END else (self._tail + piece)[-_END:]
 
     def _end(self) -> None:
@@ -256,6 +261,8 @@ def _opened(plan: Relay, call: Call, *, is_stream: bool) -> Steps[Relayed]:
         call.received(exchange.headers, call.now(), exchange.connect_seconds)
         if not 200 <= exchange.status < 300:  # noqa: PLR2004
             raise call.status_error((yield ReadAll(exchange)))
+        if is_stream and is_document(exchange.headers.get("content-type", "")):
+            raise no_stream(call, (yield ReadAll(exchange)))
         return (yield from _begun(Relayed(call, exchange, plan.reads, is_stream=is_stream)))
 
     return (yield from attempted(call, once, repeatable=may_repeat(call, plan.send.method, has_idempotency_key=False)))

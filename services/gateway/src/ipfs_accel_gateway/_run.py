@@ -36,18 +36,20 @@ class Gateway:
         address: Where it listens: host and port.
     """
 
-    def __init__(self, config: Config, settings: Settings, plugins: Iterable[Any] = ()) -> None:
-        """Say what to serve; `plugins` are plugin objects to use besides the installed ones."""
+    def __init__(
+        self, config: Config, settings: Settings, plugins: Iterable[Any] = (), middleware: Iterable[Any] = ()
+    ) -> None:
+        """Say what to serve; `plugins` and `middleware` are objects to use besides what is installed and configured."""
         self._config = config
         self._settings = settings
-        self._plugins = tuple(plugins)
+        self._plugins, self._middleware = tuple(plugins), tuple(middleware)
         self.app: App
         self.address: tuple[str, int] = ("", 0)
 
     async def __aenter__(self) -> Self:
         names = {} if self._plugins else names_of(self._config)
         loop = asyncio.get_running_loop()
-        self._client = AsyncClient(self._config, plugins=self._plugins)
+        self._client = AsyncClient(self._config, plugins=self._plugins, middleware=self._middleware)
         self._log = None if self._settings.access_log is None else AccessLog(self._settings.access_log, loop)
         self.app = App(self._client, self._settings, names=names, log=self._log)
         self._server = Server(self.app.handle, self._settings, refusal=self.app.refusal)
