@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -98,20 +99,30 @@ def stranger(wheelhouse: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
     return make
 
 
+@pytest.fixture(scope="session")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment with nothing but pip, to copy, as making one costs seconds."""
+    folder = tmp_path_factory.mktemp("blank") / "env"
+    run(sys.executable, "-m", "venv", folder)
+    return folder
+
+
 class Environment:
     """A clean virtual environment."""
 
-    def __init__(self, folder: Path, wheelhouse: Path) -> None:
+    def __init__(self, folder: Path, blank: Path, wheelhouse: Path) -> None:
         self.python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
         self._home = str(folder)
         self._wheelhouse = wheelhouse
-        run(sys.executable, "-m", "venv", folder)
+        shutil.copytree(blank, folder, symlinks=True)
 
     def pip(self, *arguments: str, check: bool = True) -> str:
         return run(self.python, "-m", "pip", "--disable-pip-version-check", *arguments, check=check)
 
     def install(self, *requirements: str) -> None:
-        out = self.pip("install", "--quiet", "--find-links", str(self._wheelhouse), *requirements, check=False)
+        # Of what it installs, a few modules are imported, and compiled then.
+        command = ("install", "--quiet", "--no-compile", "--find-links", str(self._wheelhouse))
+        out = self.pip(*command, *requirements, check=False)
         missing = re.search(r"No matching distribution found for (\S+)", out)
         if missing is not None and not missing[1].startswith(("ipfs-accel", "stranger")):
             pytest.skip(f"what the distributions need cannot be had: {missing[1]}")
@@ -128,8 +139,8 @@ class Environment:
 
 
 @pytest.fixture
-def environment(tmp_path: Path, wheelhouse: Path) -> Environment:
-    return Environment(tmp_path / "env", wheelhouse)
+def environment(tmp_path: Path, blank: Path, wheelhouse: Path) -> Environment:
+    return Environment(tmp_path / "env", blank, wheelhouse)
 
 
 def named(folder: Path) -> tuple[str, set[str]]:
