@@ -5,8 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROJECTS := pyproject.toml core/pyproject.toml $(wildcard plugins/*/pyproject.toml plugins/specialized/*/pyproject.toml)
 PIP := -m pip install --quiet --disable-pip-version-check
-# Most of what is installed is never imported; what is, is compiled then. One builder in the environment does for all editables.
-INSTALL := $(BIN)/python $(PIP) --no-compile --constraint constraints.txt
+INSTALL := $(BIN)/python $(PIP) --constraint constraints.txt
+# One builder in the environment serves all folders, where pip would install one anew for each.
 EDITABLE := $(INSTALL) --no-build-isolation --no-deps
 # Many tests wait for a process or a server now and then, so that one more of them than there are cores costs nobody time.
 WORKERS = $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')

@@ -120,9 +120,7 @@ class Environment:
         return run(self.python, "-m", "pip", "--disable-pip-version-check", *arguments, check=check)
 
     def install(self, *requirements: str) -> None:
-        # Of what it installs, a few modules are imported, and compiled then.
-        command = ("install", "--quiet", "--no-compile", "--find-links", str(self._wheelhouse))
-        out = self.pip(*command, *requirements, check=False)
+        out = self.pip("install", "--quiet", "--find-links", str(self._wheelhouse), *requirements, check=False)
         missing = re.search(r"No matching distribution found for (\S+)", out)
         if missing is not None and not missing[1].startswith(("ipfs-accel", "stranger")):
             pytest.skip(f"what the distributions need cannot be had: {missing[1]}")
