@@ -59,7 +59,7 @@ with suppress(AttributeError, TypeError):  # where there is another library, it 
     ctypes.CDLL(None).mallopt(-3, 1 << 20)  # M_MMAP_THRESHOLD, in bytes
 
 
-gc.disable()  # until all is collected: what modules and tests are made of stays, and would be walked through again and again
+gc.disable()  # until all is collected: what modules and tests are made of stays, and would be walked through in vain
 
 
 def pytest_collection_finish() -> None:
