@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -325,6 +326,20 @@ def test_a_model_calls_the_functions_of_a_file(run: Run, httpserver: HTTPServer,
     assert (result.exit_code, result.stdout) == (0, "Warm.\n")
     assert result.stderr == "get_weather(city='Paris') → 21 degrees in Paris\n"
     assert [tool["function"]["name"] for tool in _sent(httpserver)["tools"]] == ["get_weather"]
+
+
+def test_a_file_of_tools_imports_its_neighbours(
+    run: Run, httpserver: HTTPServer, tools: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _runs(httpserver)
+    (tmp_path / "degrees_beside.py").write_text("DEGREES = 21")
+    Path(tools).write_text(TOOLS.replace("import os", "from degrees_beside import DEGREES").replace("21", "{DEGREES}"))
+    monkeypatch.setitem(sys.modules, "degrees_beside", None)  # so that it is not there afterwards
+    del sys.modules["degrees_beside"]
+    before = [*sys.path]
+    result = run("chat", "-m", "studio/m", "--tools", tools, "--yes", "How warm?")
+    assert result.stderr == "get_weather(city='Paris') → 21 degrees in Paris\n"
+    assert sys.path == before
 
 
 def test_a_run_is_one_document(run: Run, httpserver: HTTPServer, tools: str) -> None:
