@@ -181,14 +181,16 @@ def test_attachments_are_told_by_their_content(
     (tmp_path / "photo.bin").write_bytes(PNG)
     (tmp_path / "sound").write_bytes(b"RIFF0000WAVEfmt ")
     (tmp_path / "paper").write_bytes(b"%PDF-1.7")
-    paths = [str(tmp_path / name) for name in ("photo.bin", "sound", "paper")]
+    (tmp_path / "plan.toml").write_bytes(b"a = 1\n")
+    paths = [str(tmp_path / name) for name in ("photo.bin", "sound", "paper", "plan.toml")]
     flags = [flag for path in [*paths, "https://x.example/cat.jpg"] for flag in ("-a", path)]
     result = run("chat", "-m", "studio/m", "What?", *flags)
     assert result.exit_code == 0, result.stderr
     content = _sent(httpserver)["messages"][0]["content"]
-    assert [part["type"] for part in content] == ["image_url", "input_audio", "file", "image_url", "text"]
+    assert [part["type"] for part in content] == ["image_url", "input_audio", "file", "text", "image_url", "text"]
     assert content[0]["image_url"]["url"].startswith("data:image/png;base64,")
-    assert content[3]["image_url"]["url"] == "https://x.example/cat.jpg"
+    assert content[3]["text"] == '\n<document name="plan.toml">\na = 1\n</document>\n'
+    assert content[4]["image_url"]["url"] == "https://x.example/cat.jpg"
 
 
 def test_an_attachment_of_no_known_kind_is_refused(run: Run, tmp_path: Path) -> None:

@@ -13,9 +13,8 @@ from urllib.parse import urlsplit
 import click
 
 from ipfs_accel._suggest import did_you_mean
-from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import Audio, Document, Image, JsonSchema
-from ipfs_accel.types._messages import sniff_media_type
+from ipfs_accel.errors import InvalidRequestError, InvalidValueError
+from ipfs_accel.types import Audio, Document, Image, JsonSchema, Message
 
 from .command import State
 
@@ -168,15 +167,12 @@ def attachment(where: str) -> Image | Audio | Document:
     if where.startswith(("http://", "https://")):
         return _remote(where)
     try:
-        data = Path(where).read_bytes()
-    except OSError as error:
-        raise InvalidRequestError(f"--attach {where}: {error.strerror}") from None
-    media_type = sniff_media_type(data) or _text_type(where, data)
-    if media_type.startswith("image/"):
-        return Image(data=data, media_type=media_type)
-    if media_type.startswith("audio/"):
-        return Audio(data=data, media_type=media_type)
-    return Document(data=data, media_type=media_type, name=Path(where).name)
+        (part,) = Message.user(Path(where)).content
+    except InvalidValueError as error:
+        raise InvalidRequestError(f"--attach {where}: {str(error).rpartition(': ')[2]}") from None
+    if not isinstance(part, Image | Audio | Document) or part.media_type is None:
+        raise InvalidRequestError(f"--attach {where}: neither an image, nor sound, nor PDF, nor text")
+    return part
 
 
 def _remote(url: str) -> Image | Audio | Document:
@@ -187,15 +183,6 @@ def _remote(url: str) -> Image | Audio | Document:
     if guessed.startswith("audio/"):
         return Audio(url=url, media_type=guessed)
     return Document(url=url, name=PurePosixPath(path).name, media_type=guessed)
-
-
-def _text_type(where: str, data: bytes) -> str:
-    try:
-        if "\0" not in data.decode():
-            return "text/plain"
-    except UnicodeDecodeError:
-        pass
-    raise InvalidRequestError(f"--attach {where}: neither an image, nor sound, nor PDF, nor text")
 
 
 def stdin_is_terminal() -> bool:

@@ -271,9 +271,7 @@ class Groq(OpenAIAudio, OpenAIFiles, OpenAIResponses):
         for name in _STORED:
             if request.extra.get(name):
                 raise InvalidRequestError(f"{name}: Groq keeps no answers", hint="send the whole conversation")
-        taken = _requests.take_apart(request)
-        if taken.documents:
-            raise InvalidRequestError("messages: Groq's Responses API takes no documents", hint="use its chats")
+        taken = _requests.take_apart(_requests.without_files(request))
         return _requests.finish(super().responses_body(endpoint, taken.request, stream=stream), taken)
 
     def transcribe_fields(self, endpoint: Endpoint, request: TranscribeRequest) -> dict[str, Any]:
