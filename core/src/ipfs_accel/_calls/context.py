@@ -190,7 +190,7 @@ class Context:
         if journey is None:
             journey = Journey(self.clock.now(), None)
         if journey.deadline is None and limits.total is not None:
-            journey.deadline = journey.started + limits.total
+            journey.deadline, journey.limit = journey.started + limits.total, limits.total
         return Call(
             operation=operation,
             target=target,

@@ -21,17 +21,18 @@ from .context import Context
 from .execute import complete, open_stream
 from .journey import Journey
 from .operations import Operation
-from .options import split_call_options
+from .options import split_call_options, watcher
 from .planning import operation_plan, own_plan, plan
 from .routes import Route, balanced, check_routes, route_of, routed
 
 if TYPE_CHECKING:
     from ipfs_accel._telemetry.records import Listener
     from ipfs_accel._worlds.recording import Recording
-    from ipfs_accel.types import Health, Message, Model, ModelInfo, Request, Timeout
+    from ipfs_accel.types import EmbedRequest, EmbedResponse, Health, Message, Model, ModelInfo, Request, Timeout
 
     from .cached import AnswerCache
     from .call import Call
+    from .parts import Told
     from .streams import Opening
     from .wanted import Wanted
 
@@ -165,6 +166,8 @@ class Core(Context):
             raise InvalidRequestError(f"model: {operation.name!r} is for one endpoint, and takes one target alone")
         try:
             settings = split_call_options(options)
+            if operation.name == "embed" and "on_progress" in options:
+                settings["on_progress"] = watcher(options.pop("on_progress"))
             wanted = options.get("response_format")
             if (wanted is not None and not isinstance(wanted, str | Mapping | JsonSchema)) or "repair" in options:
                 settings["wanted"] = self._wanted(operation.name, options)
@@ -205,6 +208,10 @@ class Core(Context):
             from .origins import without_foreign  # noqa: PLC0415 - few conversations change their model
 
             request, lost = without_foreign(request, target.as_origin)
+        if operation == "embed":
+            told = settings.pop("on_progress", None)
+            if told is not None or len(request.inputs) > target.max_inputs:
+                return (yield from self._in_parts(perform, target, request, settings, told))
         call = self.call(operation, target, request.model, request=request, **settings)
         if lost:
             call.check((), lost)
@@ -219,12 +226,34 @@ class Core(Context):
             return (yield from perform(lambda: plan(target, operation, request=request), call))
         from .joined import joined  # noqa: PLC0415 - off unless it is configured
 
-        def alone(joint: Request) -> Steps[Any]:
+        def alone(joint: EmbedRequest) -> Steps[Any]:
             # From here on the time that company was waited for has passed.
-            own = self.call(operation, target, joint.model, request=joint, **{**settings, "journey": call.journey})
-            return perform(lambda: plan(target, operation, request=joint), own)
+            own = {**settings, "journey": call.journey}
+            if len(joint.inputs) > target.max_inputs:
+                return self._in_parts(perform, target, joint, own, None)
+            begun = self.call(operation, target, joint.model, request=joint, **own)
+            return perform(lambda: plan(target, operation, request=joint), begun)
 
         return (yield from joined(call, target.guard.batcher, request, alone))
+
+    def _in_parts(
+        self,
+        perform: Callable[..., Steps[Any]],
+        target: Target,
+        request: EmbedRequest,
+        settings: dict[str, Any],
+        told: Told | None,
+    ) -> Steps[EmbedResponse]:
+        """Perform an embedding in parts that the backend takes."""
+        from .parts import in_parts  # noqa: PLC0415 - few calls have so many inputs
+
+        settings = {**settings, "hearer": settings.get("hearer") or self.hearer()}  # parts may begin in other threads
+
+        def ask(part: EmbedRequest, journey: Journey) -> Steps[Any]:
+            own = self.call("embed", target, part.model, request=part, **{**settings, "journey": journey})
+            return perform(lambda: plan(target, "embed", request=part), own)
+
+        return in_parts(self.call("embed", target, request.model, request=request, **settings), request, ask, told)
 
     def list_models(
         self, endpoint: str, limit: float | None = None, timeout: Any = None

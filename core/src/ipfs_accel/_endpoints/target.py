@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -114,6 +115,13 @@ class Target:
         """The operations that the backend implements and this endpoint has not, with reasons."""
         known = self.backend.info.lacks
         return {} if known is None else known(self.endpoint)
+
+    @cached_property
+    def max_inputs(self) -> int:
+        """Of how many inputs one request makes vectors."""
+        known = self.backend.info.max_inputs
+        found = known(self.endpoint) if callable(known) else known
+        return sys.maxsize if found is None else found
 
     def as_origin(self, model: str) -> Origin:
         """Return whose words the answers of a model are."""

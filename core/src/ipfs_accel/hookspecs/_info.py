@@ -70,6 +70,8 @@ class BackendInfo:
         read_error: Reads an error answer's body; None means that the status and the text are all there is.
         lacks: Names the operations of the hooks that an endpoint has not, by its address or settings, each with the
             reason and the way out; None means that every endpoint has all.
+        max_inputs: Of how many inputs one request of `embed` makes vectors, or a function that says it of an endpoint;
+            the core splits what is more. None means any number.
         catalogue: Reads the plugin's dated data of models, if it has any (see `ipfs_accel.catalogue`).
         describe_model: Adds what the plugin knows of a model beforehand, such as its prices.
         prices_hold: Whether an answer with this `extra` costs what the price list says; None means always.
@@ -98,6 +100,7 @@ class BackendInfo:
     headers: Callable[[Any], Mapping[str, str]] | None = None
     read_error: Callable[[HttpResponse], ErrorDetail] | None = None
     lacks: Callable[[Endpoint], Mapping[str, str]] | None = None
+    max_inputs: int | Callable[[Endpoint], int | None] | None = None
     catalogue: Callable[[], Catalogue] | None = None
     describe_model: Callable[[Endpoint, ModelInfo], ModelInfo] | None = None
     prices_hold: Callable[[Mapping[str, Any]], bool] | None = None

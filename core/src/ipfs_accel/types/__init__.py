@@ -144,6 +144,7 @@ if TYPE_CHECKING:
     from ._text_answers import CompletionChoice as CompletionChoice
     from ._text_answers import CompletionResponse as CompletionResponse
     from ._text_answers import DetokenizeResponse as DetokenizeResponse
+    from ._text_answers import EmbedPartial as EmbedPartial
     from ._text_answers import EmbedResponse as EmbedResponse
     from ._text_answers import RankedDocument as RankedDocument
     from ._text_answers import RerankResponse as RerankResponse
@@ -191,8 +192,8 @@ _HOMES = {
         "._requests": "ChatRequest JsonSchema Messages Model Request ResponseFormat SamplingRequest Timeout Tool",
         "._run": "RoundEnd RunEvent RunResult ToolEnd ToolRun ToolStart",
         "._tensors": "Tensor TensorSource Values nested",
-        "._text_answers": "CompletionChoice CompletionResponse DetokenizeResponse EmbedResponse RankedDocument "
-        "RerankResponse TokenCount TokenizeResponse Vector",
+        "._text_answers": "CompletionChoice CompletionResponse DetokenizeResponse EmbedPartial EmbedResponse "
+        "RankedDocument RerankResponse TokenCount TokenizeResponse Vector",
         "._text_requests": "CompletionRequest DetokenizeRequest EmbedRequest RerankRequest TokenizeRequest",
         "._usage": "Usage",
     }.items()
@@ -239,6 +240,7 @@ __all__ = [
     "DownloadObjectRequest",
     "EditImageRequest",
     "EmbedOptions",
+    "EmbedPartial",
     "EmbedRequest",
     "EmbedResponse",
     "Fault",

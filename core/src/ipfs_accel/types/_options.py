@@ -149,10 +149,18 @@ class CompleteOptions(SamplingOptions, total=False):
 
 
 class EmbedOptions(CallOptions, total=False):
-    """Options of `embed`."""
+    """Options of `embed`.
+
+    Attributes:
+        dimensions: Of each vector, where the model can shorten them.
+        user: An id of the end user.
+        on_progress: Is told how many inputs have their vectors, and how many there are, after each request of a call
+            that needs several; by whichever thread.
+    """
 
     dimensions: int
     user: str
+    on_progress: Callable[[int, int], None]
 
 
 class ImageOptions(CallOptions, total=False):

@@ -94,6 +94,24 @@ class EmbedResponse(Answer):
 
 
 @frozen(kw_only=True)
+class EmbedPartial:
+    """What came of an embedding in several requests of which one failed; `partial` of the error.
+
+    Attributes:
+        vectors: Position of an input to its vector, in order.
+        failed: The positions of the inputs whose request failed; all others without a vector were not asked for, or
+            were under way and failed too.
+        usage: Tokens used by those that came.
+        cost: What those cost, in US dollars; None if anything of it is unknown.
+    """
+
+    vectors: Mapping[int, Vector] = attrs.field(repr=lambda vectors: f"<{len(vectors)} vectors>")
+    failed: range
+    usage: Usage = UNKNOWN_USAGE
+    cost: float | None = None
+
+
+@frozen(kw_only=True)
 class RankedDocument:
     """One document's place.
 

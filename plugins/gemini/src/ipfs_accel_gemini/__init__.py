@@ -79,6 +79,7 @@ class Gemini(RawRequests):
             },
             headers=headers,
             read_error=read_error,
+            max_inputs=100,  # of batchEmbedContents
             catalogue=models.catalogue,
             describe_model=models.described,
             prices_hold=models.prices_hold,

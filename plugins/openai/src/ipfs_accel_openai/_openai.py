@@ -109,6 +109,12 @@ def _lacks(endpoint: Endpoint) -> Mapping[str, str]:
     return {"vary_image": ended} if _rules.is_hosted(endpoint) else {}
 
 
+def _max_inputs(endpoint: Endpoint) -> int | None:
+    """Return what the endpoint's setting says, else what is known of OpenAI's own service."""
+    said: int | None = endpoint.options.max_inputs
+    return _limits.TEXTS if said is None and _rules.is_hosted(endpoint) else said
+
+
 def _after_first(endpoint: Endpoint, answer: ChatResponse) -> Generator[Any, Any, Any] | None:
     """Return what the first answer of a server asks for."""
     return windows.looked_at(endpoint, answer) if _rules.learn(endpoint, answer) else None
@@ -130,6 +136,7 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
         options_env={"organization": "OPENAI_ORG_ID", "project": "OPENAI_PROJECT_ID"},
         headers=_headers,
         lacks=_lacks,
+        max_inputs=_max_inputs,
         catalogue=_catalogue,
         prices_hold=_rules.prices_hold,
         documentation="https://platform.openai.com/docs/api-reference",
