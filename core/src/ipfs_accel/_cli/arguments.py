@@ -116,7 +116,7 @@ def _json_or_text(text: str) -> Any:
 
 def option_names(kind: Any) -> list[str]:
     """Return the names that `--option` knows for an option dict such as `ChatOptions`."""
-    return sorted(set(kind.__annotations__) - {"approve", "extra", "key", "on_upload"})
+    return sorted(set(kind.__annotations__) - {"approve", "extra", "key", "on_progress", "on_upload"})
 
 
 def parse_options(kind: Any, pairs: Iterable[str], extra: Iterable[str]) -> dict[str, Any]:
@@ -144,15 +144,20 @@ def parse_options(kind: Any, pairs: Iterable[str], extra: Iterable[str]) -> dict
 
 
 def parse_schema(text: str) -> JsonSchema:
-    """Read a JSON Schema from a file, or from the argument itself if it is JSON."""
+    """Read a JSON Schema from a file, or from the argument itself if it is JSON or the short form of one."""
     source = "--schema"
     if not text.lstrip().startswith("{"):
+        from .short_schema import is_short, schema_of  # noqa: PLC0415 - few calls ask for a schema
+
+        if is_short(text) and not _is_file(text):
+            return JsonSchema(schema=schema_of(text))
         source = f"--schema {text}"
         try:
             text = Path(text).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise InvalidRequestError(f"{source}: cannot read the file: {reason}") from None
+            hint = "a single field is written with its type, as in 'name str'"
+            raise InvalidRequestError(f"{source}: cannot read the file: {reason}", hint=hint) from None
     try:
         schema = json.loads(text)
     except ValueError as error:
@@ -160,6 +165,13 @@ def parse_schema(text: str) -> JsonSchema:
     if not isinstance(schema, Mapping):
         raise InvalidRequestError(f"{source}: a JSON Schema is an object")
     return JsonSchema(schema=schema)
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except (OSError, ValueError):  # too long for a name, or with a null byte
+        return False
 
 
 def attachment(where: str) -> Image | Audio | Document:

@@ -36,6 +36,7 @@ __all__ = ["chat"]
         'git diff | ipfs-accel chat -s "You review code." "What could break?"',
         'ipfs-accel chat -a photo.jpg "What is this?" -o temperature=0 --usage',
         'ipfs-accel chat --schema person.schema.json "Invent a person." | jq .name',
+        'ipfs-accel chat --schema "name, age int, hobbies str[]" "Invent a person."',
         'ipfs-accel chat --tools weather.py "How warm is it in Paris?"',
         "ipfs-accel chat -m llvm/ --interactive",
     ),
@@ -46,7 +47,13 @@ __all__ = ["chat"]
 @arguments.settings_option
 @arguments.extra_option
 @click.option("-a", "--attach", multiple=True, metavar="PATH|URL", help="An image, sound, PDF or text. Repeatable.")
-@click.option("--schema", metavar="FILE|JSON", help="Have the answer follow this JSON Schema.")
+@click.option(
+    "--schema",
+    metavar="FILE|JSON|FIELDS",
+    help="Have the answer follow this JSON Schema, or be an object with these fields: 'name, age int: in years, tags "
+    "str[]'. Types are str (if none is named), int, float and bool, [] makes a list, a description follows a colon; "
+    "fields end at commas, or at line breaks where there are any.",
+)
 @click.option("--tools", metavar="FILE.py", help="Let the model call the functions of a file; each call is asked for.")
 @click.option("--yes", is_flag=True, help="With --tools: make all calls without asking.")
 @click.option("--no-stream", is_flag=True, help="Wait for the whole answer.")

@@ -36,7 +36,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Ask models": {
         "chat": ("chat", "Ask a model, or talk with it."),
         "complete": ("generate", "Let a model continue a text."),
-        "embed": ("generate", "Turn texts into vectors."),
+        "embed": ("embed", "Turn texts into vectors."),
         "image": ("media", "Make pictures."),
         "speak": ("media", "Read a text aloud."),
         "transcribe": ("media", "Write down what is said."),
