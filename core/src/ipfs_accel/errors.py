@@ -236,9 +236,14 @@ class APIError(AccelError):
 
 
 class APIConnectionError(APIError):
-    """No connection could be made, or it broke before the answer was complete."""
+    """No connection could be made, or it broke before the answer was complete.
+
+    Attributes:
+        refused: Whether nothing listens at the address: the machine, or the proxy on the way, said so at once.
+    """
 
     retryable = True
+    refused: bool = False
 
 
 class APITimeoutError(APIConnectionError):

@@ -195,6 +195,7 @@ def routed(core: Context, route: Route, serve: Callable[[tuple[str, str], Journe
     journey = Journey(core.clock.now(), None, route.place)
     last = route.targets[-1]
     for target in route.targets:
+        journey.may_leave = target is not last and "connection" in route.fallback_on
         try:
             return (yield from serve(target, journey, target is not last))
         except AccelError as error:
