@@ -33,6 +33,7 @@ from ipfs_accel.types import Answer, CallInfo, ChatResponse, Timing, Tried
 
 from . import keys
 from .journey import Journey
+from .overdue import name_limit, other_limit
 from .statuses import status_error
 from .watching import WatchedBody
 
@@ -214,7 +215,8 @@ class Call:
         """Fill in what the place that raised did not know."""
         endpoint = self.target.endpoint
         error.about(endpoint=endpoint.name, backend=endpoint.backend, model=self.model or None)
-        error.about(hint=self.target.way_out(error, self.operation))
+        name_limit(self, error)
+        error.about(hint=self.target.way_out(error, self.operation) or other_limit(self, error))
         if isinstance(error, APIError):
             error.about(request_id=self.request_id)
             if error.retry_at is not None:
