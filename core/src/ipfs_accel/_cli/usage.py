@@ -12,7 +12,7 @@ import click
 from ipfs_accel.errors import ConfigError, InvalidRequestError
 
 from .command import Command, State, pass_state
-from .output import emit, table
+from .output import emit, money, table
 
 __all__ = ["usage"]
 
@@ -42,16 +42,12 @@ def usage(state: State, since: str | None, log: str | None) -> None:
     there = Path(path).expanduser().exists() or log is not None
     found = totals(read_log(path, start)) if there else ()
     rows = [
-        (each.endpoint, each.model, each.calls, each.input_tokens, each.output_tokens, _money(each.cost), each.unpriced)
+        (each.endpoint, each.model, each.calls, each.input_tokens, each.output_tokens, money(each.cost), each.unpriced)
         for each in found
     ]
     document = {"log": str(path), "totals": [attrs.asdict(each) for each in found], "cost": sum(e.cost for e in found)}
     titles = ("endpoint", "model", "calls", "tokens in", "tokens out", "cost", "without price")
     emit(state, document, lambda: table(state, titles, rows))
-
-
-def _money(cost: float) -> str:
-    return f"${cost:.4f}"
 
 
 def _seconds(text: str) -> float:
