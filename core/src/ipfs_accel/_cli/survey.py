@@ -17,7 +17,7 @@ from .inspect import is_amiss
 from .output import emit, note, table
 from .values import plain
 
-__all__ = ["backends", "end_skipped", "find", "model_facts", "models"]
+__all__ = ["backends", "end_skipped", "find", "model_facts", "models", "note_idle"]
 
 
 @click.command(
@@ -40,16 +40,17 @@ def models(state: State, endpoints: tuple[str, ...], raw: bool) -> None:
             name = endpoints[0]
             matches = [Match(endpoint=name, model=model) for model in client.list_models(name)]
             skipped: Mapping[str, str] = {}
+            unset: Collection[str] = ()
         else:
             found = client.find(endpoints=endpoints or None)
-            matches, skipped = list(found), found.skipped
+            matches, skipped, unset = list(found), found.skipped, found.unset
     matches.sort(key=lambda match: (match.endpoint, match.model.id))
     emit(
         state,
         {"models": [_match(match, raw=raw) for match in matches], "skipped": dict(skipped)},
         lambda: _show_models(state, matches),
     )
-    end_skipped(state, skipped, endpoints)
+    end_skipped(state, skipped, endpoints, unset)
 
 
 def _match(match: Match, *, raw: bool) -> dict[str, Any]:
@@ -74,10 +75,25 @@ def _price(price: float | None) -> str | None:
     return None if price is None else f"{price:g}"
 
 
-def end_skipped(state: State, skipped: Mapping[str, str], named: Collection[str]) -> None:
-    """Tell which endpoints are missing from the answer; that is a failure if they were asked for by name."""
+def note_idle(state: State, idle: Mapping[str, str | None]) -> None:
+    """Name the endpoints that nobody has set up, each with what was wrong with it, in one line."""
+    if not idle:
+        return
+    keyless = next((name for name, reason in idle.items() if "needs a key" in (reason or "")), None)
+    first = "" if keyless is None else f"ipfs-accel keys set {keyless}; "
+    note(state, f"not configured: {', '.join(idle)} - {first}ipfs-accel doctor tells what each needs")
+
+
+def end_skipped(state: State, skipped: Mapping[str, str], named: Collection[str], unset: Collection[str] = ()) -> None:
+    """Tell which endpoints are missing from the answer; that is a failure if they were asked for by name.
+
+    Those that nobody has set up (`unset`), and nobody has named, are one line together.
+    """
+    idle = {name: skipped[name] for name in unset if name not in named}
     for name, reason in skipped.items():
-        note(state, f"skipped {name}: {reason}")
+        if name not in idle:
+            note(state, f"skipped {name}: {reason}")
+    note_idle(state, idle)
     if set(named) & set(skipped):
         raise click.exceptions.Exit(failures.FAILURE)
 
@@ -138,7 +154,7 @@ def find(
     emit(state, document, lambda: table(state, titles, rows))
     if not found.matches:
         note(state, "no model fits")
-    end_skipped(state, found.skipped, endpoints)
+    end_skipped(state, found.skipped, endpoints, found.unset)
 
 
 @click.command(

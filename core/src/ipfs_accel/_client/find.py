@@ -39,6 +39,10 @@ SURVEY_SECONDS = 10.0
 """How long it waits for the answer of an endpoint."""
 
 
+_ABSENCES = (ConfigError, UnsupportedOperationError, APIConnectionError)
+"""What an endpoint fails with that nobody has set up: no key, no address, or no server there."""
+
+
 class QueryOptions(TypedDict, total=False):
     """What a model has to have.
 
@@ -119,12 +123,15 @@ def find(core: Core, wanted: Query, endpoints: Iterable[str] | None = None) -> S
     answers = yield Gather([_matches(core, name, wanted) for name in names])
     matches: list[Match] = []
     skipped: dict[str, str] = {}
+    unset: list[str] = []
     for name, answer in zip(names, answers, strict=True):
         if isinstance(answer, AccelError):
             skipped[name] = answer.message
+            if isinstance(answer, _ABSENCES) and not core.is_set_up(name):
+                unset.append(name)
         else:
             matches += answer
-    return Found(matches=tuple(sorted(matches, key=_rank)), skipped=skipped)
+    return Found(matches=tuple(sorted(matches, key=_rank)), skipped=skipped, unset=tuple(unset))
 
 
 def _matches(core: Core, endpoint: str, wanted: Query) -> Steps[list[Match]]:

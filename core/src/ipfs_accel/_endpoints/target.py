@@ -121,6 +121,14 @@ class Target:
         known = self.backend.info.lacks
         return {} if known is None else known(self.endpoint)
 
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nobody has set its address, a key or an option of it: it is there because its plugin is."""
+        _, url_source = self.sources["base_url"]
+        state, key_source = self.sources["key"]
+        has_key = state == "set" or (state == "none" and key_source != "default")
+        return url_source == "default" and not has_key and not any(name.startswith("options.") for name in self.sources)
+
     @cached_property
     def max_inputs(self) -> int:
         """Of how many inputs one request makes vectors."""
