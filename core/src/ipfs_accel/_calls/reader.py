@@ -21,7 +21,6 @@ from ipfs_accel.errors import (
 from ipfs_accel.plans import FrameDecoder, HttpRequest, HttpStream
 
 from .call import Call
-from .overdue import name_limit
 
 if TYPE_CHECKING:
     from ipfs_accel._worlds.effects import Steps
@@ -222,7 +221,7 @@ class Reader(Generic[T]):
 
     def _translate(self, error: Exception) -> AccelError:
         if isinstance(error, APIConnectionError) and self._has_begun:
-            name_limit(self.call, error, has_begun=True)
+            self.call.name_limit(error, has_begun=True)
             return StreamInterrupted(f"the stream broke off: {error.message}", phase=error.phase)
         if isinstance(error, AccelError):
             return error
