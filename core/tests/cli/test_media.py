@@ -242,7 +242,7 @@ def test_usage(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         {"time": now - 86400 * 30, "endpoint": "old", "model": "m", "cost": 1.0},
     ]
     log.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
-    assert run("usage", "--since", "7d").stdout == "openai\tm\t2\t10\t5\t$0.5000\t1\n"
+    assert run("usage", "--since", "7d").stdout == "openai\tm\t2\t10\t5\t$0.50\t1\n"
     document = json.loads(run("usage", "--json", "--log", str(log)).stdout)
     assert (document["cost"], [each["endpoint"] for each in document["totals"]]) == (1.5, ["old", "openai"])
     assert "--since 'soon'" in run("usage", "--since", "soon").stderr
