@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import json
 import pickle
+import signal
 import threading
 from array import array
 from typing import Any
 
 import attrs
 import pytest
-from ipfs_accel import BatchingConfig, Config, EndpointConfig, ModelOverride, RetryConfig, RouteConfig, hookimpl
+from ipfs_accel import (
+    BatchingConfig,
+    CacheConfig,
+    Config,
+    EndpointConfig,
+    ModelOverride,
+    RetryConfig,
+    RouteConfig,
+    hookimpl,
+)
 from ipfs_accel import errors as e
 from ipfs_accel._calls import parts
 from ipfs_accel.plans import Http, HttpResponse, post_json
@@ -208,6 +218,39 @@ def test_what_the_caller_raises_ends_the_call(world: Any, monkeypatch: pytest.Mo
         with pytest.raises(KeyError, match="enough"):
             embed(world, server, TEXTS, on_progress=stop)
         assert asked(server) == [["0", "1"]]
+
+
+def test_an_interrupt_leaves_the_parts_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_left = threading.Event()
+
+    class Watched(parts.Gather[Any]):
+        def __init__(self, calls: Any, stop: Any) -> None:
+            super().__init__(calls, lambda: (stop(), is_left.set())[1])
+
+    def interrupting(connection: Connection) -> None:
+        while (head := connection.head()) is not None:
+            texts = json.loads(connection.body(head))["texts"]
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            is_left.wait(60)
+            connection.send(said(texts))
+
+    monkeypatch.setattr(parts, "AT_ONCE", 1)
+    monkeypatch.setattr(parts, "Gather", Watched)
+    with serve(interrupting) as server:
+        with pytest.raises(KeyboardInterrupt):
+            embed(blocking, server, TEXTS)
+        assert asked(server) == [["0", "1"]]
+
+
+@WORLDS
+def test_an_answer_in_parts_is_kept_whole(world: Any, tmp_path: Any) -> None:
+    config = Config(cache=CacheConfig(path=str(tmp_path / "answers")))
+    call = ("embed", {"model": "acme/m", "inputs": TEXTS})
+    with serve(numbers) as server:
+        first, again = world(server, call, call, plugin=Embedding, config=config)
+        assert len(server.bodies) == 5
+    assert (first.answer.cached, again.answer.cached) == (None, "exact")
+    assert again.answer.vectors == first.answer.vectors
 
 
 @WORLDS

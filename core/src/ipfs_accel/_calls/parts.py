@@ -53,7 +53,7 @@ def in_parts(
         told: Is told after each part, by whichever thread.
     """
     work = _Work(call, request, told)
-    yield Gather([work.lane(ask) for _ in range(min(AT_ONCE, len(work.waiting)))])
+    yield Gather([work.lane(ask) for _ in range(min(AT_ONCE, len(work.waiting)))], work.waiting.clear)
     if work.failed:
         raise work.failure()
     return work.answer()
