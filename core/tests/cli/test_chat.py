@@ -154,6 +154,19 @@ def test_several_answers_do_not_mix(run: Run, httpserver: HTTPServer) -> None:
     assert run("chat", "-m", "studio/m", "q", "-o", "n=2").stdout == "one\n\ntwo\n"
 
 
+def test_a_streamed_answer_comes_from_the_cache_and_says_so(
+    run: Run, streams: Streams, httpserver: HTTPServer, tmp_path: Path
+) -> None:
+    streams("bl", "ue")
+    config = tmp_path / "config.toml"
+    config.write_text(f"[cache]\npath = '{tmp_path / 'answers'}'\n")
+    ask = ("--config", str(config), "chat", "-m", "studio/m", "q", "--usage", "-o", "temperature=0")
+    first, again, passed_by = run(*ask), run(*ask), run(*ask, "-o", "cache=false")
+    assert [result.stdout for result in (first, again, passed_by)] == ["blue\n"] * 3
+    assert ["from the cache" in result.stderr for result in (first, again, passed_by)] == [False, True, False]
+    assert len(httpserver.log) == 2
+
+
 def test_usage_and_reasoning_go_to_stderr(run: Run, streams: Streams) -> None:
     streams("blue", deltas=({"reasoning_content": "Hm."}, {"reasoning_content": " Yes."}))
     result = run("chat", "-m", "studio/m", "q", "--usage", "--reasoning")

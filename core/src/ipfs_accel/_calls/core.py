@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ipfs_accel._worlds.recording import Recording
     from ipfs_accel.types import EmbedRequest, EmbedResponse, Health, Message, Model, ModelInfo, Request, Timeout
 
-    from .cached import AnswerCache
+    from .cached import AnswerCache, Lookup
     from .call import Call
     from .parts import Told
     from .streams import Opening
@@ -99,20 +99,12 @@ class Core(Context):
         `passed` is how many of the middleware the call is inside of already.
         """
         route, request, settings = self._prepare(operation, model, value, options)
-        asked = settings.pop("cache", None)
         wanted = settings.get("wanted")
         name = operation.name
 
         def begin(route: Route) -> Steps[A]:
             def serve(request: Any) -> Steps[A]:
-                perform = self._routed(complete, name, route, request, settings)
-                if asked is None and self.config.cache is None:
-                    return perform
-                if not self.cache.wants(name, request, asked):
-                    return perform
-                from .cached import cached  # noqa: PLC0415 - off unless it is asked for
-
-                return cached(self, self.cache, name, (route.targets[0][0], request, settings), perform)
+                return self._routed(complete, name, route, request, settings)
 
             return self._within(name, route, request, serve, passed=passed)
 
@@ -137,14 +129,20 @@ class Core(Context):
         """
         route, request, settings = self._prepare(operation, model, value, options)
         settings["hearer"] = hearer or self.hearer()
-        if settings.pop("cache", None):
-            raise InvalidRequestError("cache: answers that come as a stream are not kept")
         name = operation.name
 
         def begin(route: Route) -> Opening:
             return self._within(name, route, request, lambda it: self._routed(open_stream, name, route, it, settings))
 
         return balanced(self, route, begin) if route.is_balanced else begin(route)
+
+    def _lookup(self, operation: str, request: Any, asked: bool | None) -> Lookup | None:
+        """Return what looks a call up in the cache; None if it is not to be."""
+        if (asked is None and self.config.cache is None) or not self.cache.wants(operation, request, asked):
+            return None
+        from .cached import Lookup  # noqa: PLC0415 - off unless it is asked for
+
+        return Lookup(self, self.cache, operation)
 
     def _within(
         self, operation: str, route: Route, request: Any, serve: Callable[[Any], Steps[Any]], passed: int = 0
@@ -188,12 +186,14 @@ class Core(Context):
     def _routed(
         self, perform: Callable[..., Steps[Any]], operation: str, route: Route, request: Any, settings: dict[str, Any]
     ) -> Steps[Any]:
+        lookup = self._lookup(operation, request, settings.pop("cache", None))
+
         def serve(target: tuple[str, str], journey: Journey | None, has_way_out: bool) -> Steps[Any]:
             endpoint, model = target
             asked = request if request.model == model else attrs.evolve(request, model=model)
-            return self._serve(
-                perform, operation, endpoint, asked, {**settings, "journey": journey, "has_way_out": has_way_out}
-            )
+            own = {**settings, "journey": journey, "has_way_out": has_way_out}
+            steps = self._serve(perform, operation, endpoint, asked, own)
+            return steps if lookup is None else lookup.around(endpoint, asked, own, steps)
 
         if len(route.targets) == 1 and route.place is None:
             return serve(route.targets[0], None, False)

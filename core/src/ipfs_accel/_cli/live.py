@@ -118,6 +118,8 @@ def usage_line(answer: Answer, usage: Usage, run: RunResult[Any] | None = None) 
         run: The run, if it is one; the times of its last call say nothing of it.
     """
     parts = []
+    if answer.cached is not None:
+        parts.append("from the cache" if answer.cached == "exact" else "from the cache, for a question like it")
     if usage.input_tokens is not None:
         cached = f" ({usage.cached_input_tokens} cached)" if usage.cached_input_tokens else ""
         parts.append(f"{usage.input_tokens} tokens in{cached}")
