@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -152,7 +153,7 @@ class Lookup:
             if not isinstance(answer, Answer):
                 return
             if (yield Run(lambda: cache.put(kind, key, answer))) and meaning is not None:
-                yield Run(lambda: cache.store.put_question(meaning.part, key, meaning.vector))
+                yield Run(partial(meaning.keep, cache, key))
 
         if not isinstance(answer, Reader):
             yield from keep(answer)
@@ -240,3 +241,7 @@ class _Meaning:
         known = cache.store.questions(self.part, self.config.max_entries)
         best = semantic.nearest(self.vector, known, self.config.threshold)
         return None if best is None else cache.get("chat", best[0])
+
+    def keep(self, cache: AnswerCache, key: str) -> None:
+        """Keep the question beside its answer."""
+        cache.store.put_question(self.part, key, self.vector)
