@@ -228,7 +228,18 @@ def test_elements_escape_text_and_attributes() -> None:
     assert element("b", "<&", Markup("<i></i>"), None, title='"<') == '<b title="&quot;&lt;">&lt;&amp;<i></i></b>'
 
 
-@pytest.mark.parametrize("option", ["--models", "--offline", "--html=-"])
+def test_what_the_catalogue_knows_is_told_without_a_server(run: Run) -> None:
+    plugins = [Dated(), Mute()]
+    shown = json.loads(run("show", "studio/m1", "--offline", "--json", plugins=plugins).stdout)
+    assert (shown["source"], shown["catalogue_date"], shown["input_price"]) == ("catalogue", "2026-10-01", 1.5)
+    found = json.loads(run("find", "--offline", "--feature", "tools", "--json", plugins=plugins).stdout)
+    assert [match["name"] for match in found["matches"]] == ["studio/m1", "studio/m9"]
+    assert found["skipped"] == {"mute": "the endpoint 'mute' has no catalogue of models"}
+    able = json.loads(run("capabilities", "--offline", "studio/m1", "--json", plugins=plugins).stdout)
+    assert able["capabilities"]["studio/m1"]["model"]["features"]["vision"]["source"] == "catalogue"
+
+
+@pytest.mark.parametrize("option", ["--models", "--html=-"])
 def test_a_model_has_no_models(run: Run, option: str) -> None:
     result = run("capabilities", "studio/m1", option)
     assert (result.exit_code, result.stdout) == (2, "")

@@ -264,9 +264,13 @@ class Core(Context):
         models = yield from complete(lambda: plan(target, "list_models"), call)
         return tuple([merge_override(model, target.models.get(model.id)) for model in models])
 
-    def show_model(self, endpoint: str, model: str) -> Steps[ModelInfo]:
-        """Tell all about one model, the user's word on it included."""
+    def show_model(self, endpoint: str, model: str, *, offline: bool = False) -> Steps[ModelInfo]:
+        """Tell all about one model, the user's word on it included; offline what is known without its server."""
         target = yield from self.target(endpoint)
+        if offline:
+            from .offline import known_model, refuse_unknown  # noqa: PLC0415 - few programs ask
+
+            return known_model(target, model) or refuse_unknown(target, model)
         call = self.call("show_model", target, model)
         info = yield from complete(lambda: plan(target, "show_model", model=model), call)
         return merge_override(info, target.models.get(model))

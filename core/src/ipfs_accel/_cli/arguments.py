@@ -25,6 +25,7 @@ __all__ = [
     "complete_models",
     "extra_option",
     "model_option",
+    "offline_option",
     "option_names",
     "parse_options",
     "parse_pairs",
@@ -82,6 +83,13 @@ def settings_option(function: F) -> F:
         multiple=True,
         metavar="NAME=VALUE",
         help="An option of the call, such as temperature=0.2 or timeout=30; JSON or text. Repeatable.",
+    )(function)
+
+
+def offline_option(function: F) -> F:
+    """Add `--offline`."""
+    return click.option(
+        "--offline", is_flag=True, help="Ask no server: go by the plugins' dated catalogues. Needs no key."
     )(function)
 
 

@@ -48,7 +48,7 @@ def capabilities(
     state: State, names: tuple[str, ...], *, with_models: bool, page: str | None, offline: bool, raw: bool
 ) -> None:
     """Tell what endpoints and models can do."""
-    if with_models or offline or page:
+    if with_models or page:
         _check_endpoints(names)
     found: dict[str, Capabilities] = {}
     skipped: dict[str, str] = {}
@@ -59,7 +59,7 @@ def capabilities(
                 trouble = inspection and inspection.trouble(name)
                 if trouble:
                     raise trouble
-                found[name] = client.capabilities(name)
+                found[name] = client.capabilities(name, offline=offline)
             except AccelError as error:
                 if names:
                     raise
@@ -85,7 +85,7 @@ def _check_endpoints(names: Iterable[str]) -> None:
     for name in names:
         if "/" in name:
             raise InvalidRequestError(
-                f"{name!r}: --models, --html and --offline are about endpoints",
+                f"{name!r}: --models and --html are about endpoints",
                 hint=f"name the endpoint alone: {name.partition('/')[0]}",
             )
 

@@ -239,16 +239,17 @@ def _running(endpoint: str, model: RunningModel) -> tuple[Any, ...]:
 @click.command(
     cls=Command,
     short_help="Tell all about a model.",
-    help="Tell all that the server and the catalogue know of a model.",
+    help="Tell all that the server and the catalogue know of a model; with --offline the catalogue alone.",
     examples=("ipfs-accel show ollama/llama3.2", "ipfs-accel show ollama/llama3.2 --json --raw | jq .raw.template"),
 )
 @_model
+@arguments.offline_option
 @click.option("--raw", is_flag=True, help="With --json: add what the server itself answered.")
 @pass_state
-def show(state: State, model: str, raw: bool) -> None:
+def show(state: State, model: str, *, offline: bool, raw: bool) -> None:
     """Tell all about a model."""
     with state.client() as client:
-        info = client.show_model(model)
+        info = client.show_model(model, offline=offline)
     emit(state, {"name": model, **plain(info, raw=raw)}, lambda: table(state, ("", model), _facts(info)))
 
 

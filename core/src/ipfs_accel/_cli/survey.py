@@ -106,6 +106,7 @@ def end_skipped(state: State, skipped: Mapping[str, str], named: Collection[str]
         "ipfs-accel find --operation chat --feature tools --feature vision",
         "ipfs-accel find --min-context 128000 --max-input-price 1 -e openai",
         "ipfs-accel find --operation embed --healthy",
+        "ipfs-accel find --offline --operation chat --max-output-price 1",
     ),
 )
 @click.option("--operation", type=click.Choice(OPERATIONS), metavar="NAME", help=f"One of {', '.join(OPERATIONS)}.")
@@ -114,6 +115,7 @@ def end_skipped(state: State, skipped: Mapping[str, str], named: Collection[str]
 @click.option("--max-input-price", type=float, metavar="USD", help="Most US dollars per million input tokens.")
 @click.option("--max-output-price", type=float, metavar="USD", help="Most US dollars per million output tokens.")
 @click.option("--healthy", is_flag=True, help="Only of endpoints that serve now; each is checked.")
+@arguments.offline_option
 @click.option(
     "-e",
     "--endpoint",
@@ -134,6 +136,7 @@ def find(
     max_input_price: float | None,
     max_output_price: float | None,
     healthy: bool,
+    offline: bool,
     endpoints: tuple[str, ...],
     raw: bool,
 ) -> None:
@@ -147,6 +150,7 @@ def find(
             max_output_price=max_output_price,
             healthy=healthy,
             endpoints=endpoints or None,
+            offline=offline,
         )
     document = {"matches": [_match(match, raw=raw) for match in found], "skipped": dict(found.skipped)}
     titles = ("model", "unconfirmed", "context", "$/M in", "$/M out", "features")

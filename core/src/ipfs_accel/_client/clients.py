@@ -148,9 +148,14 @@ class Client(ChatCalls, MediaCalls, FileCalls, ModelCalls, ObjectCalls, RequestC
         """List the models that an endpoint serves."""
         return self._run(self._core.list_models(endpoint))
 
-    def show_model(self, model: str) -> ModelInfo:
-        """Tell all that the server and the catalogue know of one model."""
-        return self._run(self._core.show_model(*self._core.split(model)))
+    def show_model(self, model: str, *, offline: bool = False) -> ModelInfo:
+        """Tell all that the server and the catalogue know of one model; offline the catalogue alone, without a key.
+
+        Raises:
+            InvalidRequestError: The catalogue does not know it.
+            UnsupportedOperationError: There is no catalogue.
+        """
+        return self._run(self._core.show_model(*self._core.split(model), offline=offline))
 
     def healthcheck(self, endpoint: str) -> Health:
         """Check whether an endpoint can serve; what is wrong with it is the answer, not an error."""
@@ -160,22 +165,26 @@ class Client(ChatCalls, MediaCalls, FileCalls, ModelCalls, ObjectCalls, RequestC
         """Check several endpoints side by side; None means all."""
         return self._run(find.healthcheck_all(self._core, endpoints))
 
-    def capabilities(self, name: str) -> Capabilities:
-        """Tell what an endpoint can do, or `endpoint/model`; only the latter may ask the server."""
-        return self._run(find.capabilities(self._core, name))
+    def capabilities(self, name: str, *, offline: bool = False) -> Capabilities:
+        """Tell what an endpoint can do, or `endpoint/model`; only the latter may ask the server, unless offline."""
+        return self._run(find.capabilities(self._core, name, offline=offline))
 
-    def supports(self, name: str, what: str) -> Support:
+    def supports(self, name: str, what: str, *, offline: bool = False) -> Support:
         """Tell whether an endpoint or `endpoint/model` has an operation or feature: yes, no or unknown."""
-        return self.capabilities(name).supports(what)
+        return self.capabilities(name, offline=offline).supports(what)
 
-    def find(self, endpoints: Iterable[str] | None = None, **query: Unpack[QueryOptions]) -> Found:
+    def find(
+        self, endpoints: Iterable[str] | None = None, *, offline: bool = False, **query: Unpack[QueryOptions]
+    ) -> Found:
         """Find models over all endpoints, those that certainly fit first.
 
         Args:
             endpoints: Where to look; None means everywhere.
+            offline: Whether to look into the plugins' dated catalogues and the configuration alone, which needs neither
+                keys nor servers; `source` and `catalogue_date` of each model say which.
             query: What the model has to have; see `QueryOptions`.
         """
-        return self._run(find.find(self._core, find.query(query), endpoints))
+        return self._run(find.find(self._core, find.query(query), endpoints, offline=offline))
 
     def isolate(self, name: str) -> None:
         """Let no call through to an endpoint, or to `endpoint/model`, until `restore`; chains pass it over."""
@@ -265,9 +274,9 @@ class AsyncClient(
         """As `Client.list_models`."""
         return await self._run(self._core.list_models(endpoint))
 
-    async def show_model(self, model: str) -> ModelInfo:
+    async def show_model(self, model: str, *, offline: bool = False) -> ModelInfo:
         """As `Client.show_model`."""
-        return await self._run(self._core.show_model(*self._core.split(model)))
+        return await self._run(self._core.show_model(*self._core.split(model), offline=offline))
 
     async def healthcheck(self, endpoint: str) -> Health:
         """As `Client.healthcheck`."""
@@ -277,17 +286,19 @@ class AsyncClient(
         """As `Client.healthcheck_all`."""
         return await self._run(find.healthcheck_all(self._core, endpoints))
 
-    async def capabilities(self, name: str) -> Capabilities:
+    async def capabilities(self, name: str, *, offline: bool = False) -> Capabilities:
         """As `Client.capabilities`."""
-        return await self._run(find.capabilities(self._core, name))
+        return await self._run(find.capabilities(self._core, name, offline=offline))
 
-    async def supports(self, name: str, what: str) -> Support:
+    async def supports(self, name: str, what: str, *, offline: bool = False) -> Support:
         """As `Client.supports`."""
-        return (await self.capabilities(name)).supports(what)
+        return (await self.capabilities(name, offline=offline)).supports(what)
 
-    async def find(self, endpoints: Iterable[str] | None = None, **query: Unpack[QueryOptions]) -> Found:
+    async def find(
+        self, endpoints: Iterable[str] | None = None, *, offline: bool = False, **query: Unpack[QueryOptions]
+    ) -> Found:
         """As `Client.find`."""
-        return await self._run(find.find(self._core, find.query(query), endpoints))
+        return await self._run(find.find(self._core, find.query(query), endpoints, offline=offline))
 
     async def isolate(self, name: str) -> None:
         """As `Client.isolate`."""
