@@ -20,7 +20,7 @@ from .attempts import ALONE
 from .context import Context
 from .execute import complete, open_stream
 from .journey import Journey
-from .operations import Operation
+from .operations import COUNT_TOKENS, Operation
 from .options import split_call_options, watcher
 from .planning import operation_plan, own_plan, plan
 from .routes import Route, balanced, check_routes, route_of, routed
@@ -28,7 +28,19 @@ from .routes import Route, balanced, check_routes, route_of, routed
 if TYPE_CHECKING:
     from ipfs_accel._telemetry.records import Listener
     from ipfs_accel._worlds.recording import Recording
-    from ipfs_accel.types import EmbedRequest, EmbedResponse, Health, Message, Model, ModelInfo, Request, Timeout
+    from ipfs_accel.types import (
+        ChatRequest,
+        EmbedRequest,
+        EmbedResponse,
+        Estimate,
+        Health,
+        Message,
+        Model,
+        ModelInfo,
+        Request,
+        Timeout,
+        TokenCount,
+    )
 
     from .cached import AnswerCache, Lookup
     from .call import Call
@@ -254,6 +266,20 @@ class Core(Context):
             return perform(lambda: plan(target, "embed", request=part), own)
 
         return in_parts(self.call("embed", target, request.model, request=request, **settings), request, ask, told)
+
+    def counted_offline(self, model: Model, value: Any, options: dict[str, Any]) -> Steps[TokenCount]:
+        """Count the input of a chat without a server."""
+        from .estimates import counted  # noqa: PLC0415 - few programs ask beforehand
+
+        route, request, _ = self._prepare(COUNT_TOKENS, model, value, options)
+        return counted(self, route.targets, cast("ChatRequest", request))
+
+    def estimated(self, model: Model, value: Any, options: dict[str, Any]) -> Steps[Estimate]:
+        """Tell what a chat takes and costs."""
+        from .estimates import estimated  # noqa: PLC0415 - as above
+
+        route, request, _ = self._prepare(COUNT_TOKENS, model, value, options)
+        return estimated(self, route.targets, cast("ChatRequest", request))
 
     def list_models(
         self, endpoint: str, limit: float | None = None, timeout: Any = None

@@ -31,7 +31,7 @@ def known_model(target: Target, name: str) -> ModelInfo | None:
     info, bare = target.backend.info, ModelInfo(id=name)
     known = bare if info.describe_model is None else info.describe_model(target.endpoint, bare)
     said = target.models.get(name)
-    if known != bare:
+    if _says_something(known, bare):
         date = None if info.catalogue is None else info.catalogue().date
         known = attrs.evolve(known, source="catalogue", catalogue_date=date)
     elif said is None:
@@ -39,6 +39,11 @@ def known_model(target: Target, name: str) -> ModelInfo | None:
     else:
         known = attrs.evolve(bare, source="configuration")
     return merge_override(known, said)
+
+
+def _says_something(known: ModelInfo, bare: ModelInfo) -> bool:
+    told = [support.value != "unknown" for support in known.features.values()]
+    return any(told) or attrs.evolve(known, features={}) != bare
 
 
 def refuse_unknown(target: Target, name: str) -> NoReturn:

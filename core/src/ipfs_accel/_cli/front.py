@@ -53,6 +53,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "capabilities": ("capabilities", "Tell what endpoints and models can do."),
         "health": ("health", "Check whether endpoints can serve."),
         "backends": ("survey", "List the installed backends."),
+        "estimate": ("estimate", "Tell what a chat would take and cost."),
         "usage": ("usage", "Add up what calls used and cost."),
     },
     "Keep models": {

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         DetokenizeResponse,
         EmbedOptions,
         EmbedResponse,
+        Estimate,
         Found,
         Health,
         Messages,
@@ -125,9 +126,38 @@ class Client(ChatCalls, MediaCalls, FileCalls, ModelCalls, ObjectCalls, RequestC
         """Turn token ids into text."""
         return self._run(self._core.whole(ops.DETOKENIZE, model, tokens, dict(options)))
 
-    def count_tokens(self, model: Model, messages: Messages, **options: Unpack[ChatOptions]) -> TokenCount:
-        """Count the input tokens that a `chat` with the same arguments would have."""
+    def count_tokens(
+        self, model: Model, messages: Messages, *, offline: bool = False, **options: Unpack[ChatOptions]
+    ) -> TokenCount:
+        """Count the input tokens that a `chat` with the same arguments would have.
+
+        Args:
+            model: `endpoint/model`, an alias or a route; a list is a fallback chain; None means the configured default.
+            messages: As for `chat`.
+            offline: Whether to ask no server: the model's public tokenizer counts the texts if it is at hand, else the
+                number lies between `low` and `high`, and `method` says which. None is `exact`, and none needs a key.
+            options: As for `chat`.
+
+        Raises:
+            InvalidRequestError: Offline: a picture, sound or document of which no rule is published.
+        """
+        if offline:
+            return self._run(self._core.counted_offline(model, messages, dict(options)))
         return self._run(self._core.whole(ops.COUNT_TOKENS, model, messages, dict(options)))
+
+    def estimate(self, model: Model, messages: Messages, **options: Unpack[ChatOptions]) -> Estimate:
+        """Tell what a `chat` with the same arguments will take and cost, between bounds; no server is asked for it.
+
+        Args:
+            model: `endpoint/model`, an alias, or a route or list, of which any target may answer.
+            messages: As for `chat`; middleware does not see them.
+            options: As for `chat`: `max_tokens` bounds the answer, `tools` and `response_format` are part of the input.
+                What `extra` adds nobody here knows, so that there is no upper bound with it.
+
+        Returns:
+            Bounds of tokens and of US dollars, each with how it was found. What nobody knows is None.
+        """
+        return self._run(self._core.estimated(model, messages, dict(options)))
 
     def predict(
         self,
@@ -257,9 +287,17 @@ class AsyncClient(
         """As `Client.detokenize`."""
         return await self._run(self._core.whole(ops.DETOKENIZE, model, tokens, dict(options)))
 
-    async def count_tokens(self, model: Model, messages: Messages, **options: Unpack[ChatOptions]) -> TokenCount:
+    async def count_tokens(
+        self, model: Model, messages: Messages, *, offline: bool = False, **options: Unpack[ChatOptions]
+    ) -> TokenCount:
         """As `Client.count_tokens`."""
+        if offline:
+            return await self._run(self._core.counted_offline(model, messages, dict(options)))
         return await self._run(self._core.whole(ops.COUNT_TOKENS, model, messages, dict(options)))
+
+    async def estimate(self, model: Model, messages: Messages, **options: Unpack[ChatOptions]) -> Estimate:
+        """As `Client.estimate`; awaited, as a plugin may have to be loaded and an encoding to be read."""
+        return await self._run(self._core.estimated(model, messages, dict(options)))
 
     async def predict(
         self,

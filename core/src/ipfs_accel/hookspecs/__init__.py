@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from ._info import BackendInfo, KeyHeader, LocalServer
+from ._info import BackendInfo, KeyHeader, LocalServer, TokenRules
 from ._objects import OBJECT_OPERATIONS
 from ._raw import RAW_OPERATIONS
 
@@ -88,6 +88,7 @@ __all__ = [
     "BackendInfo",
     "KeyHeader",
     "LocalServer",
+    "TokenRules",
     "hookimpl",
     "hookspec",
 ]

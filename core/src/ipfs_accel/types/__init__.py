@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ._answers import Timing as Timing
     from ._answers import TokenLogprob as TokenLogprob
     from ._answers import Tried as Tried
+    from ._estimate import Bounds as Bounds
+    from ._estimate import Estimate as Estimate
     from ._events import AudioDelta as AudioDelta
     from ._events import BlockEnd as BlockEnd
     from ._events import BlockStart as BlockStart
@@ -166,6 +168,7 @@ _HOMES = {
         ".._typed.faults": "Fault",
         "._abilities": "Capabilities Found Match",
         "._answers": "Answer CallInfo ChatResponse Choice Timing TokenLogprob Tried",
+        "._estimate": "Bounds Estimate",
         "._events": "AudioDelta BlockEnd BlockStart FinishEvent ReasoningDelta RefusalDelta StreamEvent TextDelta "
         "ToolCallDelta UsageEvent",
         "._files": "FileInfo Transfer Upload UploadRequest UploadSource",
@@ -211,6 +214,7 @@ __all__ = [
     "BatchSummary",
     "BlockEnd",
     "BlockStart",
+    "Bounds",
     "CallInfo",
     "CallOptions",
     "CallRecord",
@@ -243,6 +247,7 @@ __all__ = [
     "EmbedPartial",
     "EmbedRequest",
     "EmbedResponse",
+    "Estimate",
     "Fault",
     "FileInfo",
     "FileSource",

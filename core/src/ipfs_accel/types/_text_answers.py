@@ -160,11 +160,15 @@ class TokenCount(Answer):
     """How many input tokens a chat has.
 
     Attributes:
-        input_tokens: Tokens of the input.
+        input_tokens: Tokens of the input; between `low` and `high` where these are known.
         exact: Whether the serving model's own tokenizer counted.
         method: How it was counted: server, the name of a tokenizer, or estimate.
+        low: For a count that no server made: at least so many.
+        high: Likewise, at most so many.
     """
 
     input_tokens: int
     exact: bool
     method: str | None = None
+    low: int | None = None
+    high: int | None = None
