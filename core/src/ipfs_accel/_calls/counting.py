@@ -72,7 +72,7 @@ def bounds_of(request: ChatRequest, rules: TokenRules) -> Counted:
         counting.add(0, _AROUND_TURN)
         counting.text(message.name or "")
         counting.parts(message.content, f"messages[{number}].content")
-    counting.add(1, _AROUND_CHAT)
+    counting.add(0, _AROUND_CHAT)
     counting.tools(request)
     if request.extra:
         counting.leave("extra")  # what a field of the provider's own adds nobody here knows

@@ -32,7 +32,7 @@ _WORD = re.compile(r"[A-Za-z]+")
 _PLAIN = re.compile(r"(?<![^\s\"'(])[A-Za-z]?[a-z]{1,13}(?![^\s.,;:!?\"')])")
 _ENGLISH = re.compile(
     r"\b(?:the|of|and|to|is|that|for|it|with|be|this|by|are|from|not|you|have|what|which|why|how|can|does|your|will"
-    r"|was|were|had|has|when|who|she|they|their|would|could|should|there|about|than|into|if|we|our|all|but|one|out)\b",
+    r"|were|when|who|she|they|their|would|could|should|there|about|than|into|our|out)\b",
     re.IGNORECASE,
 )
 _LEAST_ENGLISH = 0.25
