@@ -16,13 +16,11 @@ from ipfs_accel._suggest import did_you_mean
 from ipfs_accel.errors import InvalidRequestError, InvalidValueError
 from ipfs_accel.types import Audio, Document, Image, JsonSchema, Message
 
-from .command import State
+from . import kinds
 
 __all__ = [
     "attachment",
     "check_model",
-    "complete_endpoints",
-    "complete_models",
     "extra_option",
     "model_option",
     "offline_option",
@@ -39,51 +37,28 @@ __all__ = [
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _known_names(context: click.Context) -> tuple[list[str], list[str]]:
-    """Return aliases and endpoints from the configuration and the metadata of what is installed; asks no server."""
-    from ipfs_accel._plugins.registry import BACKENDS, HOSTS, Registry  # noqa: PLC0415 - only a shell that completes asks
-
-    try:
-        config = context.ensure_object(State).load_config()
-        registry = Registry(config.plugins)
-        names = [each.name for group in (BACKENDS, HOSTS) for each in registry.records(group) if each.is_usable]
-        return sorted(config.aliases), sorted({*names, *config.endpoints})
-    except Exception:  # noqa: BLE001 - a shell that completes has no place for errors
-        return [], []
-
-
-def complete_models(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Complete aliases and the part of a model's name before its slash."""
-    aliases, endpoints = _known_names(context)
-    return [name for name in [*aliases, *[f"{each}/" for each in endpoints]] if name.startswith(incomplete)]
-
-
-def complete_endpoints(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Complete the names of endpoints."""
-    return [name for name in _known_names(context)[1] if name.startswith(incomplete)]
-
-
 def model_option(function: F) -> F:
     """Add `--model`."""
     return click.option(
         "-m",
         "--model",
         metavar="MODEL",
-        shell_complete=complete_models,
+        type=kinds.MODEL,
         help="endpoint/model or an alias. Default: default_model of the configuration.",
     )(function)
 
 
-def settings_option(function: F) -> F:
-    """Add `--option`."""
+def settings_option(*options: Any) -> Callable[[F], F]:
+    """Add `--option`, for the options of an option dict such as `ChatOptions`, or of several."""
     return click.option(
         "-o",
         "--option",
         "settings",
         multiple=True,
         metavar="NAME=VALUE",
+        type=kinds.Settings(options),
         help="An option of the call, such as temperature=0.2 or timeout=30; JSON or text. Repeatable.",
-    )(function)
+    )
 
 
 def offline_option(function: F) -> F:

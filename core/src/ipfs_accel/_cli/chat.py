@@ -12,7 +12,7 @@ from ipfs_accel._client.clients import Client
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import ChatOptions, FreeRunOptions, Message
 
-from . import arguments
+from . import arguments, kinds
 from .ask import Ask, judge_finish, judge_run
 from .command import Command, State, pass_state
 from .guide import or_guide
@@ -44,17 +44,30 @@ __all__ = ["chat"]
 @click.argument("prompt", nargs=-1)
 @arguments.model_option
 @click.option("-s", "--system", metavar="TEXT", help="Instructions that stand above the conversation.")
-@arguments.settings_option
+@arguments.settings_option(ChatOptions, FreeRunOptions)
 @arguments.extra_option
-@click.option("-a", "--attach", multiple=True, metavar="PATH|URL", help="An image, sound, PDF or text. Repeatable.")
+@click.option(
+    "-a",
+    "--attach",
+    multiple=True,
+    metavar="PATH|URL",
+    type=kinds.FILE,
+    help="An image, sound, PDF or text. Repeatable.",
+)
 @click.option(
     "--schema",
     metavar="FILE|JSON|FIELDS",
+    type=kinds.FILE,
     help="Have the answer follow this JSON Schema, or be an object with these fields: 'name, age int: in years, tags "
     "str[]'. Types are str (if none is named), int, float and bool, [] makes a list, a description follows a colon; "
     "fields end at commas, or at line breaks where there are any.",
 )
-@click.option("--tools", metavar="FILE.py", help="Let the model call the functions of a file; each call is asked for.")
+@click.option(
+    "--tools",
+    metavar="FILE.py",
+    type=kinds.FILE,
+    help="Let the model call the functions of a file; each call is asked for.",
+)
 @click.option("--yes", is_flag=True, help="With --tools: make all calls without asking.")
 @click.option("--no-stream", is_flag=True, help="Wait for the whole answer.")
 @click.option("--jsonl", is_flag=True, help="Write each event of the stream as a line of JSON.")

@@ -59,7 +59,7 @@ _MOST_REFUSED = 8
 )
 @click.argument("texts", nargs=-1, metavar="[TEXT]...")
 @arguments.model_option
-@arguments.settings_option
+@arguments.settings_option(EmbedOptions)
 @arguments.extra_option
 @click.option("--jsonl", is_flag=True, help="Write an object a line: its number, and its vector or error.")
 @click.option("--usage", is_flag=True, help="Write tokens and times to stderr afterwards.")

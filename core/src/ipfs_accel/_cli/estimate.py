@@ -30,7 +30,7 @@ __all__ = ["estimate"]
 @click.argument("prompt", nargs=-1)
 @arguments.model_option
 @click.option("-s", "--system", metavar="TEXT", help="Instructions that stand above the conversation.")
-@arguments.settings_option
+@arguments.settings_option(ChatOptions)
 @arguments.extra_option
 @click.option("-a", "--attach", multiple=True, metavar="PATH|URL", help="An image, sound, PDF or text. Repeatable.")
 @click.option("--schema", metavar="FILE|JSON", help="Have the answer follow this JSON Schema.")

@@ -73,6 +73,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "doctor": ("doctor", "Examine the installation."),
         "plugin": ("plugin", "Begin a backend or middleware of your own."),
         "completion": ("completion", "Print a completion script for a shell."),
+        "man": ("man", "Show the manual page."),
     },
 }
 COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}

@@ -31,7 +31,7 @@ __all__ = ["complete"]
 )
 @click.argument("prompt", nargs=-1)
 @arguments.model_option
-@arguments.settings_option
+@arguments.settings_option(CompleteOptions)
 @arguments.extra_option
 @click.option("--no-stream", is_flag=True, help="Wait for the whole answer.")
 @click.option("--usage", is_flag=True, help="Write tokens and times to stderr afterwards.")

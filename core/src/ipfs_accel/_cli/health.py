@@ -18,7 +18,7 @@ from ipfs_accel._telemetry.states import EndpointState
 from ipfs_accel.errors import InvalidRequestError, PluginError
 from ipfs_accel.types import Health
 
-from . import arguments, failures
+from . import failures, kinds
 from .command import Command, State, pass_state
 from .output import emit, is_terminal, repaint, table, table_text, write_line
 from .survey import note_idle
@@ -60,7 +60,7 @@ def _seconds(value: str) -> float:
         "ipfs-accel health llvm --watch 10 | tee health.log",
     ),
 )
-@click.argument("endpoints", nargs=-1, metavar="[ENDPOINT]...", shell_complete=arguments.complete_endpoints)
+@click.argument("endpoints", nargs=-1, metavar="[ENDPOINT]...", type=kinds.ENDPOINT)
 @click.option(
     "--watch",
     "interval",

@@ -11,7 +11,7 @@ import click
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import CallOptions, GeneratedImage, ImageOptions, SpeakOptions, TranscribeOptions
 
-from . import arguments
+from . import arguments, kinds
 from .command import Command, State, pass_state
 from .live import Printer
 from .output import emit, is_terminal, note, table, write_json, write_line
@@ -49,10 +49,24 @@ def _write(path: Path, data: bytes, flag: str) -> None:
 )
 @click.argument("prompt", nargs=-1)
 @arguments.model_option
-@click.option("-f", "--file", metavar="FILE", help="Where to write it. Default: image with the ending of its type.")
-@click.option("-i", "--input", "inputs", multiple=True, metavar="FILE", help="A picture to start from. Repeatable.")
-@click.option("--mask", metavar="FILE", help="A PNG whose transparent parts say what to change.")
-@arguments.settings_option
+@click.option(
+    "-f",
+    "--file",
+    metavar="FILE",
+    type=kinds.FILE,
+    help="Where to write it. Default: image with the ending of its type.",
+)
+@click.option(
+    "-i",
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="FILE",
+    type=kinds.FILE,
+    help="A picture to start from. Repeatable.",
+)
+@click.option("--mask", metavar="FILE", type=kinds.FILE, help="A PNG whose transparent parts say what to change.")
+@arguments.settings_option(ImageOptions)
 @arguments.extra_option
 @click.option("--raw", is_flag=True, help="With --json: add what the provider itself answered.")
 @pass_state
@@ -114,8 +128,8 @@ def _list(names: list[str]) -> None:
 )
 @click.argument("text", nargs=-1)
 @arguments.model_option
-@click.option("-f", "--file", metavar="FILE", help="Where to write it.")
-@arguments.settings_option
+@click.option("-f", "--file", metavar="FILE", type=kinds.FILE, help="Where to write it.")
+@arguments.settings_option(SpeakOptions)
 @arguments.extra_option
 @pass_state
 def speak(
@@ -158,11 +172,11 @@ def speak(
         "ipfs-accel transcribe -m openai/whisper-1 rede.ogg --translate",
     ),
 )
-@click.argument("file")
+@click.argument("file", type=kinds.FILE)
 @arguments.model_option
 @click.option("--translate", is_flag=True, help="Write it down in English, whatever is spoken.")
 @click.option("--stream", is_flag=True, help="Show it while it comes.")
-@arguments.settings_option
+@arguments.settings_option(TranscribeOptions)
 @arguments.extra_option
 @click.option("--raw", is_flag=True, help="With --json: add what the provider itself answered.")
 @pass_state

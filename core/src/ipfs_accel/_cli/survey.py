@@ -11,7 +11,7 @@ from ipfs_accel.hookspecs import OPERATIONS
 from ipfs_accel.installing import install_command
 from ipfs_accel.types import Match, ModelInfo
 
-from . import arguments, failures
+from . import failures, kinds
 from .command import Command, State, pass_state
 from .inspect import is_amiss
 from .output import emit, note, table
@@ -30,7 +30,7 @@ __all__ = ["backends", "end_skipped", "find", "model_facts", "models", "note_idl
         "ipfs-accel models --json | jq '.models[].name'",
     ),
 )
-@click.argument("endpoints", nargs=-1, metavar="[ENDPOINT]...", shell_complete=arguments.complete_endpoints)
+@click.argument("endpoints", nargs=-1, metavar="[ENDPOINT]...", type=kinds.ENDPOINT)
 @click.option("--raw", is_flag=True, help="With --json: add what the provider itself answered.")
 @pass_state
 def models(state: State, endpoints: tuple[str, ...], raw: bool) -> None:
@@ -110,7 +110,14 @@ def end_skipped(state: State, skipped: Mapping[str, str], named: Collection[str]
     ),
 )
 @click.option("--operation", type=click.Choice(OPERATIONS), metavar="NAME", help=f"One of {', '.join(OPERATIONS)}.")
-@click.option("--feature", "features", multiple=True, metavar="NAME", help="Such as tools or vision. Repeatable.")
+@click.option(
+    "--feature",
+    "features",
+    multiple=True,
+    metavar="NAME",
+    type=kinds.FEATURE,
+    help="Such as tools or vision. Repeatable.",
+)
 @click.option("--min-context", type=int, metavar="TOKENS", help="What the context window has to hold.")
 @click.option("--max-input-price", type=float, metavar="USD", help="Most US dollars per million input tokens.")
 @click.option("--max-output-price", type=float, metavar="USD", help="Most US dollars per million output tokens.")
@@ -122,7 +129,7 @@ def end_skipped(state: State, skipped: Mapping[str, str], named: Collection[str]
     "endpoints",
     multiple=True,
     metavar="NAME",
-    shell_complete=arguments.complete_endpoints,
+    type=kinds.ENDPOINT,
     help="Where to look. Default: everywhere. Repeatable.",
 )
 @click.option("--raw", is_flag=True, help="With --json: add what the provider itself answered.")

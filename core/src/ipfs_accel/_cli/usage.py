@@ -11,6 +11,7 @@ import click
 
 from ipfs_accel.errors import ConfigError, InvalidRequestError
 
+from . import kinds
 from .command import Command, State, pass_state
 from .output import emit, money, table
 
@@ -27,7 +28,7 @@ _SECONDS = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
     examples=("ipfs-accel usage --since 7d", "ipfs-accel usage --log other.jsonl --json"),
 )
 @click.option("--since", metavar="TIME", help="Only calls of the last 30m, 12h, 7d or 4w.")
-@click.option("--log", metavar="FILE", help="Another log than the configured one.")
+@click.option("--log", metavar="FILE", type=kinds.FILE, help="Another log than the configured one.")
 @pass_state
 def usage(state: State, since: str | None, log: str | None) -> None:
     """Add up what calls used and cost."""
