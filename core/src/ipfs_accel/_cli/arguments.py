@@ -19,6 +19,7 @@ from ipfs_accel.types import Audio, Document, Image, JsonSchema, Message
 from . import kinds
 
 __all__ = [
+    "attach_option",
     "attachment",
     "check_model",
     "extra_option",
@@ -28,9 +29,13 @@ __all__ = [
     "parse_options",
     "parse_pairs",
     "parse_schema",
+    "raw_option",
     "read_stdin",
     "settings_option",
     "stdin_is_terminal",
+    "system_option",
+    "texts_or_lines",
+    "usage_option",
     "with_stdin",
 ]
 
@@ -77,6 +82,28 @@ def extra_option(function: F) -> F:
         metavar="NAME=VALUE",
         help="A field of the provider's own, put into the request as it is; JSON or text. Repeatable.",
     )(function)
+
+
+def system_option(function: F) -> F:
+    """Add `--system`."""
+    text = "Instructions that stand above the conversation."
+    return click.option("-s", "--system", metavar="TEXT", help=text)(function)
+
+
+def attach_option(function: F) -> F:
+    """Add `--attach`."""
+    text = "An image, sound, PDF or text. Repeatable."
+    return click.option("-a", "--attach", multiple=True, metavar="PATH|URL", type=kinds.FILE, help=text)(function)
+
+
+def usage_option(function: F) -> F:
+    """Add `--usage`."""
+    return click.option("--usage", is_flag=True, help="Write tokens and times to stderr afterwards.")(function)
+
+
+def raw_option(function: F) -> F:
+    """Add `--raw`."""
+    return click.option("--raw", is_flag=True, help="With --json: add what the provider itself answered.")(function)
 
 
 def parse_pairs(pairs: Iterable[str], flag: str) -> dict[str, Any]:
@@ -199,6 +226,14 @@ def read_stdin() -> str:
 def with_stdin(words: Iterable[str]) -> str:
     """Join what is piped in and what stands on the command line, an empty line between them."""
     return "\n\n".join([text for text in (read_stdin(), " ".join(words)) if text.strip()])
+
+
+def texts_or_lines(texts: Iterable[str]) -> list[str]:
+    """Return the texts of the command line, else the lines that are piped in, but empty ones."""
+    found = list(texts) or [line for line in read_stdin().splitlines() if line.strip()]
+    if not found:
+        raise InvalidRequestError("there are no texts", hint='give them as arguments ("…") or pipe lines in')
+    return found
 
 
 def check_model(model: str | None, default: str | None, command: str) -> None:

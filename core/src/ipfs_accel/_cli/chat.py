@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ipfs_accel._client.clients import Client
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import ChatOptions, FreeRunOptions, Message
+from ipfs_accel.types import ChatOptions, FreeRunOptions, Message, Part
 
 from . import arguments, kinds
 from .ask import Ask, judge_finish, judge_run
@@ -23,7 +23,7 @@ from .values import plain
 if TYPE_CHECKING:
     from .tools import Toolkit
 
-__all__ = ["chat"]
+__all__ = ["chat", "conversation"]
 
 
 @click.command(
@@ -43,17 +43,10 @@ __all__ = ["chat"]
 )
 @click.argument("prompt", nargs=-1)
 @arguments.model_option
-@click.option("-s", "--system", metavar="TEXT", help="Instructions that stand above the conversation.")
+@arguments.system_option
 @arguments.settings_option(ChatOptions, FreeRunOptions)
 @arguments.extra_option
-@click.option(
-    "-a",
-    "--attach",
-    multiple=True,
-    metavar="PATH|URL",
-    type=kinds.FILE,
-    help="An image, sound, PDF or text. Repeatable.",
-)
+@arguments.attach_option
 @click.option(
     "--schema",
     metavar="FILE|JSON|FIELDS",
@@ -110,18 +103,30 @@ def chat(
 
             Repl(client, ask, state, system).run(" ".join(prompt), parts)
             return
-        text = arguments.with_stdin(prompt)
-        if not text and not parts:
-            raise InvalidRequestError(
-                "there is no prompt", hint='give it as an argument ("…"), pipe it in, or talk with --interactive'
-            )
-        messages = [*([Message.system(system)] if system else []), Message.user(*parts, text)]
+        messages = conversation(
+            prompt, system, parts, 'give it as an argument ("…"), pipe it in, or talk with --interactive'
+        )
         if state.json:
             _as_json(client, ask, messages, state, raw=raw)
         elif jsonl:
             _as_lines(client, ask, messages, state)
         else:
             ask.shown(client, messages, state)
+
+
+def conversation(words: Iterable[str], system: str | None, parts: Sequence[Part], hint: str) -> list[Message]:
+    """Return what is asked, with what is piped in, and the instructions above it.
+
+    Args:
+        words: Of the command line.
+        system: The instructions, or None.
+        parts: What is attached.
+        hint: What to do if nothing is asked.
+    """
+    text = arguments.with_stdin(words)
+    if not text and not parts:
+        raise InvalidRequestError("there is no prompt", hint=hint)
+    return [*([Message.system(system)] if system else []), Message.user(*parts, text)]
 
 
 def _refuse_contradictions(state: State, *, jsonl: bool, no_stream: bool, interactive: bool) -> None:

@@ -11,7 +11,7 @@ from ipfs_accel.hookspecs import OPERATIONS
 from ipfs_accel.installing import install_command
 from ipfs_accel.types import Match, ModelInfo
 
-from . import failures, kinds
+from . import arguments, failures, kinds
 from .command import Command, State, pass_state
 from .inspect import is_amiss
 from .output import emit, note, table
