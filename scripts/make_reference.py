@@ -159,7 +159,8 @@ def configuration_page() -> str:
     Code wins over the environment, the environment over the file. The file is TOML: `Config` is its top level, the
     other classes are the tables in it, and both have the same names. `path`, `environ`, `sources` and `key` cannot
     stand in the file. `ipfs-accel config show` tells every setting that holds and where it is from,
-    `ipfs-accel config path` which file is read.
+    `ipfs-accel config path` which file is read, and `ipfs-accel config edit` opens it, with its settings as comments if
+    it is new.
     """
     return page("Configuration", textwrap.dedent(intro), *map(described, configured()))
 

@@ -15,7 +15,7 @@ from .conftest import Run
 PATHS = [
     *[(name,) for name in COMMANDS],
     *[("keys", name) for name in ("set", "list", "remove", "path")],
-    *[("config", name) for name in ("show", "path")],
+    *[("config", name) for name in ("show", "edit", "path")],
 ]
 
 

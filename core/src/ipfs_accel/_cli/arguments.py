@@ -242,5 +242,5 @@ def check_model(model: str | None, default: str | None, command: str) -> None:
         raise InvalidRequestError(
             "no model is named",
             hint=f"run: ipfs-accel {command} -m ENDPOINT/MODEL …, or set default_model in the configuration "
-            "(ipfs-accel config path); ipfs-accel models lists models",
+            "(ipfs-accel config edit); ipfs-accel models lists models",
         )
