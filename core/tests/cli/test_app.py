@@ -58,6 +58,18 @@ def test_without_a_command_the_help_is_shown(run: Run) -> None:
         (("xyzzy",), "error: there is no command 'xyzzy'\nhint: run: ipfs-accel --help\n"),
         (("keys", "lst"), "error: there is no command 'lst'\nhint: did you mean 'list' or 'set'?\n"),
         (("--jsno", "backends"), "error: there is no option '--jsno'\nhint: did you mean --json"),
+        (
+            ("chat", "--temperature", "0"),
+            "error: there is no option '--temperature'\nhint: options of the call are given with -o: -o temperature=…\n",
+        ),
+        (
+            ("chat", "--max-tokens=5"),
+            "error: there is no option '--max-tokens'\nhint: options of the call are given with -o: -o max_tokens=…\n",
+        ),
+        (
+            ("embed", "--temperature", "0"),
+            "error: there is no option '--temperature'\nhint: run: ipfs-accel embed --help\n",
+        ),
         (("completion", "tcsh"), "error: invalid value for '{bash|zsh|fish|powershell}': 'tcsh' is not one of"),
         (("backends", "--color", "red"), "error: invalid value for '--color': 'red' is not one of"),
         (("backends", "x"), "error: got unexpected extra argument"),
