@@ -101,7 +101,7 @@ def chat(
         if interactive:
             from .repl import Repl  # noqa: PLC0415 - most calls are no conversation
 
-            Repl(client, ask, state, system).run(" ".join(prompt), parts)
+            Repl(client, ask, state, system).run(" ".join(prompt), zip(attach, parts, strict=True))
             return
         messages = conversation(
             prompt, system, parts, 'give it as an argument ("…"), pipe it in, or talk with --interactive'
