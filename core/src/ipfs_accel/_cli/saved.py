@@ -56,7 +56,9 @@ def _message(value: Any, where: str) -> Message:
     fields = _fields(value, where)
     origin = fields.pop("origin", None)
     content = [_part(each, f"{where}.content[{index}]") for index, each in enumerate(fields.pop("content", ()))]
-    return _made(Message, {**fields, "content": content, "origin": origin and _made(Origin, origin, where)}, where)
+    known = {**fields, "content": content, "origin": origin and _made(Origin, origin, where)}
+    message: Message = _made(Message, known, where)
+    return message
 
 
 def _part(value: Any, where: str) -> Any:
