@@ -14,7 +14,7 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import click
-from ipfs_accel._cli import arguments, kinds
+from ipfs_accel._cli import arguments, front, kinds
 from ipfs_accel._cli.app import app
 from ipfs_accel._cli.command import shared_options
 
@@ -32,13 +32,18 @@ def commands() -> Iterator[tuple[str, click.Command]]:
 
 def _below(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
     context = click.Context(group, help_option_names=HELP_FLAGS)
-    for name in group.list_commands(context):
+    for name in _names(group, context):
         command = group.get_command(context, name)
         if command is None:
             raise AssertionError(name)
         yield f"{path}{name}", command
         if isinstance(command, click.Group):
             yield from _below(command, f"{path}{name} ")
+
+
+def _names(group: click.Group, context: click.Context) -> list[str]:
+    """Return the names of commands, without those of other distributions that happen to be installed."""
+    return list(front.COMMANDS) if group is app else group.list_commands(context)
 
 
 def shape() -> str:
@@ -61,7 +66,7 @@ def _entry(command: click.Command, shared: set[tuple[str, ...]]) -> dict[str, An
     entry: dict[str, Any] = {"options": [each for each in options if tuple(each["flags"]) not in shared]}
     if isinstance(command, click.Group):
         context = click.Context(command, help_option_names=HELP_FLAGS)
-        below = [(name, command.get_command(context, name)) for name in command.list_commands(context)]
+        below = [(name, command.get_command(context, name)) for name in _names(command, context)]
         entry["commands"] = {name: each.get_short_help_str(200) for name, each in below if each is not None}
     else:
         wanted = [each for each in command.params if isinstance(each, click.Argument)]

@@ -161,11 +161,12 @@ def test_a_wheel_has_its_package_and_nothing_else(wheelhouse: Path, folder: Path
         info = next(name for name in names if name.endswith("/METADATA"))
         metadata = HeaderParser().parsestr(wheel.read(info).decode())
     home = info.split("/")[0]
-    assert {name.split("/")[0] for name in names} == {package, home}
+    beside = {home.replace(".dist-info", ".data")} if folder.name == "core" else set()  # the page for man
+    assert {name.split("/")[0] for name in names} == {package, home, *beside}
     strays = [
         name
         for name in names
-        if not re.search(r"\.(py|typed|json|txt|css|gguf)$|/(METADATA|WHEEL|RECORD|LICENSE)$", name)
+        if not re.search(r"\.(py|typed|json|txt|css|gguf|1)$|/(METADATA|WHEEL|RECORD|LICENSE)$", name)
     ]
     assert strays == []
     assert f"{package}/py.typed" in names
@@ -196,6 +197,7 @@ def test_a_source_distribution_builds_the_same_wheel(wheelhouse: Path, folder: P
 def test_the_core_alone_is_light(environment: Environment) -> None:
     environment.install("ipfs-accel")
     assert environment.backends() == {}
+    assert (environment.python.parent.parent / "share" / "man" / "man1" / "ipfs-accel.1").is_file()
     assert len(environment.distributions()) <= MOST_DISTRIBUTIONS, environment.distributions()
     site = next(environment.python.parent.parent.glob("lib*/**/site-packages"))
     own = [

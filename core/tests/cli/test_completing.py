@@ -148,6 +148,38 @@ def test_a_meaning_stands_beside_what_has_one(completed: Complete) -> None:
     assert complete([], "doc") == [("word", "doctor", front.COMMANDS["doctor"][1])]
 
 
+FOREIGN = """
+import click
+
+@click.command()
+@click.option("--port", type=click.Choice(["80", "443"]))
+@click.argument("site", type=click.Path())
+def serve(port, site):
+    click.echo(f"serving {site} at {port}")
+"""
+
+
+def test_commands_of_other_distributions(completed: Complete, install: Callable[..., Path], run: Run) -> None:
+    site = install("served", FOREIGN, distribution="acme-serve", module="acme_serve")
+    points = site / "acme_serve-1.2.dist-info" / "entry_points.txt"
+    points.write_text(
+        "[ipfs_accel.commands]\nserve = acme_serve:serve\nchat = acme_serve:absent\nbroken = acme_serve:absent\nnone = acme_serve:click\n"
+    )
+    assert completed("serv") == {"serve"}
+    assert complete([], "serv") == [("word", "serve", "From acme-serve.")]
+    assert completed("serve --po") == {"--port"}
+    assert completed("serve --port ") == {"80", "443"}
+    assert completed("serve in") == FILE
+    assert completed("chat --no-") == {"--no-stream"}
+    assert run("serve", "--port", "80", "here").stdout == "serving here at 80\n"
+    result = run("broken")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "the command 'broken' of acme-serve cannot be loaded: AttributeError" in result.stderr
+    assert "the command 'none' of acme-serve is a module, not a click command" in run("none").stderr
+    assert "Of other distributions:\n" in run("--help").stdout
+    assert "  serve         From acme-serve.\n" in run("--help").stdout
+
+
 @pytest.mark.parametrize("shell", SHELLS)
 def test_scripts(run: Run, shell: str) -> None:
     result = run("completion", shell)

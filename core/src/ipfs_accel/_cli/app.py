@@ -11,7 +11,9 @@ from typing import Any, NoReturn
 
 import click
 
+from ipfs_accel._plugins.distributions import installed
 from ipfs_accel._version import __version__
+from ipfs_accel.errors import PluginError
 
 from . import failures, front
 from .command import Group, State
@@ -26,13 +28,13 @@ class App(Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands, in the order of the help."""
         del ctx
-        return list(COMMANDS)
+        return [*COMMANDS, *front.others()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load a command."""
         del ctx
         if cmd_name not in COMMANDS:
-            return None
+            return _other(cmd_name)
         module = import_module(f".{COMMANDS[cmd_name][0]}", __package__)
         command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
@@ -79,6 +81,27 @@ class App(Group):
                 failures.show(error, state)
             return failures.exit_code(error)
         return code
+
+
+def _other(name: str) -> click.Command | None:
+    """Load a command of another distribution.
+
+    Raises:
+        PluginError: It cannot be imported, or is no command.
+    """
+    found = next((each for each in installed("ipfs_accel.commands") if each.entry_point.name == name), None)
+    if found is None:
+        return None
+    try:
+        command = found.entry_point.load()
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        raise PluginError(f"the command {name!r} of {found.distribution} cannot be loaded: {why}") from error
+    if not isinstance(command, click.Command):
+        raise PluginError(
+            f"the command {name!r} of {found.distribution} is a {type(command).__name__}, not a click command"
+        )
+    return command
 
 
 def _discard_stdout() -> None:

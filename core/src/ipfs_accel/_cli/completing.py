@@ -17,6 +17,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from . import front
+
 __all__ = ["answer", "complete"]
 
 Candidate: TypeAlias = tuple[str, str, str]
@@ -53,8 +55,11 @@ def complete(words: Iterable[str], last: str) -> list[Candidate]:
         last: What of that is there already.
     """
     line = _Line(_shape())
+    words = list(words)
     for word in words:
         line.take(word)
+    if line.is_foreign:
+        return _by_click(words, last)
     known = _Known(line.config)
     if line.awaited is not None:
         return _values(line.awaited, last, known)
@@ -67,8 +72,19 @@ def complete(words: Iterable[str], last: str) -> list[Candidate]:
     if last.startswith("-") and not line.are_options_over:
         return line.flags(last)
     if line.commands:
-        return _starting(line.commands, last)
+        return _starting(line.commands | line.others(), last)
     return _values(line.argument(), last, known)
+
+
+def _by_click(words: list[str], last: str) -> list[Candidate]:
+    """Return what a command of another distribution takes, as click makes it out of the command itself."""
+    from click.shell_completion import ShellComplete  # noqa: PLC0415 - commands of ours need no click here
+
+    from .app import app  # noqa: PLC0415 - as above
+
+    found = ShellComplete(app, {}, "ipfs-accel", "").get_completions(words, last)
+    kinds = {"file": "file", "dir": "folder"}
+    return [(kinds.get(each.type, "word"), "" if each.type in kinds else each.value, each.help or "") for each in found]
 
 
 @cache
@@ -86,6 +102,7 @@ class _Line:
         awaited: What the last option wants to be followed by; None if by nothing.
         are_options_over: Whether `--` has been there.
         config: What `--config` says, or None.
+        is_foreign: Whether the command is none of ours.
     """
 
     def __init__(self, shape: dict[str, Any]) -> None:
@@ -97,6 +114,7 @@ class _Line:
         self.awaited: Any = None
         self.are_options_over = False
         self.config: str | None = None
+        self.is_foreign = False
 
     @property
     def _entry(self) -> dict[str, Any]:
@@ -118,6 +136,10 @@ class _Line:
         found: dict[str, str] = self._entry.get("commands", {})
         return found
 
+    def others(self) -> dict[str, str]:
+        """Return the commands that other distributions bring, if one may be named next."""
+        return {} if self._path else {name: f"From {whose}." for name, whose in front.others().items()}
+
     def take(self, word: str) -> None:
         """Go on by one word."""
         if self.awaited is not None:
@@ -129,6 +151,7 @@ class _Line:
         elif len(word) > 1 and word.startswith("-") and not self.are_options_over:
             self._take_option(word)
         elif self.commands:
+            self.is_foreign = word not in self.commands and word in self.others()
             self._path = (*self._path, word)
         else:
             self._arguments += 1

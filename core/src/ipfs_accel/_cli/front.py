@@ -8,7 +8,18 @@ from __future__ import annotations
 import os
 import sys
 
-__all__ = ["COMMANDS", "COMPLETE_VARIABLE", "EXAMPLES", "HELP", "SHARED", "VERSION", "is_asked", "page", "width"]
+__all__ = [
+    "COMMANDS",
+    "COMPLETE_VARIABLE",
+    "EXAMPLES",
+    "HELP",
+    "SHARED",
+    "VERSION",
+    "is_asked",
+    "others",
+    "page",
+    "width",
+]
 
 COMPLETE_VARIABLE = "_IPFS_ACCEL_COMPLETE"
 
@@ -115,6 +126,17 @@ def width() -> int:
     return max(min(columns or _WIDEST, _WIDEST) - 2, _NARROWEST)
 
 
+def others() -> dict[str, str]:
+    """Return the commands that other distributions bring, and which ones."""
+    from ipfs_accel._plugins.distributions import installed  # noqa: PLC0415 - a command of ours needs none of them
+
+    found: dict[str, str] = {}
+    for each in installed("ipfs_accel.commands"):
+        if each.entry_point.name not in COMMANDS:
+            found.setdefault(each.entry_point.name, each.distribution)
+    return dict(sorted(found.items()))
+
+
 def page(wide: int, name: str = "ipfs-accel") -> str:
     """Return the help of the root command, in lines of at most `wide` characters where words allow."""
     options = [("--version", VERSION)]
@@ -126,6 +148,9 @@ def page(wide: int, name: str = "ipfs-accel") -> str:
     for title, commands in SECTIONS.items():
         rows = [(f"{each:12}", text) for each, (_module, text) in commands.items()]
         parts.append(f"{title}:\n" + _listed(rows, wide))
+    further = [(f"{each:12}", f"From {distribution}.") for each, distribution in others().items()]
+    if further:
+        parts.append("Of other distributions:\n" + _listed(further, wide))
     parts.append("Examples:\n" + "".join([f"  {each}\n" for each in EXAMPLES]))
     parts.append("Exit codes:\n" + "".join([f"  {each}\n" for each in EXIT_CODES.splitlines()]))
     return "\n".join(parts)
