@@ -89,6 +89,7 @@ def completed(
         ("nonsense ", set()),
         ("chat --color ", {"auto", "always", "never"}),
         ("chat --color=a", {"--color=auto", "--color=always"}),
+        ("request s", {"second", "studio"}),
         ("request studio p", {"POST", "PUT", "PATCH"}),
         # Models: aliases, routes and endpoints, and behind the slash what is known without a server.
         ("chat -m ", {"fast", "safe", "lab/", "second/", "studio/"}),
