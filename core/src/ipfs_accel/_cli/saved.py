@@ -47,9 +47,7 @@ def read(name: str) -> tuple[str | None, list[Message]]:
         found = [_message(each, f"messages[{index}]") for index, each in enumerate(document["messages"])]
         return document.get("model"), list(checked_messages(found))
     except (TypeError, ValueError, InvalidRequestError) as error:
-        raise InvalidRequestError(
-            f".load {name}: {error}", hint="it reads what .save writes, or the messages of --json"
-        ) from None
+        raise InvalidRequestError(f".load {name}: {error}", hint="it reads what .save writes") from None
 
 
 def _message(value: Any, where: str) -> Message:
