@@ -98,7 +98,9 @@ API_VERSION = 1
 
 PROJECT = "ipfs_accel"
 hookspec = pluggy.HookspecMarker(PROJECT)
+"""Marks a function as a hook that plugins may have; only this package specifies hooks."""
 hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Marks a function of a plugin as its implementation of the hook of the same name."""
 
 
 @hookspec(firstresult=True)

@@ -19,7 +19,12 @@ __all__ = ["BackendInfo", "KeyHeader", "LocalServer", "TokenRules"]
 
 @frozen(kw_only=True)
 class KeyHeader:
-    """The header in which a provider wants its key."""
+    """The header in which a provider wants its key.
+
+    Attributes:
+        name: Of the header.
+        prefix: What stands before the key; the space belongs to it.
+    """
 
     name: str = "authorization"
     prefix: str = "Bearer "
