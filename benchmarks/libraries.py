@@ -1,7 +1,6 @@
 """The libraries that `installed.py` and `refused.py` put beside ipfs-accel: how each is got, and used without settings.
 
-A library is used as its documentation begins: with its client for OpenAI's API, at another base URL. `first` is a
-program of its own, from its imports to the first answer; `crowd` asks many prompts at once and counts the answers.
+A library is used as its documentation begins: with its client for OpenAI's API, at another base URL.
 """
 
 from __future__ import annotations
@@ -9,79 +8,143 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 
-from figures import TEXT
-
 KEY = "sk-bench"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Library:
-    """One library.
+    """One library, or one way to use it.
 
     Attributes:
         name: As it is shown.
-        requirement: What pip is told; empty for ipfs-accel itself.
-        setup: Lines that import it and make what asks; `root` is the server's address.
-        ask: An expression with the text of the answer to `prompt`.
-        is_async: Whether `ask` is to be awaited; otherwise many prompts are asked in threads.
+        requirement: What pip is told; empty for ipfs-accel, which is that of the working tree.
+        setup: Lines that import it and make what asks; `root` is the base URL.
+        tries: What is put where `setup` or `ask` say TRIES, for a prompt to be tried twelve times at most.
+        ask: An expression that is the text of the answer to `prompt`.
+        is_async: Whether `ask` awaits; otherwise many prompts are asked in threads.
     """
 
     name: str
     requirement: str
     setup: str
     ask: str
+    tries: str = ", max_retries=11"
     is_async: bool = True
 
-    def first(self) -> str:
-        """Return the program that asks once; its argument is the server's address."""
-        lines = [
-            f"prompt = {TEXT!r}",
-            "async def main():",
-            f"    assert {'await ' * self.is_async}{self.ask}" if self.is_async else "    pass",
-            "import asyncio; asyncio.run(main())" if self.is_async else f"assert {self.ask}",
-        ]
-        return "\n".join([_HEAD, textwrap.dedent(self.setup).strip(), *lines])
+    def program(self, *, patient: bool = False) -> str:
+        """Return a program of the arguments ROOT and COUNT.
 
-    def crowd(self) -> str:
-        """Return the program that asks `sys.argv[2]` prompts at once, and prints how many were answered, and errors."""
-        body = _AWAITED if self.is_async else _IN_THREADS
-        awaited = f"await {self.ask}" if self.is_async else self.ask
-        return "\n".join([_HEAD, textwrap.dedent(self.setup).strip(), body.replace("ASK", awaited), _COUNT])
+        It asks so many prompts at once, and prints how many had an answer and the names of the errors that the others
+        had.
+        """
+        asking = (_AWAITED if self.is_async else _IN_THREADS).replace("ASK", self.ask)
+        text = "\n".join([_HEAD, textwrap.dedent(self.setup).strip(), asking, _TELL])
+        return text.replace("TRIES", self.tries if patient else "")
 
 
 _HEAD = """\
-import os, sys
-root = sys.argv[1] + "/v1"
+import sys
+root, count = sys.argv[1] + "/v1", int(sys.argv[2])
+prompts = [f"What is {number}?" for number in range(count)]
 """
-_AWAITED = """
+_AWAITED = """\
 import asyncio
 async def one(prompt):
     return ASK
 async def main():
-    return await asyncio.gather(*[one(f"{number}") for number in range(int(sys.argv[2]))], return_exceptions=True)
+    return await asyncio.gather(*[one(prompt) for prompt in prompts], return_exceptions=True)
 answers = asyncio.run(main())
 """
-_IN_THREADS = """
+_IN_THREADS = """\
 from concurrent.futures import ThreadPoolExecutor
 def one(prompt):
     try:
         return ASK
     except Exception as error:
         return error
-with ThreadPoolExecutor(int(sys.argv[2])) as pool:
-    answers = list(pool.map(one, [f"{number}" for number in range(int(sys.argv[2]))]))
+with ThreadPoolExecutor(count) as pool:
+    answers = list(pool.map(one, prompts))
 """
-_COUNT = """
-import collections, json
-failed = collections.Counter(type(each).__name__ for each in answers if not isinstance(each, str))
-print(json.dumps([sum(isinstance(each, str) for each in answers), failed]))
+_TELL = """\
+import json
+print(json.dumps({"answered": sum(isinstance(each, str) for each in answers),
+                  "errors": sorted({type(each).__name__ for each in answers if not isinstance(each, str)})}))
 """
-_OURS = f"""
-    from ipfs_accel import AsyncClient, EndpointConfig
-    client = AsyncClient(endpoints={{"bench": EndpointConfig(backend="openai", base_url=root, key="{KEY}"LIMITS)}})
-"""
-_ASK_OURS = "(await client.chat('bench/bench', prompt)).text"
+_MESSAGES = '[{"role": "user", "content": prompt}]'
 
-LIBRARIES = (
-    Library(name="ipfs-accel", requirement="", setup=_OURS.replace("LIMITS", ""), ask=_ASK_OURS),
+
+OURS = Library(
+    name="ipfs-accel",
+    requirement="",
+    setup=f"""
+        from ipfs_accel import AsyncClient, EndpointConfig, RetryConfig
+        endpoint = EndpointConfig(backend="openai", base_url=root, key="{KEY}"TRIES)
+        client = AsyncClient(endpoints={{"bench": endpoint}})
+    """,
+    ask="(await client.chat('bench/bench', prompt)).text",
+    tries=", retry=RetryConfig(attempts=12, budget=100_000)",
+)
+PEERS = (
+    Library(
+        name="openai",
+        requirement="openai",
+        setup=f"""
+            import openai
+            client = openai.AsyncOpenAI(base_url=root, api_key="{KEY}"TRIES)
+        """,
+        ask=f"(await client.chat.completions.create(model='bench', messages={_MESSAGES})).choices[0].message.content",
+    ),
+    Library(
+        name="aisuite",
+        requirement="aisuite[openai]",
+        setup=f"""
+            import aisuite
+            client = aisuite.Client({{"openai": {{"base_url": root, "api_key": "{KEY}"TRIES}}}})
+        """,
+        tries=', "max_retries": 11',
+        ask=f"client.chat.completions.create(model='openai:bench', messages={_MESSAGES}).choices[0].message.content",
+        is_async=False,
+    ),
+    Library(
+        name="any-llm",
+        requirement="any-llm-sdk[openai]",
+        setup=f"""
+            from any_llm import AnyLLM
+            client = AnyLLM.create("openai", api_base=root, api_key="{KEY}"TRIES)
+        """,
+        ask=f"(await client.acompletion(model='bench', messages={_MESSAGES})).choices[0].message.content",
+    ),
+    Library(
+        name="pydantic-ai",
+        requirement="pydantic-ai-slim[openai]",
+        setup=f"""
+            from pydantic_ai import Agent
+            from pydantic_ai.models.openai import OpenAIChatModel
+            from pydantic_ai.providers.openai import OpenAIProvider
+            from openai import AsyncOpenAI
+            client = AsyncOpenAI(base_url=root, api_key="{KEY}"TRIES)
+            agent = Agent(OpenAIChatModel("bench", provider=OpenAIProvider(openai_client=client)))
+        """,
+        ask="(await agent.run(prompt)).output",
+    ),
+    Library(
+        name="langchain",
+        requirement="langchain-openai",
+        setup=f"""
+            from langchain_openai import ChatOpenAI
+            model = ChatOpenAI(model="bench", base_url=root, api_key="{KEY}"TRIES)
+        """,
+        ask="(await model.ainvoke(prompt)).content",
+    ),
+    Library(
+        name="litellm",
+        requirement="litellm",
+        setup=f"""
+            import os
+            os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it fetches its list of prices
+            import litellm
+            where = dict(base_url=root, api_key="{KEY}"TRIES)
+        """,
+        ask=f"(await litellm.acompletion('openai/bench', {_MESSAGES}, **where)).choices[0].message.content",
+    ),
 )
