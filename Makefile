@@ -6,15 +6,21 @@ BIN := $(VENV)/bin
 PROJECTS := pyproject.toml core/pyproject.toml $(wildcard services/*/pyproject.toml plugins/*/pyproject.toml plugins/specialized/*/pyproject.toml)
 PIP := -m pip install --quiet --disable-pip-version-check
 INSTALL := $(BIN)/python $(PIP) --constraint constraints.txt
+# One builder in the environment serves all folders, where pip would install one anew for each.
+EDITABLE := $(INSTALL) --no-build-isolation --no-deps
 # Many tests wait for a process or a server now and then, so that one more of them than there are cores costs nobody time.
 WORKERS = $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 NEWEST := $(VENV)/newest
 PLUGINS := $(patsubst %/pyproject.toml,%,$(filter plugins/% services/%,$(PROJECTS)))
 EXAMPLES := $(patsubst %/pyproject.toml,%,$(wildcard examples/*/pyproject.toml))
-DISTRIBUTIONS := --editable core $(PLUGINS:%=--editable %) 'ipfs-accel-llvm[embedded]'
+FOLDERS := --editable core $(PLUGINS:%=--editable %)
+DISTRIBUTIONS := 'ipfs-accel[all]' 'ipfs-accel-llvm[embedded]'
 MODEL := .cache/tiny.gguf
 GUIDE := plugins/specialized/llvm/src/ipfs_accel_llvm/guide.gguf
+
+# Tests start thousands of processes. Images of containers like to forbid what spares each of them compiling everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test test-httpx2 test-busy test-peers test-slow lint format docs bench bench-against findings dist guide constraints clean
 
@@ -35,7 +41,7 @@ demo: $(VENV)/.demo  ## show the main job on the embedded engine: no key, no ser
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/.test  ## install what the checks need and run all of them
-	$(MAKE) --no-print-directory --jobs 2 lint test-httpx2
+	$(MAKE) --no-print-directory --jobs 3 lint test-httpx2 $(VENV)/.compiled
 	$(PYTEST)
 
 test-httpx2: $(VENV)/.test
@@ -83,7 +89,7 @@ guide: $(VENV)/.guide  ## train the small model that answers questions about ipf
 constraints:  ## pin the newest versions that the checks can have on PYTHON, the oldest supported one
 	$(PYTHON) -m venv --clear $(NEWEST)
 	$(NEWEST)/bin/python $(PIP) --upgrade pip
-	$(NEWEST)/bin/python $(PIP) $(DISTRIBUTIONS) --group test --group lint --group docs
+	$(NEWEST)/bin/python $(PIP) $(FOLDERS) $(DISTRIBUTIONS) --group test --group lint --group docs
 	{ sed -n '/^#/p' constraints.txt; $(NEWEST)/bin/python -m pip freeze --exclude-editable; } > $(NEWEST)/pins
 	mv $(NEWEST)/pins constraints.txt
 	rm -rf $(NEWEST)
@@ -94,15 +100,22 @@ clean:  ## remove the environment, caches and builds
 $(VENV)/.pip: constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=…")'
 	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) --upgrade pip
+	$(INSTALL) --upgrade pip hatchling editables
 	touch $@
 
 $(VENV)/.demo: $(VENV)/.pip $(PROJECTS)
+	$(EDITABLE) $(FOLDERS)
 	$(INSTALL) $(DISTRIBUTIONS)
 	touch $@
 
 $(VENV)/.test: $(VENV)/.demo $(EXAMPLES:%=%/pyproject.toml)
-	$(INSTALL) --group test --group lint $(EXAMPLES:%=--editable %)
+	$(EDITABLE) $(EXAMPLES:%=--editable %)
+	$(INSTALL) --group test --group lint $(EXAMPLES:examples/%=ipfs-accel-%)
+	touch $@
+
+# Once after each install, and not by every worker of pytest for itself.
+$(VENV)/.compiled: $(VENV)/.test
+	@$(BIN)/python -m pytest --collect-only --quiet >$@.log || { cat $@.log; exit 1; }
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.demo

@@ -59,10 +59,14 @@ with suppress(AttributeError, TypeError):  # where there is another library, it 
     ctypes.CDLL(None).mallopt(-3, 1 << 20)  # M_MMAP_THRESHOLD, in bytes
 
 
+gc.disable()  # until all is collected: what modules and tests are made of stays, and would be walked through in vain
+
+
 def pytest_collection_finish() -> None:
     """Leave modules and tests out of garbage collections, which are then cheap, and come before garbage piles up."""
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.collect()  # whose count of what lives long, now nothing, decides when the next one comes
 
 

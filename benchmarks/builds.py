@@ -113,13 +113,22 @@ class Builder:
         """Return the interpreter of an environment with what ipfs-accel is compared with."""
         return self._environment(self._cache / f"peers-{self._tag}", PEERS)
 
-    def _environment(self, folder: Path, requirements: list[str | Path] | tuple[str, ...]) -> Path:
+    def newest(self, name: str, requirement: str) -> Path:
+        """Return the interpreter of an environment with the newest version of a library, and what it needs."""
+        return self._environment(self._cache / f"{name}-{self._tag}", [requirement], bound=())
+
+    def _environment(
+        self,
+        folder: Path,
+        requirements: list[str | Path] | tuple[str, ...],
+        bound: tuple[str | Path, ...] = ("--constraint", CONSTRAINTS),
+    ) -> Path:
         python = folder / "bin" / "python"
         if not _is_ready(folder):
             print(f"installing {folder.relative_to(self._cache)}", file=sys.stderr)
             run(self._python, "-m", "venv", "--clear", folder)
             pip = (python, "-m", "pip", "--disable-pip-version-check")
-            run(*pip, "install", "--quiet", "--compile", "--constraint", CONSTRAINTS, *requirements)
+            run(*pip, "install", "--quiet", "--compile", *bound, *requirements)
             _make_ready(folder)
         return python
 

@@ -6,36 +6,40 @@ and the command line say; `docs/conf.py` makes them for each build.
 
 from __future__ import annotations
 
-import importlib
+import ast
 import inspect
-import json
 import re
 import sys
 import textwrap
-import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_overloads, get_type_hints
 
 import attrs
 import click
-from ipfs_accel import Client, Config, capabilities, errors, hookspecs, middleware, plans, types
-from ipfs_accel._calls.core import CHECK_SECONDS
+from ipfs_accel import AsyncClient, Client, Config, capabilities, errors, hookspecs, middleware, plans, types
 from ipfs_accel._cli.app import app
 from ipfs_accel._client.find import QueryOptions
-from ipfs_accel._config.config import EndpointConfig, PluginPolicy
-from ipfs_accel._config.keys import KeyFile
-from ipfs_accel._endpoints.resolve import resolve
-from ipfs_accel._plugins.registry import Registry
 from ipfs_accel._resilience import optional
 from ipfs_accel.hookspecs import _middleware as middleware_hooks
 from ipfs_accel.hookspecs import _objects as object_hooks
 from ipfs_accel.hookspecs import _raw as raw_hooks
-from ipfs_accel.wire import schema_keywords
+from ipfs_accel.hookspecs._middleware import MIDDLEWARE_HOOKS
 
 sys.path.insert(0, str(Path(__file__).parent))
+from backend_pages import (
+    backend_page,
+    backends,
+    distributions,
+    home,
+    hosts,
+    schemas_page,
+    templates_page,
+    timeouts_page,
+)
 from docstrings import SECTIONS, cell, code, described, page, prose, section, signature, table
+from module_pages import dialect_page, fenced, further_page, member, testing_page, wire_page
 
 ROOT = Path(__file__).parent.parent
 _BOTH_CLIENTS = """\
@@ -61,15 +65,37 @@ def client_page() -> str:
             continue
         returns = inspect.signature(value).return_annotation
         parts.append(f"### {name}{signature(value)}\n\n{_arguments(value)}\n\nReturns `{returns}`.")
-    return page("Client methods", *parts)
+    return page("Client methods", *parts, described(AsyncClient))
+
+
+def returned_page() -> str:
+    """Return the page of what clients return beside values."""
+    streams = ("Stream", "AsyncStream", "RunStream", "AsyncRunStream")
+    states = ("UsageTotal", "EndpointState", "BreakerState", "PluginRecord")
+    others = ("load_config", "Secret", "UnsupportedParameterWarning", "__version__")
+    return page(
+        "Streams and states",
+        "What clients return beside [values](types.md), and what else `ipfs_accel` has.",
+        *[member("ipfs_accel", name, level=2) for name in (*streams, *states, *others)],
+    )
 
 
 def _arguments(function: Callable[..., Any]) -> str:
-    rows = [(code(name), cell(_linked(text))) for name, text in section(function, "Args").items() if name != "options"]
-    options = re.search(r"Unpack\[(\w+)\]", str(inspect.signature(function)))
-    if options is not None:
-        rows.append(("`**options`", f"[{options[1]}](types.md#{options[1].lower()})"))
+    said = section(function, "Args")
+    options = _options(function)
+    rows = [(code(name), cell(_linked(text))) for name, text in said.items() if name != "options"]
+    if options:
+        about = said.get("options", "")
+        about = about if f"`{options}`" in about else f"`{options}`: {about}".removesuffix(": ")
+        rows.append(("`**options`", cell(_linked(about))))
     return prose(function) + ("\n\n" + table(("argument", "meaning"), rows) if rows else "")
+
+
+def _options(function: Callable[..., Any]) -> str:
+    """Return the dict of a method's options; of several, which its overloads have, the one with the most keys."""
+    shapes = [str(inspect.signature(each)) for each in (function, *get_overloads(function))]
+    names = [name for shape in shapes for name in re.findall(r"Unpack\[(\w+)\]", shape)]
+    return max(names, key=lambda name: len(getattr(types, name, QueryOptions).__annotations__), default="")
 
 
 def _linked(text: str) -> str:
@@ -78,35 +104,38 @@ def _linked(text: str) -> str:
 
 def types_page() -> str:
     """Return the page of all values."""
-    classes = [getattr(types, name) for name in types.__all__ if isinstance(getattr(types, name), type)]
-    parts = [_typed(kind) if not attrs.has(kind) else described(kind) for kind in classes]
+    classes = {name: getattr(types, name) for name in types.__all__ if isinstance(getattr(types, name), type)}
+    parts = [
+        _typed(kind) if hasattr(kind, "__total__") else member("ipfs_accel.types", name, level=2)
+        for name, kind in classes.items()
+    ]
     further = [described(kind) for kind in (QueryOptions, capabilities.Support)]
-    return page("Values", "All are frozen, with keyword arguments.", *parts, *further)
+    named = [member("ipfs_accel.types", name, level=2) for name in types.__all__ if name not in classes]
+    return page("Values", "All are frozen, with keyword arguments.", *parts, *further, *named)
 
 
 def _typed(kind: type[Any]) -> str:
-    """Return a section on a dict of options, whose meanings stand at the request of the same operation."""
-    if not hasattr(kind, "__total__"):
-        return described(kind)
-    said: dict[str, str] = {}
-    for name in types.__all__:
-        value = getattr(types, name)
-        # The options of a request that a caller writes are no fields of it, and stand at their dict.
-        if isinstance(value, type) and issubclass(value, types.Request) and value is not types.RawRequest:
-            said |= section(value, "Attributes")
-    bases = [base for base in getattr(kind, "__orig_bases__", ()) if hasattr(base, "__total__")]
-    for each in (*bases, kind, types.CallOptions):
-        said |= section(each, "Keys")
-    rows = [(code(name), code(str(hint)), cell(said.get(name, ""))) for name, hint in _hints(kind).items()]
+    """Return a section on a dict of options."""
+    rows = [(code(name), code(hint), cell(said)) for name, hint, said in options_of(kind)]
     return f"## {kind.__name__}\n\n{prose(kind)}\n\n" + table(("option", "type", "meaning"), rows)
 
 
-def _hints(kind: type[Any]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for base in (*getattr(kind, "__orig_bases__", ()), kind):
-        if hasattr(base, "__total__") and base is not kind:
-            found |= _hints(base)
-    return found | {name: getattr(hint, "__forward_arg__", str(hint)) for name, hint in kind.__annotations__.items()}
+def options_of(kind: type[Any]) -> list[tuple[str, str, str]]:
+    """Return name, type and meaning of each key of a dict of options, those of its bases last.
+
+    A key's meaning stands in the class that has it: below Keys, or at the request that its docstring names as the one
+    that says what each means. Which class has it is told by the source alone: a TypedDict forgets its bases.
+    """
+    node = ast.parse(inspect.getsource(kind)).body[0]
+    assert isinstance(node, ast.ClassDef)  # noqa: S101 - it is the source of a class
+    request = re.search(r"`(\w+)` says what each means", prose(kind))
+    said = section(getattr(types, request[1]), "Attributes") if request else {}
+    said |= section(kind, "Keys")
+    own = {ast.unparse(each.target): each.annotation for each in node.body if isinstance(each, ast.AnnAssign)}
+    rows = [(name, ast.unparse(hint), said.get(name, "")) for name, hint in own.items()]
+    bases = [getattr(sys.modules[kind.__module__], ast.unparse(base)) for base in node.bases]
+    further = [row for base in bases if hasattr(base, "__total__") for row in options_of(base)]
+    return rows + [row for row in further if row[0] not in own]
 
 
 def errors_page() -> str:
@@ -117,7 +146,8 @@ def errors_page() -> str:
     classes.sort(key=lambda kind: [base.__name__ for base in reversed(kind.__mro__)])
     parts = [f"## {kind.__name__}\n\n{_plain(kind)}{_kind_of(kind)}" for kind in classes]
     intro = "All can be pickled, hold no live object and never a key. `raise` them, catch them by their class."
-    return page("Errors", intro, f"```text\n{textwrap.dedent(tree[0]).rstrip()}\n```", *parts)
+    functions = [member("ipfs_accel.errors", name, level=2) for name in errors.__all__ if name.islower()]
+    return page("Errors", intro, f"```text\n{textwrap.dedent(tree[0]).rstrip()}\n```", *parts, *functions)
 
 
 def _kind_of(kind: type[Any]) -> str:
@@ -159,35 +189,10 @@ def configuration_page() -> str:
     Code wins over the environment, the environment over the file. The file is TOML: `Config` is its top level, the
     other classes are the tables in it, and both have the same names. `path`, `environ`, `sources` and `key` cannot
     stand in the file. `ipfs-accel config show` tells every setting that holds and where it is from,
-    `ipfs-accel config path` which file is read.
+    `ipfs-accel config path` which file is read, and `ipfs-accel config edit` opens it, with its settings as comments if
+    it is new.
     """
     return page("Configuration", textwrap.dedent(intro), *map(described, configured()))
-
-
-@cache
-def backends() -> dict[str, Any]:
-    """Return backend name to the loaded plugin, for the distributions of this repository."""
-    registry = Registry(PluginPolicy())
-    known = {name for folder in distributions() for name in entry_points(folder)}
-    return {name: registry.load(name) for name in sorted(known)}
-
-
-def distributions() -> list[Path]:
-    """Return the folders of the plugin distributions."""
-    return [path.parent for path in sorted((ROOT / "plugins").glob("**/pyproject.toml"))]
-
-
-def entry_points(folder: Path) -> list[str]:
-    """Return the names of the backends of a distribution."""
-    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return sorted(project["entry-points"].get("ipfs_accel.backends", ()))
-
-
-@cache
-def hosts() -> dict[str, Any]:
-    """Return the rows of the hosts by their names."""
-    rows = ROOT / "plugins" / "hosts" / "src" / "ipfs_accel_hosts" / "rows"
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(rows.glob("*.json"))}
 
 
 def operations_page() -> str:
@@ -195,7 +200,7 @@ def operations_page() -> str:
     rows = []
     for name in hookspecs.OPERATIONS:
         having = [
-            f"[{backend}](../backends/{_home(backend)}.md)" for backend, b in backends().items() if name in b.operations
+            f"[{backend}](../backends/{home(backend)}.md)" for backend, b in backends().items() if name in b.operations
         ]
         rows.append((f"[`{name}`](hooks.md#{_anchor(name)})", ", ".join(having)))
     intro = """
@@ -223,46 +228,51 @@ def _anchor(hook: str) -> str:
     return hook + "-".join(inspect.signature(hooks()[hook]).parameters)
 
 
-def _home(backend: str) -> str:
-    return next(folder.name for folder in distributions() if backend in entry_points(folder))
+def _hook(name: str) -> str:
+    hook = hooks()[name]
+    returns = inspect.signature(hook).return_annotation
+    return f"### {name}{signature(hook)}\n\n{prose(hook)}\n\nReturns `{returns}`."
 
 
 def hooks_page() -> str:
-    """Return the page of all hooks and plans."""
-    parts = []
-    for name, hook in hooks().items():
-        returns = inspect.signature(hook).return_annotation
-        parts.append(f"### {name}{signature(hook)}\n\n{prose(hook)}\n\nReturns `{returns}`.")
+    """Return the page of the hooks of backends, and of all plans."""
     about = (hookspecs.__doc__ or "").split("\n\n", 1)[1]
     values = [getattr(plans, name) for name in plans.__all__ if isinstance(getattr(plans, name), type)]
     functions = [getattr(plans, name) for name in plans.__all__ if inspect.isfunction(getattr(plans, name))]
     return page(
         "Hooks and plans",
-        _fenced(about),
+        fenced(about),
+        "What plans are made of beside these is in [wire](wire.md), [OpenAI's dialect](dialect.md) and "
+        "[other modules](modules.md); how a backend is tested in [testing](testing.md).",
         "## Hooks",
-        *parts,
+        *[_hook(name) for name in hooks() if name not in MIDDLEWARE_HOOKS],
         "## What a backend says of itself",
         *[described(kind, level=3) for kind in (hookspecs.BackendInfo, hookspecs.KeyHeader, hookspecs.LocalServer)],
+        *[member("ipfs_accel.hookspecs", name) for name in ("hookimpl", "hookspec", "API_VERSION")],
+        *[member("ipfs_accel.hookspecs", name) for name in ("OPERATIONS", "RAW_OPERATIONS")],
         "## Plans",
         (plans.__doc__ or "").split("\n\n", 1)[1],
         *[described(kind, level=3) for kind in values],
+        *[member("ipfs_accel.plans", name) for name in ("Plan", "StreamPlan", "Pairs")],
         *[f"### {each.__name__}{signature(each)}\n\n{_arguments(each)}" for each in functions],
-        "## Middleware",
-        _fenced((middleware.__doc__ or "").split("\n\n", 1)[1]),
+    )
+
+
+def middleware_page() -> str:
+    """Return the page of what middleware is made of."""
+    return page(
+        "Middleware",
+        fenced((middleware.__doc__ or "").split("\n\n", 1)[1]),
+        "It is given in code, or found through the entry points `ipfs_accel.middleware` and named by "
+        "`plugins.middleware` in the [configuration](configuration.md); [how](../../howto/middleware.md).",
+        "## Its hooks",
+        *map(_hook, MIDDLEWARE_HOOKS),
+        "## What it works with",
         *[described(kind, level=3) for kind in (middleware.CallContext, middleware.Ask)],
         *[
             f"### {each.__name__}{signature(each)}\n\n{_arguments(each)}"
             for each in (middleware.map_texts, middleware.texts_of)
         ],
-    )
-
-
-def _fenced(text: str) -> str:
-    """Return a docstring's text with its indented code fenced."""
-    return re.sub(
-        r"(?m)((?:^    .*\n|^\n(?=    ))+)",
-        lambda found: f"```python\n{textwrap.dedent(found[0]).strip()}\n```\n",
-        text,
     )
 
 
@@ -324,189 +334,21 @@ def commands_page() -> str:
     return page("Command line", intro, *parts)
 
 
-def backend_page(folder: Path) -> str:
-    """Return the page of one distribution: its README, then what its code says."""
-    text = (folder / "README.md").read_text(encoding="utf-8").strip()
-    parts = [text.partition("\n")[2].replace("\nLicence: Apache-2.0.", "")]
-    for name in entry_points(folder):
-        backend = backends()[name]
-        info = backend.info
-        rows = [(code(each), "yes" if each in backend.operations else "no") for each in hookspecs.OPERATIONS]
-        facts = [
-            ("base URL", code(info.base_url)),
-            ("key from", ", ".join(map(code, info.key_env))),
-            ("key needed", "yes, for the provider's own place" if info.needs_key else "no"),
-            ("own calls", ", ".join(map(code, sorted(backend.calls)))),
-        ]
-        parts += [f"## The backend `{name}`", table(("fact", "value"), [row for row in facts if row[1]])]
-        if info.options:
-            parts.append(described(info.options, level=3, name=f"Options of {name}"))
-        parts += [f"### Operations of {name}", table(("operation", "supported"), rows)]
-    catalogue = folder / "src" / f"ipfs_accel_{folder.name}" / "catalogue.json"
-    if catalogue.exists():
-        parts.append(
-            _catalogue(importlib.import_module("ipfs_accel.catalogue").Catalogue.load(f"ipfs_accel_{folder.name}"))
-        )
-    if not entry_points(folder):
-        return page(folder.name, *parts, *_hosts())
-    return page(f"{folder.name}: {', '.join(entry_points(folder))}", *parts)
-
-
-def _hosts() -> Iterator[str]:
-    """Return a table of the hosts, then what is known of each, with its sources."""
-    rows = [
-        (f"[`{name}`](#{name})", row["title"], code(_said(row["base_url"])), _key(row)) for name, row in hosts().items()
-    ]
-    count = sum(len(list(_cells(row))) for row in hosts().values())
-    yield "## The hosts"
-    yield f"{len(rows)} hosts, {count} cells that have a source. What is not there is as the dialect is published."
-    yield table(("host", "who", "base URL", "key from"), rows)
-    for name, row in hosts().items():
-        facts = [(what, code(_said(cell)), f"[source]({cell['source']}), {cell['date']}") for what, cell in _cells(row)]
-        yield f"### {name}\n\n{row['title']}: [documentation]({row['documentation']})."
-        yield table(("cell", "value", "from"), facts)
-
-
-def _key(row: Mapping[str, Any]) -> str:
-    names = ", ".join(map(code, row.get("key_env", {}).get("value", ())))
-    is_needed = row.get("needs_key", {}).get("value", bool(names))
-    return names if is_needed and names else f"{names or 'one of your own'}{'' if is_needed else ', if it wants one'}"
-
-
-def _said(cell: Mapping[str, Any]) -> str:
-    value = cell.get("value", {key: each for key, each in cell.items() if key not in {"source", "date"}})
-    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
-
-
-def _cells(row: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Return the cells of a row that have a source, by their names."""
-    for name, said in row.items():
-        if name == "options":
-            yield from ((code(option), each) for option, each in said.items())
-        elif name == "lacks":
-            yield from ((f"lacks {', '.join(map(code, each['operations']))}", each) for each in said)
-        elif isinstance(said, dict):
-            yield code(name), said
-
-
-def _catalogue(catalogue: Any) -> str:
-    rows = [
-        (
-            code(name),
-            str(fields.get("context_window", "")),
-            str(fields.get("max_output_tokens", "")),
-            _prices(fields),
-            ", ".join(sorted(feature for feature, value in fields.get("features", {}).items() if value == "yes")),
-        )
-        for name, fields in sorted(catalogue.models.items())
-    ]
-    head = ("model", "context", "most output", "US dollars per million tokens, in / out", "features")
-    intro = f"What the package knows beforehand, of {catalogue.date}; what the server says goes before it.\n\n"
-    return "## Catalogue of models\n\n" + intro + table(head, rows)
-
-
-def _prices(fields: Mapping[str, Any]) -> str:
-    known = [fields.get("input_price"), fields.get("output_price")]
-    return " / ".join("?" if each is None else f"{each:g}" for each in known) if known != [None, None] else ""
-
-
-def schemas_page() -> str:
-    """Return the page of what servers of one's own do with each construct of a JSON Schema."""
-    tables = schema_keywords.tables()
-    names = list(dict.fromkeys([name for each in tables.values() for kind in _KINDS for name in each[kind]]))
-    marks = {server: {name: kind for kind in _KINDS for name in each[kind]} for server, each in tables.items()}
-    rows = [(code(name), *[_KINDS.get(marks[server].get(name, ""), "") for server in tables]) for name in sorted(names)]
-    sources = [(server, each["version"], each["source"]) for server, each in tables.items()]
-    intro = (
-        "What servers of one's own do with a schema, by what they answered. *No*: it is taken and has no effect, or "
-        "not all of it, which calls warn of or refuse ([how](../../howto/typed-answers.md)). *Refused*: the server "
-        "says so. Empty: not seen. Of other servers nothing is known."
-    )
-    versions = table(("server", "version", "seen by"), sources)
-    return page("JSON Schema by server", intro, table(("construct", *tables), rows), "## Versions", versions)
-
-
-_KINDS = {"lost": "**no**", "kept": "yes", "refused": "refused"}
-
-
-def templates_page() -> str:
-    """Return the page of what llama.cpp makes of chat templates."""
-    known = importlib.import_module("ipfs_accel_llvm._templates")
-    differ = [(each.name, each.instead, code(each.example.replace("|", "\\|"))) for each in known.DIFFER]
-    stop = [(each.name, code(each.example.replace("|", "\\|"))) for each in known.REFUSED]
-    return page(
-        "Chat templates by llama.cpp",
-        "llama.cpp, in process and as a server, renders a model's chat template by an engine of its own. Loading a "
-        "GGUF file whose template uses one of these warns of it. What the model gets, at a server too, is shown by "
-        '`client.call("llvm", "render", messages=…)`. Seen with llama.cpp b11549 and transformers 5.24.0.',
-        "## Rendered otherwise",
-        table(("construct", "with llama.cpp", "example"), differ),
-        "## Refused",
-        "A file with one of these does not load.",
-        table(("construct", "example"), stop),
-    )
-
-
-def timeouts_page() -> str:
-    """Return the page of the time limits that hold where nobody sets others, by backend."""
-    rows = []
-    for name, backend in backends().items():
-        link, hosted = f"[`{name}`](../backends/{_home(name)}.md)", backend.info.key_url
-        rows.append((link, *_limits(resolved(name))))
-        rows += [(f"{link} at {hosted}", *_limits(resolved(name, hosted)))] if hosted else []
-    presets: dict[tuple[str, ...], list[str]] = {}
-    for name in hosts():
-        presets.setdefault(_limits(resolved(name)), []).append(f"[`{name}`](../backends/hosts.md#{name})")
-    rows += [("hosts: " + ", ".join(names), *limits) for limits, names in presets.items()]
-    elsewhere = [name for name in backends() if resolved(name, ELSEWHERE).is_own and not resolved(name).is_own]
-    intro = f"""
-    In seconds, where neither a call nor the configuration sets others ([how](../../howto/failures.md)).
-    *Connect*: until the connection stands. *First event* and *between events*: of silence in a stream; before the first
-    event a heartbeat is no silence. *Whole call*: with queue, attempts, waits and fallbacks. *Asked again*: whether a
-    server that took the request and was silent for too long is asked once more.
-
-    A server of one's own may read a long prompt for minutes, and anew for whoever asks again. So it may be silent
-    as long as the call may take, also if a call or the configuration gives that another limit, and is asked once. The
-    same holds for the endpoints of {", ".join(map(code, elsewhere))}, and of the hosts, whose base URL leads to
-    another site than the provider's own; and, but for the last column, for a call that names a `reasoning_effort`.
-    """
-    head = ("backend", "connect", "first event", "between events", "whole call", "asked again")
-    having = [name for name, backend in backends().items() if "pull_model" in backend.operations]
-    silence = ", ".join([f"{name} {resolved(name).timeout.idle:g} s" for name in having])
-    further = f"""
-    Pulling, pushing and creating models have no limit for the whole: silence ends them ({silence}).
-    A health check has {CHECK_SECONDS:g} s for all.
-    """
-    return page("Time limits by backend", textwrap.dedent(intro), table(head, rows), textwrap.dedent(further))
-
-
-ELSEWHERE = "https://models.example.org/v1"
-
-
 @cache
-def resolved(name: str, base_url: str | None = None) -> Any:
-    """Return what holds for the endpoint of a backend or host, in an environment where nothing is set."""
-    registry = Registry(PluginPolicy())
-    said = dict.fromkeys(re.findall(r"{(\w+)}", registry.load(name).info.base_url), "x")
-    endpoint = EndpointConfig(base_url=base_url, key="", options={} if base_url else said)
-    config = Config(environ={}, endpoints={name: endpoint})
-    return resolve(name, registry.load(name), config, KeyFile.default())
-
-
-def _limits(target: Any) -> tuple[str, ...]:
-    limits = target.patience if target.is_own else target.timeout
-    seconds = (limits.connect, limits.first_event, limits.idle, limits.total)
-    return (*["none" if each is None else f"{each:g}" for each in seconds], "no" if target.is_own else "once")
-
-
 def pages() -> dict[str, str]:
     """Return every generated page by its path."""
     found = {
         "reference/client.md": client_page(),
+        "reference/returned.md": returned_page(),
         "reference/types.md": types_page(),
         "reference/errors.md": errors_page(),
         "reference/operations.md": operations_page(),
         "reference/hooks.md": hooks_page(),
+        "reference/middleware.md": middleware_page(),
+        "reference/wire.md": wire_page(),
+        "reference/dialect.md": dialect_page(),
+        "reference/testing.md": testing_page(),
+        "reference/modules.md": further_page(),
         "reference/configuration.md": configuration_page(),
         "reference/environment.md": environment_page(),
         "reference/commands.md": commands_page(),

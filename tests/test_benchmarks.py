@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
@@ -85,3 +86,42 @@ def test_the_working_tree_is_built_and_measured_against_a_revision(tmp_path: Pat
         pytest.skip("this is no checkout")
     found = run("against.py", "HEAD", "--variant", "plain", "--only", "chat, sync", "--cache", str(tmp_path))
     assert found["plain"][0]["ratios"].keys() == {"old", "openai"}
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    for name in ("beside", "builds", "libraries", "refused"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return importlib.import_module("refused")
+
+
+def test_each_library_can_be_asked_and_told_to_try_again(refused: ModuleType) -> None:
+    for library in (refused.OURS, *refused.PEERS):
+        plain, patient = library.program(), library.program(patient=True)
+        for program in (plain, patient):
+            compile(program, library.name, "exec")
+            assert "TRIES" not in program
+        assert plain != patient
+
+
+def test_what_was_refused_is_asked_again(refused: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refused, "PROMPTS", 4)
+    monkeypatch.setattr(refused, "A_SECOND", 3)
+    monkeypatch.setattr("sys.stderr", None)  # print() then says nothing
+    for library in (refused.OURS, next(each for each in refused.PEERS if each.name == "openai")):
+        answered, sent, _ = refused.ask(library, Path(sys.executable), patient=True)
+        assert (answered, sent >= 4) == (4, True), library.name
+
+
+def test_the_server_takes_so_many_requests_a_second(refused: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(refused.time, "monotonic", lambda: now)
+    server = refused.Server()
+    answers = [server._answer() for _ in range(refused.A_SECOND + 1)]
+    now = 101.2
+    answers.append(server._answer())
+    assert [each.split(b" ")[1] for each in answers] == [b"200"] * refused.A_SECOND + [b"429", b"200"]
+    assert b"\r\nretry-after: 1\r\n" in answers[-2]
+    assert b"\r\nx-ratelimit-reset-requests: 800ms\r\n" in answers[-1]
+    assert (server.taken, server.refused) == (refused.A_SECOND + 1, 1)

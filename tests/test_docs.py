@@ -248,7 +248,7 @@ def test_links_lead_somewhere() -> None:
 
 
 def test_every_hook_is_documented_with_its_arguments() -> None:
-    text = reference.hooks_page()
+    text = reference.hooks_page() + reference.middleware_page()
     assert {"describe", "calls", *hookspecs.OPERATIONS, *MIDDLEWARE_HOOKS} <= set(reference.hooks())
     for name, hook in reference.hooks().items():
         assert f"\n### {name}({', '.join(inspect.signature(hook).parameters)})\n\n{hook.__doc__[:20]}" in text
@@ -322,7 +322,7 @@ def from_environment() -> list[str]:
 def test_every_backend_has_a_page_with_its_operations() -> None:
     pages = reference.pages()
     for name, backend in reference.backends().items():
-        text = pages[f"backends/{reference._home(name)}.md"]
+        text = pages[f"backends/{reference.home(name)}.md"]
         assert f"## The backend `{name}`" in text
         part = text.partition(f"### Operations of {name}\n")[2].partition("\n#")[0]
         assert {
@@ -334,7 +334,7 @@ def test_every_readme_names_the_settings_of_its_backends() -> None:
     readmes = {each.name: (each / "README.md").read_text() for each in reference.distributions()}
     missing = []
     for name, backend in reference.backends().items():
-        info, text = backend.info, readmes[reference._home(name)]
+        info, text = backend.info, readmes[reference.home(name)]
         variables = [part for each in (*info.base_url_env, *info.key_env) for part in each.split(":")]
         missing += [
             f"{name}: {each}" for each in variables if f"`{each}`" not in text and f"export {each}=" not in text

@@ -122,6 +122,6 @@ def _made(kind: Any, server: RawServer, clock: FakeClock | None, more: dict[str,
     plugin = more.pop("plugin", Acme)(server.url)
     settings = more.pop("endpoint", {})
     endpoints = {"acme": EndpointConfig(**settings)} if settings else None
-    client = kind(plugins=[plugin], endpoints=endpoints, **more)
+    client = kind(plugins=[plugin, *more.pop("beside", ())], endpoints=endpoints, **more)
     client._core.clock = clock or FakeClock()
     return client

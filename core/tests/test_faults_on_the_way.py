@@ -109,6 +109,15 @@ def test_a_name_that_does_not_exist_is_looked_up_once(ask: Ask, resolver: Resolv
     assert (resolver.asked, error.attempts, error.sent) == (1, 1, False)
 
 
+def test_a_proxy_of_the_environment_is_not_used_and_hinted_at(ask: Ask, resolver: Resolver) -> None:
+    resolver.says = socket.gaierror(socket.EAI_NONAME, "unknown")
+    with scripted(fine()) as server:
+        error = ask(server, plugin=Far, config={"environ": {"HTTP_PROXY": f"http://me:{CANARY}@{server.host}"}})
+        assert not server.heads
+    assert str(error.hint).startswith("HTTP_PROXY is set, and is not read: for a proxy set proxy = ")
+    assert CANARY not in everything(error)
+
+
 def test_a_resolver_that_has_no_answer_now_is_asked_again(ask: Ask, resolver: Resolver) -> None:
     resolver.says = socket.gaierror(socket.EAI_AGAIN, "later")
     with scripted(fine()) as server:

@@ -72,6 +72,28 @@ def test_each_kind_becomes_its_part(folder: Path) -> None:
     assert result == (ToolResult(tool_call_id="c1", content=("The plot:", Image(data=PNG))),)
 
 
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"def f():\n\treturn 1\r\n", "text/plain"),
+        ("\ufeffgrün".encode(), "text/plain"),
+        (b"\x1b[31mred\x1b[0m", "text/plain"),
+        (b"", "text/plain"),
+        (b"a\0b", None),
+        (b"a\x07b", None),
+        (b"gr\xfcn", None),
+        (b"a\x7f", None),
+        (b"PK\3\4", None),
+    ],
+)
+def test_what_is_text_is_told_by_its_content(data: bytes, expected: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "module.unknown"
+    path.write_bytes(data)
+    made = Document(data=data, media_type=expected, name="module.unknown")
+    assert Message.user(path).content == (made,)
+    assert Document.from_path(path).media_type == expected
+
+
 def turns(given: Any) -> list[tuple[Any, ...]]:
     return [tuple([getattr(part, "text", part) for part in each.content]) for each in checked_messages(given)]
 
@@ -95,9 +117,9 @@ def test_files_make_one_turn_with_the_strings_beside_them(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "message", "hint"),
     [
-        (["a", b"???"], r"messages\[0\]\.content\[1\]: the data of document is of an unknown type", "media_type="),
+        (["a", b"?\0?"], r"messages\[0\]\.content\[1\]: the data of document is of an unknown type", "media_type="),
         (
-            [{"role": "user", "content": [b"???"]}],
+            [{"role": "user", "content": [b"?\0?"]}],
             r"messages\[0\]\.content\[0\]: the data of document is of an",
             "Image",
         ),
@@ -106,7 +128,11 @@ def test_files_make_one_turn_with_the_strings_beside_them(folder: Path) -> None:
             r"messages\[2\]\.content: cannot read none\.png: No such",
             "",
         ),
-        ([Message.assistant("a"), "b", b"???"], r"messages\[1\]\.content\[1\]: the data of document is", "media_type="),
+        (
+            [Message.assistant("a"), "b", b"?\0?"],
+            r"messages\[1\]\.content\[1\]: the data of document is",
+            "media_type=",
+        ),
         (Path("none.png"), r"messages\.content: cannot read none\.png: No such file", ""),
         (
             io.StringIO("text"),
@@ -129,7 +155,7 @@ def test_what_cannot_be_told_is_refused_with_its_place(given: Any, message: str,
 
 @pytest.mark.parametrize("name", ["film.mp4", "film.webm"])
 def test_what_may_be_a_film_is_not_taken_for_sound_in_a_message(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_bytes(b"....ftyp")
+    (tmp_path / name).write_bytes(b"\0\0\0\x18ftyp")
     with pytest.raises(e.InvalidRequestError, match="unknown type"):
         checked_messages(["What is said?", tmp_path / name])
     assert (Upload.of(tmp_path / name).media_type or "").startswith("audio/")  # here nothing else can be meant

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import pickle
 import threading
 import time
 import types
@@ -24,6 +25,7 @@ from ipfs_accel import (
     Message,
     ModelOverride,
     RetryConfig,
+    RouteConfig,
     Timeout,
     Tool,
 )
@@ -307,6 +309,64 @@ def test_an_unknown_price_refuses_a_limit_of_money_before_anything_is_asked(run:
     with serve(host) as server, pytest.raises(InvalidRequestError, match="max_cost: the price of x/m is not known"):
         run(config(server), tools=[get_weather], max_cost=1)
     assert host.asked == []
+
+
+def test_a_limit_of_money_takes_no_turn_of_a_route() -> None:
+    config_of_both = Config(routes={"spread": RouteConfig(targets=("a/m", "b/m"), policy="round_robin")})
+
+    async def awaited(both: dict[str, EndpointConfig]) -> list[str | None]:
+        async with AsyncClient(config_of_both, endpoints=both) as client:
+            return [(await client.run("spread", "Go", tools=[boom], max_cost=99)).response.endpoint for _ in range(4)]
+
+    with serve(Host(*["Done."] * 8)) as server:
+        both = dict.fromkeys("ab", config(server, **PRICED)["x"])
+        with Client(config_of_both, endpoints=both) as client:
+            served = [client.run("spread", "Go", tools=[boom], max_cost=99).response.endpoint for _ in range(4)]
+        assert served == ["a", "b", "a", "b"]
+        assert anyio.run(awaited, both) == served
+
+
+def test_a_limit_of_money_needs_the_price_of_each_target_of_a_route() -> None:
+    route = RouteConfig(targets=("a/m", "b/m"), max_hops=0)
+    host = Host()
+    with serve(host) as server:
+        both = {"a": config(server, **PRICED)["x"], "b": config(server)["x"]}
+        with (
+            Client(Config(routes={"spread": route}), endpoints=both) as client,
+            pytest.raises(InvalidRequestError, match="max_cost: the price of b/m is not known"),
+        ):
+            client.run("spread", "Go", tools=[boom], max_cost=1)
+    assert host.asked == []
+
+
+class TwoPartsError(Exception):
+    """Goes into a pickle, and not out of it again."""
+
+    def __init__(self, one: str, two: str) -> None:
+        super().__init__(one + two)
+
+
+def test_what_tools_raised_does_not_keep_a_run_from_a_pickle(run: Any) -> None:
+    class LocalError(Exception):
+        pass
+
+    def local() -> str:
+        raise LocalError("no name")
+
+    def parts() -> str:
+        raise TwoPartsError("a", "b")
+
+    def plain() -> str:
+        raise KeyError("k")
+
+    host = Host(asks(("local", {}), ("parts", {}), ("plain", {})), "Done.")
+    with serve(host) as server:
+        result = run(config(server), tools=[local, parts, plain])
+    read = pickle.loads(pickle.dumps(result))  # noqa: S301 - our own
+    assert (read.messages, read.rounds, read.text) == (result.messages, 2, "Done.")
+    errors = [(type(each.error), str(each.error)) for each in read.tool_runs]
+    assert errors == [(Exception, "LocalError: no name"), (Exception, "TwoPartsError: ab"), (KeyError, "'k'")]
+    assert [type(each.error) for each in result.tool_runs] == [LocalError, TwoPartsError, KeyError]
 
 
 @pytest.mark.parametrize("allows", [True, False])

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
     from ._contexts import APIContext, Context
     from ._typed.faults import Fault
-    from .types import ChatResponse, CompletionResponse, RunResult, Tried, Usage
+    from .types import ChatResponse, CompletionResponse, EmbedPartial, RunResult, Tried, Usage
 
 __all__ = [
     "APIConnectionError",
@@ -111,6 +111,8 @@ class AccelError(Exception):
         model: Model id as the caller gave it, without the endpoint.
         hint: What to do about it, where that is known; shown as a note in tracebacks.
         run: What a run had come to that failed by it; None if it was none.
+        partial: What had come and is paid for: the answer of a stream, or of one that breaks its schema, so far, or the
+            vectors of an embedding in several requests; otherwise None.
     """
 
     endpoint: str | None = None
@@ -118,6 +120,7 @@ class AccelError(Exception):
     model: str | None = None
     hint: str | None = None
     run: RunResult[Any] | None = None
+    partial: ChatResponse | CompletionResponse | EmbedPartial | None = None
 
     def __init__(self, message: str, **context: Unpack[Context]) -> None:
         super().__init__(message)
@@ -213,7 +216,6 @@ class APIError(AccelError):
         body: What the server said: parsed JSON, or at most 512 characters of text.
         phase: Of time-outs and lost connections: queue, pool, connect, write, read, first_event, idle or total.
         sent: False if the request certainly never left this machine.
-        partial: The answer as far as it had come, of a stream or of one that breaks its schema; otherwise None.
     """
 
     status: int | None = None
@@ -228,16 +230,20 @@ class APIError(AccelError):
     body: Any = None
     phase: str | None = None
     sent: bool = True
-    partial: ChatResponse | CompletionResponse | None = None
 
     def __init__(self, message: str, **context: Unpack[APIContext]) -> None:
         super().__init__(message, **context)  # type: ignore[misc]
 
 
 class APIConnectionError(APIError):
-    """No connection could be made, or it broke before the answer was complete."""
+    """No connection could be made, or it broke before the answer was complete.
+
+    Attributes:
+        refused: Whether nothing listens at the address: the machine, or the proxy on the way, said so at once.
+    """
 
     retryable = True
+    refused: bool = False
 
 
 class APITimeoutError(APIConnectionError):

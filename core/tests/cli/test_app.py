@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 from ipfs_accel._cli.app import app
@@ -13,7 +15,7 @@ from .conftest import Run
 PATHS = [
     *[(name,) for name in COMMANDS],
     *[("keys", name) for name in ("set", "list", "remove", "path")],
-    *[("config", name) for name in ("show", "path")],
+    *[("config", name) for name in ("show", "edit", "path")],
 ]
 
 
@@ -56,7 +58,19 @@ def test_without_a_command_the_help_is_shown(run: Run) -> None:
         (("xyzzy",), "error: there is no command 'xyzzy'\nhint: run: ipfs-accel --help\n"),
         (("keys", "lst"), "error: there is no command 'lst'\nhint: did you mean 'list' or 'set'?\n"),
         (("--jsno", "backends"), "error: there is no option '--jsno'\nhint: did you mean --json"),
-        (("completion", "tcsh"), "error: invalid value for '{bash|zsh|fish}': 'tcsh' is not one of"),
+        (
+            ("chat", "--temperature", "0"),
+            "error: there is no option '--temperature'\nhint: options of the call are given with -o: -o temperature=…\n",
+        ),
+        (
+            ("chat", "--max-tokens=5"),
+            "error: there is no option '--max-tokens'\nhint: options of the call are given with -o: -o max_tokens=…\n",
+        ),
+        (
+            ("embed", "--temperature", "0"),
+            "error: there is no option '--temperature'\nhint: run: ipfs-accel embed --help\n",
+        ),
+        (("completion", "tcsh"), "error: invalid value for '{bash|zsh|fish|powershell}': 'tcsh' is not one of"),
         (("backends", "--color", "red"), "error: invalid value for '--color': 'red' is not one of"),
         (("backends", "x"), "error: got unexpected extra argument"),
     ],
@@ -100,38 +114,14 @@ def test_colour_is_only_decoration(run: Run) -> None:
     assert "\x1b[" in coloured.stderr
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_scripts(run: Run, shell: str) -> None:
-    result = run("completion", shell)
-    assert (result.exit_code, "_IPFS_ACCEL_COMPLETE" in result.stdout) == (0, True)
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        ("ipfs-accel ch", {"chat"}),
-        ("ipfs-accel chat -m ", {"fast", "studio/", "lab/"}),
-        ("ipfs-accel chat -m st", {"studio/"}),
-        ("ipfs-accel models ", {"studio", "lab"}),
-        ("ipfs-accel chat --sch", {"--schema"}),
-        ("ipfs-accel keys ", {"set", "list", "remove", "path"}),
-    ],
-)
-def test_completion_asks_no_server(
-    run: Run,
-    words: str,
-    expected: set[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: pytest.TempPathFactory,
-    install: object,
-) -> None:
-    install("studio", "raise RuntimeError('imported')", distribution="acme-studio")  # type: ignore[operator]
-    config = tmp_path / "c.toml"  # type: ignore[operator]
-    config.write_text('[aliases]\nfast = "studio/m"\n[endpoints.lab]\nbackend = "studio"\n')
-    monkeypatch.setenv("IPFS_ACCEL_CONFIG", str(config))
-    monkeypatch.setenv("_IPFS_ACCEL_COMPLETE", "bash_complete")
-    monkeypatch.setenv("COMP_WORDS", words)
-    monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
-    result = run()
-    assert result.exit_code == 0
-    assert {line.split(",")[1] for line in result.stdout.splitlines()} == expected
+def test_the_manual_page(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = run("man").stdout
+    assert page.startswith(".TH IPFS\\-ACCEL 1 ")
+    assert json.loads(run("man", "--json").stdout) == {"page": page}
+    viewer = tmp_path / "man"
+    viewer.write_text('#!/bin/sh\ncp "$1" "$0.seen"\nexit 3\n')
+    viewer.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr("ipfs_accel._cli.man.is_terminal", lambda: True)
+    result = run("man")
+    assert (result.exit_code, result.stdout, (tmp_path / "man.seen").read_text()) == (3, "", page)

@@ -7,6 +7,8 @@ import json
 import re
 import shutil
 import subprocess
+from base64 import b64encode
+from hashlib import sha256
 from html.parser import HTMLParser
 from importlib.resources import files
 from itertools import pairwise
@@ -83,6 +85,7 @@ class Page(HTMLParser):
         self.tables: list[list[list[str]]] = []
         self.headings: list[tuple[str, str]] = []
         self.text = ""
+        self.within: dict[str, list[str]] = {"style": [], "script": []}
         self.feed(text)
         self.close()
         assert self.open == []
@@ -106,7 +109,8 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if "style" in self.open:
+        if self.open and self.open[-1] in self.within:
+            self.within[self.open[-1]].append(data)
             return
         self.text += data
         if {"td", "th"} & set(self.open):
@@ -170,7 +174,8 @@ def test_hostile_names_stay_text(run: Run, tmp_path: Path) -> None:
     assert page.tables[0][0] == ["operation", name.replace("\x1b", "")]
     assert page.tables[1][1][0] == shown
     assert page.tables[1][1][-1] == shown
-    assert {"script", "img"}.isdisjoint(tag for tag, _ in page.elements)
+    assert [tag for tag, _ in page.elements if tag in {"script", "img"}] == ["script"]
+    assert page.within["script"] == [(files("ipfs_accel._cli") / "report.js").read_text()]
     assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
 
 
@@ -218,6 +223,68 @@ def test_the_page_is_made_of_the_document(run: Run) -> None:
     assert Page(shown).tables == Page(render(document, NOON)).tables
 
 
+def listing(*names: str) -> dict[str, Any]:
+    """Models of an endpoint, as the document has them, of which nothing but the names is known."""
+    unknown = dict.fromkeys(("input_price", "output_price", "context_window", "max_output_tokens"))
+    unknown |= dict.fromkeys(("input_modalities", "output_modalities", "retired", "replacement"))
+    models = [{"id": name, "features": {}, **unknown} for name in names]
+    return {"source": "server", "catalogue_date": None, "reason": None, "models": models}
+
+
+EMPTY: dict[str, Any] = {"capabilities": {}, "endpoints": {}, "skipped": {}, "models": {}}
+
+
+@pytest.mark.parametrize(("counts", "is_open"), [((20,), True), ((21,), False), ((10, 10), True), ((10, 11), False)])
+def test_many_models_are_folded(counts: tuple[int, ...], is_open: bool) -> None:
+    models = {f"e{at}": listing(*[f"m{n}" for n in range(count)]) for at, count in enumerate(counts)}
+    page = Page(render({**EMPTY, "models": models}, NOON))
+    folds = [attributes for tag, attributes in page.elements if tag == "details"]
+    assert [("open" in each, each["class"]) for each in folds] == [(is_open, "endpoint")] * len(counts)
+    assert [tag for tag, _ in page.elements].count("summary") == len(counts)
+
+
+def test_the_filter_looks_into_names_and_what_a_model_can_do() -> None:
+    document = {**EMPTY, "models": {"Lab": listing('M"1')}}
+    support = {
+        name: {"value": value, "source": "server"} for name, value in zip("abc", ("yes", "no", "unknown"), strict=True)
+    }
+    document["models"]["Lab"]["models"][0] |= {"features": support, "input_modalities": ["text", "image"]}
+    page = Page(render(document, NOON))
+    assert [each["data-find"] for tag, each in page.elements if "data-find" in each] == ['lab m"1 a text image']
+
+
+def test_without_a_script_there_is_no_filter_and_with_it_one_that_has_a_name() -> None:
+    page = Page(render({**EMPTY, "models": {"lab": listing("m")}}, NOON))
+    by_class = {each.get("class"): each for _, each in page.elements}
+    by_id = {each["id"]: (tag, each) for tag, each in page.elements if "id" in each}
+    labels = [each["for"] for tag, each in page.elements if tag == "label"]
+    assert "hidden" in by_class["filter"]
+    assert "hidden" in by_class["none"]
+    (control,) = [each for tag, each in page.elements if tag in {"input", "button", "select", "textarea"}]
+    assert labels == [control["id"]]
+    assert by_id[str(control["aria-describedby"])][0] == "p"
+    assert by_id[str(control["aria-controls"])][0] == "section"
+    assert "tabindex" not in control
+    assert [tag for tag, each in page.elements if each.get("for") == control["id"]] == ["label", "output"]
+
+
+@pytest.mark.parametrize("models", [{}, {"lab": listing("m")}], ids=["without models", "with models"])
+def test_the_policy_lets_in_what_the_page_has_and_nothing_else(models: dict[str, Any]) -> None:
+    text = render({**EMPTY, "models": models}, NOON)
+    page = Page(text)
+    (policy,) = [each["content"] for tag, each in page.elements if each.get("http-equiv") == "Content-Security-Policy"]
+    said = dict(part.strip().split(" ", 1) for part in str(policy).split(";"))
+    assert (said.pop("default-src"), said.pop("base-uri"), said.pop("form-action")) == ("'none'",) * 3
+    for name in ("style", "script"):
+        (source,) = [said.pop(f"{name}-src")]
+        texts = re.findall(rf"<{name}>(.*?)</{name}>", text, re.DOTALL)
+        assert len(texts) == (1 if name == "style" or models else 0)
+        for each in texts:
+            assert source == f"'sha256-{b64encode(sha256(each.encode()).digest()).decode()}'"
+    assert said == {}
+    assert not any(name == "style" or name.startswith("on") for _, each in page.elements for name in each)
+
+
 def test_a_page_of_nothing(run: Run) -> None:
     page = Page(run("capabilities", "--html", "-", plugins=[]).stdout)
     assert page.tables == []
@@ -228,7 +295,18 @@ def test_elements_escape_text_and_attributes() -> None:
     assert element("b", "<&", Markup("<i></i>"), None, title='"<') == '<b title="&quot;&lt;">&lt;&amp;<i></i></b>'
 
 
-@pytest.mark.parametrize("option", ["--models", "--offline", "--html=-"])
+def test_what_the_catalogue_knows_is_told_without_a_server(run: Run) -> None:
+    plugins = [Dated(), Mute()]
+    shown = json.loads(run("show", "studio/m1", "--offline", "--json", plugins=plugins).stdout)
+    assert (shown["source"], shown["catalogue_date"], shown["input_price"]) == ("catalogue", "2026-10-01", 1.5)
+    found = json.loads(run("find", "--offline", "--feature", "tools", "--json", plugins=plugins).stdout)
+    assert [match["name"] for match in found["matches"]] == ["studio/m1", "studio/m9"]
+    assert found["skipped"] == {"mute": "the endpoint 'mute' has no catalogue of models"}
+    able = json.loads(run("capabilities", "--offline", "studio/m1", "--json", plugins=plugins).stdout)
+    assert able["capabilities"]["studio/m1"]["model"]["features"]["vision"]["source"] == "catalogue"
+
+
+@pytest.mark.parametrize("option", ["--models", "--html=-"])
 def test_a_model_has_no_models(run: Run, option: str) -> None:
     result = run("capabilities", "studio/m1", option)
     assert (result.exit_code, result.stdout) == (2, "")
@@ -254,8 +332,17 @@ def test_a_narrow_terminal_gets_several_tables(run: Run, monkeypatch: pytest.Mon
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 NAMES = [f"endpoint{number}" for number in range(12)]
+HAS_NONE = "there is no Chromium on this machine; Debian's package chromium is one"
+
+
+def needs_a_browser(test: Any) -> Any:
+    return pytest.mark.peer(pytest.mark.skipif(BROWSER is None, reason=HAS_NONE)(test))
+
+
 QUIET = [
+    "--headless",
     "--no-sandbox",
+    "--hide-scrollbars",
     "--disable-gpu",
     "--disable-background-networking",
     "--no-first-run",
@@ -263,26 +350,116 @@ QUIET = [
 ]
 
 
-@pytest.mark.skipif(BROWSER is None, reason="there is no Chromium on this machine")
-@pytest.mark.parametrize("width", [360, 1280])
-def test_in_a_browser_only_tables_scroll_sideways(width: int, run: Run, tmp_path: Path) -> None:
-    page = tmp_path / "report.html"
-    run("capabilities", "--offline", "--html", str(page), plugins=[Dated(), *map(Mute, NAMES)])
-    # The page allows itself no scripts: it is measured from around it.
-    frame = f'<iframe id="page" width="{width}" height="30000" srcdoc="{html.escape(page.read_text())}"></iframe>'
-    script = "onload = () => document.title = page.contentDocument.documentElement.scrollWidth"
-    outer = tmp_path / "outer.html"
-    outer.write_text(f"<!doctype html><title>-</title>{frame}<script>{script}</script>")
-    command = [
-        str(BROWSER),
-        "--headless",
-        *QUIET,
-        f"--user-data-dir={tmp_path / 'profile'}",
-        "--dump-dom",
-        outer.as_uri(),
-    ]
+def in_a_browser(text: str, script: str, tmp_path: Path, *, width: int = 1280, scheme: str = "light") -> Any:
+    """Show the page in a frame, which its policy does not reach out of, and return what the script gives."""
+    page = tmp_path / "outer.html"
+    frame = f'<iframe id="page" width="{width}" height="3000" srcdoc="{html.escape(text)}"></iframe>'
+    run = (
+        f"onload = () => document.title = JSON.stringify((({{document, window}}) => {{{script}}})(page.contentWindow))"
+    )
+    page.write_text(
+        f'<!doctype html><html style="color-scheme: {scheme}"><title>-</title>{frame}<script>{run}</script>'
+    )
+    command = [str(BROWSER), *QUIET, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page.as_uri()]
     dom = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout
-    assert dom.partition("<title>")[2].partition("</title>")[0] == str(width)
+    return json.loads(html.unescape(dom.partition("<title>")[2].partition("</title>")[0]))
+
+
+@needs_a_browser
+@pytest.mark.parametrize("width", [360, 390, 1280])
+def test_in_a_browser_only_tables_scroll_sideways(width: int, run: Run, tmp_path: Path) -> None:
+    text = run("capabilities", "--offline", "--html", "-", plugins=[Dated(), *map(Mute, NAMES)]).stdout
+    script = """
+        document.querySelectorAll("details").forEach((each) => (each.open = true));
+        const inner = document.querySelectorAll(".models, .models tr, .filter, .filter input");
+        const most = Math.max(...[...inner].map((each) => each.getBoundingClientRect().right));
+        return [document.documentElement.scrollWidth, most <= window.innerWidth];
+    """
+    assert in_a_browser(text, script, tmp_path, width=width) == [width, True]
+
+
+@needs_a_browser
+def test_in_a_browser_the_filter_leaves_what_has_all_its_words(run: Run, tmp_path: Path) -> None:
+    document = {**EMPTY, "models": {"one": listing("alpha", "beta"), "two": listing(*[f"m{n}" for n in range(20)])}}
+    document["models"]["one"]["models"][1]["features"] = {
+        "tools": {"value": "yes", "source": "catalogue"},
+        "vision": {"value": "no", "source": "catalogue"},
+    }
+    script = """
+        const input = document.querySelector("input");
+        const look = (words) => {
+            input.value = words;
+            input.dispatchEvent(new Event("input", { bubbles: true }));
+            const shown = [...document.querySelectorAll(".endpoint tbody tr")].filter((row) => row.checkVisibility());
+            return [
+                shown.map((row) => row.querySelector("th").textContent),
+                [...document.querySelectorAll(".endpoint")].map((each) => each.open),
+                document.querySelector("output").textContent,
+                document.querySelector(".none").getClientRects().length,
+            ];
+        };
+        const seen = [input.getClientRects().length, look("")];
+        document.querySelector("details").open = true;
+        return [...seen, look("BETA"), look("one tools"), look("vision"), look("two m1"), look(" ")];
+    """
+    assert in_a_browser(render(document, NOON), script, tmp_path) == [
+        1,
+        [[], [False, False], "22 models", 0],
+        [["beta"], [True, False], "1 of 22 models", 0],
+        [["beta"], [True, False], "1 of 22 models", 0],
+        [[], [False, False], "0 of 22 models", 1],
+        [["m1", *[f"m{n}" for n in range(10, 20)]], [False, True], "11 of 22 models", 0],
+        [["alpha", "beta"], [True, False], "22 models", 0],
+    ]
+
+
+@needs_a_browser
+def test_a_browser_runs_nothing_but_the_script_of_the_page(run: Run, tmp_path: Path) -> None:
+    text = run("capabilities", "--html", "-", plugins=[Mute(HOSTILE.replace("/", ""))]).stdout
+    script = """
+        const script = document.createElement("script");
+        script.textContent = "document.body.dataset.ran = 1";
+        document.body.append(script);
+        document.body.setAttribute("onclick", "document.body.dataset.ran = 2");
+        document.body.click();
+        document.body.setAttribute("style", "color: rgb(1, 2, 3)");
+        const controls = [...document.querySelectorAll("a, input, summary, [tabindex]")];
+        const reached = controls.filter((each) => {
+            each.focus();
+            return each.getClientRects().length && document.activeElement !== each;
+        });
+        return [
+            document.body.dataset.ran ?? null,
+            window.getComputedStyle(document.body).color === "rgb(1, 2, 3)",
+            document.querySelector(".filter").hidden,
+            document.images.length,
+            reached.length,
+        ];
+    """
+    assert in_a_browser(text, script, tmp_path) == [None, False, False, 0, 0]
+
+
+@needs_a_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_browser_shows_all_text_with_enough_contrast(scheme: str, run: Run, tmp_path: Path) -> None:
+    text = run("capabilities", "--offline", "--html", "-", plugins=[Dated(), Mute()]).stdout
+    script = """
+        const ground = (each) => {
+            for (let at = each; at; at = at.parentElement) {
+                const colour = window.getComputedStyle(at).backgroundColor;
+                if (colour !== "rgba(0, 0, 0, 0)") return colour;
+            }
+        };
+        document.querySelectorAll("details").forEach((each) => (each.open = true));
+        const seen = [...document.querySelectorAll("body *")].filter((each) => each.getClientRects().length);
+        const said = seen.filter((each) => [...each.childNodes].some((node) => node.nodeType === 3 && node.data.trim()));
+        return [...new Set(said.map((each) => window.getComputedStyle(each).color + ground(each)))];
+    """
+    found = [re.findall(r"\d+", each) for each in in_a_browser(text, script, tmp_path, scheme=scheme)]
+    pairs = [["#" + "".join(f"{int(part):02x}" for part in each[at : at + 3]) for at in (0, 3)] for each in found]
+    assert len(pairs) > 5
+    assert (luminance(pairs[0][0]) > luminance(pairs[0][1])) is (scheme == "dark")
+    assert [pair for pair in pairs if contrast(*pair) < 4.5] == []
 
 
 def test_colours_can_be_told_apart_by_light_and_in_the_dark() -> None:

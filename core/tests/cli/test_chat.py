@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,19 @@ def test_several_answers_do_not_mix(run: Run, httpserver: HTTPServer) -> None:
     assert run("chat", "-m", "studio/m", "q", "-o", "n=2").stdout == "one\n\ntwo\n"
 
 
+def test_a_streamed_answer_comes_from_the_cache_and_says_so(
+    run: Run, streams: Streams, httpserver: HTTPServer, tmp_path: Path
+) -> None:
+    streams("bl", "ue")
+    config = tmp_path / "config.toml"
+    config.write_text(f"[cache]\npath = '{tmp_path / 'answers'}'\n")
+    ask = ("--config", str(config), "chat", "-m", "studio/m", "q", "--usage", "-o", "temperature=0")
+    first, again, passed_by = run(*ask), run(*ask), run(*ask, "-o", "cache=false")
+    assert [result.stdout for result in (first, again, passed_by)] == ["blue\n"] * 3
+    assert ["from the cache" in result.stderr for result in (first, again, passed_by)] == [False, True, False]
+    assert len(httpserver.log) == 2
+
+
 def test_usage_and_reasoning_go_to_stderr(run: Run, streams: Streams) -> None:
     streams("blue", deltas=({"reasoning_content": "Hm."}, {"reasoning_content": " Yes."}))
     result = run("chat", "-m", "studio/m", "q", "--usage", "--reasoning")
@@ -180,14 +194,16 @@ def test_attachments_are_told_by_their_content(
     (tmp_path / "photo.bin").write_bytes(PNG)
     (tmp_path / "sound").write_bytes(b"RIFF0000WAVEfmt ")
     (tmp_path / "paper").write_bytes(b"%PDF-1.7")
-    paths = [str(tmp_path / name) for name in ("photo.bin", "sound", "paper")]
+    (tmp_path / "plan.toml").write_bytes(b"a = 1\n")
+    paths = [str(tmp_path / name) for name in ("photo.bin", "sound", "paper", "plan.toml")]
     flags = [flag for path in [*paths, "https://x.example/cat.jpg"] for flag in ("-a", path)]
     result = run("chat", "-m", "studio/m", "What?", *flags)
     assert result.exit_code == 0, result.stderr
     content = _sent(httpserver)["messages"][0]["content"]
-    assert [part["type"] for part in content] == ["image_url", "input_audio", "file", "image_url", "text"]
+    assert [part["type"] for part in content] == ["image_url", "input_audio", "file", "text", "image_url", "text"]
     assert content[0]["image_url"]["url"].startswith("data:image/png;base64,")
-    assert content[3]["image_url"]["url"] == "https://x.example/cat.jpg"
+    assert content[3]["text"] == '\n<document name="plan.toml">\na = 1\n</document>\n'
+    assert content[4]["image_url"]["url"] == "https://x.example/cat.jpg"
 
 
 def test_an_attachment_of_no_known_kind_is_refused(run: Run, tmp_path: Path) -> None:
@@ -325,6 +341,20 @@ def test_a_model_calls_the_functions_of_a_file(run: Run, httpserver: HTTPServer,
     assert (result.exit_code, result.stdout) == (0, "Warm.\n")
     assert result.stderr == "get_weather(city='Paris') → 21 degrees in Paris\n"
     assert [tool["function"]["name"] for tool in _sent(httpserver)["tools"]] == ["get_weather"]
+
+
+def test_a_file_of_tools_imports_its_neighbours(
+    run: Run, httpserver: HTTPServer, tools: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _runs(httpserver)
+    (tmp_path / "degrees_beside.py").write_text("DEGREES = 21")
+    Path(tools).write_text(TOOLS.replace("import os", "from degrees_beside import DEGREES").replace("21", "{DEGREES}"))
+    monkeypatch.setitem(sys.modules, "degrees_beside", None)  # so that it is not there afterwards
+    del sys.modules["degrees_beside"]
+    before = [*sys.path]
+    result = run("chat", "-m", "studio/m", "--tools", tools, "--yes", "How warm?")
+    assert result.stderr == "get_weather(city='Paris') → 21 degrees in Paris\n"
+    assert sys.path == before
 
 
 def test_a_run_is_one_document(run: Run, httpserver: HTTPServer, tools: str) -> None:

@@ -15,11 +15,6 @@ COMPLETION: dict[str, Any] = {
 }
 
 
-def _vectors(*vectors: list[float]) -> dict[str, Any]:
-    data = [{"index": index, "embedding": vector} for index, vector in enumerate(vectors)]
-    return {"model": "m-1", "data": data, "usage": {"prompt_tokens": 2, "total_tokens": 2}}
-
-
 def test_complete_streams(run: Run, httpserver: HTTPServer) -> None:
     body = "".join([f"data: {json.dumps(part)}\n\n" for part in [COMPLETION]]) + "data: [DONE]\n\n"
     httpserver.expect_request("/completions").respond_with_data(body, content_type="text/event-stream")
@@ -42,34 +37,3 @@ def test_complete_at_once(run: Run, httpserver: HTTPServer, flag: str) -> None:
 
 def test_complete_wants_a_text(run: Run) -> None:
     assert run("complete", "-m", "studio/m").exit_code == 2
-
-
-def test_embed_gives_lines_of_json(run: Run, httpserver: HTTPServer) -> None:
-    httpserver.expect_request("/embeddings").respond_with_json(_vectors([1.0, 0.5], [0.0, 2.0]))
-    result = run("embed", "-m", "studio/m", input="one\n\ntwo\n")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "[1.0, 0.5]\n[0.0, 2.0]\n", "")
-    assert httpserver.log[0][0].json["input"] == ["one", "two"]
-
-
-def test_embed_as_json(run: Run, httpserver: HTTPServer) -> None:
-    httpserver.expect_request("/embeddings").respond_with_json(_vectors([1.0, 0.5]))
-    document = json.loads(run("embed", "-m", "studio/m", "one", "--json").stdout)
-    assert (document["vectors"], document["model"], document["usage"]["input_tokens"]) == ([[1.0, 0.5]], "m-1", 2)
-
-
-def test_embed_on_a_terminal_is_a_table(run: Run, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    httpserver.expect_request("/embeddings").respond_with_json(_vectors([3.0, 4.0]))
-    for module in ("generate", "output"):
-        monkeypatch.setattr(f"ipfs_accel._cli.{module}.is_terminal", lambda **_: True)
-    result = run("embed", "-m", "studio/m", "one", "--color", "never")
-    titles, row = result.stdout.splitlines()
-    assert titles.split() == ["TEXT", "NUMBERS", "LENGTH", "BEGINS", "WITH"]
-    assert row.split() == ["one", "2", "5.0000", "3.0000", "4.0000", "…"]
-
-
-def test_embed_wants_texts(run: Run) -> None:
-    result = run("embed", "-m", "studio/m")
-    assert (result.exit_code, result.stderr) == (
-        2,
-        'error: there are no texts\nhint: give them as arguments ("…") or pipe lines in\n',
-    )

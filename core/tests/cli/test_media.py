@@ -82,6 +82,12 @@ def test_an_image(show: Run, httpserver: HTTPServer, tmp_path: Path, monkeypatch
     assert document["files"] == ["hat.png"]
     assert Path("hat.png").read_bytes() == PNG
     assert show("image", "-m", "studio/m", "x", "--mask", "hat.png").exit_code == 2
+    edited = show("edit-image", "-m", "studio/m", "hat.png", "-i", "image-1.png", "-f", "two.png", input="red")
+    assert (edited.exit_code, edited.stdout) == (0, "two.png\n")
+    assert Path("two.png").read_bytes() == PNG
+    assert httpserver.log[-1][0].get_data().count(PNG) == 2
+    assert show("edit-image", "-m", "studio/m", "hat.png").stderr.startswith("error: there is no prompt\n")
+    assert show("edit-image", "-m", "studio/m", "none.png", "red").exit_code == 2
     assert "cannot read none.png" in show("image", "-m", "studio/m", "x", "-i", "none.png").stderr
 
 
@@ -118,9 +124,9 @@ def test_a_transcript(show: Run, httpserver: HTTPServer, tmp_path: Path) -> None
     httpserver.expect_request("/audio/translations").respond_with_json({"text": "hi"})
     assert show("transcribe", "-m", "studio/m", str(sound), "-q").stdout == "hello\n"
     assert show("transcribe", "-m", "studio/m", str(sound), "-q", "--stream").stdout == "hello\n"
-    assert show("transcribe", "-m", "studio/m", str(sound), "-q", "--translate").stdout == "hi\n"
+    assert show("translate", "-m", "studio/m", str(sound), "-q").stdout == "hi\n"
     assert json.loads(show("transcribe", "-m", "studio/m", str(sound), "--json").stdout)["language"] == "en"
-    assert show("transcribe", "-m", "studio/m", str(sound), "--stream", "--translate").exit_code == 2
+    assert json.loads(show("translate", "-m", "studio/m", str(sound), "--json").stdout)["text"] == "hi"
     assert "audio: cannot read" in show("transcribe", "-m", "studio/m", str(tmp_path / "none.wav")).stderr
 
 
@@ -242,7 +248,7 @@ def test_usage(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         {"time": now - 86400 * 30, "endpoint": "old", "model": "m", "cost": 1.0},
     ]
     log.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
-    assert run("usage", "--since", "7d").stdout == "openai\tm\t2\t10\t5\t$0.5000\t1\n"
+    assert run("usage", "--since", "7d").stdout == "openai\tm\t2\t10\t5\t$0.50\t1\n"
     document = json.loads(run("usage", "--json", "--log", str(log)).stdout)
     assert (document["cost"], [each["endpoint"] for each in document["totals"]]) == (1.5, ["old", "openai"])
     assert "--since 'soon'" in run("usage", "--since", "soon").stderr

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import resource
-import select
 import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from ipfs_accel._cli.front import COMPLETE_VARIABLE
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from .conftest import COMMAND, Spawn, Start, chat_stream, chunk
+from .terminal import terminal
 
 Install = Callable[..., Path]
 KEY = "sk-canary-0123456789"
@@ -180,15 +178,23 @@ def test_the_start_costs_little_more_than_click(arguments: list[str]) -> None:
     assert best("-m", "ipfs_accel", *arguments) < 3 * best("-c", "import click, importlib.metadata")
 
 
-def test_help_imports_nothing_heavy() -> None:
+@pytest.mark.parametrize(
+    ("arguments", "module"),
+    [(["--help"], "front"), (["chat", "-m", "=openai/"], "completing"), (["find", "--feature", "="], "completing")],
+)
+def test_help_and_completion_import_nothing_heavy(
+    arguments: list[str], module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if module == "completing":
+        monkeypatch.setenv(COMPLETE_VARIABLE, "bash")
     code = (
         "import sys; from ipfs_accel._cli import main\n"
         "try: main()\n"
         "except SystemExit: print(*sys.modules, file=sys.stderr)"
     )
-    result = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
+    result = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
     loaded = set(result.stderr.split())
-    assert "ipfs_accel._cli.front" in loaded
+    assert f"ipfs_accel._cli.{module}" in loaded
     assert not loaded & {
         "click",
         "httpx",
@@ -199,6 +205,7 @@ def test_help_imports_nothing_heavy() -> None:
         "structlog",
         "rich",
         "ipfs_accel._client.clients",
+        "ipfs_accel_openai",
         "anyio",
     }
 
@@ -270,60 +277,6 @@ def test_doctor_tells_what_is_wrong_with_each(spawn: Spawn) -> None:
     assert {"plugin crash", "plugin leave", "plugin sleepy", "plugin twin", "plugin old"} <= named
 
 
-# Makes stdin the terminal that Ctrl-C comes from, and becomes the command.
-TAKE_TERMINAL = """
-import fcntl, os, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
-"""
-
-
-class Terminal:
-    """A process whose stdin and stdout are a terminal."""
-
-    def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
-        self.process = process
-        self.text = ""
-        self._unread = ""
-        self._descriptor = descriptor
-
-    def type(self, text: str) -> None:
-        os.write(self._descriptor, text.encode())
-
-    def expect(self, text: str, seconds: float = 100) -> None:
-        """Read until the text has come; what comes after it is for the next call."""
-        end = time.monotonic() + seconds
-        while text not in self._unread:
-            ready = select.select([self._descriptor], [], [], max(0, end - time.monotonic()))[0]
-            assert ready, f"{text!r} did not come, but {self._unread!r}"
-            with suppress(OSError):
-                new = os.read(self._descriptor, 65536).decode()
-                self.text += new
-                self._unread += new
-        self._unread = self._unread.partition(text)[2]
-
-
-@contextmanager
-def terminal(*arguments: str, environ: dict[str, str]) -> Iterator[Terminal]:
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", TAKE_TERMINAL, *COMMAND[1:], *arguments],
-        env={**environ, "TERM": "xterm"},
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-        start_new_session=True,
-    )
-    os.close(follower)
-    try:
-        yield Terminal(process, leader)
-        process.wait(100)
-    finally:
-        process.kill()
-        process.wait()
-        os.close(leader)
-
-
 @pytest.fixture
 def environ(install: Install, httpserver: HTTPServer) -> dict[str, str]:
     site = install("studio", (Path(__file__).parent / "studio.py").read_text())
@@ -333,7 +286,7 @@ def environ(install: Install, httpserver: HTTPServer) -> dict[str, str]:
 def test_a_conversation_on_a_terminal_survives_ctrl_c_and_errors(
     environ: dict[str, str], endless: None, httpserver: HTTPServer
 ) -> None:
-    with terminal("chat", "-m", "studio/m", "-i", environ=environ) as screen:
+    with terminal(*COMMAND, "chat", "-m", "studio/m", "-i", environ=environ) as screen:
         screen.expect("> ")
         screen.type("first\n")
         screen.expect("so far")
@@ -356,7 +309,7 @@ def test_a_conversation_on_a_terminal_survives_ctrl_c_and_errors(
 
 
 def test_a_key_is_typed_without_echo(environ: dict[str, str]) -> None:
-    with terminal("keys", "set", "studio", environ=environ) as screen:
+    with terminal(*COMMAND, "keys", "set", "studio", environ=environ) as screen:
         screen.expect("key of studio (not shown): ")
         screen.type(f"{KEY}\n")
         screen.expect("stored the key of studio for")
@@ -365,7 +318,7 @@ def test_a_key_is_typed_without_echo(environ: dict[str, str]) -> None:
 
 
 def test_tables_are_aligned_on_a_terminal(environ: dict[str, str]) -> None:
-    with terminal("backends", "--color", "never", environ=environ) as screen:
+    with terminal(*COMMAND, "backends", "--color", "never", environ=environ) as screen:
         screen.expect("1.2")
         screen.expect("\n")
     lines = [line for line in screen.text.splitlines() if "BACKEND" in line or "studio" in line]
@@ -377,6 +330,6 @@ def test_a_model_cannot_steer_the_terminal(environ: dict[str, str], httpserver: 
     httpserver.expect_request("/chat/completions").respond_with_data(
         chat_stream("a\x1b[2Jb"), content_type="text/event-stream"
     )
-    with terminal("chat", "-m", "studio/m", "q", environ=environ) as screen:
+    with terminal(*COMMAND, "chat", "-m", "studio/m", "q", environ=environ) as screen:
         screen.expect("a[2Jb")
     assert screen.process.returncode == 0

@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.shell_completion import ShellComplete
-from ipfs_accel._cli.app import app
-from ipfs_accel._cli.command import State
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
@@ -122,13 +119,3 @@ def test_errors_have_their_exit_codes(ask: Any, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/x").respond_with_json({"error": {"message": "who are you"}}, 401)
     result = ask("GET", "/x")
     assert (result.exit_code, "who are you" in result.stderr) == (4, True)
-
-
-def test_endpoints_and_methods_are_completed(tmp_path: Path) -> None:
-    config = tmp_path / "config.toml"
-    config.write_text('[endpoints.studio-two]\nbackend = "studio"\n')
-    state = State()
-    state.config = str(config)
-    shell = ShellComplete(app, {"obj": state}, "ipfs-accel", "X")
-    assert [each.value for each in shell.get_completions(["request"], "studio-")] == ["studio-two"]
-    assert [each.value for each in shell.get_completions(["request", "studio"], "p")] == ["POST", "PUT", "PATCH"]

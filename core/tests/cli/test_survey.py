@@ -187,3 +187,53 @@ def test_own_calls(run: Run) -> None:
     unknown = run("call", "studio", "ad")
     assert (unknown.exit_code, "did you mean 'add'?" in unknown.stderr) == (2, True)
     assert run("call", "studio", "-a", "left=2").exit_code == 2
+
+
+@pytest.fixture
+def shelf_of_one(install: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The backend `studio`, installed, and a hosted one that wants a key; nobody has configured either."""
+    install("studio", (Path(__file__).parent / "studio.py").read_text())
+    install("acme-studio", KEYLESS)
+    monkeypatch.delenv("STUDIO_BASE_URL", raising=False)
+
+
+KEYLESS = """
+from ipfs_accel import BackendInfo, hookimpl
+from ipfs_accel.wire.openai import OpenAICompatible
+
+api_version = 1
+
+
+class Hosted(OpenAICompatible):
+    info = BackendInfo(
+        name="acme-studio", base_url="https://acme.invalid", key_env=("ACME_STUDIO_KEY",), needs_key=True
+    )
+
+
+_hosted = Hosted()
+describe, chat, list_models, healthcheck = _hosted.describe, _hosted.chat, _hosted.list_models, _hosted.healthcheck
+"""
+IDLE = (
+    "not configured: acme-studio, studio - ipfs-accel keys set acme-studio; ipfs-accel doctor tells what each needs\n"
+)
+
+
+@pytest.mark.usefixtures("shelf_of_one")
+@pytest.mark.parametrize("command", ["models", "find", "health"])
+def test_what_nobody_configured_is_one_line(run: Run, command: str) -> None:
+    result = run(command, plugins=())
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.removeprefix("no model fits\n") == IDLE
+
+
+@pytest.mark.usefixtures("shelf_of_one")
+def test_what_somebody_named_or_means_is_told_by_itself(run: Run, tmp_path: Path) -> None:
+    result = run("models", "studio", "acme-studio", plugins=())
+    assert result.exit_code == 1
+    assert "skipped studio: could not connect to 127.0.0.1:9" in result.stderr
+    assert "not configured" not in result.stderr
+    assert run("health", "studio", plugins=()).stdout.startswith("studio\tunreachable")
+    (tmp_path / "config.toml").write_text('default_model = "studio/m"\n[endpoints.acme-studio]\n')
+    result = run("models", "--config", str(tmp_path / "config.toml"), plugins=())
+    assert "skipped studio: could not connect" in result.stderr
+    assert "skipped acme-studio: endpoint 'acme-studio' needs a key" in result.stderr

@@ -106,6 +106,29 @@ MESSAGES: list[tuple[Any, Message]] = [
         ],
         Message.user(Document(data=PDF, name="a.pdf")),
     ),
+    # Chat completions take no other files than PDF: a text is told as one, whatever its type is called.
+    (
+        [{"role": "user", "content": '\n<document name="a &amp; b.yaml">\na: ä\n</document>\nWhat is a?'}],
+        Message.user(
+            Document(data="\ufeffa: ä\n".encode(), media_type="application/x-yaml", name="a & b.yaml"), "What is a?"
+        ),
+    ),
+    (
+        [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": "\n<document>\n1\n</document>\n"},
+                    {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{b64(PNG)}"}},
+                ],
+            }
+        ],
+        Message.user(Document(data=b"1"), Image(data=PNG)),
+    ),
+    (
+        [{"role": "tool", "tool_call_id": "c1", "content": 'see\n<document name="a">\n1\n</document>\n'}],
+        Message.tool("c1", ["see", Document(data=b"1", name="a")]),
+    ),
     (
         [
             {
@@ -171,6 +194,10 @@ def test_messages(expected: Any, message: Message) -> None:
         ("messages\\[0\\]: audio: .* not audio/flac", Message.user(Audio(data=b"fLaC0"))),
         ("messages\\[0\\]: image: .* provider keeps", Message.user(Image(file_id="file-1"))),
         ("messages\\[0\\]: document: .* as data", Message.user(Document(url="https://x.example/a.pdf"))),
+        (
+            "messages\\[0\\]: document: a.txt is said to be text/plain, and is not UTF-8",
+            Message.user(Document(data=b"gr\xfcn", media_type="text/plain", name="a.txt")),
+        ),
         ("messages\\[0\\]: a tool message", Message(role="tool", content="17 C")),
         ("messages\\[0\\]: a tool message", Message(role="tool", content=())),
         ("messages\\[0\\]: .* hold a ToolCall", Message.tool("c1", [ToolCall(id="c2", name="f")])),

@@ -138,6 +138,8 @@ CHATS: list[tuple[str, dict[str, Any], Any, dict[str, Any]]] = [
     ("a PDF by URL", user({"type": "document", "source": {"type": "url", "url": "https://x.test/a.pdf"}}), Message.user(Document(url="https://x.test/a.pdf")), {}),
     ("a text file", user({"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "grün"}}),
      Message.user(Document(data="grün".encode(), media_type="text/markdown")), {}),
+    ("a text file of a type of its own", user({"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "a: 1"}, "title": "a.toml"}),
+     Message.user(Document(data=b"a: 1", media_type="application/toml", name="a.toml")), {}),
     ("a document that is kept, cited and cached",
      user({"type": "document", "source": {"type": "file", "file_id": "file_1"}, "context": "old", "citations": {"enabled": True}, **CACHED}, {"type": "text", "text": "?"}),
      Message.user(block(Document(file_id="file_1"), context="old", citations={"enabled": True}, **CACHED), "?"), {}),

@@ -151,6 +151,7 @@ CHATS: list[tuple[str, Any, dict[str, Any], Any, dict[str, Any]]] = [
     ("a closer look", user(inline(PNG, "image/png", media_resolution={"level": "MEDIA_RESOLUTION_HIGH"})), {}, Message.user(Image(data=PNG, detail="high")), {}),
     ("an image that is kept", user(stored(FILES + "abc", "image/png")), {}, Message.user(Image(file_id="files/abc", media_type="image/png")), {}),
     ("a PDF", user(inline(PDF, "application/pdf")), {}, Message.user(Document(data=PDF)), {}),
+    ("a text file of a type of its own", user(inline(b"a", "text/plain")), {}, Message.user(Document(data=b"a", media_type="application/toml")), {}),
     ("a text file", user(inline(b"a", "text/markdown")), {}, Message.user(Document(data=b"a", media_type="text/markdown")), {}),
     ("a sound", user(inline(WAV, "audio/wav")), {}, Message.user(Audio(data=WAV)), {}),
     ("a part of a video", user(stored("https://youtu.be/x", "video/mp4", video_metadata={"start_offset": "1s", "end_offset": "9s", "fps": 2})), {},

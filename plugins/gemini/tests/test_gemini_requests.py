@@ -105,7 +105,7 @@ REFUSED: list[tuple[str, Any, dict[str, Any]]] = [
     (r"messages\[2\]: .*'fc1' has no result", ["hi", Message.assistant(ASKED, AGAIN), Message.tool("fc2", "17")], {}),
     (r"messages\[1\]: tool_calls: Gemini takes arguments as an object", ["hi", Message.assistant(ToolCall(id="a", name="f", arguments="[1]"))], {}),
     ("image: Gemini takes PNG, JPEG, WebP, HEIC and HEIF, not image/gif", Message.user(Image(data=b"GIF89a")), {}),
-    ("document: Gemini takes PDF and text, not application/zip", Message.user(Document(data=b"PK", media_type="application/zip")), {}),
+    ("document: Gemini takes PDF and text, not application/zip", Message.user(Document(data=b"PK\3\4", media_type="application/zip")), {}),
     ("tool_choice: 'required' demands a call, and there are no tools", "hi", {"tool_choice": "required"}),
     (r"tools\[0\]: Gemini takes names of 1 to 128 .* not 'wetter_für'", "hi", {"tools": [Tool(name="wetter_für")]}),
     (r"tools\[1\]: Gemini takes names .* that begin with a letter or '_', not '1f'", "hi", {"tools": [TOOL, Tool(name="1f")]}),

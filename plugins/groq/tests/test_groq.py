@@ -187,6 +187,10 @@ def test_counts_are_estimates_made_offline() -> None:
     assert (known.input_tokens, known.exact, known.method) == (61 + 4 + 2 + 3, False, "bpe-openai o200k_base")
     assert (other.input_tokens, other.exact, other.method) == (3 + 3 + 1 + 100, False, "estimate")
     assert seen.input_tokens == 3 + 3 + 1 + 1 + 2048
+    with Client(load_config(None, {})) as client:
+        text = client.estimate("groq/qwen/qwen3.8-27b", "a").input_tokens
+        both = client.estimate("groq/qwen/qwen3.8-27b", [Message.user("a", Image(url="https://x.test/a.png"))])
+    assert (both.input_tokens.low - text.low, both.input_tokens.high - text.high) == (2048, 2048)  # type: ignore[operator]
     assert tools.input_tokens > known.input_tokens
 
 

@@ -48,7 +48,7 @@ PICTURE = Image(data=png(1, 1))
 RESULT = (
     Message.user("q"),
     Message.assistant(ToolCall(id="c", name="f")),
-    Message.tool("c", ["see", Document(data=b"a", media_type="text/plain")]),
+    Message.tool("c", ["see", Document(data=b"%PDF-1.7")]),
 )
 REFUSED: list[tuple[str, ChatRequest]] = [
     ("tools: Groq takes up to 128, these are 129", request(tools=TOOLS)),
@@ -67,7 +67,10 @@ REFUSED: list[tuple[str, ChatRequest]] = [
     ("messages.0.: document: Groq takes text and JSON as data, not application/pdf", request(Document(data=b"%PDF-1"))),
     ("messages.0.: document: .* not URLs", request(Document(url="https://x.test/a.txt"))),
     ("document: it is not application/json", request(Document(data=b"{", media_type="application/json"))),
-    ("document: it is not text/plain", request(Document(data=b"\xff", media_type="text/plain"))),
+    (
+        "document: it is said to be text/plain, and is not UTF-8",
+        request(Document(data=b"\xff", media_type="text/plain")),
+    ),
     ("image: this API takes no picture that the provider keeps", request(Image(file_id="f"), model=QWEN)),
     (r"messages\[2\]: Groq takes no document as the result", ChatRequest(model=BIG, messages=RESULT)),
     ("tools.0.: Groq takes names of 1 to 64 .* not 'wetter_für'", request(tools=(Tool(name="wetter_für"),))),

@@ -35,6 +35,8 @@ CHATS: list[tuple[str, dict[str, Any], Any, dict[str, Any]]] = [
     ("a tool of the server", {"input": USER, "tools": [{"type": "browser_search"}]}, "hi", {"extra": {"tools": [{"type": "browser_search"}]}}),
     ("a schema", {"input": USER, "text": {"format": {"type": "json_schema", "name": "r", "schema": SCHEMA, "strict": True}}}, "hi", {"response_format": JsonSchema(name="r", schema=SCHEMA, strict=True)}),
     ("a picture", {"model": QWEN, "input": [{"role": "user", "content": [{"type": "input_image", "image_url": "https://x.test/a.png", "detail": "auto"}]}]}, Message.user(Image(url="https://x.test/a.png")), {"model": QWEN}),
+    ("files of text", {"input": [{"role": "user", "content": '\n<document name="a.yaml">\na: 1\n</document>\nRead it.'}, {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}, {"type": "function_call_output", "call_id": "c", "output": "\n<document>\nb\n</document>\n"}]},
+     [Message.user(Document(data=b"a: 1", name="a.yaml"), "Read it."), Message.assistant(ToolCall(id="c", name="f")), Message.tool("c", [Document(data=b"b")])], {}),
     ("a tool's history with its thought", {"input": [*USER, THOUGHT, {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}, {"type": "function_call_output", "call_id": "c", "output": "17"}]},
      ["hi", Message.assistant(Opaque(backend="groq", data=THOUGHT), Opaque(backend="openai", data=RAN), ToolCall(id="c", name="f")), Message.tool("c", "17")], {}),
 ]  # fmt: skip
@@ -148,8 +150,8 @@ def test_groq_keeps_no_answers(field: str, client: Client, httpserver: HTTPServe
 def test_what_that_api_does_not_have(client: Client, httpserver: HTTPServer) -> None:
     with pytest.raises(e.UnsupportedParameterError, match="stop, seed"):
         client.chat(f"groq/{BIG}", "hi", stop="x", seed=1)
-    with pytest.raises(e.InvalidRequestError, match="takes no documents"):
-        client.chat(f"groq/{BIG}", Message.user(Document(data=b"t", media_type="text/plain")))
+    with pytest.raises(e.InvalidRequestError, match="document: Groq takes text and JSON"):
+        client.chat(f"groq/{BIG}", Message.user(Document(data=b"%PDF-1.7")))
     with pytest.raises(e.InvalidRequestError, match="category audio and does not chat"):
         client.chat("groq/whisper-large-v3", "hi")
     assert not httpserver.log

@@ -77,6 +77,19 @@ def test_many_vectors_come_in_batches_and_in_order(start: Start) -> None:
     assert len(client.embed("tei/", WORDS).vectors) == 11
 
 
+def test_a_batch_that_fails_leaves_the_vectors_that_came(start: Start) -> None:
+    _, client = start(auto_truncate=False)
+    texts = [*WORDS[:4], "much longer than this model reads, by some words of no use", *WORDS[4:7], *WORDS[7:]]
+    with pytest.raises(e.AccelError) as caught:
+        client.embed("tei/", texts)
+    partial: Any = caught.value.partial
+    assert partial.failed == range(4, 8)
+    assert set(partial.failed).isdisjoint(partial.vectors)
+    assert [partial.vectors[place] for place in partial.vectors] == list(
+        expected([texts[place] for place in partial.vectors])
+    )
+
+
 CALLS: list[tuple[str, Callable[[Client], Any]]] = [
     ("embedding", lambda client: len(client.embed("tei/", WORDS).vectors)),
     ("embedding", lambda client: len(client.embed("tei/", WORDS, extra={"normalize": True}).vectors)),

@@ -560,6 +560,13 @@ def test_a_schema_is_a_grammar(client: Client, tgi: Tgi) -> None:
         client.chat("tgi/", "hi", response_format=JsonSchema(schema={"type": "object"}))
 
 
+def test_a_file_of_text_is_text(client: Client, tgi: Tgi) -> None:
+    client.chat("tgi/", Message.user(Document(data=b"1, 2", name="a.csv"), "Sum?"))
+    assert tgi.seen[-1][1]["messages"] == [
+        {"role": "user", "content": '\n<document name="a.csv">\n1, 2\n</document>\nSum?'}
+    ]
+
+
 def test_what_a_chat_cannot_have(client: Client, tgi: Tgi) -> None:
     with pytest.raises(e.InvalidRequestError, match="response_format: TGI follows a schema"):
         client.chat("tgi/", "hi", response_format="json")

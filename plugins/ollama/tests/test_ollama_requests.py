@@ -153,6 +153,12 @@ def test_a_conversation(client: Client, sent: Sent) -> None:
     ]  # fmt: skip
 
 
+def test_a_file_of_text_is_text(client: Client, sent: Sent) -> None:
+    client.chat("ollama/m", Message.user("Read:", Document(data=b"a,b", name="a.csv"), Image(data=PNG), "Sum?"))
+    content = 'Read:\n<document name="a.csv">\na,b\n</document>\nSum?'
+    assert sent()["messages"] == [{"role": "user", "content": content, "images": [PNG64]}]
+
+
 def test_results_of_calls_with_one_id_name_their_tools_in_order(client: Client, sent: Sent) -> None:
     calls = [ToolCall(id="c", name=name) for name in ("q", "r", "s")]
     results = [Message.tool("c", "one"), Message(role="tool", content=(ToolResult(tool_call_id="c", content="two"),))]
@@ -169,7 +175,7 @@ def test_results_of_calls_with_one_id_name_their_tools_in_order(client: Client, 
     [
         (Message.user(Image(url="https://x.example/a.png")), r"messages\[0\]: image: Ollama takes data, not a URL"),
         (Message.user(Audio(url="https://x.example/a.wav")), r"messages\[0\]: audio: Ollama takes data"),
-        (Message.user(Document(data=b"%PDF-1")), r"messages\[0\]: document: Ollama takes none"),
+        (Message.user(Document(data=b"%PDF-1")), r"messages\[0\]: document: Ollama takes none but files of text"),
         (
             Message.assistant(ToolCall(id="a", name="f", arguments="{")),
             "arguments of tool call 'f' are not a JSON object",

@@ -11,6 +11,8 @@ from ipfs_accel.errors import ConfigError, InvalidRequestError, UnsupportedParam
 from ipfs_accel.plans import Endpoint, Held
 from ipfs_accel.types import ChatRequest, EmbedRequest, Reasoning, Text
 from ipfs_accel_openai import Azure, AzureOptions, Options, backend
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 WEATHER = Tool(name="weather", description="Weather", parameters={"type": "object", "properties": {}})
 SCHEMA = JsonSchema(schema={"type": "object"}, name="answer")
@@ -141,3 +143,34 @@ def test_a_call_with_what_is_refused_is_not_sent() -> None:
             client.chat("acme/m", "hi", tools=[WEATHER], tool_choice="required")
         with pytest.raises((UnsupportedParameterError, InvalidRequestError), match="response_format"):
             client.chat("acme/m", "hi", response_format=SCHEMA)
+
+
+def test_how_many_inputs_one_request_takes() -> None:
+    def most(url: str, **options: Any) -> int | None:
+        endpoint = Endpoint(name="a", backend="openai", base_url=url, options=Options(**options))
+        known: Any = backend.info.max_inputs
+        return known(endpoint)  # type: ignore[no-any-return]
+
+    assert most("https://api.openai.com/v1") == 2048
+    assert most("https://eu.api.openai.com/v1", max_inputs=10) == 10
+    assert most("https://acme.example/v1") is None
+    assert most("http://localhost:8000/v1", max_inputs=64) == 64
+    assert Azure().info.max_inputs == 2048
+    with pytest.raises(ValueError, match="max_inputs: expected a whole number of at least 1, got 0"):
+        Options(max_inputs=0)
+
+
+def test_more_inputs_than_that_go_in_several_requests(httpserver: HTTPServer) -> None:
+    def vectors(request: Request) -> Response:
+        given = json.loads(request.get_data())["input"]
+        asked = [given] if isinstance(given, str) else given
+        data = [{"object": "embedding", "index": index, "embedding": [len(text)]} for index, text in enumerate(asked)]
+        body = {"object": "list", "data": data, "model": "m", "usage": {"prompt_tokens": 1, "total_tokens": 1}}
+        return Response(json.dumps(body), content_type="application/json")
+
+    httpserver.expect_request("/embeddings").respond_with_handler(vectors)
+    endpoint = EndpointConfig(backend="openai", base_url=httpserver.url_for(""), key="k", options={"max_inputs": 2})
+    with Client(endpoints={"acme": endpoint}) as client:
+        found = client.embed("acme/m", ["a", "bb", "ccc"])
+    assert [list(vector) for vector in found.vectors] == [[1], [2], [3]]
+    assert (len(httpserver.log), found.usage.input_tokens) == (2, 2)

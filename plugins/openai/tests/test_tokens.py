@@ -86,3 +86,26 @@ def test_ranks_that_tiktoken_would_have_to_download_are_left_alone(
     assert not openai_tokens._has_tiktoken_ranks("o200k_base")
     (tmp_path / "fb374d419588a4632f3f557e76b4b70aebbca790").write_bytes(b"")
     assert openai_tokens._has_tiktoken_ranks("o200k_base")
+
+
+def test_an_estimate_counts_by_the_published_encoding_and_rules() -> None:
+    pytest.importorskip("bpe_openai", reason="the encodings come with it")
+    with Client() as client:
+        known = client.count_tokens("openai/gpt-4o", "Say hi", offline=True)
+        newer = client.count_tokens("openai/gpt-6-sol", "Say hi", offline=True)
+        seen = client.estimate("openai/gpt-4o", [Message.user("a", Image(data=png(1024, 1024)))])
+        unseen = client.estimate("openai/gpt-4o", [Message.user("a", Image(url="https://x.test/a.png"))])
+        dear = client.estimate("openai/gpt-4o", "Say hi", max_tokens=10)
+    assert (known.method, known.input_tokens, newer.method) == ("bpe-openai o200k_base", 9, "estimate")
+    assert (known.low, known.exact) == (2, False)
+    assert seen.input_tokens.low == 1 + 85
+    assert seen.input_tokens.high > 85 + 4 * 170
+    assert (unseen.input_tokens.high, unseen.unknown) == (None, ("messages[0].content[1]: image",))
+    assert dear.cost.low == 2 * 1.25 / 1e6
+    assert dear.cost.high == (dear.input_tokens.high * 2.5 + 10 * 10) / 1e6
+
+
+def test_another_server_of_the_dialect_has_rules_of_its_own() -> None:
+    with Client(endpoints={"local": LOCAL}) as client:
+        found = client.estimate("local/gpt-4o", "Say hi", max_tokens=10)
+    assert (found.method, found.cost, found.output_method) == ("estimate", None, "max_tokens")

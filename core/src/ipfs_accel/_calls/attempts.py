@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, TypeVar
 from ipfs_accel._resilience.guard import Hold
 from ipfs_accel._telemetry import log
 from ipfs_accel._worlds.effects import Pause, Steps, Wait
-from ipfs_accel.errors import AccelError, APIError, AuthenticationError, CircuitOpenError, DeadlineExceededError
+from ipfs_accel.errors import (
+    AccelError,
+    APIConnectionError,
+    APIError,
+    AuthenticationError,
+    CircuitOpenError,
+    DeadlineExceededError,
+)
 from ipfs_accel.hookspecs import RAW_OPERATIONS
 
 from . import keys
@@ -211,6 +218,8 @@ class _Again:
         call, guard = self._call, self._call.target.guard
         if not error.retryable or guard.retry.attempts == 1:
             raise error
+        if call.journey.may_leave and isinstance(error, APIConnectionError) and error.refused:
+            raise error  # who waits for a server to be started waits behind one that is there
         if self._retries is None:
             try:
                 # tenacity is loaded with the first failure that may be tried again.

@@ -1,8 +1,9 @@
-"""Answers that are kept: looked up before a call goes anywhere, and kept after it, in either world."""
+"""Answers that are kept: looked up before a target is asked, and kept after it has answered, in either world."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +23,7 @@ from ipfs_accel.types import Answer, CallInfo, ChatRequest, CompletionRequest, T
 
 from . import keys
 from . import operations as ops
+from .reader import Reader
 
 if TYPE_CHECKING:
     from array import array
@@ -31,9 +33,12 @@ if TYPE_CHECKING:
 
     from .context import Context
 
-__all__ = ["AnswerCache", "cached"]
+__all__ = ["AnswerCache", "Lookup"]
 
 A = TypeVar("A")
+
+_WHOLE = {"stream": "chat", "stream_complete": "complete"}
+"""Operation whose answer comes in pieces to the one whose answer is the same: an answer is kept for both."""
 
 
 class AnswerCache:
@@ -59,7 +64,7 @@ class AnswerCache:
         """
         if asked is False:
             return False
-        if operation not in CACHEABLE:
+        if _WHOLE.get(operation, operation) not in CACHEABLE:
             if asked:
                 known = ", ".join(CACHEABLE)
                 raise InvalidRequestError(f"cache: answers of {operation!r} are not kept", hint=f"those of {known} are")
@@ -96,70 +101,131 @@ class AnswerCache:
         return self.store.put(key, operation, text)
 
 
-def cached(
-    core: Context,
-    cache: AnswerCache,
-    operation: str,
-    asking: tuple[str, Request, dict[str, Any]],
-    perform: Steps[A],
-) -> Steps[A]:
-    """Return a kept answer, or perform the call and keep its answer.
+class Lookup:
+    """What one call may have of the cache: an answer of each target that it comes to, kept under that target's name.
 
     Args:
         core: The client's.
         cache: Its cache.
         operation: Of the call.
-        asking: The first endpoint that it may go to, its request, and its other settings.
-        perform: Performs it.
     """
-    endpoint, request, settings = asking
-    started = core.clock.now()
-    own_key = settings.get("key")
-    # What tells a call's own key from others, and is not the key.
-    whose = None if own_key is None else digest((yield from keys.own(own_key, endpoint)))
-    target = yield from core.target(endpoint)
-    key = cache.key_of(operation, target, request, whose)
-    if key is None:
-        return (yield from perform)
-    found = yield Run(lambda: cache.get(operation, key))
-    how = "exact"
-    meaning: _Meaning | None = None
-    if found is None and operation == "chat":
-        meaning = yield from _meaning_of(core, cache, (target, request, whose))
-        if meaning is not None:
-            near = meaning
-            found = yield Run(lambda: near.find(cache))
-            how = "semantic"
-    if found is not None:
-        return _told(core, (operation, target, request), found, how=how, started=started)  # type: ignore[no-any-return]
-    answer = yield from perform
-    served = answer.call.endpoint if isinstance(answer, Answer) and answer.call is not None else endpoint
-    if served != endpoint or not isinstance(answer, Answer):
-        return answer  # a fallback's answer is not what was asked for first
-    kept: Answer = answer
-    if (yield Run(lambda: cache.put(operation, key, kept))) and meaning is not None:
-        near = meaning
-        yield Run(lambda: cache.store.put_question(near.part, key, near.vector))
-    return answer
 
+    def __init__(self, core: Context, cache: AnswerCache, operation: str) -> None:
+        self._core = core
+        self._cache = cache
+        self._operation = operation
+        self._kind = _WHOLE.get(operation, operation)
+        self._vector: tuple[array[float] | None] | None = None
 
-def _told(core: Context, asked: tuple[str, Target, Request], answer: Any, *, how: str, started: float) -> Any:
-    """Say of a kept answer where it is from, and that it cost nothing this time."""
-    operation, target, request = asked
-    core.ledger.from_cache(target.endpoint.name, request.model)
-    info = CallInfo(
-        endpoint=target.endpoint.name,
-        backend=target.endpoint.backend,
-        model=request.model,
-        attempts=0,
-        cost=0.0,
-        cached=how,  # type: ignore[arg-type]
-        timing=Timing(total=core.clock.now() - started),
-    )
-    listeners = core.listeners(target)
-    if listeners:
-        tell(listeners, record_of(operation, target, info, request, answer=answer))
-    return attrs.evolve(answer, call=info)
+    def around(self, endpoint: str, request: Any, settings: dict[str, Any], perform: Steps[A]) -> Steps[A]:
+        """Return a kept answer of a target, or ask it and keep what it answers.
+
+        Args:
+            endpoint: Whom the call goes to next.
+            request: What is asked there.
+            settings: What else the call is begun with.
+            perform: Asks it.
+        """
+        cache, kind = self._cache, self._kind
+        self._core.refuse_if_closed()
+        started = self._core.clock.now()
+        own_key = settings.get("key")
+        # What tells a call's own key from others, and is not the key.
+        whose = None if own_key is None else digest((yield from keys.own(own_key, endpoint)))
+        target = yield from self._core.target(endpoint)
+        key = cache.key_of(kind, target, request, whose)
+        if key is None:
+            return (yield from perform)
+        found = yield Run(lambda: cache.get(kind, key))
+        how = "exact"
+        meaning: _Meaning | None = None
+        if found is None and kind == "chat":
+            meaning = yield from self._meaning(target, request, whose)
+            if meaning is not None:
+                near = meaning
+                found = yield Run(lambda: near.find(cache))
+                how = "semantic"
+        if found is not None and self._fits(found, settings):
+            return self._served((target, request, settings), found, how=how, started=started)  # type: ignore[no-any-return]
+        answer = yield from perform
+
+        def keep(answer: Any) -> Steps[None]:
+            if not isinstance(answer, Answer):
+                return
+            if (yield Run(lambda: cache.put(kind, key, answer))) and meaning is not None:
+                yield Run(partial(meaning.keep, cache, key))
+
+        if not isinstance(answer, Reader):
+            yield from keep(answer)
+        elif answer.answer is None:
+            answer.keep = keep
+        else:  # all of it came in one piece
+            yield from keep(answer.answer)
+        return answer
+
+    def _fits(self, answer: Any, settings: dict[str, Any]) -> bool:
+        """Whether an answer is what the call asks for: it may be kept from one that named the schema and no type."""
+        wanted = settings.get("wanted")
+        if wanted is None or self._kind != "chat":
+            return True
+        from .typed import fits  # noqa: PLC0415 - few calls ask for a type
+
+        return fits(wanted, answer)
+
+    def _served(self, asked: tuple[Target, Any, dict[str, Any]], answer: Any, *, how: str, started: float) -> Any:
+        """Say of a kept answer where it is from, and that it cost nothing this time; as a stream if one is wanted."""
+        target, request, settings = asked
+        core, endpoint, journey = self._core, target.endpoint, settings.get("journey")
+        core.ledger.from_cache(endpoint.name, request.model)
+        tried = () if journey is None else tuple(journey.tried)
+        timing = Timing(
+            queue=0.0 if journey is None else journey.queued,
+            total=core.clock.now() - (started if journey is None else journey.started),
+        )
+        info = CallInfo(
+            endpoint=endpoint.name,
+            backend=endpoint.backend,
+            model=request.model,
+            attempts=len(tried),
+            tried=tried,
+            cost=0.0,
+            cached=how,  # type: ignore[arg-type]
+            timing=timing,
+        )
+        answer = attrs.evolve(answer, call=info)
+        listeners = core.listeners(target, settings.get("hearer"))
+        if listeners:
+            tell(listeners, record_of(self._operation, target, info, request, answer=answer))
+        if self._operation not in _WHOLE:
+            return answer
+        from .replayed import as_stream  # noqa: PLC0415 - as above
+
+        return as_stream(core.call(self._operation, target, request.model, request=request, **settings), answer)
+
+    def _meaning(self, target: Target, request: Request, whose: str | None) -> Steps[_Meaning | None]:
+        """Turn the last question of a chat into a vector; without one, because of a failure or its form, None."""
+        cache = self._cache
+        config = cache.config.semantic
+        asked_for = None if config is None else semantic.question_of(request)
+        if config is None or asked_for is None:
+            return None
+        question, rest = asked_for
+        part = cache.key_of("chat", target, rest, whose)
+        if self._vector is None:  # the question is the same, whoever is asked
+            self._vector = ((yield from self._vector_of(config, question)),)
+        (vector,) = self._vector
+        if part is None or vector is None:
+            return None
+        return _Meaning(digest(part, config.namespace, config.embed), vector, config)
+
+    def _vector_of(self, config: SemanticConfig, question: str) -> Steps[array[float] | None]:
+        try:
+            inside = len(self._core.registry.middleware())  # which has made of the question what it is
+            answer = yield from self._cache.ask(ops.EMBED, config.embed, question, {"cache": False}, inside)
+        except AccelError as error:
+            log.trouble(f"the cache cannot compare questions: {error}")
+            return None
+        return semantic.normalized(answer.vectors[0]) if answer.vectors else None
 
 
 @frozen
@@ -176,27 +242,6 @@ class _Meaning:
         best = semantic.nearest(self.vector, known, self.config.threshold)
         return None if best is None else cache.get("chat", best[0])
 
-
-def _meaning_of(
-    core: Context,
-    cache: AnswerCache,
-    asked: tuple[Target, Request, str | None],
-) -> Steps[_Meaning | None]:
-    """Turn the last question of a chat into a vector; without one, because of a failure or its form, None."""
-    target, request, whose = asked
-    config = cache.config.semantic
-    asked_for = None if config is None else semantic.question_of(request)
-    if config is None or asked_for is None:
-        return None
-    question, rest = asked_for
-    part = cache.key_of("chat", target, rest, whose)
-    try:
-        inside = len(core.registry.middleware())  # which has made of the question what it is
-        answer = yield from cache.ask(ops.EMBED, config.embed, question, {"cache": False}, inside)
-    except AccelError as error:
-        log.trouble(f"the cache cannot compare questions: {error}")
-        return None
-    vector = semantic.normalized(answer.vectors[0]) if answer.vectors else None
-    if part is None or vector is None:
-        return None
-    return _Meaning(digest(part, config.namespace, config.embed), vector, config)
+    def keep(self, cache: AnswerCache, key: str) -> None:
+        """Keep the question beside its answer."""
+        cache.store.put_question(self.part, key, self.vector)

@@ -22,6 +22,7 @@ from ipfs_accel.errors import (
     AccelError,
     APIConnectionError,
     APIError,
+    APITimeoutError,
     ConfigError,
     InvalidResponseError,
     PluginError,
@@ -33,6 +34,7 @@ from ipfs_accel.types import Answer, CallInfo, ChatResponse, Timing, Tried
 
 from . import keys
 from .journey import Journey
+from .overdue import name_limit, other_limit
 from .statuses import status_error
 from .watching import WatchedBody
 
@@ -223,7 +225,9 @@ class Call:
         """Fill in what the place that raised did not know."""
         endpoint = self.target.endpoint
         error.about(endpoint=endpoint.name, backend=endpoint.backend, model=self.model or None)
+        self.name_limit(error)
         error.about(hint=self.target.way_out(error, self.operation))
+        error.about(hint=None if self.is_check else other_limit(error, endpoint.name))
         if isinstance(error, APIError):
             error.about(request_id=self.request_id)
             if error.retry_at is not None:
@@ -233,6 +237,12 @@ class Call:
                 error.attempts = len(error.tried)
             error.maybe_billed = any(each.maybe_billed for each in error.tried)
             self._mark(getattr(error, "partial", None))
+
+    def name_limit(self, error: AccelError, *, has_begun: bool = False) -> None:
+        """Say in a time-out which of the limits it was; `has_begun` if a stream has had its first event."""
+        if isinstance(error, APITimeoutError):
+            limits = attrs.evolve(self.timeout, total=self.journey.limit)
+            name_limit(error, self.target, limits, has_begun=has_begun, is_check=self.is_check)
 
     def attempt(self, error: AccelError, waited: float = 0.0) -> Tried:
         """Return the record of an attempt that failed."""

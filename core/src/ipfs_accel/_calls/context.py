@@ -100,6 +100,16 @@ class Context:
         usable = {record.name for record in self.registry.records() if record.is_usable}
         return sorted(usable.union(self.config.endpoints, hosts_set_up(self.registry, self.config, self.key_file)))
 
+    def is_set_up(self, name: str) -> bool:
+        """Whether somebody has configured a used endpoint, or means it by an alias, a route or the default."""
+        config, target, record = self.config, self._targets.get(name), self.registry.record(name)
+        is_given = record is None or not record.distribution  # as an object
+        if name in config.endpoints or target is None or is_given:
+            return True
+        meant = [config.default_model or "", *config.aliases.values()]
+        meant += [each for route in config.routes.values() for each in route.targets]
+        return not target.is_untouched or any(each.partition("/")[0] == name for each in meant)
+
     def plugin_records(self) -> list[PluginRecord]:
         """Return every plugin with its state."""
         return self.registry.records()
@@ -190,7 +200,7 @@ class Context:
         if journey is None:
             journey = Journey(self.clock.now(), None)
         if journey.deadline is None and limits.total is not None:
-            journey.deadline = journey.started + limits.total
+            journey.deadline, journey.limit = journey.started + limits.total, limits.total
         return Call(
             operation=operation,
             target=target,

@@ -20,18 +20,31 @@ from .attempts import ALONE
 from .context import Context
 from .execute import complete, open_stream
 from .journey import Journey
-from .operations import Operation
-from .options import split_call_options
+from .operations import COUNT_TOKENS, Operation
+from .options import split_call_options, watcher
 from .planning import operation_plan, own_plan, plan
 from .routes import Route, balanced, check_routes, route_of, routed
 
 if TYPE_CHECKING:
     from ipfs_accel._telemetry.records import Listener
     from ipfs_accel._worlds.recording import Recording
-    from ipfs_accel.types import Health, Message, Model, ModelInfo, Request, Timeout
+    from ipfs_accel.types import (
+        ChatRequest,
+        EmbedRequest,
+        EmbedResponse,
+        Estimate,
+        Health,
+        Message,
+        Model,
+        ModelInfo,
+        Request,
+        Timeout,
+        TokenCount,
+    )
 
-    from .cached import AnswerCache
+    from .cached import AnswerCache, Lookup
     from .call import Call
+    from .parts import Told
     from .streams import Opening
     from .wanted import Wanted
 
@@ -98,20 +111,12 @@ class Core(Context):
         `passed` is how many of the middleware the call is inside of already.
         """
         route, request, settings = self._prepare(operation, model, value, options)
-        asked = settings.pop("cache", None)
         wanted = settings.get("wanted")
         name = operation.name
 
         def begin(route: Route) -> Steps[A]:
             def serve(request: Any) -> Steps[A]:
-                perform = self._routed(complete, name, route, request, settings)
-                if asked is None and self.config.cache is None:
-                    return perform
-                if not self.cache.wants(name, request, asked):
-                    return perform
-                from .cached import cached  # noqa: PLC0415 - off unless it is asked for
-
-                return cached(self, self.cache, name, (route.targets[0][0], request, settings), perform)
+                return self._routed(complete, name, route, request, settings)
 
             return self._within(name, route, request, serve, passed=passed)
 
@@ -136,14 +141,20 @@ class Core(Context):
         """
         route, request, settings = self._prepare(operation, model, value, options)
         settings["hearer"] = hearer or self.hearer()
-        if settings.pop("cache", None):
-            raise InvalidRequestError("cache: answers that come as a stream are not kept")
         name = operation.name
 
         def begin(route: Route) -> Opening:
             return self._within(name, route, request, lambda it: self._routed(open_stream, name, route, it, settings))
 
         return balanced(self, route, begin) if route.is_balanced else begin(route)
+
+    def _lookup(self, operation: str, request: Any, asked: bool | None) -> Lookup | None:
+        """Return what looks a call up in the cache; None if it is not to be."""
+        if (asked is None and self.config.cache is None) or not self.cache.wants(operation, request, asked):
+            return None
+        from .cached import Lookup  # noqa: PLC0415 - off unless it is asked for
+
+        return Lookup(self, self.cache, operation)
 
     def _within(
         self, operation: str, route: Route, request: Any, serve: Callable[[Any], Steps[Any]], passed: int = 0
@@ -174,6 +185,8 @@ class Core(Context):
     ) -> tuple[Request, dict[str, Any]]:
         """Return the request of an operation, and what of the options is about the call itself."""
         settings = split_call_options(options)
+        if operation.name == "embed" and "on_progress" in options:
+            settings["on_progress"] = watcher(options.pop("on_progress"))
         wanted = options.get("response_format")
         if (wanted is not None and not isinstance(wanted, str | Mapping | JsonSchema)) or "repair" in options:
             settings["wanted"] = self._wanted(operation.name, options)
@@ -192,12 +205,14 @@ class Core(Context):
     def _routed(
         self, perform: Callable[..., Steps[Any]], operation: str, route: Route, request: Any, settings: dict[str, Any]
     ) -> Steps[Any]:
+        lookup = self._lookup(operation, request, settings.pop("cache", None))
+
         def serve(target: tuple[str, str], journey: Journey | None, has_way_out: bool) -> Steps[Any]:
             endpoint, model = target
             asked = request if request.model == model else attrs.evolve(request, model=model)
-            return self.serve(
-                perform, operation, endpoint, asked, {**settings, "journey": journey, "has_way_out": has_way_out}
-            )
+            own = {**settings, "journey": journey, "has_way_out": has_way_out}
+            steps = self.serve(perform, operation, endpoint, asked, own)
+            return steps if lookup is None else lookup.around(endpoint, asked, own, steps)
 
         if len(route.targets) == 1 and route.place is None:
             return serve(route.targets[0], None, False)
@@ -213,6 +228,10 @@ class Core(Context):
             from .origins import without_foreign  # noqa: PLC0415 - few conversations change their model
 
             request, lost = without_foreign(request, target.as_origin)
+        if operation == "embed":
+            told = settings.pop("on_progress", None)
+            if told is not None or len(request.inputs) > target.max_inputs:
+                return (yield from self._in_parts(perform, target, request, settings, told))
         call = self.call(operation, target, request.model, request=request, **settings)
         if lost:
             call.check((), lost)
@@ -227,12 +246,48 @@ class Core(Context):
             return (yield from perform(lambda: plan(target, operation, request=request), call))
         from .joined import joined  # noqa: PLC0415 - off unless it is configured
 
-        def alone(joint: Request) -> Steps[Any]:
+        def alone(joint: EmbedRequest) -> Steps[Any]:
             # From here on the time that company was waited for has passed.
-            own = self.call(operation, target, joint.model, request=joint, **{**settings, "journey": call.journey})
-            return perform(lambda: plan(target, operation, request=joint), own)
+            own = {**settings, "journey": call.journey}
+            if len(joint.inputs) > target.max_inputs:
+                return self._in_parts(perform, target, joint, own, None)
+            begun = self.call(operation, target, joint.model, request=joint, **own)
+            return perform(lambda: plan(target, operation, request=joint), begun)
 
         return (yield from joined(call, target.guard.batcher, request, alone))
+
+    def _in_parts(
+        self,
+        perform: Callable[..., Steps[Any]],
+        target: Target,
+        request: EmbedRequest,
+        settings: dict[str, Any],
+        told: Told | None,
+    ) -> Steps[EmbedResponse]:
+        """Perform an embedding in parts that the backend takes."""
+        from .parts import in_parts  # noqa: PLC0415 - few calls have so many inputs
+
+        settings = {**settings, "hearer": settings.get("hearer") or self.hearer()}  # parts may begin in other threads
+
+        def ask(part: EmbedRequest, journey: Journey) -> Steps[Any]:
+            own = self.call("embed", target, part.model, request=part, **{**settings, "journey": journey})
+            return perform(lambda: plan(target, "embed", request=part), own)
+
+        return in_parts(self.call("embed", target, request.model, request=request, **settings), request, ask, told)
+
+    def counted_offline(self, model: Model, value: Any, options: dict[str, Any]) -> Steps[TokenCount]:
+        """Count the input of a chat without a server."""
+        from .estimates import counted  # noqa: PLC0415 - few programs ask beforehand
+
+        route, request, _ = self._prepare(COUNT_TOKENS, model, value, options)
+        return counted(self, route.targets, cast("ChatRequest", request))
+
+    def estimated(self, model: Model, value: Any, options: dict[str, Any]) -> Steps[Estimate]:
+        """Tell what a chat takes and costs."""
+        from .estimates import estimated  # noqa: PLC0415 - as above
+
+        route, request, _ = self._prepare(COUNT_TOKENS, model, value, options)
+        return estimated(self, route.targets, cast("ChatRequest", request))
 
     def list_models(
         self, endpoint: str, limit: float | None = None, timeout: Any = None
@@ -243,9 +298,13 @@ class Core(Context):
         models = yield from complete(lambda: plan(target, "list_models"), call)
         return tuple([merge_override(model, target.models.get(model.id)) for model in models])
 
-    def show_model(self, endpoint: str, model: str) -> Steps[ModelInfo]:
-        """Tell all about one model, the user's word on it included."""
+    def show_model(self, endpoint: str, model: str, *, offline: bool = False) -> Steps[ModelInfo]:
+        """Tell all about one model, the user's word on it included; offline what is known without its server."""
         target = yield from self.target(endpoint)
+        if offline:
+            from .offline import known_model, refuse_unknown  # noqa: PLC0415 - few programs ask
+
+            return known_model(target, model) or refuse_unknown(target, model)
         call = self.call("show_model", target, model)
         info = yield from complete(lambda: plan(target, "show_model", model=model), call)
         return merge_override(info, target.models.get(model))

@@ -298,10 +298,13 @@ def go_on(reader: Reader[T], send: HttpRequest) -> Steps[None]:
 
 
 def look_afterwards(reader: Reader[Any]) -> Steps[None]:
-    """Perform what looks at a stream's whole answer; the call is over and is not told of it."""
+    """Perform what looks at a stream's whole answer, and keep it; the call is over and is not told of it."""
+    reader.is_due = False
     steps, reader.afterwards = reader.afterwards, None
     if steps is not None:
         yield from _perform_plan(kinds.Flow(steps=lambda: steps), reader.call.branch())
+    if reader.keep is not None:
+        yield from reader.keep(reader.answer)
 
 
 def _begin(reader: Reader[T], local: LocalStream[T] | None = None) -> Steps[Reader[T]]:
@@ -315,7 +318,7 @@ def _begin(reader: Reader[T], local: LocalStream[T] | None = None) -> Steps[Read
             reader.events = reader.take(reader.now(), (yield Next(reader.pieces)))
             if reader.further is not None and not reader.events:
                 yield from go_on(reader, reader.further)
-        if reader.afterwards is not None:
+        if reader.is_due:
             yield from look_afterwards(reader)
     except GeneratorExit:
         raise  # whoever drops these steps cannot wait for anything; the exchange closes itself

@@ -100,6 +100,8 @@ def _lead(
     except AccelError as error:
         others = _ALONE if _may_be_one_calls_own(error) else error
         outcomes = [others] * len(members)
+        if len(members) > 1:
+            error.partial = None  # whose positions are those of the joined request
         if isinstance(error, DeadlineExceededError) or len(members) == 1:
             outcomes[members.index(leader)] = error
     batcher.finish(members, outcomes)

@@ -13,7 +13,7 @@ from ipfs_accel.types import Timeout
 
 from .watching import Watch, guarded
 
-__all__ = ["split_call_options"]
+__all__ = ["split_call_options", "watcher"]
 
 _PRIORITIES = ("high", "normal", "low")
 
@@ -46,11 +46,15 @@ def split_call_options(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _watch(given: Any) -> Watch | None:
-    if given is None:
-        return None
-    if not callable(given):
-        raise InvalidRequestError(f"on_upload: expected a function, got {type(given).__name__}")
-    return guarded(cast("Watch", given))
+    found = watcher(given, "on_upload")
+    return None if found is None else guarded(found)
+
+
+def watcher(given: Any, name: str = "on_progress") -> Watch | None:
+    """Refuse what is no function."""
+    if given is not None and not callable(given):
+        raise InvalidRequestError(f"{name}: expected a function, got {type(given).__name__}")
+    return cast("Watch | None", given)
 
 
 def _check_timeout(timeout: Any) -> None:

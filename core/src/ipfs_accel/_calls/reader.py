@@ -44,6 +44,8 @@ class Reader(Generic[T]):
         events: The first events, before the stream is handed over.
         further: The request with which the answer goes on, now that this body is at its end.
         afterwards: Steps of a flow that look at the whole answer, now that it is there.
+        keep: Keeps the whole answer; None if nobody wants that.
+        is_due: Whether the answer is there, and is to be looked at or kept before anybody has it.
         rewriting: What middleware makes of events; None if there is none that looks at them or the answer.
         now: Tells the time, which is asked for once before each piece is waited for.
     """
@@ -64,6 +66,8 @@ class Reader(Generic[T]):
         self.rewriting: Callable[[list[Any]], Steps[list[Any]]] | None = None
         self.further: HttpRequest | None = None
         self.afterwards: Generator[Any, Any, Any] | None = None
+        self.keep: Callable[[T], Steps[None]] | None = None
+        self.is_due = False
         self.out: Any = stream.assembler()
         self.answer: T | None = None
         self.error: AccelError | None = None
@@ -217,10 +221,12 @@ class Reader(Generic[T]):
         self.answer = answer = self.call.finish(answer)
         if self._frames is not None and self.stream.after is not None:
             self.afterwards = self.stream.after(answer)
+        self.is_due = self.afterwards is not None or self.keep is not None
         return self.out.take()  # type: ignore[no-any-return]
 
     def _translate(self, error: Exception) -> AccelError:
         if isinstance(error, APIConnectionError) and self._has_begun:
+            self.call.name_limit(error, has_begun=True)
             return StreamInterrupted(f"the stream broke off: {error.message}", phase=error.phase)
         if isinstance(error, AccelError):
             return error

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from .context import Context
 
-__all__ = ["Route", "balanced", "check_routes", "failure_class", "route_of", "routed"]
+__all__ = ["Route", "balanced", "check_routes", "failure_class", "route_of", "routed", "targets_of"]
 
 T = TypeVar("T")
 
@@ -120,12 +120,26 @@ def check_routes(config: Config) -> None:
 
 
 def route_of(core: Context, model: str | Sequence[str] | None) -> Route:
-    """Return the targets that a name, or a list of names, stands for."""
+    """Return the targets that a name, or a list of names, stands for, in the order of a call that begins now."""
+    found = _config_of(core, model)
+    return Route((core.split(model),)) if found is None else _ordered(core, *found)  # type: ignore[arg-type]
+
+
+def targets_of(core: Context, model: str | Sequence[str] | None) -> Sequence[tuple[str, str]]:
+    """Return all that calls to a name, or a list of names, may go to; no call begins, so that no turn is taken."""
+    found = _config_of(core, model)
+    if found is None:
+        return (core.split(model),)  # type: ignore[arg-type]
+    return [core.split(target) for target in found[1].targets]
+
+
+def _config_of(core: Context, model: str | Sequence[str] | None) -> tuple[str, RouteConfig] | None:
+    """Return the name and the settings of a route; None where one model is named."""
     if model is not None and not isinstance(model, str):
         from ipfs_accel._resilience.optional import RouteConfig  # noqa: PLC0415 - few calls name several targets
 
         try:
-            return _ordered(core, "", RouteConfig(targets=_names(model)))
+            return "", RouteConfig(targets=_names(model))
         except ConfigError as error:
             error.args = (error.message.replace("targets:", "model:", 1),)
             raise
@@ -133,8 +147,8 @@ def route_of(core: Context, model: str | Sequence[str] | None) -> Route:
         name = model or core.config.default_model or ""
         name = core.config.aliases.get(name, name)
         if name in core.config.routes:
-            return _ordered(core, name, core.config.routes[name])
-    return Route((core.split(model),))
+            return name, core.config.routes[name]
+    return None
 
 
 def _names(model: Any) -> tuple[str, ...]:
@@ -181,6 +195,7 @@ def routed(core: Context, route: Route, serve: Callable[[tuple[str, str], Journe
     journey = Journey(core.clock.now(), None, route.place)
     last = route.targets[-1]
     for target in route.targets:
+        journey.may_leave = target is not last and "connection" in route.fallback_on
         try:
             return (yield from serve(target, journey, target is not last))
         except AccelError as error:

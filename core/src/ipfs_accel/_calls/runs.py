@@ -19,7 +19,7 @@ from ipfs_accel.types import ChatResponse, Message, RunResult, Timeout, ToolRun,
 from ipfs_accel.wire.several import added
 
 from . import operations as ops
-from .routes import route_of
+from .routes import targets_of
 from .toolbox import Toolbox, refuse_awaitable
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Loop:
         """
         if self._cost_limit is None:
             return
-        for endpoint, model in route_of(self.core, self._model).targets:
+        for endpoint, model in targets_of(self.core, self._model):
             target = yield from self.core.target(endpoint)
             tried = ChatResponse(choices=(), usage=Usage(input_tokens=1, output_tokens=1))
             if cost_of(target, model, None, tried) is None:

@@ -198,7 +198,7 @@ class Stream(_Face[E, T]):
             if reader.further is not None:
                 perform(go_on(reader, reader.further), self._world)
                 self._pieces = reader.pieces
-            if reader.afterwards is not None:
+            if reader.is_due:
                 perform(look_afterwards(reader), self._world)
             if reader.rewriting is not None:
                 events = perform(reader.rewriting(events), self._world)
@@ -287,7 +287,7 @@ class AsyncStream(_Face[E, T]):
             if reader.further is not None:
                 await aperform(go_on(reader, reader.further), self._world)
                 self._pieces = reader.pieces
-            if reader.afterwards is not None:
+            if reader.is_due:
                 await aperform(look_afterwards(reader), self._world)
             if reader.rewriting is not None:
                 events = await aperform(reader.rewriting(events), self._world)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .call import Call
 
-__all__ = ["GrowingValue", "check", "fitted", "parsed", "take"]
+__all__ = ["GrowingValue", "check", "fits", "fitted", "parsed", "take"]
 
 
 def take(operation: str, options: dict[str, Any]) -> Wanted | None:
@@ -125,6 +125,15 @@ def check(answer: ChatResponse, call: Call) -> None:
             error.text = ""
             error.faults = tuple([Fault(each.path, "it does not fit") for each in error.faults])
         raise
+
+
+def fits(wanted: Wanted, answer: ChatResponse) -> bool:
+    """Whether an answer is one of the type that is wanted."""
+    try:
+        wanted.values(answer, _value)
+    except AnswerFormatError:
+        return False
+    return True
 
 
 def parsed(wanted: Wanted, steps: Steps[ChatResponse]) -> Steps[ParsedResponse[Any]]:

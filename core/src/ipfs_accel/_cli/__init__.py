@@ -7,6 +7,7 @@ loaded when the command is used.
 from __future__ import annotations
 
 import io
+import os
 import sys
 import warnings
 from contextlib import suppress
@@ -23,6 +24,11 @@ def main() -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             # A model's answer may hold what this terminal or locale cannot show, and so may what is typed.
             stream.reconfigure(errors="replace")
+    if front.COMPLETE_VARIABLE in os.environ:
+        from . import completing  # noqa: PLC0415 - shells alone ask
+
+        completing.answer(sys.argv[1:])
+        sys.exit(0)
     if front.is_asked():
         with suppress(Exception):  # what goes wrong with it, click's way says in our words
             sys.stdout.write(front.page(front.width()))

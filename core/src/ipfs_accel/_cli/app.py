@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -17,12 +17,9 @@ from ipfs_accel.errors import PluginError
 
 from . import failures, front
 from .command import Group, State
-from .front import COMMANDS, COMPLETE_VARIABLE
+from .front import COMMANDS
 
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
-__all__ = ["COMPLETE_VARIABLE", "app"]
+__all__ = ["app"]
 
 
 class App(Group):
@@ -38,21 +35,13 @@ class App(Group):
         del ctx
         if cmd_name not in COMMANDS:
             return _other(cmd_name)
-        command: click.Command = getattr(import_module(f".{COMMANDS[cmd_name][0]}", __package__), cmd_name)
+        module = import_module(f".{COMMANDS[cmd_name][0]}", __package__)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the page that a process shows which was asked for nothing else."""
         formatter.write(front.page(formatter.width, ctx.command_path))
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Complete the names of commands without loading them."""
-        from click.shell_completion import CompletionItem  # noqa: PLC0415 - shells alone ask
-
-        known = {name: text for name, (_module, text) in COMMANDS.items()}
-        known |= {name: f"From {distribution}." for name, distribution in front.others().items()}
-        names = [CompletionItem(name, help=text) for name, text in known.items() if name.startswith(incomplete)]
-        return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def main(
         self,
@@ -64,14 +53,9 @@ class App(Group):
         **extra: Any,
     ) -> NoReturn:
         """Run a command line and end the process with the exit code that tells how it went."""
-        del standalone_mode, windows_expand_args
+        del complete_var, standalone_mode, windows_expand_args
         name = prog_name or "ipfs-accel"
         arguments = list(sys.argv[1:] if args is None else args)
-        instruction = os.environ.get(complete_var or COMPLETE_VARIABLE)
-        if instruction:
-            from click.shell_completion import shell_complete  # noqa: PLC0415 - shells alone ask
-
-            sys.exit(shell_complete(self, extra, name, complete_var or COMPLETE_VARIABLE, instruction))
         extra["obj"] = state = extra.get("obj") or State()
         sys.exit(self._run(name, arguments, state, extra))
 

@@ -13,54 +13,33 @@ from urllib.parse import urlsplit
 import click
 
 from ipfs_accel._suggest import did_you_mean
-from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import Audio, Document, Image, JsonSchema
-from ipfs_accel.types._messages import sniff_media_type
+from ipfs_accel.errors import InvalidRequestError, InvalidValueError
+from ipfs_accel.types import Audio, Document, Image, JsonSchema, Message
 
-from .command import State
+from . import kinds
 
 __all__ = [
+    "attach_option",
     "attachment",
     "check_model",
-    "complete_endpoints",
-    "complete_models",
     "extra_option",
     "model_option",
+    "offline_option",
     "option_names",
     "parse_options",
     "parse_pairs",
     "parse_schema",
+    "raw_option",
     "read_stdin",
     "settings_option",
     "stdin_is_terminal",
+    "system_option",
+    "texts_or_lines",
+    "usage_option",
     "with_stdin",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _known_names(context: click.Context) -> tuple[list[str], list[str]]:
-    """Return aliases and endpoints from the configuration and the metadata of what is installed; asks no server."""
-    from ipfs_accel._plugins.registry import BACKENDS, HOSTS, Registry  # noqa: PLC0415 - only a shell that completes asks
-
-    try:
-        config = context.ensure_object(State).load_config()
-        registry = Registry(config.plugins)
-        names = [each.name for group in (BACKENDS, HOSTS) for each in registry.records(group) if each.is_usable]
-        return sorted(config.aliases), sorted({*names, *config.endpoints})
-    except Exception:  # noqa: BLE001 - a shell that completes has no place for errors
-        return [], []
-
-
-def complete_models(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Complete aliases and the part of a model's name before its slash."""
-    aliases, endpoints = _known_names(context)
-    return [name for name in [*aliases, *[f"{each}/" for each in endpoints]] if name.startswith(incomplete)]
-
-
-def complete_endpoints(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Complete the names of endpoints."""
-    return [name for name in _known_names(context)[1] if name.startswith(incomplete)]
 
 
 def model_option(function: F) -> F:
@@ -69,20 +48,28 @@ def model_option(function: F) -> F:
         "-m",
         "--model",
         metavar="MODEL",
-        shell_complete=complete_models,
+        type=kinds.MODEL,
         help="endpoint/model or an alias. Default: default_model of the configuration.",
     )(function)
 
 
-def settings_option(function: F) -> F:
-    """Add `--option`."""
+def settings_option(*options: Any) -> Callable[[F], F]:
+    """Add `--option`, for the options of an option dict such as `ChatOptions`, or of several."""
     return click.option(
         "-o",
         "--option",
         "settings",
         multiple=True,
         metavar="NAME=VALUE",
+        type=kinds.Settings(options),
         help="An option of the call, such as temperature=0.2 or timeout=30; JSON or text. Repeatable.",
+    )
+
+
+def offline_option(function: F) -> F:
+    """Add `--offline`."""
+    return click.option(
+        "--offline", is_flag=True, help="Ask no server: go by the plugins' dated catalogues. Needs no key."
     )(function)
 
 
@@ -95,6 +82,28 @@ def extra_option(function: F) -> F:
         metavar="NAME=VALUE",
         help="A field of the provider's own, put into the request as it is; JSON or text. Repeatable.",
     )(function)
+
+
+def system_option(function: F) -> F:
+    """Add `--system`."""
+    text = "Instructions that stand above the conversation."
+    return click.option("-s", "--system", metavar="TEXT", help=text)(function)
+
+
+def attach_option(function: F) -> F:
+    """Add `--attach`."""
+    text = "An image, sound, PDF or text. Repeatable."
+    return click.option("-a", "--attach", multiple=True, metavar="PATH|URL", type=kinds.FILE, help=text)(function)
+
+
+def usage_option(function: F) -> F:
+    """Add `--usage`."""
+    return click.option("--usage", is_flag=True, help="Write tokens and times to stderr afterwards.")(function)
+
+
+def raw_option(function: F) -> F:
+    """Add `--raw`."""
+    return click.option("--raw", is_flag=True, help="With --json: add what the provider itself answered.")(function)
 
 
 def parse_pairs(pairs: Iterable[str], flag: str) -> dict[str, Any]:
@@ -117,7 +126,7 @@ def _json_or_text(text: str) -> Any:
 
 def option_names(kind: Any) -> list[str]:
     """Return the names that `--option` knows for an option dict such as `ChatOptions`."""
-    return sorted(set(kind.__annotations__) - {"approve", "extra", "key", "on_upload"})
+    return sorted(set(kind.__annotations__) - {"approve", "extra", "key", "on_progress", "on_upload"})
 
 
 def parse_options(kind: Any, pairs: Iterable[str], extra: Iterable[str]) -> dict[str, Any]:
@@ -145,15 +154,20 @@ def parse_options(kind: Any, pairs: Iterable[str], extra: Iterable[str]) -> dict
 
 
 def parse_schema(text: str) -> JsonSchema:
-    """Read a JSON Schema from a file, or from the argument itself if it is JSON."""
+    """Read a JSON Schema from a file, or from the argument itself if it is JSON or the short form of one."""
     source = "--schema"
     if not text.lstrip().startswith("{"):
+        from .short_schema import is_short, schema_of  # noqa: PLC0415 - few calls ask for a schema
+
+        if is_short(text) and not _is_file(text):
+            return JsonSchema(schema=schema_of(text))
         source = f"--schema {text}"
         try:
             text = Path(text).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise InvalidRequestError(f"{source}: cannot read the file: {reason}") from None
+            hint = "a single field is written with its type, as in 'name str'"
+            raise InvalidRequestError(f"{source}: cannot read the file: {reason}", hint=hint) from None
     try:
         schema = json.loads(text)
     except ValueError as error:
@@ -163,20 +177,24 @@ def parse_schema(text: str) -> JsonSchema:
     return JsonSchema(schema=schema)
 
 
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except (OSError, ValueError):  # too long for a name, or with a null byte
+        return False
+
+
 def attachment(where: str) -> Image | Audio | Document:
     """Make a message part of a file, whose content tells what it is, or of a URL, whose ending does."""
     if where.startswith(("http://", "https://")):
         return _remote(where)
     try:
-        data = Path(where).read_bytes()
-    except OSError as error:
-        raise InvalidRequestError(f"--attach {where}: {error.strerror}") from None
-    media_type = sniff_media_type(data) or _text_type(where, data)
-    if media_type.startswith("image/"):
-        return Image(data=data, media_type=media_type)
-    if media_type.startswith("audio/"):
-        return Audio(data=data, media_type=media_type)
-    return Document(data=data, media_type=media_type, name=Path(where).name)
+        (part,) = Message.user(Path(where)).content
+    except InvalidValueError as error:
+        raise InvalidRequestError(f"--attach {where}: {str(error).rpartition(': ')[2]}") from None
+    if not isinstance(part, Image | Audio | Document) or part.media_type is None:
+        raise InvalidRequestError(f"--attach {where}: neither an image, nor sound, nor PDF, nor text")
+    return part
 
 
 def _remote(url: str) -> Image | Audio | Document:
@@ -187,15 +205,6 @@ def _remote(url: str) -> Image | Audio | Document:
     if guessed.startswith("audio/"):
         return Audio(url=url, media_type=guessed)
     return Document(url=url, name=PurePosixPath(path).name, media_type=guessed)
-
-
-def _text_type(where: str, data: bytes) -> str:
-    try:
-        if "\0" not in data.decode():
-            return "text/plain"
-    except UnicodeDecodeError:
-        pass
-    raise InvalidRequestError(f"--attach {where}: neither an image, nor sound, nor PDF, nor text")
 
 
 def stdin_is_terminal() -> bool:
@@ -219,11 +228,19 @@ def with_stdin(words: Iterable[str]) -> str:
     return "\n\n".join([text for text in (read_stdin(), " ".join(words)) if text.strip()])
 
 
+def texts_or_lines(texts: Iterable[str]) -> list[str]:
+    """Return the texts of the command line, else the lines that are piped in, but empty ones."""
+    found = list(texts) or [line for line in read_stdin().splitlines() if line.strip()]
+    if not found:
+        raise InvalidRequestError("there are no texts", hint='give them as arguments ("…") or pipe lines in')
+    return found
+
+
 def check_model(model: str | None, default: str | None, command: str) -> None:
     """Refuse a call for which no model is named."""
     if model is None and default is None:
         raise InvalidRequestError(
             "no model is named",
             hint=f"run: ipfs-accel {command} -m ENDPOINT/MODEL …, or set default_model in the configuration "
-            "(ipfs-accel config path); ipfs-accel models lists models",
+            "(ipfs-accel config edit); ipfs-accel models lists models",
         )

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from ipfs_accel._calls.streams import Stream
 from ipfs_accel._client.clients import Client
 from ipfs_accel._values import frozen
@@ -71,7 +69,7 @@ class Ask:
         tools: Any = self.tools
         result = tools.shown(client, self.model, messages, self.options, Printer(state, reasoning=self.reasoning))
         if self.usage:
-            show_usage(attrs.evolve(result.response, usage=result.usage))
+            show_usage(result.response, result)
         judge_run(state, result)
         return result.messages[len(messages) :]  # type: ignore[no-any-return]
 

@@ -10,7 +10,7 @@ from ipfs_accel._client.clients import Client
 from ipfs_accel.errors import InvalidRequestError, PlanError
 from ipfs_accel.types import Progress
 
-from . import arguments
+from . import arguments, kinds
 from .command import Command, State, pass_state
 from .output import emit, write, write_json
 from .progress import Bar
@@ -25,7 +25,7 @@ __all__ = ["call"]
     help="Perform a call that only this endpoint's backend has; its result is JSON. Without NAME: list those calls.",
     examples=("ipfs-accel call llvm", "ipfs-accel call llvm slots", "ipfs-accel call llvm infill -a input_prefix=def"),
 )
-@click.argument("endpoint", shell_complete=arguments.complete_endpoints)
+@click.argument("endpoint", type=kinds.ENDPOINT)
 @click.argument("name", required=False)
 @click.option(
     "-a", "--argument", "values", multiple=True, metavar="NAME=VALUE", help="An argument; JSON or text. Repeatable."

@@ -14,7 +14,7 @@ from ipfs_accel.capabilities import Support
 from ipfs_accel.errors import AccelError, InvalidRequestError
 from ipfs_accel.types import Capabilities
 
-from . import arguments
+from . import kinds
 from .command import Command, State, pass_state
 from .inspect import Inspection
 from .listing import NOT_ASKED, Listing, inspect_place, list_models
@@ -38,9 +38,11 @@ __all__ = ["capabilities"]
         "ipfs-accel capabilities --html capabilities.html",
     ),
 )
-@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=arguments.complete_models)
+@click.argument("names", nargs=-1, metavar="[NAME]...", type=kinds.MODEL)
 @click.option("--models", "with_models", is_flag=True, help="Add the models of each endpoint.")
-@click.option("--html", "page", metavar="FILE", help="Write a page with all of it, models included; - is stdout.")
+@click.option(
+    "--html", "page", metavar="FILE", type=kinds.FILE, help="Write a page with all of it, models included; - is stdout."
+)
 @click.option("--offline", is_flag=True, help="Ask no server: the models are those of the plugins' dated catalogues.")
 @click.option("--raw", is_flag=True, help="With --json: add what the provider itself answered.")
 @pass_state
@@ -48,7 +50,7 @@ def capabilities(
     state: State, names: tuple[str, ...], *, with_models: bool, page: str | None, offline: bool, raw: bool
 ) -> None:
     """Tell what endpoints and models can do."""
-    if with_models or offline or page:
+    if with_models or page:
         _check_endpoints(names)
     found: dict[str, Capabilities] = {}
     skipped: dict[str, str] = {}
@@ -59,7 +61,7 @@ def capabilities(
                 trouble = inspection and inspection.trouble(name)
                 if trouble:
                     raise trouble
-                found[name] = client.capabilities(name)
+                found[name] = client.capabilities(name, offline=offline)
             except AccelError as error:
                 if names:
                     raise
@@ -85,7 +87,7 @@ def _check_endpoints(names: Iterable[str]) -> None:
     for name in names:
         if "/" in name:
             raise InvalidRequestError(
-                f"{name!r}: --models, --html and --offline are about endpoints",
+                f"{name!r}: --models and --html are about endpoints",
                 hint=f"name the endpoint alone: {name.partition('/')[0]}",
             )
 

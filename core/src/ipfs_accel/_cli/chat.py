@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ipfs_accel._client.clients import Client
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import ChatOptions, FreeRunOptions, Message
+from ipfs_accel.types import ChatOptions, FreeRunOptions, Message, Part
 
-from . import arguments
+from . import arguments, kinds
 from .ask import Ask, judge_finish, judge_run
 from .command import Command, State, pass_state
 from .guide import or_guide
@@ -23,7 +23,7 @@ from .values import plain
 if TYPE_CHECKING:
     from .tools import Toolkit
 
-__all__ = ["chat"]
+__all__ = ["chat", "conversation"]
 
 
 @click.command(
@@ -36,18 +36,31 @@ __all__ = ["chat"]
         'git diff | ipfs-accel chat -s "You review code." "What could break?"',
         'ipfs-accel chat -a photo.jpg "What is this?" -o temperature=0 --usage',
         'ipfs-accel chat --schema person.schema.json "Invent a person." | jq .name',
+        'ipfs-accel chat --schema "name, age int, hobbies str[]" "Invent a person."',
         'ipfs-accel chat --tools weather.py "How warm is it in Paris?"',
         "ipfs-accel chat -m llvm/ --interactive",
     ),
 )
 @click.argument("prompt", nargs=-1)
 @arguments.model_option
-@click.option("-s", "--system", metavar="TEXT", help="Instructions that stand above the conversation.")
-@arguments.settings_option
+@arguments.system_option
+@arguments.settings_option(ChatOptions, FreeRunOptions)
 @arguments.extra_option
-@click.option("-a", "--attach", multiple=True, metavar="PATH|URL", help="An image, sound, PDF or text. Repeatable.")
-@click.option("--schema", metavar="FILE|JSON", help="Have the answer follow this JSON Schema.")
-@click.option("--tools", metavar="FILE.py", help="Let the model call the functions of a file; each call is asked for.")
+@arguments.attach_option
+@click.option(
+    "--schema",
+    metavar="FILE|JSON|FIELDS",
+    type=kinds.FILE,
+    help="Have the answer follow this JSON Schema, or be an object with these fields: 'name, age int: in years, tags "
+    "str[]'. Types are str (if none is named), int, float and bool, [] makes a list, a description follows a colon; "
+    "fields end at commas, or at line breaks where there are any.",
+)
+@click.option(
+    "--tools",
+    metavar="FILE.py",
+    type=kinds.FILE,
+    help="Let the model call the functions of a file; each call is asked for.",
+)
 @click.option("--yes", is_flag=True, help="With --tools: make all calls without asking.")
 @click.option("--no-stream", is_flag=True, help="Wait for the whole answer.")
 @click.option("--jsonl", is_flag=True, help="Write each event of the stream as a line of JSON.")
@@ -88,20 +101,32 @@ def chat(
         if interactive:
             from .repl import Repl  # noqa: PLC0415 - most calls are no conversation
 
-            Repl(client, ask, state, system).run(" ".join(prompt), parts)
+            Repl(client, ask, state, system).run(" ".join(prompt), zip(attach, parts, strict=True))
             return
-        text = arguments.with_stdin(prompt)
-        if not text and not parts:
-            raise InvalidRequestError(
-                "there is no prompt", hint='give it as an argument ("…"), pipe it in, or talk with --interactive'
-            )
-        messages = [*([Message.system(system)] if system else []), Message.user(*parts, text)]
+        messages = conversation(
+            prompt, system, parts, 'give it as an argument ("…"), pipe it in, or talk with --interactive'
+        )
         if state.json:
             _as_json(client, ask, messages, state, raw=raw)
         elif jsonl:
             _as_lines(client, ask, messages, state)
         else:
             ask.shown(client, messages, state)
+
+
+def conversation(words: Iterable[str], system: str | None, parts: Sequence[Part], hint: str) -> list[Message]:
+    """Return what is asked, with what is piped in, and the instructions above it.
+
+    Args:
+        words: Of the command line.
+        system: The instructions, or None.
+        parts: What is attached.
+        hint: What to do if nothing is asked.
+    """
+    text = arguments.with_stdin(words)
+    if not text and not parts:
+        raise InvalidRequestError("there is no prompt", hint=hint)
+    return [*([Message.system(system)] if system else []), Message.user(*parts, text)]
 
 
 def _refuse_contradictions(state: State, *, jsonl: bool, no_stream: bool, interactive: bool) -> None:

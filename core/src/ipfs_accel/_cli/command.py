@@ -10,6 +10,7 @@ import click
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel.errors import InvalidRequestError
 
+from . import kinds
 from .front import SHARED
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ def shared_options() -> list[click.Option]:
         settings: dict[str, Any] = {"metavar": metavar} if metavar else {"is_flag": True}
         if name == "color":
             settings["type"] = click.Choice(["auto", "always", "never"])
+        if name == "config":
+            settings["type"] = kinds.FILE
         found.append(
             click.Option(flags, help=text, expose_value=False, is_eager=True, callback=_remember(name), **settings)
         )

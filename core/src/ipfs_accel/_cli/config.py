@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,12 @@ from ipfs_accel._config.paths import config_dir, is_there
 from ipfs_accel._endpoints.target import Target
 from ipfs_accel._secret import SECRET_NAME
 from ipfs_accel._url import masked_url
-from ipfs_accel.errors import AccelError
+from ipfs_accel.errors import AccelError, ConfigError
 
+from . import arguments, failures
 from .command import Group, State, pass_state
 from .inspect import Inspection, backend_of
-from .output import emit, note, table, write_line
+from .output import emit, is_terminal, note, table, write_line
 
 __all__ = ["config", "config_path"]
 
@@ -39,7 +42,7 @@ Setting = tuple[str, str | None, str]
     examples=(
         "ipfs-accel config show",
         "ipfs-accel config show --json | jq '.settings.default_model'",
-        '$EDITOR "$(ipfs-accel config path)"',
+        "ipfs-accel config edit",
     ),
 )
 def config() -> None:
@@ -49,20 +52,87 @@ def config() -> None:
 @config.command(
     "path",
     short_help="Tell where the file is.",
-    help="Tell the path of the configuration file; it need not exist.",
-    examples=('$EDITOR "$(ipfs-accel config path)"',),
+    help="Tell the path of the configuration file. It need not exist; the folder that it usually is in is made.",
+    examples=('cp config.toml "$(ipfs-accel config path)"',),
 )
 @pass_state
 def path_of_config(state: State) -> None:
     """Tell the path of the configuration file."""
     path = config_path(state)
+    if path == config_dir() / "config.toml":  # no folder of anybody's is made for having been named
+        with suppress(OSError):  # there is an answer even where there can be no folder
+            _make_folder(path)
     emit(state, {"path": str(path), "exists": is_there(path)}, lambda: write_line(str(path)))
+
+
+def _make_folder(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def config_path(state: State) -> Path:
     """Return the file that is read, whether or not it exists."""
     named = state.config or os.environ.get("IPFS_ACCEL_CONFIG")
     return Path(named).expanduser() if named else config_dir() / "config.toml"
+
+
+@config.command(
+    "edit",
+    short_help="Edit the file.",
+    help="Edit the configuration file in your editor: $VISUAL, else $EDITOR, else what there is. A file that is not "
+    "there yet is made, for you alone to read, and shows the settings as comments. What is wrong with it is told with "
+    "its line when the editor ends.",
+    examples=("ipfs-accel config edit", "EDITOR='code --wait' ipfs-accel config edit"),
+)
+@pass_state
+def edit(state: State) -> None:
+    """Edit the file."""
+    path = config_path(state)
+    is_new = _begin(path)
+    state.config = str(path)
+    while True:
+        click.edit(filename=str(path))
+        try:
+            loaded = state.load_config()
+        except ConfigError as error:
+            if not (arguments.stdin_is_terminal() and is_terminal(err=True)):
+                raise
+            failures.show(error, state)
+            if not click.confirm("edit it again?", default=True, err=True):
+                raise click.exceptions.Exit(failures.exit_code(error)) from None
+        else:
+            break
+    if os.name == "posix" and path.stat().st_mode & 0o077 and _may_hold_secrets(loaded):
+        note(state, f"note: others may read {path}, which has headers or a password in it; run: chmod 600 {path}")
+    emit(state, {"path": str(path), "created": is_new}, lambda: note(state, f"{path} is well-formed"))
+
+
+def _begin(path: Path) -> bool:
+    """Make the file unless it is there; return whether it was made."""
+    try:
+        _make_folder(path)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot make the configuration file: {error.strerror}",
+            hint="IPFS_ACCEL_CONFIG, or --config, names another",
+        ) from None
+    template = resources.files("ipfs_accel") / "_templates" / "config.txt"
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(template.read_bytes())
+    return True
+
+
+def _may_hold_secrets(loaded: Config) -> bool:
+    given = loaded.endpoints.values()
+    urls = [loaded.proxy, *[each.base_url for each in given]]
+    options = [*[each.options for each in given], *loaded.plugins.options.values()]
+    return (
+        any(each.headers for each in given)
+        or any(url is not None and masked_url(url) != url for url in urls)
+        or any(_is_secret(name) for each in options for name in each)
+    )
 
 
 @config.command(
@@ -158,12 +228,17 @@ def _entries(name: str, given: Any) -> Iterator[tuple[str, Any]]:
             yield f"{name}.{field.name}", value
 
 
+def _is_secret(name: str) -> bool:
+    """Whether a setting of this name may hold a secret."""
+    last = name.rpartition(".")[2]
+    return name.startswith("headers.") or (SECRET_NAME.search(last) is not None and last not in _NO_SECRETS)
+
+
 def _text(name: str, value: Any) -> str | None:
     """Return a value as text; what may be a secret only as set."""
     if value is None:
         return None
-    last = name.rpartition(".")[2]
-    if name.startswith("headers.") or (SECRET_NAME.search(last) and last not in _NO_SECRETS):
+    if _is_secret(name):
         return "set"
     if isinstance(value, str):
         return masked_url(value)

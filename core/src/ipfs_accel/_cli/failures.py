@@ -12,6 +12,7 @@ import click
 
 from ipfs_accel import errors as e
 
+from .kinds import Settings
 from .output import clean, styled, write
 
 if TYPE_CHECKING:
@@ -115,11 +116,22 @@ def _click_words(error: click.ClickException) -> tuple[str, str | None]:
     """Say in our own tone what click found wrong; the value of an argument is never repeated where it may be a key."""
     if isinstance(error, click.NoSuchOption):
         near = f"did you mean {' or '.join(error.possibilities)}?" if error.possibilities else _help_of(error)
-        return f"there is no option {error.option_name!r}", near
+        return f"there is no option {error.option_name!r}", _setting_hint(error) or near
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return "no command is named", _help_of(error)
     message = " ".join(error.format_message().split()).rstrip(".")
     return message[:1].lower() + message[1:], _help_of(error) if isinstance(error, click.UsageError) else None
+
+
+def _setting_hint(error: click.NoSuchOption) -> str | None:
+    """Return how an option of the call is given, if the command takes one of this name."""
+    from .arguments import option_names  # noqa: PLC0415 - loaded by the command that takes any
+
+    name = error.option_name.lstrip("-").replace("-", "_")
+    types = [each.type for each in (error.ctx.command.params if error.ctx else ())]
+    kinds = [kind for each in types if isinstance(each, Settings) for kind in each.options]
+    is_setting = any(name in option_names(kind) for kind in kinds)
+    return f"options of the call are given with -o: -o {name}=…" if is_setting else None
 
 
 def _help_of(error: click.UsageError) -> str | None:

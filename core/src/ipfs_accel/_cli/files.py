@@ -13,7 +13,7 @@ from ipfs_accel._convert.texts import chat_request
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import Batch, BatchItem, ChatOptions, FileInfo
 
-from . import arguments
+from . import arguments, kinds
 from .command import Group, State, pass_state
 from .failures import describe
 from .output import emit, note, table, when, write_line
@@ -22,7 +22,7 @@ from .values import plain
 
 __all__ = ["batches", "files"]
 
-_endpoint = click.argument("endpoint", shell_complete=arguments.complete_endpoints)
+_endpoint = click.argument("endpoint", type=kinds.ENDPOINT)
 _limit = click.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many.")
 
 
@@ -42,7 +42,7 @@ def files() -> None:
 
 @files.command("upload", short_help="Send a file.", help="Send a file; writes its id.")
 @_endpoint
-@click.argument("file")
+@click.argument("file", type=kinds.FILE)
 @click.option("--purpose", metavar="WORD", help="What it is for, in the provider's words.")
 @click.option("--name", metavar="NAME", help="Another name than the file's own.")
 @click.option("--expires-after", type=click.IntRange(1), metavar="SECONDS", help="When the provider deletes it.")
@@ -88,7 +88,7 @@ def _file_row(file: FileInfo) -> tuple[Any, ...]:
 @files.command("download", short_help="Fetch a file.", help="Fetch the content of a file into TO.")
 @_endpoint
 @click.argument("file")
-@click.argument("to")
+@click.argument("to", type=kinds.FILE)
 @pass_state
 def download(state: State, endpoint: str, file: str, to: str) -> None:
     """Fetch a file."""
@@ -125,7 +125,7 @@ def batches() -> None:
 
 
 @batches.command("create", short_help="Hand in chats.", help="Hand in the chats of FILE; writes the batch's id.")
-@click.argument("file")
+@click.argument("file", type=kinds.FILE)
 @arguments.model_option
 @click.option("--window", metavar="TIME", help="How long it may take, in the provider's words, such as 24h.")
 @pass_state

@@ -47,10 +47,17 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Ask models": {
         "chat": ("chat", "Ask a model, or talk with it."),
         "complete": ("generate", "Let a model continue a text."),
-        "embed": ("generate", "Turn texts into vectors."),
+        "embed": ("embed", "Turn texts into vectors."),
+        "rerank": ("texts", "Order texts by how well they fit a question."),
+        "classify": ("texts", "Label texts."),
+        "tokenize": ("texts", "Split a text into a model's tokens."),
+        "count": ("texts", "Count the tokens that a chat would send."),
+        "predict": ("predict", "Let a model make tensors of tensors."),
         "image": ("media", "Make pictures."),
+        "edit-image": ("media", "Make pictures from pictures."),
         "speak": ("media", "Read a text aloud."),
         "transcribe": ("media", "Write down what is said."),
+        "translate": ("media", "Write down in English what is said."),
         "moderate": ("media", "Judge whether texts are harmful."),
         "batches": ("files", "Many chats, worked off later for less money."),
         "files": ("files", "Files that a provider keeps."),
@@ -64,6 +71,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "capabilities": ("capabilities", "Tell what endpoints and models can do."),
         "health": ("health", "Check whether endpoints can serve."),
         "backends": ("survey", "List the installed backends."),
+        "estimate": ("estimate", "Tell what a chat would take and cost."),
         "usage": ("usage", "Add up what calls used and cost."),
     },
     "Keep models": {
@@ -83,6 +91,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "doctor": ("doctor", "Examine the installation."),
         "plugin": ("plugin", "Begin a backend or middleware of your own."),
         "completion": ("completion", "Print a completion script for a shell."),
+        "man": ("man", "Show the manual page."),
     },
 }
 COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}

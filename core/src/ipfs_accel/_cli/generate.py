@@ -1,28 +1,22 @@
-"""`ipfs-accel complete` and `ipfs-accel embed`."""
+"""`ipfs-accel complete`."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from ipfs_accel._client.clients import Client
 from ipfs_accel.errors import InvalidRequestError, UnsupportedOperationError
-from ipfs_accel.types import CompleteOptions, CompletionResponse, EmbedOptions, EmbedResponse, Message
+from ipfs_accel.types import CompleteOptions, CompletionResponse, Message
 
 from . import arguments
 from .command import Command, State, pass_state
 from .live import Printer, show_usage
-from .output import emit, is_terminal, table, write_json, write_line
+from .output import write_json, write_line
 from .values import plain
 
-__all__ = ["complete", "embed"]
-
-_SHOWN_NUMBERS = 4
-_SHOWN_TEXT = 40
+__all__ = ["complete"]
 
 
 @click.command(
@@ -37,7 +31,7 @@ _SHOWN_TEXT = 40
 )
 @click.argument("prompt", nargs=-1)
 @arguments.model_option
-@arguments.settings_option
+@arguments.settings_option(CompleteOptions)
 @arguments.extra_option
 @click.option("--no-stream", is_flag=True, help="Wait for the whole answer.")
 @click.option("--usage", is_flag=True, help="Write tokens and times to stderr afterwards.")
@@ -92,56 +86,3 @@ def _whole(client: Client, model: str | None, text: str, options: dict[str, Any]
             write_line("")
         Printer(state).message(Message.assistant(choice.text))
     return answer
-
-
-@click.command(
-    cls=Command,
-    short_help="Turn texts into vectors.",
-    help="Turn texts into vectors: each TEXT, or each line that is piped in. Piped on, each vector is a line of JSON.",
-    examples=(
-        'ipfs-accel embed -m openai/text-embedding-3-small "one text" "another"',
-        "ipfs-accel embed -m llvm/ < lines.txt > vectors.jsonl",
-        "ipfs-accel embed -m llvm/ hello --json | jq '.vectors[0] | length'",
-    ),
-)
-@click.argument("texts", nargs=-1, metavar="[TEXT]...")
-@arguments.model_option
-@arguments.settings_option
-@arguments.extra_option
-@click.option("--usage", is_flag=True, help="Write tokens and times to stderr afterwards.")
-@click.option("--raw", is_flag=True, help="With --json: add what the provider itself answered.")
-@pass_state
-def embed(
-    state: State,
-    texts: tuple[str, ...],
-    *,
-    model: str | None,
-    settings: tuple[str, ...],
-    extra: tuple[str, ...],
-    usage: bool,
-    raw: bool,
-) -> None:
-    """Turn texts into vectors."""
-    options = arguments.parse_options(EmbedOptions, settings, extra)
-    with state.client() as client:
-        arguments.check_model(model, client.config.default_model, "embed")
-        inputs = list(texts) or [line for line in arguments.read_stdin().splitlines() if line.strip()]
-        if not inputs:
-            raise InvalidRequestError("there are no texts", hint='give them as arguments ("…") or pipe lines in')
-        answer = client.embed(model, inputs, **options)
-        emit(state, plain(answer, raw=raw), lambda: _show_vectors(state, inputs, answer))
-        if usage and not state.json:
-            show_usage(answer)
-
-
-def _show_vectors(state: State, inputs: Sequence[str], answer: EmbedResponse) -> None:
-    if not is_terminal():
-        for vector in answer.vectors:
-            write_line(json.dumps(plain(vector)))
-        return
-    rows = []
-    for text, vector in zip(inputs, answer.vectors, strict=False):
-        numbers = " ".join([f"{number:.4f}" for number in vector[:_SHOWN_NUMBERS]])
-        shown = text if len(text) <= _SHOWN_TEXT else f"{text[: _SHOWN_TEXT - 1]}…"
-        rows.append((shown, len(vector), f"{math.hypot(*vector):.4f}", f"{numbers} …"))
-    table(state, ("text", "numbers", "length", "begins with"), rows)

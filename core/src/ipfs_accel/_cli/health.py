@@ -18,9 +18,10 @@ from ipfs_accel._telemetry.states import EndpointState
 from ipfs_accel.errors import InvalidRequestError, PluginError
 from ipfs_accel.types import Health
 
-from . import arguments, failures
+from . import failures, kinds
 from .command import Command, State, pass_state
 from .output import emit, is_terminal, repaint, table, table_text, write_line
+from .survey import note_idle
 from .values import plain
 
 __all__ = ["Changes", "Screen", "health", "watch"]
@@ -49,7 +50,8 @@ def _seconds(value: str) -> float:
     short_help="Check whether endpoints can serve.",
     help="Check each ENDPOINT; without one, all, side by side. The exit code is 6 if one that was named is not ok. "
     "What keeps calls of this process from an endpoint, such as a key that was refused, is told beside; what other "
-    "programs have isolated, or count as down, they alone know. "
+    "programs have isolated, or count as down, they alone know. Those that nobody has configured, and that are not "
+    "there, are one line; with --json they are among the others. "
     "With --watch the check is repeated until Ctrl-C: a terminal shows a table that is kept up to date, a pipe gets a "
     "line when an endpoint's state changes, with --json as one JSON object.",
     examples=(
@@ -58,7 +60,7 @@ def _seconds(value: str) -> float:
         "ipfs-accel health llvm --watch 10 | tee health.log",
     ),
 )
-@click.argument("endpoints", nargs=-1, metavar="[ENDPOINT]...", shell_complete=arguments.complete_endpoints)
+@click.argument("endpoints", nargs=-1, metavar="[ENDPOINT]...", type=kinds.ENDPOINT)
 @click.option(
     "--watch",
     "interval",
@@ -76,13 +78,27 @@ def health(state: State, endpoints: tuple[str, ...], interval: float | None, raw
         _watch(state, endpoints, interval, raw=raw)
         return
     found, states = _check(state, endpoints)
+    idle = _idle(found, states, endpoints)
     emit(
         state,
         {"health": {name: _document(each, states.get(name), raw=raw) for name, each in found.items()}},
-        lambda: table(state, _TITLES, _rows(found, states)),
+        lambda: table(state, _TITLES, _rows({name: each for name, each in found.items() if name not in idle}, states)),
     )
+    note_idle(state, idle)
     if any(not found[name].ok for name in endpoints):
         raise click.exceptions.Exit(failures.UNAVAILABLE)
+
+
+def _idle(found: Mapping[str, Health], states: States, named: Iterable[str]) -> dict[str, str | None]:
+    """Return the endpoints that are not there, that nobody has set up and nobody has named, with what is wrong."""
+    return {
+        name: each.detail
+        for name, each in found.items()
+        if each.status in {"misconfigured", "unreachable"}
+        and name in states
+        and not states[name].is_set_up
+        and name not in named
+    }
 
 
 def _check(state: State, endpoints: tuple[str, ...]) -> tuple[Mapping[str, Health], States]:
@@ -192,8 +208,9 @@ async def watch(
     """Check again and again until cancelled; seconds between the end of a check and the next."""
     names = None if endpoints is None else tuple(endpoints)
     while True:
-        found = await client.healthcheck_all(names)
-        view.show(found, client.states(), clock())
+        found, states = await client.healthcheck_all(names), client.states()
+        idle = _idle(found, states, names or ())
+        view.show({name: each for name, each in found.items() if name not in idle}, states, clock())
         await sleep(interval)
 
 

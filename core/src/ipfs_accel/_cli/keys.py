@@ -16,7 +16,7 @@ from ipfs_accel._suggest import did_you_mean
 from ipfs_accel._url import origin_of, parts_of
 from ipfs_accel.errors import AccelError, ConfigError, InvalidRequestError
 
-from . import arguments
+from . import arguments, kinds
 from .command import Group, State, pass_state
 from .inspect import backend_of
 from .output import emit, note, table, write_line
@@ -46,7 +46,7 @@ def keys() -> None:
     ),
     context_settings={"allow_extra_args": True},
 )
-@click.argument("name", shell_complete=arguments.complete_endpoints)
+@click.argument("name", type=kinds.ENDPOINT)
 @click.option("--stdin", "from_stdin", is_flag=True, help="Read the key from stdin, even on a terminal.")
 @click.option("--origin", metavar="URL", help="The only place that the key is for. Default: where the endpoint points.")
 @pass_state
@@ -133,7 +133,7 @@ def list_keys(state: State) -> None:
     help="Forget the stored key of the endpoint NAME.",
     examples=("ipfs-accel keys remove openai",),
 )
-@click.argument("name")
+@click.argument("name", type=kinds.ENDPOINT)
 @pass_state
 def remove_key(state: State, name: str) -> None:
     """Forget a key."""

@@ -7,9 +7,9 @@ from typing import Literal, TypeAlias
 
 import attrs
 
+from ipfs_accel._calls.offline import known_models
 from ipfs_accel._client.clients import Client
 from ipfs_accel._endpoints.target import Target
-from ipfs_accel._telemetry.pricing import merge_override
 from ipfs_accel._url import masked_url
 from ipfs_accel._values import frozen
 from ipfs_accel.errors import AccelError
@@ -113,28 +113,14 @@ def list_models(client: Client, inspection: Inspection, endpoints: Iterable[str]
 
 
 def _listing(target: Target | AccelError, told: list[ModelInfo], reason: str | None) -> Listing:
-    date, known = (None, []) if isinstance(target, AccelError) else _catalogued(target)
+    known = () if isinstance(target, AccelError) else known_models(target)
+    known = tuple([model for model in known if model.source == "catalogue"])
+    date = next((model.catalogue_date for model in known), None)
     if reason is None:
         return Listing(source="server", catalogue_date=date, models=_sorted(told))
     source: Lister | None = "catalogue" if known else None
-    return Listing(source=source, catalogue_date=date, reason=reason, models=_sorted(known))
+    return Listing(source=source, catalogue_date=date, reason=reason, models=known)
 
 
 def _sorted(models: Iterable[ModelInfo]) -> tuple[ModelInfo, ...]:
     return tuple(sorted(models, key=lambda model: model.id))
-
-
-def _catalogued(target: Target) -> tuple[str | None, list[ModelInfo]]:
-    """Return the date of the plugin's catalogue and the models in it that are served, if it holds for the endpoint."""
-    info = target.backend.info
-    if info.catalogue is None or info.describe_model is None:
-        return None, []
-    catalogue = info.catalogue()
-    known = []
-    for name in catalogue.models:
-        bare = ModelInfo(id=name)
-        model = info.describe_model(target.endpoint, bare)
-        is_over = model.retired is not None and model.retired <= catalogue.date
-        if model != bare and not is_over:
-            known.append(merge_override(model, target.models.get(name)))
-    return (catalogue.date if known else None), known

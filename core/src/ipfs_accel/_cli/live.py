@@ -14,18 +14,23 @@ from ipfs_accel.types import (
     ReasoningDelta,
     Refusal,
     RefusalDelta,
+    RunResult,
     StreamEvent,
     Text,
     TextDelta,
+    Timing,
     ToolCall,
     Usage,
 )
 
 from .command import State
-from .output import clean, is_terminal, styled, write, write_line
+from .output import clean, is_terminal, money, styled, write, write_line
 from .values import plain
 
 __all__ = ["Printer", "show_usage", "usage_line"]
+
+_LEAST_WRITING = 0.1
+"""Seconds below which an answer came at once: how fast it was written they do not tell."""
 
 
 class Printer:
@@ -104,30 +109,47 @@ class Printer:
             self._thinks = False
 
 
-def usage_line(answer: Answer, usage: Usage) -> str:
-    """Return tokens, times and ids of a call as one line."""
+def usage_line(answer: Answer, usage: Usage, run: RunResult[Any] | None = None) -> str:
+    """Return who answered, tokens, times and ids of a call as one line.
+
+    Args:
+        answer: Of the call, or the last one of a run.
+        usage: Its tokens, or those of the whole run.
+        run: The run, if it is one; the times of its last call say nothing of it.
+    """
     parts = []
+    if answer.cached is not None:
+        parts.append("from the cache" if answer.cached == "exact" else "from the cache, for a question like it")
     if usage.input_tokens is not None:
         cached = f" ({usage.cached_input_tokens} cached)" if usage.cached_input_tokens else ""
         parts.append(f"{usage.input_tokens} tokens in{cached}")
     if usage.output_tokens is not None:
         thought = f" ({usage.reasoning_tokens} reasoning)" if usage.reasoning_tokens else ""
         parts.append(f"{usage.output_tokens} tokens out{thought}")
-    timing = answer.timing
-    if timing is not None:
-        if timing.first_event is not None:
-            parts.append(f"first event after {timing.first_event:.2f} s")
-        parts.append(f"{timing.total:.2f} s in all")
-        writing = timing.total - (timing.first_event or 0.0)
-        if usage.output_tokens and writing > 0:
-            parts.append(f"{usage.output_tokens / writing:.1f} tokens/s")
-    if answer.cost is not None:
-        parts.append(f"${answer.cost:.6f}")
+    if run is None and answer.timing is not None:
+        parts += _times(answer.timing, usage.output_tokens)
+    cost = answer.cost if run is None else run.cost
+    if cost is not None:
+        parts.append(money(cost))
+    if answer.call is not None:  # of a route, it is the target that served
+        model = f"/{answer.call.model}" if answer.call.model else ""
+        parts.append(f"by {answer.call.endpoint}{model}{' from the cache' if answer.cached else ''}")
     if answer.request_id:
         parts.append(f"request {answer.request_id}")
     return "usage: " + (", ".join(parts) or "the provider tells nothing")
 
 
-def show_usage(answer: Any) -> None:
-    """Write the usage line to stderr."""
-    write(usage_line(answer, answer.usage) + "\n", err=True)
+def _times(timing: Timing, tokens: int | None) -> list[str]:
+    said = []
+    if timing.first_event is not None:
+        said.append(f"first event after {timing.first_event:.2f} s")
+    said.append(f"{timing.total:.2f} s in all")
+    writing = timing.total - (timing.first_event or 0.0)
+    if tokens and timing.first_event is not None and writing >= _LEAST_WRITING:
+        said.append(f"{tokens / writing:.1f} tokens/s")
+    return said
+
+
+def show_usage(answer: Any, run: RunResult[Any] | None = None) -> None:
+    """Write the usage line to stderr; of a run its sum, and `answer` is its last."""
+    write(usage_line(answer, answer.usage if run is None else run.usage, run) + "\n", err=True)

@@ -1,25 +1,36 @@
-"""`ipfs-accel image`, `speak`, `transcribe` and `moderate`."""
+"""`ipfs-accel image`, `edit-image`, `speak`, `transcribe`, `translate` and `moderate`."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import CallOptions, GeneratedImage, ImageOptions, SpeakOptions, TranscribeOptions
+from ipfs_accel.types import CallOptions, GeneratedImage, ImageOptions, ImageResponse, SpeakOptions, TranscribeOptions
 
-from . import arguments
+from . import arguments, kinds
 from .command import Command, State, pass_state
 from .live import Printer
 from .output import emit, is_terminal, note, table, write_json, write_line
 from .progress import Bar
 from .values import plain
 
-__all__ = ["image", "moderate", "speak", "transcribe"]
+__all__ = ["edit_image", "image", "moderate", "speak", "transcribe", "translate"]
 
+_file_option = click.option(
+    "-f",
+    "--file",
+    metavar="FILE",
+    type=kinds.FILE,
+    help="Where to write it. Default: image with the ending of its type.",
+)
+_mask_option = click.option(
+    "--mask", metavar="FILE", type=kinds.FILE, help="A PNG whose transparent parts say what to change."
+)
 _SUFFIXES = {"image/jpeg": ".jpg", "image/svg+xml": ".svg", "audio/mpeg": ".mp3"}
 
 
@@ -49,12 +60,20 @@ def _write(path: Path, data: bytes, flag: str) -> None:
 )
 @click.argument("prompt", nargs=-1)
 @arguments.model_option
-@click.option("-f", "--file", metavar="FILE", help="Where to write it. Default: image with the ending of its type.")
-@click.option("-i", "--input", "inputs", multiple=True, metavar="FILE", help="A picture to start from. Repeatable.")
-@click.option("--mask", metavar="FILE", help="A PNG whose transparent parts say what to change.")
-@arguments.settings_option
+@_file_option
+@click.option(
+    "-i",
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="FILE",
+    type=kinds.FILE,
+    help="A picture to start from. Repeatable.",
+)
+@_mask_option
+@arguments.settings_option(ImageOptions)
 @arguments.extra_option
-@click.option("--raw", is_flag=True, help="With --json: add what the provider itself answered.")
+@arguments.raw_option
 @pass_state
 def image(
     state: State,
@@ -72,15 +91,69 @@ def image(
     options = arguments.parse_options(ImageOptions, settings, extra)
     with state.client() as client:
         arguments.check_model(model, client.config.default_model, "image")
-        text = arguments.with_stdin(prompt)
-        if not text:
-            raise InvalidRequestError("there is no prompt", hint='give it as an argument ("…") or pipe it in')
+        text = _prompt(prompt)
         if mask is not None and not inputs:
             raise InvalidRequestError("--mask says where to change a picture, and none is given", hint="add -i FILE")
         if inputs:
             answer = client.edit_image(model, list(inputs), text, mask=mask, **options)
         else:
             answer = client.generate_image(model, text, **options)
+    _tell(state, answer, file, raw=raw)
+
+
+@click.command(
+    cls=Command,
+    short_help="Make pictures from pictures.",
+    help="Make pictures from PICTURE, a file or URL, and from more of them with -i; PROMPT says what to change.\n\n"
+    f"The options for -o are {', '.join(arguments.option_names(ImageOptions))}.",
+    examples=(
+        'ipfs-accel edit-image -m openai/gpt-image-2 cat.png "give it a hat" -f hat.png',
+        'ipfs-accel edit-image -m openai/gpt-image-2 room.png "a plant here" --mask corner.png -f room-2.png',
+    ),
+)
+@click.argument("picture", type=kinds.FILE)
+@click.argument("prompt", nargs=-1)
+@arguments.model_option
+@_file_option
+@click.option(
+    "-i", "--input", "inputs", multiple=True, metavar="FILE", type=kinds.FILE, help="A further picture. Repeatable."
+)
+@_mask_option
+@arguments.settings_option(ImageOptions)
+@arguments.extra_option
+@arguments.raw_option
+@pass_state
+def edit_image(
+    state: State,
+    picture: str,
+    prompt: tuple[str, ...],
+    *,
+    model: str | None,
+    file: str | None,
+    inputs: tuple[str, ...],
+    mask: str | None,
+    settings: tuple[str, ...],
+    extra: tuple[str, ...],
+    raw: bool,
+) -> None:
+    """Make pictures from pictures."""
+    options = arguments.parse_options(ImageOptions, settings, extra)
+    with state.client() as client:
+        arguments.check_model(model, client.config.default_model, "edit-image")
+        text = _prompt(prompt)
+        answer = client.edit_image(model, [picture, *inputs], text, mask=mask, **options)
+    _tell(state, answer, file, raw=raw)
+
+
+def _prompt(words: Iterable[str]) -> str:
+    text = arguments.with_stdin(words)
+    if not text:
+        raise InvalidRequestError("there is no prompt", hint='give it as an argument ("…") or pipe it in')
+    return text
+
+
+def _tell(state: State, answer: ImageResponse, file: str | None, *, raw: bool) -> None:
+    """Write the pictures, and say where they are."""
     count = len(answer.images)
     written = [_save(picture, file, index, count) for index, picture in enumerate(answer.images)]
     document = {"files": written, "text": answer.text, "model": answer.model, "usage": plain(answer.usage)}
@@ -114,8 +187,8 @@ def _list(names: list[str]) -> None:
 )
 @click.argument("text", nargs=-1)
 @arguments.model_option
-@click.option("-f", "--file", metavar="FILE", help="Where to write it.")
-@arguments.settings_option
+@click.option("-f", "--file", metavar="FILE", type=kinds.FILE, help="Where to write it.")
+@arguments.settings_option(SpeakOptions)
 @arguments.extra_option
 @pass_state
 def speak(
@@ -155,23 +228,20 @@ def speak(
         "ipfs-accel transcribe -m groq/whisper-large-v3-turbo talk.mp3",
         "ipfs-accel transcribe -m openai/whisper-1 talk.mp3 -o response_format=srt > talk.srt",
         "ipfs-accel transcribe -m openai/gpt-transcribe talk.wav --stream",
-        "ipfs-accel transcribe -m openai/whisper-1 rede.ogg --translate",
     ),
 )
-@click.argument("file")
+@click.argument("file", type=kinds.FILE)
 @arguments.model_option
-@click.option("--translate", is_flag=True, help="Write it down in English, whatever is spoken.")
 @click.option("--stream", is_flag=True, help="Show it while it comes.")
-@arguments.settings_option
+@arguments.settings_option(TranscribeOptions)
 @arguments.extra_option
-@click.option("--raw", is_flag=True, help="With --json: add what the provider itself answered.")
+@arguments.raw_option
 @pass_state
 def transcribe(
     state: State,
     file: str,
     *,
     model: str | None,
-    translate: bool,
     stream: bool,
     settings: tuple[str, ...],
     extra: tuple[str, ...],
@@ -179,8 +249,6 @@ def transcribe(
 ) -> None:
     """Write down what is said."""
     options = arguments.parse_options(TranscribeOptions, settings, extra)
-    if translate and stream:
-        raise InvalidRequestError("--translate does not go with --stream")
     with state.client() as client, Bar(state, "sending") as bar:
         arguments.check_model(model, client.config.default_model, "transcribe")
         options["on_upload"] = bar.bytes
@@ -191,8 +259,31 @@ def transcribe(
                     printer.text(piece)
             write_line("")
             return
-        call = client.translate if translate else client.transcribe
-        answer = call(model, file, **options)
+        answer = client.transcribe(model, file, **options)
+    emit(state, plain(answer, raw=raw), lambda: write_line(answer.text.rstrip("\n")))
+
+
+@click.command(
+    cls=Command,
+    short_help="Write down in English what is said.",
+    help="Write down in English what is said in a sound file, in whatever language.\n\n"
+    f"The options for -o are {', '.join(arguments.option_names(TranscribeOptions))}.",
+    examples=("ipfs-accel translate -m openai/whisper-1 rede.ogg",),
+)
+@click.argument("file", type=kinds.FILE)
+@arguments.model_option
+@arguments.settings_option(TranscribeOptions)
+@arguments.extra_option
+@arguments.raw_option
+@pass_state
+def translate(
+    state: State, file: str, *, model: str | None, settings: tuple[str, ...], extra: tuple[str, ...], raw: bool
+) -> None:
+    """Write down in English what is said."""
+    options = arguments.parse_options(TranscribeOptions, settings, extra)
+    with state.client() as client, Bar(state, "sending") as bar:
+        arguments.check_model(model, client.config.default_model, "translate")
+        answer = client.translate(model, file, on_upload=bar.bytes, **options)
     emit(state, plain(answer, raw=raw), lambda: write_line(answer.text.rstrip("\n")))
 
 
@@ -208,7 +299,7 @@ def transcribe(
 @click.argument("texts", nargs=-1, metavar="[TEXT]...")
 @arguments.model_option
 @arguments.extra_option
-@click.option("--raw", is_flag=True, help="With --json: add what the provider itself answered.")
+@arguments.raw_option
 @pass_state
 def moderate(state: State, texts: tuple[str, ...], *, model: str | None, extra: tuple[str, ...], raw: bool) -> None:
     """Judge whether texts are harmful."""

@@ -12,7 +12,7 @@ from ipfs_accel._calls.streams import Stream
 from ipfs_accel.errors import AccelError, InvalidRequestError, UnsupportedOperationError
 from ipfs_accel.types import ModelInfo, ModelResult, Progress, RunningModel
 
-from . import arguments, failures
+from . import arguments, failures, kinds
 from .command import Command, State, pass_state
 from .output import emit, note, table, when, write_line
 from .progress import Bar, size_text
@@ -20,7 +20,7 @@ from .values import plain
 
 __all__ = ["cp", "create", "load", "ps", "pull", "push", "rm", "show", "unload"]
 
-_model = click.argument("model", shell_complete=arguments.complete_models)
+_model = click.argument("model", type=kinds.MODEL)
 
 
 def _watched(stream: Stream[Progress, ModelResult], bar: Bar) -> ModelResult:
@@ -81,10 +81,27 @@ def push(state: State, model: str, extra: tuple[str, ...]) -> None:
 )
 @_model
 @click.option("--from", "base", metavar="MODEL", help="The model to begin with, by its name at the same endpoint.")
-@click.option("-f", "--file", "files", multiple=True, metavar="PATH", help="Weights, such as a GGUF file. Repeatable.")
-@click.option("--adapter", "adapters", multiple=True, metavar="PATH", help="A LoRA adapter to put on top. Repeatable.")
+@click.option(
+    "-f",
+    "--file",
+    "files",
+    multiple=True,
+    metavar="PATH",
+    type=kinds.FILE,
+    help="Weights, such as a GGUF file. Repeatable.",
+)
+@click.option(
+    "--adapter",
+    "adapters",
+    multiple=True,
+    metavar="PATH",
+    type=kinds.FILE,
+    help="A LoRA adapter to put on top. Repeatable.",
+)
 @click.option("-s", "--system", metavar="TEXT", help="System prompt of every chat.")
-@click.option("--template", metavar="FILE|TEXT", help="Prompt template: a file, or the template itself.")
+@click.option(
+    "--template", metavar="FILE|TEXT", type=kinds.FILE, help="Prompt template: a file, or the template itself."
+)
 @click.option("-p", "--parameter", "pairs", multiple=True, metavar="NAME=VALUE", help="A default. Repeatable.")
 @click.option("--license", "licenses", multiple=True, metavar="TEXT", help="A licence to keep with it. Repeatable.")
 @click.option("--quantize", metavar="TYPE", help="What to quantize the weights to, such as q4_K_M.")
@@ -155,7 +172,7 @@ def cp(state: State, model: str, to: str) -> None:
     help="Delete each MODEL from its server's disk.",
     examples=("ipfs-accel rm ollama/mine ollama/llama3.2:1b",),
 )
-@click.argument("models", nargs=-1, required=True, metavar="MODEL...", shell_complete=arguments.complete_models)
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...", type=kinds.MODEL)
 @pass_state
 def rm(state: State, models: tuple[str, ...]) -> None:
     """Delete models."""
@@ -204,7 +221,7 @@ def unload(state: State, model: str) -> None:
     help="List the models that each ENDPOINT has loaded; without one, those of all endpoints that can tell.",
     examples=("ipfs-accel ps", "ipfs-accel ps ollama --json | jq '.models[].expires'"),
 )
-@click.argument("endpoints", nargs=-1, metavar="[ENDPOINT]...", shell_complete=arguments.complete_endpoints)
+@click.argument("endpoints", nargs=-1, metavar="[ENDPOINT]...", type=kinds.ENDPOINT)
 @click.option("--raw", is_flag=True, help="With --json: add what the server itself answered.")
 @pass_state
 def ps(state: State, endpoints: tuple[str, ...], raw: bool) -> None:
@@ -239,16 +256,17 @@ def _running(endpoint: str, model: RunningModel) -> tuple[Any, ...]:
 @click.command(
     cls=Command,
     short_help="Tell all about a model.",
-    help="Tell all that the server and the catalogue know of a model.",
+    help="Tell all that the server and the catalogue know of a model; with --offline the catalogue alone.",
     examples=("ipfs-accel show ollama/llama3.2", "ipfs-accel show ollama/llama3.2 --json --raw | jq .raw.template"),
 )
 @_model
+@arguments.offline_option
 @click.option("--raw", is_flag=True, help="With --json: add what the server itself answered.")
 @pass_state
-def show(state: State, model: str, raw: bool) -> None:
+def show(state: State, model: str, *, offline: bool, raw: bool) -> None:
     """Tell all about a model."""
     with state.client() as client:
-        info = client.show_model(model)
+        info = client.show_model(model, offline=offline)
     emit(state, {"name": model, **plain(info, raw=raw)}, lambda: table(state, ("", model), _facts(info)))
 
 

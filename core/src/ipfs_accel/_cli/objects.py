@@ -12,7 +12,7 @@ import click
 from ipfs_accel.errors import APIError, InvalidRequestError
 from ipfs_accel.types import ObjectInfo
 
-from . import arguments
+from . import arguments, kinds
 from .command import Group, State, pass_state
 from .output import emit, note, table, when, write_line
 from .progress import Bar, size_text
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["objects"]
 
-_address = click.argument("address", shell_complete=arguments.complete_endpoints)
+_address = click.argument("address", type=kinds.ADDRESS)
 _recursive = click.option("-r", "--recursive", is_flag=True, help="All objects whose keys begin with the address.")
 
 
@@ -78,7 +78,7 @@ def stat(state: State, address: str) -> None:
 
 @objects.command("get", short_help="Fetch objects.", help="Fetch an object into TO; - writes it to stdout.")
 @_address
-@click.argument("to")
+@click.argument("to", type=kinds.FILE)
 @_recursive
 @click.option("--restart", is_flag=True, help="Begin anew even if an earlier try left something to go on from.")
 @click.option("--skip-unnameable", is_flag=True, help="With -r: leave out keys that no file here can have as its name.")
@@ -107,7 +107,7 @@ def _to_stdout(state: State, address: str) -> None:
 
 
 @objects.command("put", short_help="Store an object.", help="Store FILE as an object; - reads it from stdin.")
-@click.argument("file")
+@click.argument("file", type=kinds.FILE)
 @_address
 @click.option("--content-type", metavar="TYPE", help="Such as application/json; else as the file tells.")
 @click.option("--metadata", multiple=True, metavar="NAME=TEXT", help="Metadata of your own; may be repeated.")
@@ -146,8 +146,8 @@ def _pairs(texts: Sequence[str]) -> dict[str, str]:
 
 
 @objects.command("cp", short_help="Copy an object.", help="Copy an object within one store.")
-@click.argument("source", shell_complete=arguments.complete_endpoints)
-@click.argument("to", shell_complete=arguments.complete_endpoints)
+@click.argument("source", type=kinds.ADDRESS)
+@click.argument("to", type=kinds.ADDRESS)
 @pass_state
 def cp(state: State, source: str, to: str) -> None:
     """Copy an object."""

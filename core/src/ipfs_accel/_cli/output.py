@@ -18,6 +18,7 @@ __all__ = [
     "clean",
     "emit",
     "is_terminal",
+    "money",
     "note",
     "repaint",
     "styled",
@@ -59,6 +60,17 @@ def clean(text: str) -> str:
 def when(seconds: float | None) -> str:
     """Return a moment, in seconds since 1970, for people."""
     return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def money(cost: float) -> str:
+    """Return US dollars with two decimals, or as many as show three digits of a small sum."""
+    if not cost:
+        return "$0"
+    import math  # noqa: PLC0415 - few commands tell of money
+
+    decimals = max(2, 2 - math.floor(math.log10(abs(cost))))
+    whole, _, rest = f"{cost:.{decimals}f}".partition(".")
+    return f"${whole}.{rest.rstrip('0').ljust(2, '0')}"
 
 
 def write(text: str, *, err: bool = False) -> None:

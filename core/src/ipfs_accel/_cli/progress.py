@@ -32,7 +32,15 @@ def size_text(count: float) -> str:
 class Bar:
     """Writes progress to stderr; to be used in a `with` block, which ends the line."""
 
-    def __init__(self, state: State, title: str = "", clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        state: State,
+        title: str = "",
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        amount: Callable[[float], str] = size_text,
+    ) -> None:
+        self._amount = amount
         self._silent = state.quiet or state.json
         self._title = title
         self._clock = clock
@@ -50,7 +58,7 @@ class Bar:
             write("\n", err=True)
 
     def bytes(self, done: int, total: int) -> None:
-        """Show a transfer of bytes."""
+        """Show how much of all is done: a transfer of bytes, or of whatever `amount` puts into words."""
         self.show(Progress(status=self._title, completed=done, total=total))
 
     def show(self, progress: Progress) -> None:
@@ -64,7 +72,7 @@ class Bar:
         since = now - self._drawn_at.get(status, float("-inf"))
         if not is_over and since < self._interval():
             return
-        text = _text(status, progress)
+        text = _text(status, progress, self._amount)
         if text == self._drawn:
             return
         if self._is_terminal:
@@ -79,12 +87,12 @@ class Bar:
         return _REDRAW_SECONDS if self._is_terminal else _LINE_SECONDS
 
 
-def _text(status: str, progress: Progress) -> str:
+def _text(status: str, progress: Progress, amount: Callable[[float], str]) -> str:
     if progress.completed is None:
         return clean(status)
     if not progress.total:
-        return f"{clean(status)} {size_text(progress.completed)}"
+        return f"{clean(status)} {amount(progress.completed)}"
     share = min(1.0, progress.completed / progress.total)
     filled = round(share * _WIDTH)
     bar = "#" * filled + "." * (_WIDTH - filled)
-    return f"{clean(status)} [{bar}] {share:4.0%} of {size_text(progress.total)}"
+    return f"{clean(status)} [{bar}] {share:4.0%} of {amount(progress.total)}"

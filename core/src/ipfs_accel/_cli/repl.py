@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,12 +14,12 @@ from ipfs_accel._suggest import did_you_mean
 from ipfs_accel.errors import AccelError, InvalidRequestError
 from ipfs_accel.types import Message, Part
 
-from . import failures
-from .arguments import stdin_is_terminal
+from . import failures, saved
+from .arguments import attachment, stdin_is_terminal
 from .ask import Ask, Interrupted
 from .command import State
 from .output import is_terminal, write
-from .values import plain
+from .talk import check_model, conversation_line
 
 __all__ = ["Repl"]
 
@@ -32,7 +31,10 @@ HELP = '''\
 .clear          forget the conversation
 .model [NAME]   tell or change the model
 .system [TEXT]  tell or change the instructions
+.attach [FILE]  tell what goes with the next text, or add a file or URL to it
+.usage          tell what the conversation used and cost so far
 .save FILE      write the conversation to a new file, as JSON
+.load FILE      go on with a conversation that was saved
 .help           show this list
 """             begin a text of several lines; the same ends it
 Ctrl-C stops an answer and keeps what came of it.
@@ -48,27 +50,34 @@ class Repl:
         self._state = state
         self._system = system
         self._history: list[Message] = []
+        self._attached: list[tuple[str, Part]] = []
         self._is_terminal = stdin_is_terminal()
         self._commands: dict[str, Callable[[str], None]] = {
             "clear": self._clear,
             "model": self._set_model,
             "system": self._set_system,
+            "attach": self._attach,
+            "usage": lambda _text: self._show_usage(),
             "save": self._save,
+            "load": self._load,
             "help": lambda _text: self._say(HELP),
         }
 
-    def run(self, first: str, attachments: Sequence[Part]) -> None:
+    def run(self, first: str, attachments: Iterable[tuple[str, Part]]) -> None:
         """Talk until the input ends.
 
         Args:
             first: What to ask before reading any input; may be empty.
-            attachments: Parts that go with the first question.
+            attachments: Name and part of what goes with the first question.
         """
+        self._attached += attachments
         if self._is_terminal:
             with suppress(ImportError):
                 import readline  # noqa: F401, PLC0415 - gives input() its editing keys; absent on some platforms
             if not self._state.quiet:
-                self._say(".help lists the commands, Ctrl-D ends.\n")
+                self._say(f"{self._model()} answers; .help lists the commands, Ctrl-D ends.\n")
+        if not first and self._attached:
+            self._guard(self._turn, first)
         text: str | None = first
         while text is not None:
             command, _, argument = text.removeprefix(".").partition(" ")
@@ -76,37 +85,40 @@ class Repl:
                 return
             if text.startswith("."):
                 self._guard(self._perform, command, argument.strip())
-            elif text or attachments:
-                self._guard(self._turn, text, attachments)
-                attachments = ()
+            elif text:
+                self._guard(self._turn, text)
             text = self._read()
 
     def _guard(self, step: Callable[..., None], *arguments: object) -> None:
-        """On a terminal an error ends no conversation; in a pipe nobody could react to it."""
+        """On a terminal an error ends no conversation, nor does Ctrl-C; in a pipe nobody could react to it."""
         try:
             step(*arguments)
         except (AccelError, OSError) as error:
             if not self._is_terminal or isinstance(error, BrokenPipeError):
                 raise
             failures.show(error, self._state)
-
-    def _turn(self, text: str, attachments: Sequence[Part]) -> None:
-        question = Message.user(*attachments, text)
-        system = [Message.system(self._system)] if self._system else []
-        try:
-            said = self._ask.shown(self._client, [*system, *self._history, question], self._state)
-        except Interrupted as stopped:
-            if not self._is_terminal:
-                raise
-            said = [] if stopped.partial is None else [stopped.partial.message]
-            self._say("(stopped)\n")
         except KeyboardInterrupt:
             if not self._is_terminal:
                 raise
             self._say("(stopped)\n")
-            return
+
+    def _turn(self, text: str) -> None:
+        question = Message.user(*[part for _name, part in self._attached], text)
+        try:
+            said = self._ask.shown(self._client, [*self._instructions(), *self._history, question], self._state)
+        except Interrupted as stopped:
+            if stopped.partial is not None:
+                self._remember(question, [stopped.partial.message])
+            raise
+        self._remember(question, said)
+
+    def _remember(self, question: Message, said: Sequence[Message]) -> None:
         if said:
             self._history += [question, *said]
+        self._attached.clear()
+
+    def _instructions(self) -> list[Message]:
+        return [Message.system(self._system)] if self._system else []
 
     def _read(self) -> str | None:
         """Return the next line, or the next text between triple quotes; None at the end."""
@@ -148,11 +160,28 @@ class Repl:
 
     def _clear(self, _text: str) -> None:
         self._history.clear()
+        self._attached.clear()
 
     def _set_model(self, name: str) -> None:
         if name:
+            check_model(self._client, name, self._state)
             self._ask = attrs.evolve(self._ask, model=name)
-        self._say(f"model: {self._ask.model or self._client.config.default_model}\n")
+        self._say(f"model: {self._model()}\n")
+
+    def _model(self) -> str:
+        """Return who answers, as the user calls it, and what that stands for."""
+        name = self._ask.model or self._client.config.default_model or ""
+        meant = self._client.config.aliases.get(name)
+        return f"{name} ({meant})" if meant else name
+
+    def _attach(self, name: str) -> None:
+        if name:
+            self._attached.append((name, attachment(str(Path(name).expanduser()) if name.startswith("~") else name)))
+        self._say(f"attached: {', '.join([each for each, _part in self._attached]) or '(nothing)'}\n")
+
+    def _show_usage(self) -> None:
+        totals = [total for each in self._client.states().values() for total in each.usage if total.calls]
+        self._say("".join([f"{conversation_line(each)}\n" for each in totals]) or "usage: nothing was asked yet\n")
 
     def _set_system(self, text: str) -> None:
         self._system = text or self._system
@@ -161,17 +190,19 @@ class Repl:
     def _save(self, name: str) -> None:
         if not name:
             raise InvalidRequestError(".save needs the name of a file")
-        system = [Message.system(self._system)] if self._system else []
-        document = {
-            "model": self._ask.model or self._client.config.default_model,
-            "messages": plain([*system, *self._history]),
-        }
-        try:
-            with Path(name).expanduser().open("x", encoding="utf-8") as file:
-                json.dump(document, file, ensure_ascii=False, indent=2)
-        except OSError as error:
-            raise InvalidRequestError(f".save {name}: {error.strerror}") from None
+        model = self._ask.model or self._client.config.default_model
+        saved.write(name, model, [*self._instructions(), *self._history])
         self._say(f"saved to {name}\n")
+
+    def _load(self, name: str) -> None:
+        if not name:
+            raise InvalidRequestError(".load needs the name of a file")
+        model, messages = saved.read(name)
+        if messages and messages[0].role == "system":
+            self._system = messages.pop(0).text
+        self._history = messages
+        other = f", with {model}; .model {model} goes on with it" if model and model != self._ask.model else ""
+        self._say(f"loaded {len(messages)} messages{other}\n")
 
     def _say(self, text: str) -> None:
         write(text, err=True)

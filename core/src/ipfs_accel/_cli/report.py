@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 from importlib import metadata, resources
 from typing import Any
 
@@ -12,10 +14,9 @@ from .markup import Markup, element, join
 __all__ = ["render"]
 
 _MARKS = {"yes": "✓", "no": "·", "unknown": "?"}
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _NUMBERS = {"context", "most output", "input $", "output $"}
-_OPEN_UP_TO = 60
-"""Models of an endpoint that are shown without being asked for."""
+_OPEN_UP_TO = 20
+"""Models of all endpoints together that are shown without being asked for."""
 
 
 def render(document: Mapping[str, Any], now: float) -> str:
@@ -27,16 +28,14 @@ def render(document: Mapping[str, Any], now: float) -> str:
     """
     version = metadata.version("ipfs-accel")
     day = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M} UTC"
-    style = (resources.files("ipfs_accel._cli") / "report.css").read_text(encoding="utf-8")
+    style, script = _file("report.css"), _file("report.js")
     head = element(
         "head",
         Markup('<meta charset="utf-8">'),
         Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Markup(
-            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        ),
+        Markup(f'<meta http-equiv="Content-Security-Policy" content="{_policy(style, script)}">'),
         element("title", f"Capabilities, {day}"),
-        element("style", Markup(style)),
+        element("style", style),
     )
     sections = [
         ("endpoints", "Endpoints", _endpoints(document)),
@@ -54,8 +53,22 @@ def render(document: Mapping[str, Any], now: float) -> str:
             element("nav", element("ul", *links), aria_label="Sections"),
         ),
         element("main", *[_section(name, title, content) for name, title, content in sections]),
+        element("script", script) if any(each["models"] for each in document["models"].values()) else None,
     )
     return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
+
+
+def _file(name: str) -> Markup:
+    return Markup((resources.files("ipfs_accel._cli") / name).read_text(encoding="utf-8"))
+
+
+def _policy(style: str, script: str) -> str:
+    """Return what a browser is told to do: to load nothing, and to take these two texts alone, by their hashes."""
+    style_hash, script_hash = [b64encode(sha256(each.encode()).digest()).decode() for each in (style, script)]
+    return (
+        f"default-src 'none'; style-src 'sha256-{style_hash}'; script-src 'sha256-{script_hash}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
 
 
 def _section(name: str, title: str, content: Markup) -> Markup:
@@ -140,23 +153,55 @@ def _mark(support: Mapping[str, str] | None) -> Markup:
 
 def _models(models: Mapping[str, Any]) -> Markup:
     listed = [(name, each) for name, each in models.items() if each["models"]]
-    known = [_endpoint_models(name, each, f"models-{number}") for number, (name, each) in enumerate(listed)]
-    return join(known) if known else element("p", "No server and no catalogue told of any model.")
+    if not listed:
+        return element("p", "No server and no catalogue told of any model.")
+    is_open = sum(len(each["models"]) for _, each in listed) <= _OPEN_UP_TO
+    known = [_endpoint_models(name, each, f"models-{n}", is_open=is_open) for n, (name, each) in enumerate(listed)]
+    nothing = element("p", "No model has all of these words.", class_="none", hidden="", role="status")
+    return join([_filter(), *known, nothing])
 
 
-def _endpoint_models(name: str, each: Mapping[str, Any], identity: str) -> Markup:
+def _filter() -> Markup:
+    """Return what the script shows and serves: without it, there is nothing that does nothing."""
+    name, hint, told = "filter-models", "filter-hint", "filter-count"
+    return element(
+        "div",
+        element("label", "Filter the models", for_=name),
+        Markup(
+            f'<input id="{name}" type="search" autocomplete="off" autocapitalize="off" spellcheck="false" '
+            f'aria-describedby="{hint}" aria-controls="models">'
+        ),
+        element("output", id=told, for_=name),
+        element("p", "Words of a name or endpoint, features such as tools, or what it takes.", id=hint, class_="soft"),
+        class_="filter",
+        role="search",
+        hidden="",
+    )
+
+
+def _endpoint_models(name: str, each: Mapping[str, Any], identity: str, *, is_open: bool) -> Markup:
     summary = element("summary", element("h3", name, id=identity), element("span", f" {_told_by(each)}", class_="soft"))
     rows = [_model(model) for model in each["models"]]
+    found = [_words(name, model) for model in each["models"]]
     told = [title for title in rows[0] if any(row[title] for row in rows)]
     table = _table(
         identity,
         "models",
         "Tokens, and US dollars per million of them; after features, who says so. What is empty, nobody told.",
         _row([element("th", title, scope="col", role="columnheader") for title in told]),
-        [_row([_model_cell(title, row[title]) for title in told]) for row in rows],
+        [
+            _row([_model_cell(title, row[title]) for title in told], data_find=words)
+            for row, words in zip(rows, found, strict=True)
+        ],
     )
-    is_open = "open" if len(rows) <= _OPEN_UP_TO else None
-    return element("details", summary, table, class_="endpoint", open=is_open)
+    return element("details", summary, table, class_="endpoint", open="" if is_open else None)
+
+
+def _words(endpoint: str, model: Mapping[str, Any]) -> str:
+    """Return what the filter looks into: names, and what the model can do for certain."""
+    features = [name for name, support in model["features"].items() if support["value"] == "yes"]
+    kinds = [*(model["input_modalities"] or ()), *(model["output_modalities"] or ())]
+    return " ".join(dict.fromkeys([endpoint, model["id"], *sorted(features), *kinds])).lower()
 
 
 def _model(model: Mapping[str, Any]) -> dict[str, str | None]:
@@ -203,8 +248,8 @@ def _features(features: Mapping[str, Mapping[str, str]]) -> Markup | None:
     return element("ul", *items, class_="features") if items else None
 
 
-def _row(cells: Iterable[Markup]) -> Markup:
-    return element("tr", *cells, role="row")
+def _row(cells: Iterable[Markup], **attributes: str) -> Markup:
+    return element("tr", *cells, role="row", **attributes)
 
 
 def _table(label: str, kind: str, caption: str, head: Markup, rows: Iterable[Markup]) -> Markup:

@@ -14,7 +14,7 @@ from ipfs_accel._convert.raw import METHODS
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import DataDelta, RawResponse, Upload
 
-from . import arguments
+from . import kinds
 from .command import Command, State, pass_state
 from .output import clean, emit, is_terminal, write, write_json, write_line
 from .progress import Bar
@@ -23,10 +23,6 @@ from .values import plain
 __all__ = ["request"]
 
 _JSON = "application/json"
-
-
-def _complete_methods(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    return [each for each in METHODS if each.startswith(incomplete.upper())]
 
 
 @click.command(
@@ -43,16 +39,28 @@ def _complete_methods(_context: click.Context, _parameter: click.Parameter, inco
         'ipfs-accel request ollama POST /api/pull -d \'{"model": "gemma3"}\' --stream',
     ),
 )
-@click.argument("endpoint", shell_complete=arguments.complete_endpoints)
-@click.argument("method", shell_complete=_complete_methods)
+@click.argument("endpoint", type=kinds.ENDPOINT)
+@click.argument("method", type=kinds.Words(METHODS))
 @click.argument("path")
 @click.option(
-    "-d", "--data", metavar="JSON|@FILE|-", help="The body: JSON, a file as it is, or - for what is piped in."
+    "-d",
+    "--data",
+    metavar="JSON|@FILE|-",
+    type=kinds.FIELD,
+    help="The body: JSON, a file as it is, or - for what is piped in.",
 )
-@click.option("-F", "--form", multiple=True, metavar="NAME=TEXT|@FILE", help="A field of a form. Repeatable.")
+@click.option(
+    "-F", "--form", multiple=True, metavar="NAME=TEXT|@FILE", type=kinds.FIELD, help="A field of a form. Repeatable."
+)
 @click.option("-p", "--param", "params", multiple=True, metavar="NAME=TEXT", help="A part of the query. Repeatable.")
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: TEXT'", help="A further header. Repeatable.")
-@click.option("-o", "--output", metavar="FILE", help="Write the answer to a file, which appears when it is complete.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=kinds.FILE,
+    help="Write the answer to a file, which appears when it is complete.",
+)
 @click.option("--stream", is_flag=True, help="Write the answer while it comes: of events their data, one a line.")
 @click.option("--idempotent", is_flag=True, help="It may be sent again although the server may have acted on it.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="For the whole call.")

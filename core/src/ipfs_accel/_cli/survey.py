@@ -11,13 +11,13 @@ from ipfs_accel.hookspecs import OPERATIONS
 from ipfs_accel.installing import install_command
 from ipfs_accel.types import Match, ModelInfo
 
-from . import arguments, failures
+from . import arguments, failures, kinds
 from .command import Command, State, pass_state
 from .inspect import is_amiss
 from .output import emit, note, table
 from .values import plain
 
-__all__ = ["backends", "end_skipped", "find", "model_facts", "models"]
+__all__ = ["backends", "end_skipped", "find", "model_facts", "models", "note_idle"]
 
 
 @click.command(
@@ -30,7 +30,7 @@ __all__ = ["backends", "end_skipped", "find", "model_facts", "models"]
         "ipfs-accel models --json | jq '.models[].name'",
     ),
 )
-@click.argument("endpoints", nargs=-1, metavar="[ENDPOINT]...", shell_complete=arguments.complete_endpoints)
+@click.argument("endpoints", nargs=-1, metavar="[ENDPOINT]...", type=kinds.ENDPOINT)
 @click.option("--raw", is_flag=True, help="With --json: add what the provider itself answered.")
 @pass_state
 def models(state: State, endpoints: tuple[str, ...], raw: bool) -> None:
@@ -40,16 +40,17 @@ def models(state: State, endpoints: tuple[str, ...], raw: bool) -> None:
             name = endpoints[0]
             matches = [Match(endpoint=name, model=model) for model in client.list_models(name)]
             skipped: Mapping[str, str] = {}
+            unset: Collection[str] = ()
         else:
             found = client.find(endpoints=endpoints or None)
-            matches, skipped = list(found), found.skipped
+            matches, skipped, unset = list(found), found.skipped, found.unset
     matches.sort(key=lambda match: (match.endpoint, match.model.id))
     emit(
         state,
         {"models": [_match(match, raw=raw) for match in matches], "skipped": dict(skipped)},
         lambda: _show_models(state, matches),
     )
-    end_skipped(state, skipped, endpoints)
+    end_skipped(state, skipped, endpoints, unset)
 
 
 def _match(match: Match, *, raw: bool) -> dict[str, Any]:
@@ -74,10 +75,25 @@ def _price(price: float | None) -> str | None:
     return None if price is None else f"{price:g}"
 
 
-def end_skipped(state: State, skipped: Mapping[str, str], named: Collection[str]) -> None:
-    """Tell which endpoints are missing from the answer; that is a failure if they were asked for by name."""
+def note_idle(state: State, idle: Mapping[str, str | None]) -> None:
+    """Name the endpoints that nobody has set up, each with what was wrong with it, in one line."""
+    if not idle:
+        return
+    keyless = next((name for name, reason in idle.items() if "needs a key" in (reason or "")), None)
+    first = "" if keyless is None else f"ipfs-accel keys set {keyless}; "
+    note(state, f"not configured: {', '.join(idle)} - {first}ipfs-accel doctor tells what each needs")
+
+
+def end_skipped(state: State, skipped: Mapping[str, str], named: Collection[str], unset: Collection[str] = ()) -> None:
+    """Tell which endpoints are missing from the answer; that is a failure if they were asked for by name.
+
+    Those that nobody has set up (`unset`), and nobody has named, are one line together.
+    """
+    idle = {name: skipped[name] for name in unset if name not in named}
     for name, reason in skipped.items():
-        note(state, f"skipped {name}: {reason}")
+        if name not in idle:
+            note(state, f"skipped {name}: {reason}")
+    note_idle(state, idle)
     if set(named) & set(skipped):
         raise click.exceptions.Exit(failures.FAILURE)
 
@@ -90,21 +106,30 @@ def end_skipped(state: State, skipped: Mapping[str, str], named: Collection[str]
         "ipfs-accel find --operation chat --feature tools --feature vision",
         "ipfs-accel find --min-context 128000 --max-input-price 1 -e openai",
         "ipfs-accel find --operation embed --healthy",
+        "ipfs-accel find --offline --operation chat --max-output-price 1",
     ),
 )
 @click.option("--operation", type=click.Choice(OPERATIONS), metavar="NAME", help=f"One of {', '.join(OPERATIONS)}.")
-@click.option("--feature", "features", multiple=True, metavar="NAME", help="Such as tools or vision. Repeatable.")
+@click.option(
+    "--feature",
+    "features",
+    multiple=True,
+    metavar="NAME",
+    type=kinds.FEATURE,
+    help="Such as tools or vision. Repeatable.",
+)
 @click.option("--min-context", type=int, metavar="TOKENS", help="What the context window has to hold.")
 @click.option("--max-input-price", type=float, metavar="USD", help="Most US dollars per million input tokens.")
 @click.option("--max-output-price", type=float, metavar="USD", help="Most US dollars per million output tokens.")
 @click.option("--healthy", is_flag=True, help="Only of endpoints that serve now; each is checked.")
+@arguments.offline_option
 @click.option(
     "-e",
     "--endpoint",
     "endpoints",
     multiple=True,
     metavar="NAME",
-    shell_complete=arguments.complete_endpoints,
+    type=kinds.ENDPOINT,
     help="Where to look. Default: everywhere. Repeatable.",
 )
 @click.option("--raw", is_flag=True, help="With --json: add what the provider itself answered.")
@@ -118,6 +143,7 @@ def find(
     max_input_price: float | None,
     max_output_price: float | None,
     healthy: bool,
+    offline: bool,
     endpoints: tuple[str, ...],
     raw: bool,
 ) -> None:
@@ -131,6 +157,7 @@ def find(
             max_output_price=max_output_price,
             healthy=healthy,
             endpoints=endpoints or None,
+            offline=offline,
         )
     document = {"matches": [_match(match, raw=raw) for match in found], "skipped": dict(found.skipped)}
     titles = ("model", "unconfirmed", "context", "$/M in", "$/M out", "features")
@@ -138,7 +165,7 @@ def find(
     emit(state, document, lambda: table(state, titles, rows))
     if not found.matches:
         note(state, "no model fits")
-    end_skipped(state, found.skipped, endpoints)
+    end_skipped(state, found.skipped, endpoints, found.unset)
 
 
 @click.command(

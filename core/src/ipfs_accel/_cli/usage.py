@@ -11,8 +11,9 @@ import click
 
 from ipfs_accel.errors import ConfigError, InvalidRequestError
 
+from . import kinds
 from .command import Command, State, pass_state
-from .output import emit, table
+from .output import emit, money, table
 
 __all__ = ["usage"]
 
@@ -27,7 +28,7 @@ _SECONDS = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
     examples=("ipfs-accel usage --since 7d", "ipfs-accel usage --log other.jsonl --json"),
 )
 @click.option("--since", metavar="TIME", help="Only calls of the last 30m, 12h, 7d or 4w.")
-@click.option("--log", metavar="FILE", help="Another log than the configured one.")
+@click.option("--log", metavar="FILE", type=kinds.FILE, help="Another log than the configured one.")
 @pass_state
 def usage(state: State, since: str | None, log: str | None) -> None:
     """Add up what calls used and cost."""
@@ -42,16 +43,12 @@ def usage(state: State, since: str | None, log: str | None) -> None:
     there = Path(path).expanduser().exists() or log is not None
     found = totals(read_log(path, start)) if there else ()
     rows = [
-        (each.endpoint, each.model, each.calls, each.input_tokens, each.output_tokens, _money(each.cost), each.unpriced)
+        (each.endpoint, each.model, each.calls, each.input_tokens, each.output_tokens, money(each.cost), each.unpriced)
         for each in found
     ]
     document = {"log": str(path), "totals": [attrs.asdict(each) for each in found], "cost": sum(e.cost for e in found)}
     titles = ("endpoint", "model", "calls", "tokens in", "tokens out", "cost", "without price")
     emit(state, document, lambda: table(state, titles, rows))
-
-
-def _money(cost: float) -> str:
-    return f"${cost:.4f}"
 
 
 def _seconds(text: str) -> float:

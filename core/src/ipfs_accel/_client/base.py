@@ -94,7 +94,7 @@ class _Base:
         """
         from ipfs_accel._telemetry.states import states  # noqa: PLC0415 - few programs ask
 
-        return states(self._core.targets(), self._core.ledger.totals())
+        return states(self._core.targets(), self._core.ledger.totals(), self._core.is_set_up)
 
     def _transport_options(self) -> TransportOptions:
         from ipfs_accel._http import TransportOptions  # noqa: PLC0415 - as in `_connect`

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         DetokenizeResponse,
         EmbedOptions,
         EmbedResponse,
+        Estimate,
         Found,
         Health,
         Messages,
@@ -125,9 +126,38 @@ class Client(ChatCalls, MediaCalls, FileCalls, ModelCalls, ObjectCalls, RequestC
         """Turn token ids into text."""
         return self._run(self._core.whole(ops.DETOKENIZE, model, tokens, dict(options)))
 
-    def count_tokens(self, model: Model, messages: Messages, **options: Unpack[ChatOptions]) -> TokenCount:
-        """Count the input tokens that a `chat` with the same arguments would have."""
+    def count_tokens(
+        self, model: Model, messages: Messages, *, offline: bool = False, **options: Unpack[ChatOptions]
+    ) -> TokenCount:
+        """Count the input tokens that a `chat` with the same arguments would have.
+
+        Args:
+            model: `endpoint/model`, an alias or a route; a list is a fallback chain; None means the configured default.
+            messages: As for `chat`.
+            offline: Whether to ask no server: the model's public tokenizer counts the texts if it is at hand, else the
+                number lies between `low` and `high`, and `method` says which. None is `exact`, and none needs a key.
+            options: As for `chat`.
+
+        Raises:
+            InvalidRequestError: Offline: a picture, sound or document of which no rule is published.
+        """
+        if offline:
+            return self._run(self._core.counted_offline(model, messages, dict(options)))
         return self._run(self._core.whole(ops.COUNT_TOKENS, model, messages, dict(options)))
+
+    def estimate(self, model: Model, messages: Messages, **options: Unpack[ChatOptions]) -> Estimate:
+        """Tell what a `chat` with the same arguments will take and cost, between bounds; no server is asked for it.
+
+        Args:
+            model: `endpoint/model`, an alias, or a route or list, of which any target may answer.
+            messages: As for `chat`; middleware does not see them.
+            options: As for `chat`: `max_tokens` bounds the answer, `tools` and `response_format` are part of the input.
+                What `extra` adds nobody here knows, so that there is no upper bound with it.
+
+        Returns:
+            Bounds of tokens and of US dollars, each with how it was found. What nobody knows is None.
+        """
+        return self._run(self._core.estimated(model, messages, dict(options)))
 
     def predict(
         self,
@@ -148,9 +178,14 @@ class Client(ChatCalls, MediaCalls, FileCalls, ModelCalls, ObjectCalls, RequestC
         """List the models that an endpoint serves."""
         return self._run(self._core.list_models(endpoint))
 
-    def show_model(self, model: str) -> ModelInfo:
-        """Tell all that the server and the catalogue know of one model."""
-        return self._run(self._core.show_model(*self._core.split(model)))
+    def show_model(self, model: str, *, offline: bool = False) -> ModelInfo:
+        """Tell all that the server and the catalogue know of one model; offline the catalogue alone, without a key.
+
+        Raises:
+            InvalidRequestError: The catalogue does not know it.
+            UnsupportedOperationError: There is no catalogue.
+        """
+        return self._run(self._core.show_model(*self._core.split(model), offline=offline))
 
     def healthcheck(self, endpoint: str) -> Health:
         """Check whether an endpoint can serve; what is wrong with it is the answer, not an error."""
@@ -160,22 +195,26 @@ class Client(ChatCalls, MediaCalls, FileCalls, ModelCalls, ObjectCalls, RequestC
         """Check several endpoints side by side; None means all."""
         return self._run(find.healthcheck_all(self._core, endpoints))
 
-    def capabilities(self, name: str) -> Capabilities:
-        """Tell what an endpoint can do, or `endpoint/model`; only the latter may ask the server."""
-        return self._run(find.capabilities(self._core, name))
+    def capabilities(self, name: str, *, offline: bool = False) -> Capabilities:
+        """Tell what an endpoint can do, or `endpoint/model`; only the latter may ask the server, unless offline."""
+        return self._run(find.capabilities(self._core, name, offline=offline))
 
-    def supports(self, name: str, what: str) -> Support:
+    def supports(self, name: str, what: str, *, offline: bool = False) -> Support:
         """Tell whether an endpoint or `endpoint/model` has an operation or feature: yes, no or unknown."""
-        return self.capabilities(name).supports(what)
+        return self.capabilities(name, offline=offline).supports(what)
 
-    def find(self, endpoints: Iterable[str] | None = None, **query: Unpack[QueryOptions]) -> Found:
+    def find(
+        self, endpoints: Iterable[str] | None = None, *, offline: bool = False, **query: Unpack[QueryOptions]
+    ) -> Found:
         """Find models over all endpoints, those that certainly fit first.
 
         Args:
             endpoints: Where to look; None means everywhere.
+            offline: Whether to look into the plugins' dated catalogues and the configuration alone, which needs neither
+                keys nor servers; `source` and `catalogue_date` of each model say which.
             query: What the model has to have; see `QueryOptions`.
         """
-        return self._run(find.find(self._core, find.query(query), endpoints))
+        return self._run(find.find(self._core, find.query(query), endpoints, offline=offline))
 
     def isolate(self, name: str) -> None:
         """Let no call through to an endpoint, or to `endpoint/model`, until `restore`; chains pass it over."""
@@ -248,9 +287,17 @@ class AsyncClient(
         """As `Client.detokenize`."""
         return await self._run(self._core.whole(ops.DETOKENIZE, model, tokens, dict(options)))
 
-    async def count_tokens(self, model: Model, messages: Messages, **options: Unpack[ChatOptions]) -> TokenCount:
+    async def count_tokens(
+        self, model: Model, messages: Messages, *, offline: bool = False, **options: Unpack[ChatOptions]
+    ) -> TokenCount:
         """As `Client.count_tokens`."""
+        if offline:
+            return await self._run(self._core.counted_offline(model, messages, dict(options)))
         return await self._run(self._core.whole(ops.COUNT_TOKENS, model, messages, dict(options)))
+
+    async def estimate(self, model: Model, messages: Messages, **options: Unpack[ChatOptions]) -> Estimate:
+        """As `Client.estimate`; awaited, as a plugin may have to be loaded and an encoding to be read."""
+        return await self._run(self._core.estimated(model, messages, dict(options)))
 
     async def predict(
         self,
@@ -265,9 +312,9 @@ class AsyncClient(
         """As `Client.list_models`."""
         return await self._run(self._core.list_models(endpoint))
 
-    async def show_model(self, model: str) -> ModelInfo:
+    async def show_model(self, model: str, *, offline: bool = False) -> ModelInfo:
         """As `Client.show_model`."""
-        return await self._run(self._core.show_model(*self._core.split(model)))
+        return await self._run(self._core.show_model(*self._core.split(model), offline=offline))
 
     async def healthcheck(self, endpoint: str) -> Health:
         """As `Client.healthcheck`."""
@@ -277,17 +324,19 @@ class AsyncClient(
         """As `Client.healthcheck_all`."""
         return await self._run(find.healthcheck_all(self._core, endpoints))
 
-    async def capabilities(self, name: str) -> Capabilities:
+    async def capabilities(self, name: str, *, offline: bool = False) -> Capabilities:
         """As `Client.capabilities`."""
-        return await self._run(find.capabilities(self._core, name))
+        return await self._run(find.capabilities(self._core, name, offline=offline))
 
-    async def supports(self, name: str, what: str) -> Support:
+    async def supports(self, name: str, what: str, *, offline: bool = False) -> Support:
         """As `Client.supports`."""
-        return (await self.capabilities(name)).supports(what)
+        return (await self.capabilities(name, offline=offline)).supports(what)
 
-    async def find(self, endpoints: Iterable[str] | None = None, **query: Unpack[QueryOptions]) -> Found:
+    async def find(
+        self, endpoints: Iterable[str] | None = None, *, offline: bool = False, **query: Unpack[QueryOptions]
+    ) -> Found:
         """As `Client.find`."""
-        return await self._run(find.find(self._core, find.query(query), endpoints))
+        return await self._run(find.find(self._core, find.query(query), endpoints, offline=offline))
 
     async def isolate(self, name: str) -> None:
         """As `Client.isolate`."""

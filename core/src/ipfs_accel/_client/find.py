@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import attrs
 
+from ipfs_accel._calls.offline import known_model, known_models, no_catalogue
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel._telemetry.pricing import merge_override
 from ipfs_accel._values import frozen
@@ -37,6 +38,10 @@ LOAD_SECONDS = 5.0
 """How long a question over all endpoints waits for the import of a plugin."""
 SURVEY_SECONDS = 10.0
 """How long it waits for the answer of an endpoint."""
+
+
+_ABSENCES = (ConfigError, UnsupportedOperationError, APIConnectionError)
+"""What an endpoint fails with that nobody has set up: no key, no address, or no server there."""
 
 
 class QueryOptions(TypedDict, total=False):
@@ -85,15 +90,17 @@ def query(options: QueryOptions) -> Query:
     return Query(**values)
 
 
-def capabilities(core: Core, name: str) -> Steps[Capabilities]:
-    """Tell what an endpoint, or a model behind it, can do; asks the server only for a model."""
+def capabilities(core: Core, name: str, *, offline: bool = False) -> Steps[Capabilities]:
+    """Tell what an endpoint, or a model behind it, can do; asks the server only for a model, and offline never."""
     endpoint, model_id = core.split(name)
     target = yield from core.target(endpoint)
     backend = target.backend
     has = backend.operations.difference(target.lacks)
     operations = {name: Support("yes" if name in has else "no", "hook") for name in OPERATIONS}
     model = None
-    if model_id:
+    if model_id and offline:
+        model = known_model(target, model_id) or ModelInfo(id=model_id)
+    elif model_id:
         model = yield from _model(core, endpoint, model_id)
         model = merge_override(model, target.models.get(model_id))
     return Capabilities(
@@ -113,31 +120,42 @@ def _model(core: Core, endpoint: str, model_id: str) -> Steps[ModelInfo]:
     return next((model for model in models if model.id == model_id), ModelInfo(id=model_id))
 
 
-def find(core: Core, wanted: Query, endpoints: Iterable[str] | None = None) -> Steps[Found]:
-    """Ask every endpoint for its models, side by side, and rank those that fit."""
+def find(core: Core, wanted: Query, endpoints: Iterable[str] | None = None, *, offline: bool = False) -> Steps[Found]:
+    """Ask every endpoint for its models, side by side, or offline its catalogue, and rank those that fit."""
+    if offline and wanted.healthy:
+        raise InvalidRequestError("healthy and offline exclude each other: only its server tells whether it serves")
     names = list(endpoints) if endpoints is not None else core.endpoint_names()
-    answers = yield Gather([_matches(core, name, wanted) for name in names])
+    answers = yield Gather([_matches(core, name, wanted, offline=offline) for name in names])
     matches: list[Match] = []
     skipped: dict[str, str] = {}
+    unset: list[str] = []
     for name, answer in zip(names, answers, strict=True):
         if isinstance(answer, AccelError):
             skipped[name] = answer.message
+            if isinstance(answer, _ABSENCES) and not core.is_set_up(name):
+                unset.append(name)
         else:
             matches += answer
-    return Found(matches=tuple(sorted(matches, key=_rank)), skipped=skipped)
+    return Found(matches=tuple(sorted(matches, key=_rank)), skipped=skipped, unset=tuple(unset))
 
 
-def _matches(core: Core, endpoint: str, wanted: Query) -> Steps[list[Match]]:
+def _matches(core: Core, endpoint: str, wanted: Query, *, offline: bool) -> Steps[list[Match]]:
     target = yield from core.target(endpoint, LOAD_SECONDS)
     operations = target.backend.operations
     if wanted.operation is not None and wanted.operation not in operations:
         raise UnsupportedOperationError(f"the backend {target.backend.name!r} does not implement {wanted.operation!r}")
     if wanted.operation in target.lacks:
         raise UnsupportedOperationError(f"the endpoint {endpoint!r} has no {wanted.operation!r}")
-    if "list_models" not in operations:
-        raise UnsupportedOperationError(f"the backend {target.backend.name!r} cannot list its models")
-    unchecked = (yield from _unchecked(core, endpoint)) if wanted.healthy else []
-    models = yield from core.list_models(endpoint, LOAD_SECONDS, SURVEY_SECONDS)
+    unchecked: list[str] = []
+    if offline:
+        models = known_models(target)
+        if not models:
+            raise no_catalogue(target)
+    else:
+        if "list_models" not in operations:
+            raise UnsupportedOperationError(f"the backend {target.backend.name!r} cannot list its models")
+        unchecked = (yield from _unchecked(core, endpoint)) if wanted.healthy else []
+        models = yield from core.list_models(endpoint, LOAD_SECONDS, SURVEY_SECONDS)
     found = []
     for model in models:
         unknown = _unknown_criteria(model, wanted)

@@ -93,6 +93,7 @@ class _Resolver:
             timeout=timeout,
             is_own=self._is_own(base_url),
             proxy=None if is_here(base_url) else self.config.proxy,
+            environ=self.environ,
             ca_file=self.config.ca_file,
             models=self.given.models,
             schemas=self.given.schemas or "warn",

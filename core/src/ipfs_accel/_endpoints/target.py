@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ from ipfs_accel.hookspecs import RAW_OPERATIONS, KeyHeader
 from ipfs_accel.plans import Endpoint
 from ipfs_accel.types import Origin, Timeout
 
+from .proxies import unread_proxy
+
 if TYPE_CHECKING:
     from ipfs_accel.types import ModelInfo
 
@@ -48,6 +51,7 @@ class Target:
         timeout: For calls that do not bring their own.
         is_own: Whether it is a server of one's own: one that people run themselves, or not the provider's own place.
         proxy: URL of the proxy that its requests go through.
+        environ: The environment; of its proxies hints tell.
         ca_file: PEM file of certificate authorities to trust instead of the usual ones.
         models: The user's word on models.
         key_header: How the key is sent.
@@ -68,6 +72,7 @@ class Target:
         timeout: Timeout,
         is_own: bool = False,
         proxy: str | None = None,
+        environ: Mapping[str, str] | None = None,
         ca_file: str | None = None,
         models: Mapping[str, ModelOverride],
         key_header: KeyHeader,
@@ -85,6 +90,7 @@ class Target:
         self.timeout = timeout
         self.is_own = is_own
         self.proxy = proxy
+        self.environ = environ or {}
         self.ca_file = ca_file
         self.models = models
         self.key_header = key_header
@@ -114,6 +120,21 @@ class Target:
         """The operations that the backend implements and this endpoint has not, with reasons."""
         known = self.backend.info.lacks
         return {} if known is None else known(self.endpoint)
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nobody has set its address, a key or an option of it: it is there because its plugin is."""
+        _, url_source = self.sources["base_url"]
+        state, key_source = self.sources["key"]
+        has_key = state == "set" or (state == "none" and key_source != "default")
+        return url_source == "default" and not has_key and not any(name.startswith("options.") for name in self.sources)
+
+    @cached_property
+    def max_inputs(self) -> int:
+        """Of how many inputs one request makes vectors."""
+        known = self.backend.info.max_inputs
+        found = known(self.endpoint) if callable(known) else known
+        return sys.maxsize if found is None else found
 
     def as_origin(self, model: str) -> Origin:
         """Return whose words the answers of a model are."""
@@ -155,9 +176,12 @@ class Target:
         if isinstance(error, DeadlineExceededError):
             is_slow = self.is_own and error.sent and operation != "healthcheck"
             return _SLOW.format(self.endpoint.name) if is_slow else None
-        local = self.backend.info.local
-        is_absent = isinstance(error, APIConnectionError) and error.phase == "connect"
-        return advice(local) if is_absent and local is not None and is_here(self.endpoint.base_url) else None
+        if not isinstance(error, APIConnectionError) or error.phase != "connect":
+            return None
+        url, local = self.endpoint.base_url, self.backend.info.local
+        if is_here(url):
+            return None if local is None else advice(local)
+        return unread_proxy(self.environ, url) if self.proxy is None else None
 
     def key_headers(self, origin: str, key: str | None = None) -> tuple[tuple[str, str], ...]:
         """Return the header with a key, by default the endpoint's own, if the request goes to the origin it is for.

@@ -133,7 +133,9 @@ def _not_connected(error: BaseException, line: LineState) -> APIConnectionError:
             context["hint"] = "raise the limit of open files (ulimit -n), or let calls wait: limits.max_concurrent"
     if line.proxy is not None:
         context.setdefault("hint", _proxy_hint(line))
-    return APIConnectionError(f"could not connect to {_goal(line)}: {reason}", **context)
+    fault = APIConnectionError(f"could not connect to {_goal(line)}: {reason}", **context)
+    fault.refused = cause is not None and cause.errno == errno.ECONNREFUSED
+    return fault
 
 
 def _goal(line: LineState) -> str:

@@ -27,6 +27,7 @@ from ipfs_accel.hookspecs import _raw as raw_hooks
 from .adapters import IncompatibleError, adapt
 from .distributions import installed
 from .entry_points import EntryPoint, Installed
+from .judging import blocked, judge
 from .middleware_loading import Loading, Middleware, load_all, needed, records_of
 from .names import RESERVED, reserved
 from .records import PluginRecord, State
@@ -318,30 +319,13 @@ class Registry:
         return self.load(host.backend, limit)
 
     def _judge(self, name: str, origins: list[Installed]) -> _Slot:
-        owner = RESERVED.get(name)
-        own = [origin for origin in origins if origin.distribution == owner]
-        chosen = (own or origins)[0]
-        state, reason = self._policy_state(name, chosen.distribution)
-        is_host = chosen.group == HOSTS
-        if owner and not own:
-            return _Slot(self._stranger(name, chosen), chosen.entry_point, is_host=is_host)
-        if state == "available" and not own and len(origins) > 1:
-            names = " and ".join(sorted(origin.distribution for origin in origins))
-            state, reason = "duplicate", f"the distributions {names} both register {name!r}: uninstall one of them"
-        return _Slot(_record(name, chosen, state, reason), chosen.entry_point, is_host=is_host)
+        chosen, state, reason = judge(name, origins, self._policy.allow, self._policy.deny)
+        return _Slot(_record(name, chosen, state, reason), chosen.entry_point, is_host=chosen.group == HOSTS)
 
     def _stranger(self, name: str, origin: Installed) -> PluginRecord:
         """Return the record of what registers a name of ours, which is never used."""
-        state, reason = self._policy_state(name, origin.distribution)
-        return _record(name, origin, "blocked", reason if state == "blocked" else reserved(name))
-
-    def _policy_state(self, name: str, distribution: str) -> tuple[State, str | None]:
-        names = {name, distribution}
-        if names & set(self._policy.deny):
-            return "blocked", "plugins.deny or IPFS_ACCEL_DISABLE_PLUGINS names it"
-        if self._policy.allow is not None and not names & set(self._policy.allow):
-            return "blocked", "plugins.allow or IPFS_ACCEL_PLUGINS does not name it"
-        return "available", None
+        names = (name, origin.distribution)
+        return _record(name, origin, "blocked", blocked(names, self._policy.allow, self._policy.deny) or reserved(name))
 
     def _add_object(self, plugin: Any) -> None:
         record = PluginRecord(name="?", state="available", entry_point=type(plugin).__name__)

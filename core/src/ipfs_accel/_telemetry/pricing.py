@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ipfs_accel._endpoints.target import Target
     from ipfs_accel.types import ModelInfo
 
-__all__ = ["cost_of", "merge_override"]
+__all__ = ["MILLION", "cost_of", "is_usual_tier", "merge_override"]
 
 MILLION = 1_000_000
 _SAID = ("context_window", "max_output_tokens", "input_price", "output_price", "cached_input_price")
@@ -32,6 +32,11 @@ def merge_override(model: ModelInfo, said: ModelOverride | None) -> ModelInfo:
     return attrs.evolve(model, features={**model.features, **features}, **changes)
 
 
+def is_usual_tier(tier: Any) -> bool:
+    """Whether a tier of service costs what the price list says."""
+    return tier in _USUAL_TIERS
+
+
 def cost_of(target: Target, model: str, request: Any, answer: Any) -> float | None:
     """Return what an answer cost in US dollars, or None if any part of it is unknown."""
     info = target.known.get(model)
@@ -39,7 +44,7 @@ def cost_of(target: Target, model: str, request: Any, answer: Any) -> float | No
         info = target.known[model] = _known(target, model)
     extra = getattr(answer, "extra", None)
     holds = target.backend.info.prices_hold
-    if extra and (extra.get("service_tier") not in _USUAL_TIERS or (holds is not None and not holds(extra))):
+    if extra and (not is_usual_tier(extra.get("service_tier")) or (holds is not None and not holds(extra))):
         return None
     usage = getattr(answer, "usage", None)
     if usage is not None and usage.input_tokens is not None:

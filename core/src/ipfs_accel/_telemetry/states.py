@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from ipfs_accel._values import frozen
@@ -48,6 +48,7 @@ class EndpointState:
         queue: What goes on at its limits; None if it has none.
         retry_tokens: What is left of the budget for retries.
         usage: What its calls came to so far, by model: answered, failed, cached, tokens, costs.
+        is_set_up: Whether somebody has configured it; otherwise it is there because its plugin is installed.
     """
 
     active: int
@@ -57,17 +58,20 @@ class EndpointState:
     queue: QueueState | None
     retry_tokens: int
     usage: tuple[UsageTotal, ...]
+    is_set_up: bool = True
 
 
-def states(targets: Mapping[str, Target], totals: tuple[UsageTotal, ...]) -> dict[str, EndpointState]:
+def states(
+    targets: Mapping[str, Target], totals: tuple[UsageTotal, ...], is_set_up: Callable[[str], bool]
+) -> dict[str, EndpointState]:
     """Return what is known of the endpoints that were used, in the order of their names."""
     return {
-        name: _state(target, tuple([total for total in totals if total.endpoint == name]))
+        name: _state(target, tuple([total for total in totals if total.endpoint == name]), is_set_up=is_set_up(name))
         for name, target in sorted(targets.items())
     }
 
 
-def _state(target: Target, usage: tuple[UsageTotal, ...]) -> EndpointState:
+def _state(target: Target, usage: tuple[UsageTotal, ...], *, is_set_up: bool) -> EndpointState:
     guard = target.guard
     now = guard.clock.now()
     breakers = {}
@@ -88,4 +92,5 @@ def _state(target: Target, usage: tuple[UsageTotal, ...]) -> EndpointState:
         queue=None if guard.gate is None else guard.gate.state(),
         retry_tokens=guard.budget.tokens,
         usage=usage,
+        is_set_up=is_set_up,
     )

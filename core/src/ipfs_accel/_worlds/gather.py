@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ipfs_accel.errors import AccelError
@@ -26,12 +26,16 @@ class Gather(Generic[T]):
 
     Any other error is a defect, of a plugin or of what the caller passed in: it is raised as it is, and what has not
     begun by then never does. In the asynchronous world what has begun is cancelled; threads are waited for.
+
+    `stop` is called before threads are waited for because of an error or an interrupt, so that calls which would go on
+    to further work can leave it.
     """
 
-    __slots__ = ("calls",)
+    __slots__ = ("calls", "stop")
 
-    def __init__(self, calls: Sequence[Steps[T]]) -> None:
+    def __init__(self, calls: Sequence[Steps[T]], stop: Callable[[], None] | None = None) -> None:
         self.calls = calls
+        self.stop = stop
 
     def sync(self, world: World) -> list[T | AccelError]:
         if not self.calls:
@@ -46,7 +50,12 @@ class Gather(Generic[T]):
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - few calls need it
 
         with ThreadPoolExecutor(min(len(self.calls), MAX_GATHERED), "ipfs-accel-gather") as pool:
-            return list(pool.map(one, self.calls))
+            try:
+                return list(pool.map(one, self.calls))
+            except BaseException:
+                if self.stop is not None:
+                    self.stop()
+                raise
 
     async def asynchronous(self, world: AsyncWorld) -> list[T | AccelError]:
         from anyio import create_task_group  # noqa: PLC0415 - the synchronous world does not need it

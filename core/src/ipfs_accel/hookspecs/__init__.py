@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from ._info import BackendInfo, KeyHeader, LocalServer
+from ._info import BackendInfo, KeyHeader, LocalServer, TokenRules
 from ._objects import OBJECT_OPERATIONS
 from ._raw import RAW_OPERATIONS
 from ._relay import relay
@@ -89,6 +89,7 @@ __all__ = [
     "BackendInfo",
     "KeyHeader",
     "LocalServer",
+    "TokenRules",
     "hookimpl",
     "hookspec",
     "relay",
@@ -99,7 +100,9 @@ API_VERSION = 1
 
 PROJECT = "ipfs_accel"
 hookspec = pluggy.HookspecMarker(PROJECT)
+"""Marks a function as a hook that plugins may have; only this package specifies hooks."""
 hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Marks a function of a plugin as its implementation of the hook of the same name."""
 
 
 @hookspec(firstresult=True)

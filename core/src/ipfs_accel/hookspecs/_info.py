@@ -12,14 +12,19 @@ from ipfs_accel._values import frozen
 if TYPE_CHECKING:
     from ipfs_accel.catalogue import Catalogue
     from ipfs_accel.plans import Endpoint, ErrorDetail, HttpResponse
-    from ipfs_accel.types import ModelInfo, Timeout
+    from ipfs_accel.types import Audio, Document, Image, ModelInfo, Timeout
 
-__all__ = ["BackendInfo", "KeyHeader", "LocalServer"]
+__all__ = ["BackendInfo", "KeyHeader", "LocalServer", "TokenRules"]
 
 
 @frozen(kw_only=True)
 class KeyHeader:
-    """The header in which a provider wants its key."""
+    """The header in which a provider wants its key.
+
+    Attributes:
+        name: Of the header.
+        prefix: What stands before the key; the space belongs to it.
+    """
 
     name: str = "authorization"
     prefix: str = "Bearer "
@@ -40,6 +45,22 @@ class LocalServer:
     start: str
     install: str = ""
     otherwise: str = ""
+
+
+@frozen(kw_only=True)
+class TokenRules:
+    """What is published of how a provider counts the tokens of a model's input.
+
+    Attributes:
+        encoding: Name of the public encoding of its texts, such as o200k_base; None where there is none.
+        scale: Where the tokenizer is not public: how many tokens it makes of what public ones make one of, at least and
+            at most.
+        media: Tells how many tokens a picture, sound or document is, at least and at most; None where nobody knows.
+    """
+
+    encoding: str | None = None
+    scale: tuple[float, float] = (1.0, 1.0)
+    media: Callable[[Image | Audio | Document], tuple[int, int] | None] | None = None
 
 
 @frozen(kw_only=True)
@@ -70,9 +91,12 @@ class BackendInfo:
         read_error: Reads an error answer's body; None means that the status and the text are all there is.
         lacks: Names the operations of the hooks that an endpoint has not, by its address or settings, each with the
             reason and the way out; None means that every endpoint has all.
+        max_inputs: Of how many inputs one request of `embed` makes vectors, or a function that says it of an endpoint;
+            the core splits what is more. None means any number.
         catalogue: Reads the plugin's dated data of models, if it has any (see `ipfs_accel.catalogue`).
         describe_model: Adds what the plugin knows of a model beforehand, such as its prices.
         prices_hold: Whether an answer with this `extra` costs what the price list says; None means always.
+        token_rules: Tells how an endpoint counts the input of a model, for counts without a server.
         request_id_headers: Response headers that may hold the provider's id of a request.
         idempotency_header: Request header by which the server does a repeated POST only once, if it has one.
         documentation: URL of a page for users.
@@ -98,9 +122,11 @@ class BackendInfo:
     headers: Callable[[Any], Mapping[str, str]] | None = None
     read_error: Callable[[HttpResponse], ErrorDetail] | None = None
     lacks: Callable[[Endpoint], Mapping[str, str]] | None = None
+    max_inputs: int | Callable[[Endpoint], int | None] | None = None
     catalogue: Callable[[], Catalogue] | None = None
     describe_model: Callable[[Endpoint, ModelInfo], ModelInfo] | None = None
     prices_hold: Callable[[Mapping[str, Any]], bool] | None = None
+    token_rules: Callable[[Endpoint, str], TokenRules] | None = None
     request_id_headers: tuple[str, ...] = ("x-request-id", "request-id")
     idempotency_header: str | None = None
     documentation: str = ""

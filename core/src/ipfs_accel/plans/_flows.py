@@ -56,10 +56,13 @@ Plan: TypeAlias = Http[T] | Local[T] | Ready[T] | Flow[T] | Held[T]
 StreamPlan: TypeAlias = HttpStream[T] | LocalStream[T] | StreamFlow[T] | Held[T]
 
 
-def side_by_side(plans: Iterable[Plan[T]], limit: int) -> Generator[list[Plan[Any]], Any, list[T]]:
+def side_by_side(
+    plans: Iterable[Plan[T]], limit: int, came: dict[int, T] | None = None
+) -> Generator[list[Plan[Any]], Any, list[T]]:
     """Perform any number of plans with at most `limit` under way, and return their answers in order.
 
-    For flows: `answers = yield from side_by_side(plans, 8)`. After a failure no further plan is begun.
+    For flows: `answers = yield from side_by_side(plans, 8)`. After a failure no further plan is begun; `came` has the
+    answers that were there by then, by the positions of their plans.
     """
     waiting = deque(enumerate(plans))
     answers: list[Any] = [None] * len(waiting)
@@ -72,6 +75,8 @@ def side_by_side(plans: Iterable[Plan[T]], limit: int) -> Generator[list[Plan[An
                 return Ready(value=None)
             try:
                 answers[index] = yield plan
+                if came is not None:
+                    came[index] = answers[index]
             except AccelError:
                 waiting.clear()
                 raise

@@ -10,6 +10,14 @@
 Contracts need pytest, nothing else does. With ipfs-accel installed, pytest also knows `--contract-report FILE`, which
 writes what was proven, as JSON or, if the file's name ends in `.md`, as a table. As pytest imports this package for
 that in every project of the environment, its names are loaded when they are first used.
+
+Its modules:
+
+- The contract: `contract`, `trials`, `number_contract`, `raw_contract`, `run_contract`, `stream_rules`, `options`
+- Replies and exchanges: `replies`, `openai_dialect`, `openai_media`, `mangled`, `awkward`
+- Servers that fail: `raw_server`, `faults`
+- Tests of applications and middleware: `scripted`, `recorded`, `unexpected`
+- Code without I/O: `purity`
 """
 
 from typing import TYPE_CHECKING

@@ -30,9 +30,10 @@ from ipfs_accel.types import (
     Text,
     TranscribeResponse,
 )
+from ipfs_accel.wire._playing import play_answer
 from ipfs_accel.wire.assembler import Assembler, chat_assembler, completion_assembler
 
-from ._playing import SAID, play_answer, play_pieces
+from ._playing import PIECE, SAID, play_pieces
 from .unexpected import UnexpectedCallError
 
 __all__ = ["Scripted"]
@@ -234,7 +235,7 @@ def _played(entry: Any, operation: str, kind: type[Answer], out: Assembler[Any])
         reason = "tool_calls" if entry.tool_calls else "stop"
         entry = ChatResponse(choices=(Choice(message=entry, finish_reason=reason),))
     if isinstance(entry, kind):
-        return play_answer(entry, out)  # type: ignore[arg-type]
+        return play_answer(entry, out, PIECE)  # type: ignore[arg-type]
     if isinstance(entry, list) and (
         kind is ChatResponse or all(isinstance(piece, str | Text | AccelError) for piece in entry)
     ):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ._answers import Timing as Timing
     from ._answers import TokenLogprob as TokenLogprob
     from ._answers import Tried as Tried
+    from ._estimate import Bounds as Bounds
+    from ._estimate import Estimate as Estimate
     from ._events import AudioDelta as AudioDelta
     from ._events import BlockEnd as BlockEnd
     from ._events import BlockStart as BlockStart
@@ -145,6 +147,7 @@ if TYPE_CHECKING:
     from ._text_answers import CompletionChoice as CompletionChoice
     from ._text_answers import CompletionResponse as CompletionResponse
     from ._text_answers import DetokenizeResponse as DetokenizeResponse
+    from ._text_answers import EmbedPartial as EmbedPartial
     from ._text_answers import EmbedResponse as EmbedResponse
     from ._text_answers import RankedDocument as RankedDocument
     from ._text_answers import RerankResponse as RerankResponse
@@ -166,6 +169,7 @@ _HOMES = {
         ".._typed.faults": "Fault",
         "._abilities": "Capabilities Found Match",
         "._answers": "Answer CallInfo ChatResponse Choice Timing TokenLogprob Tried",
+        "._estimate": "Bounds Estimate",
         "._events": "AudioDelta BlockEnd BlockStart FinishEvent ReasoningDelta RefusalDelta StreamEvent TextDelta "
         "ToolCallDelta UsageEvent",
         "._files": "FileInfo Transfer Upload UploadRequest UploadSource",
@@ -193,8 +197,8 @@ _HOMES = {
         "._requests": "ChatRequest JsonSchema Messages Model Request ResponseFormat SamplingRequest Timeout Tool",
         "._run": "RoundEnd RunEvent RunResult ToolEnd ToolRun ToolStart",
         "._tensors": "Tensor TensorSource Values nested",
-        "._text_answers": "CompletionChoice CompletionResponse DetokenizeResponse EmbedResponse RankedDocument "
-        "RerankResponse TokenCount TokenizeResponse Vector",
+        "._text_answers": "CompletionChoice CompletionResponse DetokenizeResponse EmbedPartial EmbedResponse "
+        "RankedDocument RerankResponse TokenCount TokenizeResponse Vector",
         "._text_requests": "CompletionRequest DetokenizeRequest EmbedRequest RerankRequest TokenizeRequest",
         "._usage": "Usage",
     }.items()
@@ -212,6 +216,7 @@ __all__ = [
     "BatchSummary",
     "BlockEnd",
     "BlockStart",
+    "Bounds",
     "CallInfo",
     "CallOptions",
     "CallRecord",
@@ -241,8 +246,10 @@ __all__ = [
     "DownloadObjectRequest",
     "EditImageRequest",
     "EmbedOptions",
+    "EmbedPartial",
     "EmbedRequest",
     "EmbedResponse",
+    "Estimate",
     "Fault",
     "FileInfo",
     "FileSource",

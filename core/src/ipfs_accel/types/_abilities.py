@@ -71,10 +71,12 @@ class Found:
     Attributes:
         matches: The models that fit.
         skipped: Endpoint name to the reason why its models could not be asked for.
+        unset: Those of them that nobody has set up: without a key or an address, and no server is at the usual one.
     """
 
     matches: tuple[Match, ...]
     skipped: Mapping[str, str]
+    unset: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Match]:
         """Iterate over the matches."""

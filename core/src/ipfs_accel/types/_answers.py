@@ -82,6 +82,8 @@ class CallInfo:
         cost: US dollars, by dated price data; None where anything of it is unknown; 0 for an answer from the cache.
         cached: exact or semantic, for an answer from the cache; None for one that was made for this call.
         joined: How many calls the request was for, if small ones were joined.
+        parts: In how many requests the inputs of an embedding went; then `tried` has the failures of all of them, and
+            `request_id` and `headers` are the last one's.
         headers: Of the response; None for local calls.
         timing: Where the time went.
     """
@@ -96,6 +98,7 @@ class CallInfo:
     cost: float | None = None
     cached: Literal["exact", "semantic"] | None = None
     joined: int = 1
+    parts: int = 1
     headers: Headers | None = attrs.field(default=None, repr=False)
     timing: Timing
 

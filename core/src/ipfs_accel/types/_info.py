@@ -48,6 +48,8 @@ class ModelInfo:
         image_price: US dollars per picture.
         retired: Date (ISO) on which the provider ends it, if that is set.
         replacement: Id of the model that the provider recommends instead.
+        source: Who told of it where no server was asked: catalogue (the plugin's data) or configuration (the user).
+        catalogue_date: Date (ISO) of that data.
         raw: The provider's own JSON.
     """
 
@@ -76,6 +78,8 @@ class ModelInfo:
     image_price: float | None = None
     retired: str | None = None
     replacement: str | None = None
+    source: Literal["catalogue", "configuration"] | None = None
+    catalogue_date: str | None = None
     raw: Any = attrs.field(default=None, eq=False, repr=False)
 
 

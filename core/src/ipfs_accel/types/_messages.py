@@ -41,6 +41,19 @@ def sniff_media_type(data: bytes) -> str | None:
     return next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
 
 
+# Of the characters below the blank, text has tabs, ends of lines and pages, and what colours a log.
+_NOT_IN_TEXT = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b") | {127})
+
+
+def is_text(data: bytes) -> bool:
+    """Whether bytes are a text: UTF-8, and without control characters that text files do not have."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return len(data.translate(None, _NOT_IN_TEXT)) == len(data)
+
+
 @frozen(kw_only=True)
 class Text:
     """Plain text.
@@ -132,7 +145,11 @@ class _Media:
         if found is not None:
             self._set(data=found[1], url=None, media_type=self.media_type or found[0])
         if isinstance(self.data, bytes | bytearray) and self.media_type is None:
-            self._set(media_type=sniff_media_type(self.data))
+            self._set(media_type=self._told(self.data))
+
+    @staticmethod
+    def _told(data: bytes) -> str | None:
+        return sniff_media_type(data)
 
     def _set(self, **values: object) -> None:
         for name, value in values.items():
@@ -213,13 +230,13 @@ class Audio(_Media):
 
 @frozen(kw_only=True)
 class Document(_Media):
-    """A PDF or text file.
+    """A PDF or text file. What is text goes as text of the message where a server takes no documents.
 
     Attributes:
         data: The bytes.
         url: Where the provider may fetch it.
         file_id: Of a file that the provider keeps.
-        media_type: Such as application/pdf; told from the first bytes if it is not given.
+        media_type: Such as application/pdf; told by the content if it is not given: all that is UTF-8 is text/plain.
         name: The file name to tell the model.
     """
 
@@ -227,6 +244,10 @@ class Document(_Media):
 
     kind: ClassVar[str] = "document"
     family: ClassVar[tuple[str, ...]] = ("application/", "text/")
+
+    @staticmethod
+    def _told(data: bytes) -> str | None:
+        return sniff_media_type(data) or ("text/plain" if is_text(data) else None)
 
 
 def _as_parts(content: Any) -> tuple[Any, ...]:

@@ -79,7 +79,7 @@ class StreamRawOptions(RawOptions, total=False):
 
 
 class SamplingOptions(CallOptions, total=False):
-    """Options of every operation that generates text."""
+    """Options of every operation that generates text; `SamplingRequest` says what each means."""
 
     max_tokens: int
     temperature: float
@@ -105,7 +105,7 @@ class TurnOptions(SamplingOptions, total=False):
 
 
 class ConversationOptions(TurnOptions, total=False):
-    """Options of `chat` and `stream` but for the form of the answer."""
+    """Options of `chat` and `stream` but for the form of the answer; `ChatRequest` says what each means."""
 
     tools: Sequence[ToolSource]
 
@@ -135,7 +135,7 @@ class RunOptions(TurnOptions, total=False):
 
 
 class FreeRunOptions(RunOptions, total=False):
-    """Options of `run` and `stream_run` but for the tools."""
+    """Options of `run` and `stream_run` but for the tools; `ChatRequest` says what each means."""
 
     response_format: ResponseFormat | Mapping[str, Any]
 
@@ -149,10 +149,16 @@ class CompleteOptions(SamplingOptions, total=False):
 
 
 class EmbedOptions(CallOptions, total=False):
-    """Options of `embed`."""
+    """Options of `embed`; `EmbedRequest` says what its fields mean.
+
+    Keys:
+        on_progress: Is told how many inputs have their vectors, and how many there are, after each request of a call
+            that needs several; by whichever thread.
+    """
 
     dimensions: int
     user: str
+    on_progress: Callable[[int, int], None]
 
 
 class ImageOptions(CallOptions, total=False):

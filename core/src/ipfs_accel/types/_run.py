@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Generic, Literal, TypeAlias, TypeVar
+import functools
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
+
+import attrs
 
 from ipfs_accel._values import frozen
 
@@ -30,7 +33,8 @@ class ToolRun:
         result: What it was told.
         outcome: done; failed, where the tool raised or could not be called so; refused, by who was asked for approval;
             late, where it was still at work when the time was over, and may be so still.
-        error: What the tool raised, where it did.
+        error: What the tool raised, where it did. In a pickle, one that cannot be read back from there is an Exception
+            with the name of its type and its text.
         seconds: How long it took.
     """
 
@@ -40,6 +44,21 @@ class ToolRun:
     outcome: Literal["done", "failed", "refused", "late"]
     error: Exception | None = None
     seconds: float = 0.0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = attrs.asdict(self, recurse=False)
+        return functools.partial(type(self), **state | {"error": _picklable(self.error)}), ()
+
+
+def _picklable(error: Exception | None) -> Exception | None:
+    """Return what of an error can be read from a pickle: others raise whatever they like, some of them only then."""
+    import pickle  # noqa: PLC0415 - who gets here has it, and others do not need it
+
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - its own
+    except Exception:  # noqa: BLE001 - as above
+        return Exception(f"{type(error).__name__}: {error}")
+    return error
 
 
 @frozen(kw_only=True)

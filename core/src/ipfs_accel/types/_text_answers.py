@@ -94,6 +94,24 @@ class EmbedResponse(Answer):
 
 
 @frozen(kw_only=True)
+class EmbedPartial:
+    """What came of an embedding in several requests of which one failed; `partial` of the error.
+
+    Attributes:
+        vectors: Position of an input to its vector, in order.
+        failed: The positions of the inputs whose request failed; all others without a vector were not asked for, or
+            were under way and failed too.
+        usage: Tokens used by those that came.
+        cost: What those cost, in US dollars; None if anything of it is unknown.
+    """
+
+    vectors: Mapping[int, Vector] = attrs.field(repr=lambda vectors: f"<{len(vectors)} vectors>")
+    failed: range
+    usage: Usage = UNKNOWN_USAGE
+    cost: float | None = None
+
+
+@frozen(kw_only=True)
 class RankedDocument:
     """One document's place.
 
@@ -142,11 +160,15 @@ class TokenCount(Answer):
     """How many input tokens a chat has.
 
     Attributes:
-        input_tokens: Tokens of the input.
+        input_tokens: Tokens of the input; between `low` and `high` where these are known.
         exact: Whether the serving model's own tokenizer counted.
         method: How it was counted: server, the name of a tokenizer, or estimate.
+        low: For a count that no server made: at least so many.
+        high: Likewise, at most so many.
     """
 
     input_tokens: int
     exact: bool
     method: str | None = None
+    low: int | None = None
+    high: int | None = None

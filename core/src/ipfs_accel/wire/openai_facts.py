@@ -26,6 +26,11 @@ def _some_of(names: Collection[str]) -> Any:
     return check
 
 
+def _is_a_count(_instance: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise ValueError(f"{attribute.name}: expected a whole number of at least 1, got {value!r}")
+
+
 # Annotations are values here, so that subclasses in modules without these names can be read from a configuration. There
 # are no slots, so that it can stand beside another base.
 @frozen(kw_only=True, slots=False)
@@ -39,6 +44,7 @@ class DialectOptions:
         max_tokens_field: Under which name a chat's server takes the limit of an answer.
         stream_usage: Whether it knows `stream_options`; servers that do not may refuse them.
         base64_vectors: Whether it can send vectors in base64 instead of as numbers.
+        max_inputs: Of how many inputs it makes vectors in one request; more go in several.
         tool_choices: Which of `auto`, `none`, `required` and `named` (a tool's name) it takes.
         response_formats: Which of `json_object` and `json_schema` it takes.
         refuses: Options of calls that it refuses or ignores, such as `top_k` and `logit_bias`.
@@ -51,6 +57,7 @@ class DialectOptions:
     )
     stream_usage: bool | None = attrs.field(default=None, validator=attrs.validators.in_((None, True, False)))
     base64_vectors: bool | None = attrs.field(default=None, validator=attrs.validators.in_((None, True, False)))
+    max_inputs: int | None = attrs.field(default=None, validator=_is_a_count)
     tool_choices: tuple[str, ...] | None = attrs.field(default=None, validator=_some_of(TOOL_CHOICES))
     response_formats: tuple[str, ...] | None = attrs.field(default=None, validator=_some_of(RESPONSE_FORMATS))
     refuses: tuple[str, ...] | None = None

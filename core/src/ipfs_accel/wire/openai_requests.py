@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -190,7 +190,7 @@ def _message(message: Message, place: Place, own: str | None, custom: Collection
             "a tool message holds results of tools and nothing else", hint="use Message.tool(tool_call_id, …)"
         )
     body: Body = {"role": message.role}
-    parts = [part for part in message.content if type(part) in _PARTS or _is_own(part, own)]
+    parts = _without_texts_as_files([part for part in message.content if type(part) in _PARTS or _is_own(part, own)])
     spoken = _spoken(message)
     if spoken is not None:
         body["audio"] = {"id": spoken}
@@ -212,6 +212,18 @@ def _message(message: Message, place: Place, own: str | None, custom: Collection
         body["content"] = None if calls or refusal or "audio" in body else ""
     _think(message, place, body)
     return {**message.extra, **body} if extra and message.extra else body
+
+
+def _without_texts_as_files(parts: Sequence[Part]) -> Sequence[Part]:
+    """Return parts with files of text as texts: chat completions take PDF as files, and most servers none at all.
+
+    Source: developers.openai.com/api/docs/guides/file-inputs.
+    """
+    if not any(isinstance(part, Document) for part in parts):
+        return parts
+    from .documents import with_texts  # noqa: PLC0415 - few messages have files
+
+    return with_texts(parts)
 
 
 def _think(message: Message, place: Place, body: Body) -> None:
@@ -292,7 +304,7 @@ def _tool_call(part: ToolCall, custom: Collection[str], *, extra: bool) -> Body:
 
 
 def _tool_result(result: ToolResult) -> Body:
-    parts: tuple[Part, ...] = result.content
+    parts = _without_texts_as_files(result.content)
     plain = all(isinstance(part, Text) for part in parts)
     content: Any = (
         "".join([part.text for part in parts if isinstance(part, Text)])

@@ -21,7 +21,7 @@ from ipfs_accel.types import Image, TokenCount, ToolCall, ToolResult
 if TYPE_CHECKING:
     from ipfs_accel.types import ChatRequest, Message
 
-__all__ = ["count"]
+__all__ = ["count", "encoder"]
 
 Count = Callable[[str], int]
 
@@ -33,6 +33,7 @@ _REPLY = 3
 _PER_TOOLS, _WITH_SYSTEM = 9, -4
 _NO_TOOL, _THIS_TOOL = 1, 7
 _CHARACTERS_PER_TOKEN = 4
+_ESTIMATE = "estimate"
 
 
 def count(
@@ -86,6 +87,12 @@ def _signature(tool: Any) -> str:
     return f"// {tool.description or ''}\ntype {tool.name} = (_: {shown}) => any;"
 
 
+def encoder(encoding: str) -> tuple[str, Count] | None:
+    """Return an encoding's name and what counts by it, as in `count`; None if it is not at hand."""
+    method, tokens = _counter(encoding)
+    return None if method == _ESTIMATE else (method, tokens)
+
+
 @cache
 def _counter(encoding: str | None) -> tuple[str, Count]:
     """Return the best counter that is at hand: nothing is ever fetched for it."""
@@ -99,7 +106,7 @@ def _counter(encoding: str | None) -> tuple[str, Count]:
 
         tokenizer = bpe_openai.get_encoding(encoding)
         return f"bpe-openai {encoding}", lambda text: len(tokenizer.encode(text, disallowed_special=()))
-    return "estimate", lambda text: math.ceil(len(text) / _CHARACTERS_PER_TOKEN)
+    return _ESTIMATE, lambda text: math.ceil(len(text) / _CHARACTERS_PER_TOKEN)
 
 
 def _has_tiktoken_ranks(encoding: str) -> bool:

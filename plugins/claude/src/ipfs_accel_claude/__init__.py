@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 from ipfs_accel import BackendInfo, KeyHeader, hookimpl, plans
+from ipfs_accel.hookspecs import TokenRules
 from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, HttpStream, Plan, StreamPlan, segment
 from ipfs_accel.types import ChatRequest, ChatResponse, Health, ModelInfo, TokenCount
 from ipfs_accel.wire.assembler import chat_assembler
@@ -79,6 +80,12 @@ def _key_header(options: Options) -> KeyHeader:
     return KeyHeader() if is_bearer else KeyHeader(name=options.key_header, prefix="")
 
 
+def _token_rules(endpoint: Endpoint, model: str) -> TokenRules:
+    from . import _tokens  # noqa: PLC0415 - few callers count
+
+    return _tokens.rules(endpoint, model)
+
+
 class Claude(RawRequests):
     """Messages, token counts, models, batches, files, and any other request."""
 
@@ -101,6 +108,7 @@ class Claude(RawRequests):
             catalogue=catalogue,
             describe_model=described,
             prices_hold=prices_hold,
+            token_rules=_token_rules,
             request_id_headers=("request-id", "x-request-id"),
             documentation="https://docs.claude.com/en/api/messages",
         )

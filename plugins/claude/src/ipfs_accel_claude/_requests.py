@@ -25,6 +25,7 @@ from ipfs_accel.types import (
     sniff_media_type,
 )
 from ipfs_accel.wire import returned
+from ipfs_accel.wire.documents import text_of
 from ipfs_accel.wire.names import check_called, check_model, check_tools
 from ipfs_accel.wire.openai_requests import with_own_tools
 from ipfs_accel.wire.roles import INSTRUCTIONS, texts_alone
@@ -51,7 +52,6 @@ _IMAGES = {"image/jpeg", "image/png", "image/gif", "image/webp"}
 _BETAS = "betas"
 _TOOL_NAME, _CALLED_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}"), re.compile(r"[A-Za-z0-9_-]+")
 _NAMES = "Claude takes names of 1 to 128 letters, digits, '_' and '-'"
-_TEXTS = {"application/json", "application/jsonl", "application/xml", "application/yaml"}
 
 
 def block(part: Part, **fields: Any) -> Opaque:
@@ -325,12 +325,9 @@ def _document_source(part: Document) -> Body:
     kind = part.media_type or ""
     if kind == "application/pdf":
         return {"type": "base64", "media_type": kind, "data": part.base64()}
-    if not kind.startswith("text/") and kind not in _TEXTS:
+    text = text_of(part)
+    if text is None:
         raise InvalidRequestError(f"document: Claude takes PDF and text, not {kind}", hint="convert it to one of them")
-    try:
-        text = (part.data or b"").decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InvalidRequestError("document: Claude takes text as UTF-8, and this is not") from None
     return {"type": "text", "media_type": "text/plain", "data": text}
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ipfs_accel import BackendInfo, hookimpl
 from ipfs_accel.errors import APIError
+from ipfs_accel.hookspecs import TokenRules
 from ipfs_accel.plans import Endpoint, Flow, Http, HttpRequest, HttpResponse, HttpStream, Plan, Ready, StreamPlan
 from ipfs_accel.types import ChatRequest, ChatResponse, Health, ModelInfo, TokenCount
 from ipfs_accel.wire.assembler import chat_assembler
@@ -54,6 +55,12 @@ else:  # chats need none of them
     images, speech = late(__name__, "_images", "_speech")
 
 
+def _token_rules(_endpoint: Endpoint, model: str) -> TokenRules:
+    from . import _tokens  # noqa: PLC0415 - few callers count
+
+    return _tokens.rules(model)
+
+
 class Gemini(RawRequests):
     """Chats, vectors, pictures, speech, token counts, models, batches and files."""
 
@@ -79,9 +86,11 @@ class Gemini(RawRequests):
             },
             headers=headers,
             read_error=read_error,
+            max_inputs=100,  # of batchEmbedContents
             catalogue=models.catalogue,
             describe_model=models.described,
             prices_hold=models.prices_hold,
+            token_rules=_token_rules,
             documentation="https://ai.google.dev/api",
         )
 

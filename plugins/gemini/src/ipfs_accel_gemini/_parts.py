@@ -28,6 +28,7 @@ from ipfs_accel.types import (
     ToolCall,
     ToolResult,
 )
+from ipfs_accel.wire.documents import text_of
 
 from ._fields import Json
 from ._rules import Rules
@@ -131,33 +132,36 @@ def _part(each: Part, rules: Rules, name_of: Callable[[ToolResult], str]) -> Jso
 def media(each: Image | Audio | Document, rules: Rules) -> Json:
     """Write a picture, a sound or a document."""
     if each.data is not None:
-        _check(each, each.data)
-        made: Json = {"inlineData": {"mimeType": each.media_type, "data": each.base64()}}
+        kind = _checked(each, each.data)
+        made: Json = {"inlineData": {"mimeType": kind, "data": each.base64()}}
     else:
         uri = each.url if each.url is not None else _uri(each.file_id or "")
-        kind = each.media_type or (mimetypes.guess_type(uri.partition("?")[0])[0] if each.url else None)
-        made = {"fileData": {**({"mimeType": kind} if kind else {}), "fileUri": uri}}
+        told = each.media_type or (mimetypes.guess_type(uri.partition("?")[0])[0] if each.url else None)
+        made = {"fileData": {**({"mimeType": told} if told else {}), "fileUri": uri}}
     detail = each.detail if isinstance(each, Image) else None
     if detail in _LEVELS and rules.detail:
         made["mediaResolution"] = {"level": f"MEDIA_RESOLUTION_{detail.upper()}"}
     return made
 
 
-def _check(each: Image | Audio | Document, data: bytes) -> None:
-    """Refuse what the API would refuse after it was sent."""
+def _checked(each: Image | Audio | Document, data: bytes) -> str:
+    """Return of which type to send a medium as; refuse what the API would refuse after it was sent."""
     kind = each.media_type or ""
     if isinstance(each, Image) and kind not in _PICTURES:
         raise InvalidRequestError(f"image: Gemini takes PNG, JPEG, WebP, HEIC and HEIF, not {kind}")
     if isinstance(each, Document):
         if kind != "application/pdf" and not kind.startswith("text/") and kind not in _TEXTS:
-            raise InvalidRequestError(
-                f"document: Gemini takes PDF and text, not {kind}", hint="convert it to one of them"
-            )
+            if text_of(each) is None:
+                raise InvalidRequestError(
+                    f"document: Gemini takes PDF and text, not {kind}", hint="convert it to one of them"
+                )
+            return "text/plain"
         if kind == "application/pdf" and len(data) > MAX_PDF_BYTES:
             raise InvalidRequestError(
                 f"document: it has {len(data)} bytes, and Gemini takes PDF files of {MAX_PDF_BYTES} in a request",
                 hint="upload it with upload_file, and give its file_id",
             )
+    return kind
 
 
 def _uri(file: str) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import attrs
 from ipfs_accel import BackendInfo, hookimpl
 from ipfs_accel.errors import InvalidRequestError
+from ipfs_accel.hookspecs import TokenRules
 from ipfs_accel.plans import (
     Endpoint,
     Flow,
@@ -95,6 +96,14 @@ def _prefix(base_url: str) -> str:
     return "" if path.endswith("/v1") else "/v1" if path.endswith("/openai") else "/openai/v1"
 
 
+def _token_rules(endpoint: Endpoint, model: str) -> TokenRules:
+    if not _models.holds(endpoint):
+        return TokenRules()
+    from . import _tokens  # noqa: PLC0415 - few callers count
+
+    return _tokens.rules(model)
+
+
 class Groq(OpenAIAudio, OpenAIFiles, OpenAIResponses):
     """All that GroqCloud has. It has no text completions, and its transcripts do not stream."""
 
@@ -110,6 +119,7 @@ class Groq(OpenAIAudio, OpenAIFiles, OpenAIResponses):
         headers=_headers,
         read_error=read_error,
         catalogue=_models.catalogue,
+        token_rules=_token_rules,
         prices_hold=_models.prices_hold,
         documentation="https://console.groq.com/docs/api-reference",
     )
@@ -271,9 +281,7 @@ class Groq(OpenAIAudio, OpenAIFiles, OpenAIResponses):
         for name in _STORED:
             if request.extra.get(name):
                 raise InvalidRequestError(f"{name}: Groq keeps no answers", hint="send the whole conversation")
-        taken = _requests.take_apart(request)
-        if taken.documents:
-            raise InvalidRequestError("messages: Groq's Responses API takes no documents", hint="use its chats")
+        taken = _requests.take_apart(_requests.without_files(request))
         return _requests.finish(super().responses_body(endpoint, taken.request, stream=stream), taken)
 
     def transcribe_fields(self, endpoint: Endpoint, request: TranscribeRequest) -> dict[str, Any]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import attrs
 from ipfs_accel import strict_json
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import ChatRequest, Document, Message, Refusal, Text
+from ipfs_accel.types import ChatRequest, Document, Message, Refusal, Text, ToolResult
+from ipfs_accel.wire.documents import text_of, with_texts
 from ipfs_accel.wire.roles import INSTRUCTIONS, texts_alone
 
-__all__ = ["TEXTS_ALONE", "Taken", "finish", "named", "take_apart"]
+__all__ = ["TEXTS_ALONE", "Taken", "finish", "named", "take_apart", "without_files"]
 
 Json = dict[str, Any]
 
@@ -62,18 +63,34 @@ def _documents(messages: tuple[Message, ...]) -> Iterator[Json]:
 
 
 def _source(part: Document, where: str) -> Json:
-    kind = part.media_type or ""
-    if part.data is None or not (kind.startswith("text/") or kind == "application/json"):
-        what = kind if part.data is not None else "URLs and files that it keeps"
+    try:
+        if part.data is not None and part.media_type == "application/json":
+            return {"type": "json", "data": strict_json.loads(part.data)}
+        text = text_of(part)
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"{where}: {error.message}", hint=error.hint) from None
+    except ValueError as error:
+        raise InvalidRequestError(f"{where}: document: it is not {part.media_type}: {error}") from None
+    if text is None:
+        what = part.media_type if part.data is not None else "URLs and files that it keeps"
         raise InvalidRequestError(
             f"{where}: document: Groq takes text and JSON as data, not {what}", hint="extract its text"
         )
-    try:
-        if kind == "application/json":
-            return {"type": "json", "data": strict_json.loads(part.data)}
-        return {"type": "text", "text": part.data.decode()}
-    except ValueError as error:
-        raise InvalidRequestError(f"{where}: document: it is not {kind}: {error}") from None
+    return {"type": "text", "text": text}
+
+
+def without_files(request: ChatRequest) -> ChatRequest:
+    """Return a chat with its files of text as texts, for the Responses API, which takes no documents."""
+    messages = [attrs.evolve(message, content=_read(message.content)) for message in request.messages]
+    return attrs.evolve(request, messages=tuple(messages))
+
+
+def _read(content: Sequence[Any]) -> tuple[Any, ...]:
+    if any(isinstance(part, Document) for part in content):
+        content = with_texts(content)
+    return tuple(
+        [attrs.evolve(part, content=_read(part.content)) if isinstance(part, ToolResult) else part for part in content]
+    )
 
 
 def named(request: ChatRequest) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from ipfs_accel.types import (
     TranscribeRequest,
     Upload,
 )
+from ipfs_accel.wire.documents import text_of
 from ipfs_accel.wire.names import check_tools
 from ipfs_accel.wire.pictures import size_of
 
@@ -83,10 +84,11 @@ def _parts(messages: Collection[Message], kind: type[P]) -> Iterator[P]:
 
 
 def _check_results(messages: Collection[Message]) -> None:
-    """Refuse documents as the results of tools; elsewhere they are sent beside the messages."""
+    """Refuse documents that are no text as the results of tools; elsewhere they are sent beside the messages."""
     for index, message in enumerate(messages):
         for part in message.content:
-            if isinstance(part, ToolResult) and any(isinstance(each, Document) for each in part.content):
+            found = part.content if isinstance(part, ToolResult) else ()
+            if any(isinstance(each, Document) and text_of(each) is None for each in found):
                 raise InvalidRequestError(
                     f"messages[{index}]: Groq takes no document as the result of a tool",
                     hint="put its text into the result, or the document into a message of the user",

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import attrs
 from ipfs_accel import strict_json
-from ipfs_accel.errors import APIStatusError, RateLimitError
+from ipfs_accel.errors import AccelError, APIStatusError, RateLimitError
 from ipfs_accel.plans import Endpoint, Flow, Http, HttpResponse, Plan, Ready, get, side_by_side
 from ipfs_accel.types import Usage
 from ipfs_accel.wire.fields import field
@@ -45,6 +45,7 @@ def in_batches(
     *,
     also: str = "",
     beside: int = 0,
+    keep: Callable[[AccelError, dict[int, T], range], None] | None = None,
 ) -> Plan[T]:
     """Plan one request, or as many as the items need; once more if the server says that its limit is another by now.
 
@@ -55,6 +56,8 @@ def in_batches(
         join: Makes one answer of several.
         also: Text that goes with every request.
         beside: How many inputs the server counts beside the items.
+        keep: Is given a failure of one request, what came of others by the position of their first item, and the
+            positions of the items whose request failed.
     """
     if len(items) <= 1:
         return plan(items, 0)
@@ -64,7 +67,15 @@ def in_batches(
         if len(batches) == 1:
             return (yield plan(items, 0))  # type: ignore[no-any-return]
         plans = [plan(batch, offset) for batch, offset in batches]
-        return join((yield from side_by_side(plans, limits.parallel)))
+        came: dict[int, T] = {}
+        try:
+            return join((yield from side_by_side(plans, limits.parallel, came)))
+        except AccelError as error:
+            failed = next((each for index, each in enumerate(batches) if index not in came), None)
+            if keep is not None and failed is not None:  # they begin in order, so the first without an answer failed
+                by_place = {batches[index][1]: answer for index, answer in came.items()}
+                keep(error, by_place, range(failed[1], failed[1] + len(failed[0])))
+            raise
 
     def steps() -> Generator[Any, Any, Ready[T]]:
         limits = yield from _limits(endpoint)

@@ -26,6 +26,7 @@ from ipfs_accel.types import (
 from ipfs_accel.wire import openai_answers as answers
 from ipfs_accel.wire import openai_streams
 from ipfs_accel.wire.assembler import Assembler, settle_finish_reason
+from ipfs_accel.wire.documents import text_of
 from ipfs_accel.wire.fields import field
 from ipfs_accel.wire.sse import ServerSentEvent
 
@@ -77,7 +78,7 @@ def check(request: ChatRequest) -> None:
     for index, message in enumerate(request.messages):
         for part in message.content:
             for each in part.content if isinstance(part, ToolResult) else (part,):
-                if isinstance(each, Audio | Document):
+                if isinstance(each, Audio) or (isinstance(each, Document) and text_of(each) is None):
                     raise InvalidRequestError(f"messages[{index}]: TGI reads texts and pictures, not {each.kind} parts")
 
 

@@ -11,13 +11,14 @@ from typing import Any
 
 import attrs
 from ipfs_accel import BackendInfo, hookimpl
-from ipfs_accel.errors import InvalidResponseError
+from ipfs_accel.errors import AccelError, InvalidResponseError
 from ipfs_accel.plans import Endpoint, Http, HttpRequest, HttpResponse, Plan, post_json
 from ipfs_accel.types import (
     ClassifyRequest,
     ClassifyResponse,
     DetokenizeRequest,
     DetokenizeResponse,
+    EmbedPartial,
     EmbedRequest,
     EmbedResponse,
     RerankRequest,
@@ -88,7 +89,18 @@ class TEI(OneModel, RawRequests):
         def plan(inputs: tuple[Any, ...], first: int) -> Http[EmbedResponse]:
             return make(endpoint, attrs.evolve(request, inputs=inputs), first)
 
-        return in_batches(endpoint, request.inputs, plan, join)
+        def keep(error: AccelError, came: dict[int, EmbedResponse], failed: range) -> None:
+            error.partial = EmbedPartial(
+                vectors={
+                    first + index: vector
+                    for first, answer in sorted(came.items())
+                    for index, vector in enumerate(answer.vectors)
+                },
+                failed=failed,
+                usage=added([answer.usage for answer in came.values()]),
+            )
+
+        return in_batches(endpoint, request.inputs, plan, join, keep=keep)
 
     @hookimpl
     def rerank(self, endpoint: Endpoint, request: RerankRequest) -> Plan[RerankResponse]:

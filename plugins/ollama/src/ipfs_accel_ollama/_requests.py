@@ -28,6 +28,7 @@ from ipfs_accel.types import (
     ToolResult,
 )
 from ipfs_accel.wire.distinct import distinct
+from ipfs_accel.wire.documents import as_text
 from ipfs_accel.wire.returned import joined_call
 from ipfs_accel.wire.schema_forms import GRAMMAR, adapted
 
@@ -198,7 +199,7 @@ def _message(message: Message) -> Body:
 
 
 def _said(parts: Iterable[Part]) -> Body:
-    """Write text, and pictures and sounds, which all go into `images`."""
+    """Write text, files of text among it, and pictures and sounds, which all go into `images`."""
     texts: list[str] = []
     media: list[str] = []
     for part in parts:
@@ -207,11 +208,20 @@ def _said(parts: Iterable[Part]) -> Body:
         elif isinstance(part, Image | Audio):
             media.append(_picture(part, part.kind))
         elif isinstance(part, Document):
-            raise InvalidRequestError("document: Ollama takes none", hint="put what it says into the text")
+            texts.append(_read(part))
     body: Body = {"content": "".join(texts)}
     if media:
         body["images"] = media
     return body
+
+
+def _read(document: Document) -> str:
+    text = as_text(document)
+    if text is None:
+        raise InvalidRequestError(
+            "document: Ollama takes none but files of text, as data", hint="put what it says into the text"
+        )
+    return text.text
 
 
 def _picture(value: Any, where: str) -> str:

@@ -11,6 +11,7 @@ from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.plans import Endpoint, HttpRequest
 from ipfs_accel.types import ModelInfo
 
+from . import _limits
 from ._openai import CommonOptions, OpenAI
 
 __all__ = ["Azure", "AzureOptions", "azure"]
@@ -51,6 +52,7 @@ class Azure(OpenAI):
         needs_key=True,
         options=AzureOptions,
         options_env={"api_version": "OPENAI_API_VERSION"},
+        max_inputs=_limits.TEXTS,
         request_id_headers=("x-request-id", "apim-request-id"),
         documentation="https://learn.microsoft.com/azure/ai-foundry/openai/reference",
     )

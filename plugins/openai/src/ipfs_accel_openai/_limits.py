@@ -14,7 +14,7 @@ from ipfs_accel.wire.names import check_called, check_model, check_tools
 if TYPE_CHECKING:
     from ipfs_accel.types import ChatRequest, EditImageRequest, Image, Message, Upload, UploadRequest
 
-__all__ = ["FILE", "check_chat", "check_edit", "check_results", "check_sound", "check_texts", "check_upload"]
+__all__ = ["FILE", "TEXTS", "check_chat", "check_edit", "check_results", "check_sound", "check_texts", "check_upload"]
 
 MEGABYTE = 1 << 20
 _SOUND = 25 * MEGABYTE
@@ -24,7 +24,8 @@ _PICTURE_TYPES = {"image/png", "image/webp", "image/jpeg"}
 FILE = 512 * MEGABYTE
 """Largest file that goes up in one piece."""
 _IN_PARTS = 8192 * MEGABYTE
-_TEXTS = 2048
+TEXTS = 2048
+"""Inputs of one request for vectors."""
 _NAME, _CALLED_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}"), re.compile(r"[A-Za-z0-9_-]+")
 _NAMES = "OpenAI takes names of 1 to 64 letters, digits, '_' and '-'"
 
@@ -86,8 +87,8 @@ def check_results(messages: Sequence[Message]) -> None:
 
 def check_texts(inputs: Sequence[str | tuple[int, ...]]) -> None:
     """Check what is to become vectors."""
-    if len(inputs) > _TEXTS:
-        raise InvalidRequestError(f"inputs: OpenAI takes up to {_TEXTS} at once, these are {len(inputs)}")
+    if len(inputs) > TEXTS:
+        raise InvalidRequestError(f"inputs: OpenAI takes up to {TEXTS} at once, these are {len(inputs)}")
     for index, item in enumerate(inputs):
         if not item:
             raise InvalidRequestError(f"inputs[{index}]: it is empty, and OpenAI makes no vector of nothing")

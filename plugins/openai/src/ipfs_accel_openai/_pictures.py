@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import re
 
+import attrs
 from ipfs_accel.types import Image
 from ipfs_accel.wire.pictures import size_of
 
-__all__ = ["image_tokens"]
+__all__ = ["bounds_of", "image_tokens"]
 
 # (pattern, tokens whatever the size, tokens a tile)
 _TILED: tuple[tuple[str, int, int], ...] = (
@@ -46,6 +47,17 @@ def image_tokens(image: Image, model: str) -> int:
     elif detail == "high" or (detail == "auto" and known is None and not _ORIGINAL.match(model)):
         side, most = _HIGH
     return math.ceil(_patches(width, height, side, most) * factor)
+
+
+def bounds_of(image: Image, model: str) -> tuple[int, int] | None:
+    """Return the tokens of a picture at least and at most; None if its size or the model's rule is not known."""
+    rules = [pattern for pattern, *_ in _TILED] + [pattern for pattern, *_ in _PATCHED]
+    is_known = any(re.match(pattern, model) for pattern in rules)
+    if image.data is None or size_of(image.data) is None or not is_known:
+        return None
+    details = ("low", "high", "auto") if image.detail in {None, "auto"} else (image.detail,)
+    counts = [image_tokens(attrs.evolve(image, detail=detail), model) for detail in details]
+    return min(counts), max(counts)
 
 
 def _tiles(width: int, height: int) -> int:
