@@ -20,14 +20,14 @@ from ._models import Models
 from ._reader import Bad, Incoming
 from ._records import AccessLog, Record
 from ._reply import JSON, LeftError
-from .dialects import ROUTES, family_of
+from .dialects import ROUTES, family_of, look_of, named
 
 if TYPE_CHECKING:
     from ipfs_accel import AsyncClient
 
     from ._reply import Reply
     from ._settings import Settings
-    from .dialects._base import Dialect, Family
+    from .dialects._base import Dialect, Family, Named
 
 __all__ = ["App"]
 
@@ -36,6 +36,8 @@ _log.addHandler(logging.NullHandler())
 
 _LEFT = 499
 _BYTES_PER_TOKEN = 4
+_PASSED = {"beta=true": (("beta", "true"),)}
+"""Queries that go on to who speaks the dialect, as a caller chooses no URL: Anthropic's SDK has this one."""
 _LIMITS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _PREFLIGHT = (
@@ -72,13 +74,16 @@ class App:
 
     async def handle(self, request: Incoming, reply: Reply) -> None:
         """Answer a request."""
-        dialect = ROUTES.get(request.path)
+        dialect, place = ROUTES.get(request.path), None
+        if dialect is None:
+            place = named(request.method, request.path, request.query)
+            dialect = None if place is None else place.dialect
         family = family_of(request.path, request.headers) if dialect is None else dialect.family
         record = Record(next(self._numbers))
         try:
             record.cors = self._checked_origin(request.headers)
             if dialect is not None and request.method == "POST":
-                await self._ask(request, reply, dialect, record)
+                await self._ask(request, reply, dialect, record, place)
             else:
                 await self._look_up(request, reply, record)
         except (Refusal, Bad) as error:
@@ -101,18 +106,29 @@ class App:
         """Return the body of the answer to what is no request at all; nobody knows in which dialect it was to be."""
         return family_of("", {}).error(refusal_of(bad), "")
 
-    async def _ask(self, request: Incoming, reply: Reply, dialect: Dialect, record: Record) -> None:
+    async def _ask(
+        self, request: Incoming, reply: Reply, dialect: Dialect, record: Record, place: Named | None
+    ) -> None:
         headers = request.headers
-        caller = self.callers.who(headers)
+        caller = self.callers.who(headers, request.query)
         record.caller, record.dialect = caller.id, dialect.name
-        body = plain(request.body, headers.get("content-encoding", "").lower(), self.settings.max_body)
-        said = members(body)
-        model = said.get("model")
+        said, body = self._said(request)
+        model = said.get("model") if place is None else place.model
         if not isinstance(model, str) or not model:
             raise Refusal(400, "invalid_request", "model: expected the name of a model", param="model")
         record.model = model
         target = self.models.target(model, caller)
-        call = Call(dialect, said, body, model=model, target=target, headers=dialect.passes(headers), record=record)
+        call = Call(
+            dialect,
+            said,
+            body,
+            model=model,
+            target=target,
+            headers=dialect.passes(headers),
+            query=_PASSED.get(request.query, ()) if place is None else place.query,
+            record=record,
+            is_named=place is not None,
+        )
         ticket = caller.enter(lambda: _estimate(said, body))
         try:
             await perform(self._client, call, reply, lenient=self._lenient)
@@ -145,13 +161,17 @@ class App:
                 raise Refusal(426, "invalid_request", "no WebSocket is spoken here: send a POST")
             raise Refusal(405, "invalid_request", f"{method} is not for {path}; POST is")
         else:
-            found = None
-            if is_reading:
-                caller = self.callers.who(request.headers)
-                found = await self.models.answer(path, request.headers, caller)
-            if found is None:
+            caller = self.callers.who(request.headers, request.query)
+            look = look_of(method, path, request.headers, lambda: self._said(request)[0])
+            if look is None:
                 raise Refusal(404, "not_found", f"there is no {method} {path} here", code="unknown_url")
+            found = await self.models.answer(look, caller)
             await reply.whole(200, (JSON, *record.headers()), strict_json.dumps(found))
+
+    def _said(self, request: Incoming) -> tuple[dict[str, Any], bytes]:
+        """Return a body's JSON object, and its bytes as they were before they were compressed."""
+        body = plain(request.body, request.headers.get("content-encoding", "").lower(), self.settings.max_body)
+        return members(body), body
 
     async def _refuse(self, error: Refusal | Bad, family: Family, reply: Reply, record: Record) -> None:
         refusal = refusal_of(error) if isinstance(error, Bad) else error

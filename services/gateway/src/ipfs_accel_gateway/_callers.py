@@ -10,6 +10,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
+from urllib.parse import parse_qsl
 
 from ._errors import Refusal
 from ._settings import KeySettings
@@ -139,7 +140,7 @@ class Callers:
         """Whether a request needs a key."""
         return self._everybody is None
 
-    def who(self, headers: Mapping[str, str]) -> Caller:
+    def who(self, headers: Mapping[str, str], query: str = "") -> Caller:
         """Return whose request it is.
 
         Raises:
@@ -147,7 +148,7 @@ class Callers:
         """
         if self._everybody is not None:
             return self._everybody
-        key = _key_in(headers)
+        key = _key_in(headers) or (_key_after(query) if query else "")
         if not key:
             raise Refusal(
                 401, "authentication", "a key of this gateway is missing: send it as `Authorization: Bearer …`"
@@ -164,3 +165,8 @@ def _key_in(headers: Mapping[str, str]) -> str:
     if bearer[:7].lower() == "bearer ":
         return bearer[7:].strip()
     return headers.get("x-api-key") or headers.get("x-goog-api-key") or headers.get("api-key") or ""
+
+
+def _key_after(query: str) -> str:
+    """Return the key that Google's clients may send as `?key=`; a query goes into no log, error or record."""
+    return next((value for name, value in parse_qsl(query) if name == "key"), "")

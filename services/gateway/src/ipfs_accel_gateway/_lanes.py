@@ -10,6 +10,7 @@ from ipfs_accel.types import RelayRequest
 from ._bodies import around_model
 from ._errors import Refusal, refusal_of
 from ._reply import JSON, LeftError
+from .dialects._base import GivenError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,10 +37,12 @@ class Call:
         model: As the client named it.
         target: What the client of ours is asked for.
         headers: Of the request, what its dialect passes on.
+        query: Likewise.
+        is_named: Whether the path names the model, and the body none.
         record: What is noted of it.
     """
 
-    __slots__ = ("body", "dialect", "headers", "members", "model", "record", "target")
+    __slots__ = ("body", "dialect", "headers", "is_named", "members", "model", "query", "record", "target")
 
     def __init__(
         self,
@@ -50,7 +53,9 @@ class Call:
         model: str,
         target: str,
         headers: tuple[tuple[str, str], ...],
+        query: tuple[tuple[str, str], ...],
         record: Record,
+        is_named: bool = False,
     ) -> None:
         self.dialect = dialect
         self.members = members
@@ -58,6 +63,8 @@ class Call:
         self.model = model
         self.target = target
         self.headers = headers
+        self.query = query
+        self.is_named = is_named
         self.record = record
 
 
@@ -72,7 +79,12 @@ async def perform(client: AsyncClient, call: Call, reply: Reply, *, lenient: boo
     """
     dialect, members = call.dialect, call.members
     request = RelayRequest(
-        dialect.name, dialect.operation(members), members, around_model(call.body), headers=call.headers
+        dialect.name,
+        dialect.operation(members),
+        members,
+        (call.body, b"") if call.is_named else around_model(call.body),
+        headers=call.headers,
+        query=call.query,
     )
 
     def typed() -> tuple[Any, dict[str, Any]]:
@@ -84,7 +96,11 @@ async def perform(client: AsyncClient, call: Call, reply: Reply, *, lenient: boo
     if request.is_stream and dialect.family.beat:
         head = (("content-type", dialect.stream_type), _BUFFERING, *call.record.headers())
         reply.keep_alive(200, head, dialect.family.beat)
-    answer = await client.relay(call.target, request, typed)
+    try:
+        answer = await client.relay(call.target, request, typed)
+    except GivenError as given:
+        await reply.whole(200, (JSON, *call.record.headers()), given.body)
+        return
     record = call.record
     if hasattr(answer, "reads"):
         record.lane = "relay"
@@ -96,7 +112,7 @@ async def perform(client: AsyncClient, call: Call, reply: Reply, *, lenient: boo
             await _told(answer, call, reply)
     else:
         record.lane = "translate"
-        record.answered(answer.call, answer.usage)
+        record.answered(answer.call, getattr(answer, "usage", None))  # a count has used nothing
         body = dialect.write(answer, members, call.model)
         await reply.whole(200, (JSON, *record.headers()), body)
 

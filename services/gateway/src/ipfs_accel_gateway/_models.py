@@ -1,25 +1,26 @@
-"""Under which names models are served, and their lists."""
+"""Under which names models are served, and what is known of them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from ipfs_accel import AccelError
 
 from ._errors import Refusal
+from .dialects._looks import Every, One
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ipfs_accel import AsyncClient
+    from ipfs_accel.types import Capabilities
 
     from ._callers import Caller
     from ._settings import Settings
+    from .dialects._looks import Look
 
 __all__ = ["Models"]
 
@@ -28,7 +29,6 @@ _SECONDS = 60.0
 """For how long what an endpoint lists is remembered."""
 _LISTING = 10.0
 """Seconds that an endpoint may take to list its models."""
-_ROOTS = ("/v1/models", "/models")
 
 
 class Models:
@@ -78,30 +78,18 @@ class Models:
         found = [*self._names, *[name for names in lists for name in names]]
         return [name for name in found if self._is_served(name) and caller.may_use(name)]
 
-    async def answer(self, path: str, headers: Mapping[str, str], caller: Caller) -> dict[str, Any] | None:
-        """Return the list of models, or one of them, in the form of the API that is asked; None if it is no such path.
+    async def answer(self, look: Look, caller: Caller) -> Any:
+        """Return what somebody wants to know, as the JSON of the API that they asked in.
 
         Raises:
             Refusal: There is no such model.
         """
-        root = next((root for root in _ROOTS if path == root or path.startswith(f"{root}/")), None)
-        if root is None:
-            return None
-        shape = _anthropic if "anthropic-version" in headers else _openai
-        if path != root:
-            name = unquote(path[len(root) + 1 :])
-            self.target(name, caller)
-            return shape(name)
-        names = await self.names(caller)
-        listed = {"data": [shape(name) for name in names]}
-        if shape is _openai:
-            return {"object": "list", **listed}
-        return {
-            **listed,
-            "has_more": False,
-            "first_id": names[0] if names else None,
-            "last_id": names[-1] if names else None,
-        }
+        if isinstance(look, Every):
+            return look.write(await self.names(caller))
+        if isinstance(look, One):
+            target = self.target(look.name, caller)
+            return look.write(look.name, await self._known(target) if look.asks else None)
+        return look.value
 
     def _is_served(self, name: str) -> bool:
         return self._patterns is None or any(fnmatchcase(name, pattern) for pattern in self._patterns)
@@ -120,19 +108,10 @@ class Models:
         self._listed[endpoint] = now, names
         return names
 
-
-_BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
-"""Of a model nobody knows when it was made, and clients want a time."""
-
-
-def _openai(name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": int(_BEGINNING.timestamp()), "owned_by": "ipfs-accel"}
-
-
-def _anthropic(name: str) -> dict[str, Any]:
-    return {
-        "type": "model",
-        "id": name,
-        "display_name": name,
-        "created_at": _BEGINNING.isoformat().replace("+00:00", "Z"),
-    }
+    async def _known(self, target: str) -> Capabilities | None:
+        """Return what the endpoint tells of a model; None if it tells nothing, or there are several."""
+        try:
+            async with asyncio.timeout(_LISTING):
+                return await self._client.capabilities(target)
+        except (AccelError, TimeoutError):
+            return None

@@ -63,7 +63,7 @@ class Record:
         if self.first is None:
             self.first = time.monotonic() - self.started
 
-    def answered(self, info: CallInfo | None, usage: Usage) -> None:
+    def answered(self, info: CallInfo | None, usage: Usage | None) -> None:
         """Note what is known of an answer that was read."""
         self.usage = usage
         if info is not None:

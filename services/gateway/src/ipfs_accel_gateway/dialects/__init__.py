@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from ._base import Dialect, Family
+from ._base import Dialect, Family, Named
+from ._looks import Look, Looker
 from ._openai import OPENAI
 from .openai_chat import CHAT
 from .openai_embeddings import EMBEDDINGS
+from .openai_models import look
 
-__all__ = ["ROUTES", "family_of"]
+__all__ = ["ROUTES", "family_of", "look_of", "named"]
 
 _DIALECTS: Mapping[str, Dialect] = {"/chat/completions": CHAT, "/embeddings": EMBEDDINGS}
 ROUTES: dict[str, Dialect] = {prefix + path: dialect for path, dialect in _DIALECTS.items() for prefix in ("", "/v1")}
 """Path to what is spoken there; clients are set up with and without the version."""
+_LOOKERS: tuple[Looker, ...] = (look,)
+
+
+def named(method: str, path: str, query: str) -> Named | None:  # noqa: ARG001
+    """Return what is spoken at a path that names the model; None if it is no such path."""
+    return None
+
+
+def look_of(method: str, path: str, headers: Mapping[str, str], said: Callable[[], Mapping[str, Any]]) -> Look | None:
+    """Return what of the models somebody wants to know; `said` reads the JSON of the body."""
+    return next((look for looker in _LOOKERS if (look := looker(method, path, headers, said)) is not None), None)
 
 
 def family_of(path: str, headers: Mapping[str, str]) -> Family:  # noqa: ARG001

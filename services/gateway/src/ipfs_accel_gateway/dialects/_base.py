@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ipfs_accel_gateway._errors import Refusal
 
-__all__ = ["Dialect", "Family", "Writer"]
+__all__ = ["Dialect", "Family", "GivenError", "Named", "Writer"]
 
 
 class Family(Protocol):
@@ -84,3 +84,29 @@ class Dialect(Protocol):
     def failure(self, refusal: Refusal, request_id: str) -> bytes:
         """Return the event that says in a stream that it failed."""
         ...
+
+
+class Named(NamedTuple):
+    """A dialect whose path names the model.
+
+    Attributes:
+        dialect: What is spoken there.
+        model: As the client named it.
+        query: Names and values that its own server is to see.
+    """
+
+    dialect: Dialect
+    model: str
+    query: tuple[tuple[str, str], ...] = ()
+
+
+class GivenError(Exception):
+    """An answer for which no model is needed, raised where a request is read.
+
+    Attributes:
+        body: Of the answer.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__("the answer is known")
+        self.body = body
