@@ -202,7 +202,10 @@ def media(images: Any, audio: Any) -> Iterator[Part]:
     if not isinstance(images, list | tuple):
         raise InvalidRequestError(f"images: expected a list of base64, got {type(images).__name__}")
     for index, image in enumerate(images):
-        yield _data_of(Image, image, f"images[{index}]")
+        made: Part = _data_of(Image, image, f"images[{index}]")
+        if isinstance(made, Image) and (made.media_type or "").startswith(Audio.family):  # sounds stand there, too
+            made = Audio(data=made.data, media_type=made.media_type)
+        yield made
     if audio is None:
         return
     if not isinstance(audio, Mapping) or not isinstance(audio.get("id"), str):

@@ -49,17 +49,27 @@ __all__ = ["Durations", "Ollama", "Options", "backend", "durations", "same_model
 
 
 if TYPE_CHECKING:
-    from ipfs_accel.types import CreateModelRequest, ModelResult, RunningModel, TranscribeRequest, TranscribeResponse
+    from ipfs_accel.plans import Relay
+    from ipfs_accel.types import (
+        CreateModelRequest,
+        ModelResult,
+        RelayRequest,
+        RunningModel,
+        TranscribeRequest,
+        TranscribeResponse,
+    )
     from ipfs_accel.wire import schemas
 
     from . import _audio as audio
     from . import _calls as calls
     from . import _manage as manage
     from . import _models as models
+    from . import _relays as relays
     from . import _senses as senses
 else:  # chats need none of them
     (schemas,) = late("ipfs_accel.wire", "schemas")
-    audio, calls, manage, models, senses = late(__name__, "_audio", "_calls", "_manage", "_models", "_senses")
+    audio, calls, manage, models = late(__name__, "_audio", "_calls", "_manage", "_models")
+    relays, senses = late(__name__, "_relays", "_senses")
 
 # A model has to be read from disk before the first token comes; Ollama gives that five minutes, after a queue.
 _LIMITS = Timeout(first_event=600.0, idle=600.0, total=3600.0)
@@ -173,6 +183,11 @@ class Ollama(RawRequests):
             parse=lambda response: answers.read_embeddings(response, count, dimensions),
             unsupported=requests.unsupported(request),
         )
+
+    @hookimpl
+    def relay(self, endpoint: Endpoint, request: RelayRequest) -> Relay | None:
+        """Pass on what was written for Ollama, unless it would lose what the endpoint's settings say."""
+        return relays.relayed(endpoint, request)
 
     @hookimpl
     def transcribe(self, endpoint: Endpoint, request: TranscribeRequest) -> Plan[TranscribeResponse]:

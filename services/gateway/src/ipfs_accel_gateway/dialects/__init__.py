@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from . import ollama_models, openai_models
 from ._base import Dialect, Family, Named
 from ._looks import Look, Looker
+from ._ollama import OLLAMA
 from ._openai import OPENAI
+from .ollama_chat import CHAT as OLLAMA_CHAT
+from .ollama_chat import GENERATE
+from .ollama_embed import EMBED
 from .openai_chat import CHAT
 from .openai_embeddings import EMBEDDINGS
-from .openai_models import look
 
 __all__ = ["ROUTES", "family_of", "look_of", "named"]
 
 _DIALECTS: Mapping[str, Dialect] = {"/chat/completions": CHAT, "/embeddings": EMBEDDINGS}
-ROUTES: dict[str, Dialect] = {prefix + path: dialect for path, dialect in _DIALECTS.items() for prefix in ("", "/v1")}
+_OLLAMAS: Mapping[str, Dialect] = {"/api/chat": OLLAMA_CHAT, "/api/generate": GENERATE, "/api/embed": EMBED}
+ROUTES: dict[str, Dialect] = {
+    **{prefix + path: dialect for path, dialect in _DIALECTS.items() for prefix in ("", "/v1")},
+    **_OLLAMAS,
+}
 """Path to what is spoken there; clients are set up with and without the version."""
-_LOOKERS: tuple[Looker, ...] = (look,)
+_LOOKERS: tuple[Looker, ...] = (openai_models.look, ollama_models.look)
 
 
 def named(method: str, path: str, query: str) -> Named | None:  # noqa: ARG001
@@ -32,4 +40,4 @@ def look_of(method: str, path: str, headers: Mapping[str, str], said: Callable[[
 
 def family_of(path: str, headers: Mapping[str, str]) -> Family:  # noqa: ARG001
     """Return in whose words an error is told where no route says it."""
-    return OPENAI
+    return OLLAMA if path.startswith("/api/") else OPENAI
