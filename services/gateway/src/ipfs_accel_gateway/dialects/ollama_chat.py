@@ -175,7 +175,7 @@ def _call(call: ToolCall, index: int) -> dict[str, Any]:
         arguments = call.parse_arguments()
     except ValueError:
         message = (
-            f"the model called the tool {call.name!r} with arguments that are no JSON object, as they have to be here"
+            f"the model called the tool {call.name!r} with arguments that are not the JSON object of this API"
         )
         raise Refusal(502, "server", message) from None
     return {"id": call.id, "function": {"index": index, "name": call.name, "arguments": arguments}}

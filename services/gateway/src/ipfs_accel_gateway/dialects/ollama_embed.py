@@ -17,7 +17,7 @@ from ._openai import leftover
 __all__ = ["EMBED"]
 
 _READ = {"model", "input", "dimensions", "options"}
-_IGNORED = {"keep_alive", "truncate"}
+_IGNORED = {"keep_alive", "stream", "truncate"}
 
 
 class _Embed:
