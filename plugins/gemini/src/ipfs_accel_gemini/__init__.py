@@ -29,6 +29,7 @@ __all__ = ["Gemini", "Options", "backend", "part"]
 
 
 if TYPE_CHECKING:
+    from ipfs_accel.plans import Relay
     from ipfs_accel.types import (
         Batch,
         BatchRequest,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         FileInfo,
         GenerateImageRequest,
         ImageResponse,
+        RelayRequest,
         SpeakRequest,
         SpeakResponse,
         Transfer,
@@ -49,10 +51,11 @@ if TYPE_CHECKING:
     from . import _embed as vectors
     from . import _files as files
     from . import _images as images
+    from . import _relays as relays
     from . import _speech as speech
 else:  # chats need none of them
     batches, vectors, files = late(__name__, "_batches", "_embed", "_files")
-    images, speech = late(__name__, "_images", "_speech")
+    images, relays, speech = late(__name__, "_images", "_relays", "_speech")
 
 
 def _token_rules(_endpoint: Endpoint, model: str) -> TokenRules:
@@ -158,6 +161,11 @@ class Gemini(RawRequests):
             return TokenCount(input_tokens=count(answer, "totalTokens"), exact=True, method="server", raw=answer)
 
         return Http(send=post(endpoint, model_path(endpoint, request.model, "countTokens"), body), parse=read)
+
+    @hookimpl
+    def relay(self, endpoint: Endpoint, request: RelayRequest) -> Relay | None:
+        """Pass on what was written for Gemini."""
+        return relays.relayed(endpoint, request)
 
     @hookimpl
     def embed(self, endpoint: Endpoint, request: EmbedRequest) -> Plan[EmbedResponse]:

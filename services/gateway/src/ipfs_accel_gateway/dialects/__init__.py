@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import ollama_models, openai_models
-from ._base import Dialect, Family, Named
+from . import gemini_models, ollama_models, openai_models
+from ._base import Dialect, Family
+from ._gemini import GEMINI
 from ._looks import Look, Looker
 from ._ollama import OLLAMA
 from ._openai import OPENAI
+from .gemini_models import named
 from .ollama_chat import CHAT as OLLAMA_CHAT
 from .ollama_chat import GENERATE
 from .ollama_embed import EMBED
@@ -25,12 +27,7 @@ ROUTES: dict[str, Dialect] = {
     **_OLLAMAS,
 }
 """Path to what is spoken there; clients are set up with and without the version."""
-_LOOKERS: tuple[Looker, ...] = (openai_models.look, ollama_models.look)
-
-
-def named(method: str, path: str, query: str) -> Named | None:  # noqa: ARG001
-    """Return what is spoken at a path that names the model; None if it is no such path."""
-    return None
+_LOOKERS: tuple[Looker, ...] = (gemini_models.look, openai_models.look, ollama_models.look)
 
 
 def look_of(method: str, path: str, headers: Mapping[str, str], said: Callable[[], Mapping[str, Any]]) -> Look | None:
@@ -38,6 +35,8 @@ def look_of(method: str, path: str, headers: Mapping[str, str], said: Callable[[
     return next((look for looker in _LOOKERS if (look := looker(method, path, headers, said)) is not None), None)
 
 
-def family_of(path: str, headers: Mapping[str, str]) -> Family:  # noqa: ARG001
+def family_of(path: str, headers: Mapping[str, str]) -> Family:
     """Return in whose words an error is told where no route says it."""
+    if "x-goog-api-key" in headers or path.startswith("/v1beta/"):
+        return GEMINI
     return OLLAMA if path.startswith("/api/") else OPENAI

@@ -174,9 +174,7 @@ def _call(call: ToolCall, index: int) -> dict[str, Any]:
     try:
         arguments = call.parse_arguments()
     except ValueError:
-        message = (
-            f"the model called the tool {call.name!r} with arguments that are not the JSON object of this API"
-        )
+        message = f"the model called the tool {call.name!r} with arguments that are not the JSON object of this API"
         raise Refusal(502, "server", message) from None
     return {"id": call.id, "function": {"index": index, "name": call.name, "arguments": arguments}}
 
