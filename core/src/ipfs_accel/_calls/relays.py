@@ -16,13 +16,14 @@ from ipfs_accel.errors import AccelError, APIConnectionError, InvalidResponseErr
 from ipfs_accel.plans import Relay, RelayFlow, RelayFormat
 
 from . import operations
+from .abilities import known
 from .attempts import attempted, may_repeat
 from .call import Call, Told
 from .execute import MAX_BODY_BYTES, complete, flowed, is_document, no_stream, open_stream
 from .routes import Route, balanced, route_of, routed
 
 if TYPE_CHECKING:
-    from ipfs_accel.types import CallInfo, Model, RelayRequest, Request, Usage
+    from ipfs_accel.types import CallInfo, Capabilities, Model, RelayRequest, Request, Usage
 
     from .core import Core
     from .journey import Journey
@@ -162,7 +163,7 @@ def relaying(
     model: Model,
     request: RelayRequest,
     typed: Callable[[], tuple[Any, dict[str, Any]]],
-    suits: Callable[[str, str], Steps[str | None]] | None = None,
+    suits: Callable[[Capabilities], str | None] | None = None,
 ) -> Steps[Any]:
     """Ask a target in the words of a request, or else in its own.
 
@@ -171,8 +172,8 @@ def relaying(
         model: As for any other call.
         request: What is asked.
         typed: Reads the request: returns the main argument and the options of its operation; asked once, if at all.
-        suits: Says of an endpoint and a model why it cannot do what is asked, None if it can; of several targets only
-            those are asked of which nothing is said.
+        suits: Given what is known of a target beforehand, says why it cannot do what is asked, None if it can; of
+            several targets only those are asked of which nothing is said.
 
     Returns:
         A `Relayed`, or what `core.opening` or `core.whole` return.
@@ -182,14 +183,14 @@ def relaying(
         begin = core.opening if request.is_stream else core.whole
         return begin(operation, model, *typed())
     route = route_of(core, model)
-    known: list[tuple[Request, dict[str, Any]]] = []
+    made: list[tuple[Request, dict[str, Any]]] = []
 
     def typed_for(model: str) -> tuple[Request, dict[str, Any]]:
-        if not known:
+        if not made:
             value, options = typed()
-            known.append(core.typed(operation, model, value, options))
-        made, settings = known[0]
-        return (made if made.model == model else attrs.evolve(made, model=model)), settings
+            made.append(core.typed(operation, model, value, options))
+        asked, settings = made[0]
+        return (asked if asked.model == model else attrs.evolve(asked, model=model)), settings
 
     def serve(target: tuple[str, str], journey: Journey | None, has_way_out: bool) -> Steps[Any]:
         endpoint, model = target
@@ -206,14 +207,19 @@ def relaying(
 
 
 def _suitable(
-    core: Core, route: Route, suits: Callable[[str, str], Steps[str | None]], begin: Callable[[Route], Steps[Any]]
+    core: Core, route: Route, suits: Callable[[Capabilities], str | None], begin: Callable[[Route], Steps[Any]]
 ) -> Steps[Any]:
     """Leave out the targets that cannot do what is asked, unless none is left."""
-    reasons = []
+    left = []
     for endpoint, model in route.targets:
-        reasons.append((yield from suits(endpoint, model)))
-    left = [target for target, reason in zip(route.targets, reasons, strict=True) if reason is None]
-    if left:
+        try:
+            target = yield from core.target(endpoint)
+        except AccelError:  # what is wrong with it is told where it is asked
+            left.append((endpoint, model))
+            continue
+        if suits(known(target, model)) is None:
+            left.append((endpoint, model))
+    if left and len(left) < len(route.targets):
         route = attrs.evolve(route, targets=left)
     return (yield from (balanced(core, route, begin) if route.is_balanced else begin(route)))
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import attrs
 
+from ipfs_accel._calls.abilities import operations_of
 from ipfs_accel._calls.offline import known_model, known_models, no_catalogue
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel._telemetry.pricing import merge_override
 from ipfs_accel._values import frozen
 from ipfs_accel._worlds.effects import Steps
 from ipfs_accel._worlds.gather import Gather
-from ipfs_accel.capabilities import Support
 from ipfs_accel.errors import (
     AccelError,
     APIConnectionError,
@@ -95,8 +95,6 @@ def capabilities(core: Core, name: str, *, offline: bool = False) -> Steps[Capab
     endpoint, model_id = core.split(name)
     target = yield from core.target(endpoint)
     backend = target.backend
-    has = backend.operations.difference(target.lacks)
-    operations = {name: Support("yes" if name in has else "no", "hook") for name in OPERATIONS}
     model = None
     if model_id and offline:
         model = known_model(target, model_id) or ModelInfo(id=model_id)
@@ -107,7 +105,7 @@ def capabilities(core: Core, name: str, *, offline: bool = False) -> Steps[Capab
         endpoint=endpoint,
         backend=backend.name,
         model=model,
-        operations=operations,
+        operations=operations_of(target),
         calls=tuple(sorted(backend.calls)),
     )
 

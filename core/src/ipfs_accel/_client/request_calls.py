@@ -18,8 +18,8 @@ from .object_calls import unhurried
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from ipfs_accel._worlds.effects import Steps
     from ipfs_accel.types import (
+        Capabilities,
         DataDelta,
         Model,
         RawOptions,
@@ -110,7 +110,7 @@ class AsyncRequestCalls(AsyncBase):
         model: Model,
         request: RelayRequest,
         typed: Callable[[], tuple[Any, dict[str, Any]]],
-        suits: Callable[[str, str], Steps[str | None]] | None = None,
+        suits: Callable[[Capabilities], str | None] | None = None,
     ) -> Any:
         """Pass on a request that somebody else wrote, in their words where the target speaks them; for gateways.
 
@@ -119,7 +119,8 @@ class AsyncRequestCalls(AsyncBase):
             request: As it came.
             typed: Returns the main argument and the options of its operation, such as those of `chat`; asked once,
                 where a target does not speak the dialect, or middleware or the cache is to see what is said.
-            suits: Steps that say of an endpoint and a model why it cannot do what is asked; None if it can.
+            suits: Given what the hooks, the catalogue and the user say of a target, returns why it cannot do what is
+                asked, None if it can. Of a route's targets only these are asked, unless none can.
 
         Returns:
             A `Relayed` where the words were passed on; else an `AsyncStream` or the answer.

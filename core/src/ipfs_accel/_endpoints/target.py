@@ -30,7 +30,7 @@ from ipfs_accel.types import Origin, Timeout
 from .proxies import unread_proxy
 
 if TYPE_CHECKING:
-    from ipfs_accel.types import ModelInfo
+    from ipfs_accel.types import Capabilities, ModelInfo
 
 __all__ = ["Target"]
 
@@ -57,7 +57,8 @@ class Target:
         key_header: How the key is sent.
         sources: Setting to (value as text, where it is from), for people; keys only as set or missing.
         guard: What stands before it: retries, limits, keys, breakers.
-        known: What is known of the prices of models that were used.
+        known: What is known beforehand of models that were used, such as their prices.
+        abilities: What is known beforehand of what they can do.
         schemas: What becomes of schemas that are not enforced; see `EndpointConfig`.
         told_schemas: Schemas that were sent, to what of them is not enforced.
     """
@@ -97,6 +98,7 @@ class Target:
         self.sources = sources
         self.guard = guard
         self.known = {} if known is None else known
+        self.abilities: dict[str, Capabilities] = {}
         self.schemas = schemas
         self.told_schemas: dict[tuple[str, str, bytes], tuple[str, ...]] = {}
         self._keys = keys

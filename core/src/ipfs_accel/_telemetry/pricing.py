@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ipfs_accel._endpoints.target import Target
     from ipfs_accel.types import ModelInfo
 
-__all__ = ["MILLION", "cost_of", "is_usual_tier", "merge_override"]
+__all__ = ["MILLION", "cost_of", "is_usual_tier", "known_model", "merge_override"]
 
 MILLION = 1_000_000
 _SAID = ("context_window", "max_output_tokens", "input_price", "output_price", "cached_input_price")
@@ -39,9 +39,7 @@ def is_usual_tier(tier: Any) -> bool:
 
 def cost_of(target: Target, model: str, request: Any, answer: Any) -> float | None:
     """Return what an answer cost in US dollars, or None if any part of it is unknown."""
-    info = target.known.get(model)
-    if info is None:
-        info = target.known[model] = _known(target, model)
+    info = known_model(target, model)
     extra = getattr(answer, "extra", None)
     holds = target.backend.info.prices_hold
     if extra and (not is_usual_tier(extra.get("service_tier")) or (holds is not None and not holds(extra))):
@@ -52,12 +50,16 @@ def cost_of(target: Target, model: str, request: Any, answer: Any) -> float | No
     return _of_quantity(info, request, answer)
 
 
-def _known(target: Target, model: str) -> ModelInfo:
-    info = types.ModelInfo(id=model)
-    describe = target.backend.info.describe_model
-    if describe is not None:
-        info = describe(target.endpoint, info)
-    return merge_override(info, target.models.get(model))
+def known_model(target: Target, model: str) -> ModelInfo:
+    """Return what the plugin and the user say of a model, without asking the server; it is found out once."""
+    info = target.known.get(model)
+    if info is None:
+        info = types.ModelInfo(id=model)
+        describe = target.backend.info.describe_model
+        if describe is not None:
+            info = describe(target.endpoint, info)
+        info = target.known[model] = merge_override(info, target.models.get(model))
+    return info
 
 
 def _of_tokens(info: ModelInfo, usage: Usage) -> float | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ipfs_accel import AccelError
 from ipfs_accel.types import RelayRequest
 
+from ._abilities import suits
 from ._bodies import around_model
 from ._errors import Refusal, refusal_of
 from ._reply import JSON, LeftError
@@ -97,7 +98,7 @@ async def perform(client: AsyncClient, call: Call, reply: Reply, *, lenient: boo
         head = (("content-type", dialect.stream_type), _BUFFERING, *call.record.headers())
         reply.keep_alive(200, head, dialect.family.beat)
     try:
-        answer = await client.relay(call.target, request, typed)
+        answer = await client.relay(call.target, request, typed, suits(request.operation, members))
     except GivenError as given:
         await reply.whole(200, (JSON, *call.record.headers()), given.body)
         return
