@@ -9,6 +9,7 @@ import importlib.util
 import io
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -142,6 +143,23 @@ def peer_python(name: str, *requirements: str) -> Path:
             pytest.skip(f"{', '.join(requirements)} cannot be installed: {done.stderr[-300:]}")
     (folder / "complete").touch()
     return python
+
+
+def peer_node(name: str, *packages: str) -> Path:
+    """Return the folder of `node_modules` with packages of npm that nobody here wrote; made once and kept, likewise."""
+    folder = HERE / ".cache" / name
+    if not (folder / "complete").exists():
+        if not os.environ.get("IPFS_ACCEL_PEERS"):
+            pytest.skip(f"{', '.join(packages)} is not installed in .cache/{name}; make test-peers does that")
+        npm = shutil.which("npm")
+        if npm is None:
+            pytest.skip("npm, which installs it, is not here")
+        command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", *packages]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"{', '.join(packages)} cannot be installed: {done.stderr[-300:]}")
+        (folder / "complete").touch()
+    return folder / "node_modules"
 
 
 def sent(httpserver: Any) -> Any:

@@ -188,6 +188,7 @@ def test_the_sdk_reads_what_is_told_of_models(at: Stage, sdk: ollama.Client) -> 
     assert set(shown.capabilities or ()) == {"completion", "tools", "vision", "thinking", "audio"}
     assert sdk.list().models == []  # the endpoint lists none
     assert sdk.ps().models == []
+    assert httpx.head(at.url).status_code == 200
     assert httpx.get(f"{at.url}/api/version").json() == {"version": "0.24.0"}
     with pytest.raises(ollama.ResponseError, match="not served") as caught:
         sdk.show("absent")

@@ -35,6 +35,7 @@ def look(method: str, path: str, _headers: Mapping[str, str], said: Callable[[],
     if method in _READING:
         found: dict[str, Look] = {
             "/api/tags": Every(_tags),
+            "/": Fixed({"status": "ok"}),  # whether there is somebody at all
             "/api/version": Fixed({"version": VERSION}),
             "/api/ps": Fixed({"models": []}),  # what targets have loaded they do not tell
         }
