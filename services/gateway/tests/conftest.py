@@ -10,8 +10,7 @@ from ipfs_accel import Config, EndpointConfig
 from .gateways import Running, Start
 
 
-@pytest.fixture
-def running() -> Iterator[Start]:
+def _running() -> Iterator[Start]:
     """Start gateways: `running(plugins, endpoints={...}, settings={...}, aliases=...)`."""
     started: list[Running] = []
 
@@ -29,6 +28,10 @@ def running() -> Iterator[Start]:
     yield start
     for each in started:
         each.close()
+
+
+running = pytest.fixture(name="running")(_running)
+running_once = pytest.fixture(scope="module", name="running_once")(_running)
 
 
 @pytest.fixture

@@ -24,5 +24,6 @@ def relay(endpoint: Endpoint, request: RelayRequest) -> Relay | RelayFlow | None
     plan for the operation could do without.
 
     Dialects are `openai.chat`, `openai.responses`, `openai.completions`, `openai.embeddings`, `anthropic.messages`,
-    `ollama.chat`, `ollama.generate`, `ollama.embed`, `gemini.generate`, `gemini.embed` and `gemini.count_tokens`.
+    `anthropic.count_tokens`, `ollama.chat`, `ollama.generate`, `ollama.embed`, `gemini.generate`, `gemini.embed` and
+    `gemini.count_tokens`.
     """

@@ -25,11 +25,12 @@ class Ends:
 
     Args:
         member: Name of the member that holds that object.
-        read: Reads the object; several of one stream come as one, the later members winning.
+        read: Reads the object.
         marks: What the last bytes of a whole stream have in them, one of them.
         error: Returns the error that an event says, if it is one; raises it, or returns None.
         document: The same for the JSON value of a whole answer.
-        in_both: Whether a stream tells one part at its beginning and the other at its end.
+        in_both: Whether a stream tells one part at its beginning and the other at its end: the first object and the
+            last are then read as one, in which the last has its say but for what it leaves out or has as 0.
     """
 
     def __init__(
@@ -52,8 +53,11 @@ class Ends:
     def usage(self, head: bytes, tail: bytes) -> Usage | None:
         """Return what an answer used: it is told at its end, or by some servers at its beginning."""
         found = self._object(tail)
-        if found is None or (self._in_both and head is not tail):
-            found = {**(self._object(head) or {}), **(found or {})}
+        if self._in_both and head[:1] != b"{":  # a whole answer has it at its end, and before it what tools are given
+            first = self._object(head, at_end=False) or {}
+            found = {**first, **{name: value for name, value in (found or {}).items() if value or name not in first}}
+        elif found is None:
+            found = self._object(head)
         return self._read(found) if found else None
 
     def is_whole(self, tail: bytes) -> bool:
@@ -80,11 +84,11 @@ class Ends:
         except (FramingError, ValueError, InvalidResponseError):
             return None  # whoever reads the stream will see
 
-    def _object(self, text: bytes) -> dict[str, Any] | None:
-        """Return the last object of that name; in a text of JSON the name in its quotes stands nowhere else."""
-        at = len(text)
+    def _object(self, text: bytes, *, at_end: bool = True) -> dict[str, Any] | None:
+        """Return the last or the first object of that name; in a text of JSON the quoted name stands nowhere else."""
+        at = len(text) if at_end else -1
         for _ in range(_MAX_LOOKS):
-            at = text.rfind(self._member, 0, at)
+            at = text.rfind(self._member, 0, at) if at_end else text.find(self._member, at + 1)
             if at < 0:
                 return None
             colon = _OBJECT.match(text, at + len(self._member))

@@ -34,14 +34,15 @@ LONG = 21_333
 
 
 if TYPE_CHECKING:
-    from ipfs_accel.types import Batch, BatchRequest, BatchSummary, FileInfo, Transfer, UploadRequest
+    from ipfs_accel.types import Batch, BatchRequest, BatchSummary, FileInfo, RelayRequest, Transfer, UploadRequest
     from ipfs_accel.wire import windows
 
     from . import _batches as batches
     from . import _files as files
+    from . import _relays as relays
     from . import _schemas as schemas
 else:  # chats need none of them
-    batches, files, schemas = late(__name__, "_batches", "_files", "_schemas")
+    batches, files, relays, schemas = late(__name__, "_batches", "_files", "_relays", "_schemas")
     (windows,) = late("ipfs_accel.wire", "windows")
 
 
@@ -137,6 +138,11 @@ class Claude(RawRequests):
         if request.tool_choice is not None and schemas.is_open(endpoint, request):
             return plans.Flow(steps=lambda: schemas.count_steps(endpoint, request, partial(_count, endpoint)))
         return _count(endpoint, request)
+
+    @hookimpl
+    def relay(self, endpoint: Endpoint, request: RelayRequest) -> plans.Relay | None:
+        """Pass messages and counts on to a Claude in the words in which they came."""
+        return relays.relayed(endpoint, request)
 
     @hookimpl
     def list_models(self, endpoint: Endpoint) -> Plan[tuple[ModelInfo, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ipfs_accel import strict_json
@@ -16,7 +16,7 @@ from ipfs_accel.wire.sse import ServerSentEvent, SSEDecoder
 
 from ._errors import error_of, is_error
 
-__all__ = ["StreamDecoder", "read_chat", "read_message", "read_streamed"]
+__all__ = ["StreamDecoder", "read_chat", "read_message", "read_streamed", "read_usage"]
 
 Json = dict[str, Any]
 
@@ -66,7 +66,7 @@ def read_message(body: Any) -> ChatResponse:
         id=id_of(body.get("id")),
         model=optional(body, "model", str),
         choices=(Choice(message=Message(role="assistant", content=parts), finish_reason=reason),),
-        usage=_usage(usage),
+        usage=read_usage(usage),
         extra=rest(body, _KNOWN) | rest(usage, _TOKENS),
         raw=body,
     )
@@ -112,7 +112,7 @@ def _finish(message: Json) -> str | None:
     return _FINISH.get(reason, reason) if reason else None
 
 
-def _usage(usage: Json) -> Usage:
+def read_usage(usage: Mapping[str, Any]) -> Usage:
     """Read token counts; `input_tokens` on the wire is only the part that no cache had a hand in."""
     fresh = optional(usage, "input_tokens", int)
     read, written = optional(usage, "cache_read_input_tokens", int), optional(usage, "cache_creation_input_tokens", int)
@@ -230,7 +230,7 @@ class StreamDecoder:
         # Later counts are totals, and what they leave out, or have as 0, keeps its earlier value.
         said = rest(optional(message, "usage", dict) or {}, set())
         self._usage |= {name: value for name, value in said.items() if value or name not in self._usage}
-        out.usage = _usage(self._usage)
+        out.usage = read_usage(self._usage)
         out.extra |= rest(self._usage, _TOKENS)
 
 

@@ -34,7 +34,7 @@ from ipfs_accel.wire.schema_forms import CLAUDE, adapted
 from ._ids import CallIds
 from ._rules import Rules
 
-__all__ = ["NEWEST", "beta", "block", "body", "counted", "headers", "kept_back", "unsupported"]
+__all__ = ["NEWEST", "beta", "block", "body", "counted", "headers", "kept_back", "unsupported", "version_for"]
 
 Body = dict[str, Any]
 
@@ -68,8 +68,12 @@ def block(part: Part, **fields: Any) -> Opaque:
 
 def headers(body: Body, rules: Rules, extra: Mapping[str, Any]) -> Pairs:
     """Return the version of the API, the older one for models that still take sampling, and the call's own betas."""
-    version = WITH_SAMPLING if rules.sampling and any(name in body for name in _SAMPLING) else NEWEST
-    return (("anthropic-version", version), *beta(extra))
+    return (("anthropic-version", version_for(body, rules)), *beta(extra))
+
+
+def version_for(body: Mapping[str, Any], rules: Rules) -> str:
+    """Return the version of the API that takes a body."""
+    return WITH_SAMPLING if rules.sampling and any(name in body for name in _SAMPLING) else NEWEST
 
 
 def beta(extra: Mapping[str, Any]) -> Pairs:

@@ -129,7 +129,7 @@ class App:
             record=record,
             is_named=place is not None,
         )
-        ticket = caller.enter(lambda: _estimate(said, body))
+        ticket = caller.enter(lambda: _estimate(dialect, said, body))
         try:
             await perform(self._client, call, reply, lenient=self._lenient)
             record.status = 200
@@ -213,8 +213,10 @@ def _is_local(origin: str) -> bool:
         return False
 
 
-def _estimate(said: Mapping[str, Any], body: bytes) -> float:
+def _estimate(dialect: Dialect, said: Mapping[str, Any], body: bytes) -> float:
     """Return how many tokens a request may need: what is sent, and the longest answer that it allows."""
+    if dialect.operation(said) == "count_tokens":
+        return 0.0
     most = next((said[name] for name in _LIMITS if isinstance(said.get(name), int)), 0)
     return len(body) / _BYTES_PER_TOKEN + max(most, 0)
 

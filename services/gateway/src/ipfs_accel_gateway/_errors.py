@@ -77,11 +77,12 @@ def refusal_of(error: core.AccelError | Bad) -> Refusal:
         told = getattr(error, "status", None) or _BAD_GATEWAY
         status = told if told >= _FIRST_ERROR else _BAD_GATEWAY
     is_ours = isinstance(error, core.ConfigError | core.MissingKeyError | core.PluginError)
+    is_too_long = isinstance(error, core.ContextLengthExceededError)  # clients know OpenAI's word for it
     message = "the gateway cannot serve this model as it is configured" if is_ours else error.message
     return Refusal(
         status,
         kind,
         message,
-        code=getattr(error, "code", None),
+        code="context_length_exceeded" if is_too_long else getattr(error, "code", None),
         retry_after=getattr(error, "retry_after", None),
     )

@@ -70,12 +70,13 @@ class Record:
             self.endpoint, self.target_model, self.cost = info.endpoint, info.model, info.cost
 
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """Return what an answer tells of it."""
+        """Return what an answer tells of it; its id in both headers in which providers' clients look for one."""
         if not self.endpoint:
-            return (("x-request-id", self.id), *self.cors)
+            return (("x-request-id", self.id), ("request-id", self.id), *self.cors)
         return (
             *self.cors,
             ("x-request-id", self.id),
+            ("request-id", self.id),
             ("x-ipfs-accel-target", f"{self.endpoint}/{self.target_model}"),
             ("x-ipfs-accel-lane", self.lane),
         )
