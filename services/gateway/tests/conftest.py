@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx  # noqa: TID251 - a client that nobody here wrote
@@ -8,6 +10,14 @@ import pytest
 from ipfs_accel import Config, EndpointConfig
 
 from .gateways import Running, Start
+from .served import Served
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Note who is served, where the table of clients is to be made."""
+    path = os.environ.get("IPFS_ACCEL_SERVED")
+    if path:
+        config.pluginmanager.register(Served(Path(path)))
 
 
 def _running() -> Iterator[Start]:
