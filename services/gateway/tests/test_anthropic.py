@@ -149,6 +149,7 @@ BESIDE: list[tuple[str, Message]] = [
     ("a thought without a signature", Message.assistant(Reasoning(text="Hm.", field="reasoning"), "Ho.")),
     ("a part of another provider's", Message.assistant("Ho.", Opaque(backend="gemini", data={"thoughtSignature": "x"}))),
     ("what was said of a call", Message.assistant(ToolCall(id="c", name="weather", arguments="{}", extra={"signed": 1}))),
+    ("what stands behind a call", Message.assistant("Ho.", ToolCall(id="c", name="weather", arguments="{}"), Opaque(backend="gemini", data={"thoughtSignature": "x"}))),
     ("what was said in a message", Message(role="assistant", content="Ho.", extra={"reasoning_details": [{"a": 1}]})),
 ]  # fmt: skip
 
@@ -162,7 +163,9 @@ def test_what_its_provider_alone_understands_comes_back(at: At, said: Message, s
             answer = stream.get_final_message()
     else:
         answer = ask(at, tools=[WIRE_TOOL])
-    ask(at, tools=[WIRE_TOOL], messages=[*HI, {"role": "assistant", "content": answer.to_dict()["content"]}, *HI])
+    content: Any = answer.to_dict()["content"]
+    content.sort(key=lambda block: block["type"] == "tool_use")  # as Claude Code does
+    ask(at, tools=[WIRE_TOOL], messages=[*HI, {"role": "assistant", "content": content}, *HI])
     back = at.request.messages[1]
     assert [type(part) for part in back.content] == [type(part) for part in said.content]
     assert back.extra == said.extra

@@ -33,8 +33,12 @@ def blocks(answer: ChatResponse) -> Iterator[Block]:
     Raises:
         Refusal: It has something for which the API has no place.
     """
-    message = answer.message
+    message, call = answer.message, None
     for part in message.content:
+        if isinstance(part, Opaque):
+            yield from opaque(part, call)
+            continue
+        call = part.id if isinstance(part, ToolCall) else None
         if isinstance(part, Text | Refused):
             if part.text:
                 yield _text(part)
@@ -43,8 +47,6 @@ def blocks(answer: ChatResponse) -> Iterator[Block]:
         elif isinstance(part, ToolCall):
             yield {"type": "tool_use", "id": part.id, "name": part.name, "input": _input(part)}
             yield from beside_call(part)
-        elif isinstance(part, Opaque):
-            yield from opaque(part)
         elif isinstance(part, Audio) and part.transcript:
             yield {"type": "text", "text": part.transcript}
         else:
@@ -68,10 +70,13 @@ def signature(part: Reasoning) -> str:
     return part.signature or keepsakes.written({"field": part.field})
 
 
-def opaque(part: Opaque) -> Iterator[Block]:
-    """Return what only its provider understands: a block of Claude's, or one that clients keep unread."""
+def opaque(part: Opaque, call: str | None) -> Iterator[Block]:
+    """Return what only its provider understands: a block of Claude's, or one that clients keep unread.
+
+    `call` is the id of the call that it stands behind and may speak of; clients put calls elsewhere.
+    """
     if part.backend != "claude":
-        yield _kept({"backend": part.backend, "data": part.data})
+        yield _kept({"backend": part.backend, "data": part.data, **({} if call is None else {"call": call})})
     elif part.data.get("type") != "tool_use":  # what it says of a call is of those who may make one beside the model
         yield dict(part.data)
 

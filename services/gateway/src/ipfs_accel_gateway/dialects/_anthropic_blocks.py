@@ -61,25 +61,36 @@ def parts(content: Any, where: str, *, lenient: bool) -> list[Part]:
 
 
 def assistant(content: Any, where: str, *, lenient: bool) -> Message:
-    """Return a model's turn, with what its provider said beside put back to where it was."""
+    """Return a model's turn, with what its provider said beside put back to where it was.
+
+    Claude Code has calls of tools last, so that what was said of one is found before it.
+    """
     found: list[Part] = []
     extra: Mapping[str, Any] = {}
+    of_calls: dict[str, Any] = {}
+    behind: dict[str, list[Part]] = {}
     for part in parts(content, where, lenient=lenient):
         kept = _kept_in(part)
         if kept is None:
             found.append(part)
         elif "backend" in kept:
-            found.append(Opaque(backend=kept["backend"], data=kept.get("data")))  # type: ignore[arg-type]
+            own = Opaque(backend=kept["backend"], data=kept.get("data") or {})
+            (found if kept.get("call") is None else behind.setdefault(str(kept["call"]), [])).append(own)
         elif "call" in kept:
-            found = [
-                attrs.evolve(each, extra=kept.get("extra") or {})
-                if isinstance(each, ToolCall) and each.id == kept["call"]
-                else each
-                for each in found
-            ]
+            of_calls[str(kept["call"])] = kept.get("extra") or {}
         else:
-            extra = kept.get("message", extra)
+            extra = kept.get("message") or {}
+    if of_calls or behind:
+        found = [each for part in found for each in _completed(part, of_calls, behind)]
     return Message(role="assistant", content=found, extra=extra)
+
+
+def _completed(part: Part, of_calls: Mapping[str, Any], behind: Mapping[str, list[Part]]) -> list[Part]:
+    """Return a part with what was said of it, if it is a call."""
+    if not isinstance(part, ToolCall):
+        return [part]
+    extra = of_calls.get(part.id)
+    return [part if extra is None else attrs.evolve(part, extra=extra), *behind.get(part.id, ())]
 
 
 def _kept_in(part: Part) -> dict[str, Any] | None:

@@ -55,6 +55,7 @@ class Writer:
         self._index = -1
         self._open: int | None = None
         self._is_call = False
+        self._call: str | None = None
         self._before = b""
         self._input: list[str] = []
         self._over: set[int] = set()
@@ -119,8 +120,10 @@ class Writer:
     def _end(self, part: Part) -> bytes:
         if isinstance(part, Opaque):
             self._close()
-            told = b"".join([self._block(each) for each in opaque(part)])
-        elif isinstance(part, ToolCall):
+            told = b"".join([self._block(each) for each in opaque(part, self._call)])
+            return told + self._go_on()
+        self._call = part.id if isinstance(part, ToolCall) else None
+        if isinstance(part, ToolCall):
             told = self._stop() + b"".join([self._block(each) for each in beside_call(part)])
         elif isinstance(part, Reasoning):
             told = self._piece({"type": "signature_delta", "signature": signature(part)}) + self._stop()
@@ -129,8 +132,12 @@ class Writer:
             told += self._stop()
         else:
             raise unwritable(part)
+        return told + self._go_on()
+
+    def _go_on(self) -> bytes:
+        """Return what had to wait for the end of a block."""
         held, self._held = self._held, []
-        return told + b"".join([self.event(each) for each in held])
+        return b"".join([self.event(each) for each in held])
 
     def _start(self, block: Mapping[str, Any]) -> bytes:
         self._index += 1

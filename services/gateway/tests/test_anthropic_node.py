@@ -1,0 +1,136 @@
+"""Claude Code and Anthropic's SDK for Node, at a gateway before other models."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ipfs_accel.errors import RateLimitError
+from ipfs_accel.testing import Scripted
+from ipfs_accel.types import Reasoning, ToolCall, ToolResult
+
+from conftest import peer_node
+
+from .gateways import Start
+
+pytestmark = pytest.mark.peer
+
+CLAUDE_CODE, SDK = "@anthropic-ai/claude-code@2.1.197", "@anthropic-ai/sdk@1.14.0"
+THOUGHT = Reasoning(text="Hm.", field="reasoning")
+
+
+class At:
+    """A gateway, and what it is to answer."""
+
+    def __init__(self, start: Start) -> None:
+        self.answer: Any = None
+        self.scripted = Scripted(lambda request: self.answer(request))
+        self.url = start(self.scripted).url
+
+
+@pytest.fixture(scope="module")
+def at(running_once: Start) -> At:
+    return At(running_once)
+
+
+@pytest.fixture
+def asked(at: At) -> Iterator[list[Any]]:
+    at.scripted.requests.clear()
+    yield at.scripted.requests
+    at.answer = None
+
+
+def run(command: list[str], folder: Path, **environ: str) -> str:
+    inner = {"PATH": os.environ["PATH"], "HOME": str(folder / "home"), **environ}
+    (folder / "home").mkdir()
+    done = subprocess.run(
+        command, cwd=folder, env=inner, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def claude(at: At, folder: Path, prompt: str) -> str:
+    program = peer_node("claude-code", CLAUDE_CODE) / ".bin" / "claude"
+    return run(
+        [str(program), "-p", prompt],
+        folder,
+        ANTHROPIC_BASE_URL=at.url,
+        ANTHROPIC_AUTH_TOKEN="any",
+        ANTHROPIC_MODEL="scripted/any",
+        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1",
+    )
+
+
+def test_claude_code_finishes_a_turn_without_login(at: At, asked: list[Any], tmp_path: Path) -> None:
+    at.answer = lambda _request: [THOUGHT, "Four", " it is."]
+    assert claude(at, tmp_path, "What is two and two?").strip() == "Four it is."
+    system = asked[-1].messages[0]
+    assert system.role == "system"
+    assert "x-anthropic-billing-header" not in system.text
+    assert any("two and two" in message.text for message in asked[-1].messages)
+    assert {"Bash", "Read"} <= {tool.name for tool in asked[-1].tools}
+
+
+def test_claude_code_calls_a_tool_and_says_what_came_of_it(at: At, asked: list[Any], tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("the word is heliotrope")
+
+    def answer(request: Any) -> Any:
+        last = [part for message in request.messages for part in message.content if isinstance(part, ToolResult)]
+        if not last:
+            reading = json.dumps({"file_path": str(tmp_path / "note.txt")})
+            return [THOUGHT, "I look.", ToolCall(id="call_7", name="Read", arguments=reading, extra={"signed": "x"})]
+        return "It is heliotrope." if "heliotrope" in str(last[0].content) else f"It says {last[0].content}"
+
+    at.answer = answer
+    assert claude(at, tmp_path, "Which word is in note.txt?").strip() == "It is heliotrope."
+    turn = next(message for message in asked[-1].messages if message.role == "assistant")
+    assert next(part for part in turn.content if isinstance(part, Reasoning)).field == "reasoning"
+    assert turn.tool_calls[0].id == "call_7"
+    assert turn.tool_calls[0].extra == {"signed": "x"}
+
+
+PROGRAM = """
+import Anthropic from "@anthropic-ai/sdk";
+const client = new Anthropic({ baseURL: process.env.URL, apiKey: "any", maxRetries: 0 });
+const asked = { model: "scripted/any", max_tokens: 50, messages: [{ role: "user", content: "Hi" }],
+  tools: [{ name: "weather", input_schema: { type: "object", properties: {} } }] };
+const whole = await client.messages.create(asked);
+const streamed = await client.messages.stream(asked).finalMessage();
+let error = null;
+try { await client.messages.create(asked); } catch (caught) {
+  error = { kind: caught.constructor.name, status: caught.status, id: caught.requestID, type: caught.error.error.type };
+}
+let cut = null;
+try { await client.messages.stream(asked).finalMessage(); } catch (caught) { cut = caught.error?.error?.type ?? String(caught); }
+const models = (await client.models.list()).data.map((model) => model.display_name);
+console.log(JSON.stringify({ whole, streamed, error, cut, models }));
+"""
+
+
+def test_the_sdk_for_node_reads_all_of_it(at: At, asked: list[Any], tmp_path: Path) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("Node, which runs it, is not here")
+    said = [THOUGHT, "Hello", " there", ToolCall(id="call_1", name="weather", arguments='{"city": "Rome"}')]
+    script = iter([said, said, RateLimitError("m", status=429), ["Hel", RateLimitError("m", status=429)]])
+    at.answer = lambda _request: next(script)
+    (tmp_path / "node_modules").symlink_to(peer_node("anthropic-sdk", SDK))
+    (tmp_path / "ask.mjs").write_text(PROGRAM)
+    found = json.loads(run([node, "ask.mjs"], tmp_path, URL=at.url))
+    for answer in (found["whole"], found["streamed"]):
+        thought, text, call = answer["content"]
+        assert (thought["type"], thought["thinking"]) == ("thinking", "Hm.")
+        assert text == {"type": "text", "text": "Hello there"}
+        assert (call["name"], call["input"], answer["stop_reason"]) == ("weather", {"city": "Rome"}, "tool_use")
+    assert found["error"].pop("id").startswith("req_")
+    assert found["error"] == {"kind": "RateLimitError", "status": 429, "type": "rate_limit_error"}
+    assert found["cut"] == "rate_limit_error"
+    assert found["models"] == []
+    assert len(asked) == 4
