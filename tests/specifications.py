@@ -22,6 +22,7 @@ import attrs
 import pytest
 from ipfs_accel._calls.call import Call
 from ipfs_accel.hookspecs import RAW_OPERATIONS
+from ipfs_accel.types import RelayRequest
 
 from .schemas import Fault, Schemas, of_gemini, of_openapi, of_typed_dict
 
@@ -203,8 +204,8 @@ class Specifications:
         Call.outgoing = self._outgoing  # type: ignore[method-assign]
 
     def note(self, call: Call, send: Any, url: str) -> None:
-        """Note a request."""
-        if call.operation in RAW_OPERATIONS or call.operation in call.target.backend.calls:
+        """Note a request, unless it is the caller's own."""
+        if isinstance(call.request, RelayRequest) or call.operation in RAW_OPERATIONS or call.operation in call.target.backend.calls:
             return
         headers = {name.lower(): value for name, value in (*send.headers, *call.target.sent_headers)}
         parts = urlsplit(url)
