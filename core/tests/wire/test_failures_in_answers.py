@@ -197,6 +197,7 @@ CALLERS: list[tuple[type[e.APIStatusError] | None, bool | None, str, Json]] = [
     (e.BadRequestError, None, "keywords", {"message": "invalid JSON schema in format", "type": "api_error"}),
     (e.BadRequestError, None, "", {"message": 'invalid format: "true"; expected "json" or a valid JSON Schema object'}),
     (e.BadRequestError, None, "", {"message": 'option "num_ctx" must be of type integer'}),
+    (e.BadRequestError, None, "", {"message": "system message must be at the beginning"}),
     (None, False, "smaller model", {"message": "model requires more system memory (9 GiB) than is available (8 GiB)"}),
     (None, False, "", {"message": 'template: :1:2: executing "" at <index .Messages 9>: index out of range'}),
     (None, False, "", {"message": "failed to encode response: json: unsupported value: NaN", "type": "api_error"}),

@@ -226,6 +226,12 @@ def test_a_prompt_that_is_too_long_is_told_in_the_words_that_clients_look_for(at
         ask(at)
 
 
+def test_a_model_that_takes_no_instruction_between_the_turns_is_told_in_the_words_that_clients_look_for(at: At) -> None:
+    at.answers(e.BadRequestError("Jinja Exception: System message must be at the beginning.", status=400))
+    with pytest.raises(anthropic.BadRequestError, match=r"role 'system' behind others is not supported .* Jinja"):
+        ask(at)
+
+
 def test_a_stream_that_fails_in_the_middle_says_so(at: At) -> None:
     at.answers(["Hello", e.OverloadedError("too many", status=529)])
     text = ""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ipfs_accel.errors import RateLimitError
+from ipfs_accel.errors import BadRequestError, RateLimitError
 from ipfs_accel.testing import Scripted
 from ipfs_accel.types import Reasoning, ToolCall, ToolResult
 
@@ -94,6 +94,20 @@ def test_claude_code_calls_a_tool_and_says_what_came_of_it(at: At, asked: list[A
     assert next(part for part in turn.content if isinstance(part, Reasoning)).field == "reasoning"
     assert turn.tool_calls[0].id == "call_7"
     assert turn.tool_calls[0].extra == {"signed": "x"}
+
+
+def test_claude_code_goes_on_where_a_model_takes_no_instruction_between_the_turns(
+    at: At, asked: list[Any], tmp_path: Path
+) -> None:
+    def answer(request: Any) -> Any:
+        if any(message.role == "system" for message in request.messages[1:]):
+            raise BadRequestError("System message must be at the beginning.", status=400)
+        return "Four."
+
+    at.answer = answer
+    assert claude(at, tmp_path, "What is two and two?").strip() == "Four."
+    assert [message.role for message in asked[0].messages].count("system") == 2
+    assert [message.role for message in asked[-1].messages] == ["system", "user"]
 
 
 PROGRAM = """

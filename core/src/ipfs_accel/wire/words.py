@@ -83,7 +83,9 @@ _SPENT = (
 )
 # What a status of 500 does not tell: that the server lacks it, that the request is wrong, that it fails each time.
 _LACKED = r"^(?:image|audio|video) input is not supported"  # llama.cpp
-_WRONG = r"^invalid (?:JSON schema in format|format: )|^option \".+\" must be "  # Ollama
+_WRONG = (  # Ollama; so do renderers of templates
+    r"^invalid (?:JSON schema in format|format: )|^option \".+\" must be |(?i:system message must be at the beginning)"
+)
 _LASTING = r"requires more system memory|unsupported value: (?:NaN|[+-]Inf)|^template: "  # Ollama
 _SAYS: tuple[tuple[str, type[APIStatusError]], ...] = (
     (_SPENT, QuotaExceededError),

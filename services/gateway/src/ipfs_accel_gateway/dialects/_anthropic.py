@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -28,6 +29,12 @@ _TYPES = {
 _PASSED = ("anthropic-version", "anthropic-beta")
 _TOO_LONG = "prompt is too long"
 """How the API says so; Claude Code looks for these words, and makes the conversation shorter."""
+_NO_SYSTEM = re.compile(
+    r"(?i)system message must be at the beginning|conversation roles must alternate|system role not"
+)
+"""How templates of prompts refuse an instruction between the turns: Qwen's, Mistral's, Gemma's."""
+_LATER_SYSTEM = "messages: the role 'system' behind others is not supported by this model, which says"
+"""Claude Code looks for such words, and goes on with reminders in the user's turns instead."""
 
 
 class _Anthropic:
@@ -45,6 +52,8 @@ def _error(refusal: Refusal, request_id: str) -> dict[str, Any]:
     message = refusal.message
     if refusal.code == "context_length_exceeded" and _TOO_LONG not in message.lower():
         message = f"{_TOO_LONG}: {message}"
+    elif refusal.kind == "invalid_request" and _NO_SYSTEM.search(message):
+        message = f"{_LATER_SYSTEM}: {message}"
     return {
         "type": "error",
         "error": {"type": _TYPES[refusal.kind], "message": message},
