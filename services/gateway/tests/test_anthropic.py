@@ -290,7 +290,7 @@ def test_what_claude_code_sends_is_good_for_any_model(at: At) -> None:
     assert answer.content[0].text == "Hello."  # type: ignore[union-attr]
     asked = at.request
     assert asked.messages == (
-        Message(role="system", content=(Text(text="You are an agent."), Text(text="Be brief."))),
+        Message.system("You are an agent.\n\nBe brief."),
         Message.user("Hi"),
         Message.system("Agents: none."),
     )
@@ -333,6 +333,8 @@ MALFORMED: list[tuple[dict[str, Any], str]] = [
     ({"tools": [WIRE_TOOL], "tool_choice": {"type": "some"}}, "tool_choice.type: expected"),
     ({"output_config": {"format": {"type": "json_schema"}}}, "output_config.format: expected"),
     ({"output_config": [1]}, "output_config: expected"),
+    ({"output_config": {"effort": 3}}, "output_config.effort: expected"),
+    ({"stop_sequences": "END"}, "stop_sequences: expected"),
 ]  # fmt: skip
 
 

@@ -30,9 +30,10 @@ _PASSED = ("anthropic-version", "anthropic-beta")
 _TOO_LONG = "prompt is too long"
 """How the API says so; Claude Code looks for these words, and makes the conversation shorter."""
 _NO_SYSTEM = re.compile(
-    r"(?i)system message must be at the beginning|conversation roles must alternate|system role not"
+    r"(?i)system message [^.]{0,40}\bmust be (?:at|put on) the beginning"
+    r"|conversation roles must alternate|system role not supported"
 )
-"""How templates of prompts refuse an instruction between the turns: Qwen's, Mistral's, Gemma's."""
+"""How an instruction between the turns is refused: by the templates of Qwen, Mistral and Gemma, and by DeepSeek."""
 _LATER_SYSTEM = "messages: the role 'system' behind others is not supported by this model, which says"
 """Claude Code looks for such words, and goes on with reminders in the user's turns instead."""
 

@@ -37,9 +37,9 @@ def conversation(members: Mapping[str, Any], *, lenient: bool) -> list[Message]:
     found: list[Message] = []
     system = members.get("system")
     if system is not None:
-        above = [part for part in texts(system, "system") if not part.text.startswith(_BILLING)]
+        above = [part.text for part in texts(system, "system") if not part.text.startswith(_BILLING)]
         if above:
-            found.append(Message(role="system", content=above))
+            found.append(Message.system("\n\n".join(above)))
     messages = members.get("messages")
     if not isinstance(messages, list) or not messages:
         raise refuse("messages", "expected a list with at least one message")
@@ -55,7 +55,7 @@ def _turns(message: Any, where: str, *, lenient: bool) -> Iterator[Message]:
     if role == "assistant":
         yield assistant(message.get("content"), where_said, lenient=lenient)
     elif role == "system":
-        yield Message(role="system", content=texts(message.get("content"), where_said))
+        yield Message.system("\n\n".join([part.text for part in texts(message.get("content"), where_said)]))
     elif role == "user":
         said = parts(message.get("content"), where_said, lenient=lenient)
         results = [part for part in said if isinstance(part, ToolResult)]
@@ -75,8 +75,11 @@ def options(members: Mapping[str, Any], *, lenient: bool) -> dict[str, Any]:
     """
     leftover(members, _READ, _IGNORED, lenient=lenient)
     found = {name: members[name] for name in _SAME if members.get(name) is not None}
-    if members.get("stop_sequences"):
-        found["stop"] = members["stop_sequences"]
+    stops = members.get("stop_sequences") or []
+    if not isinstance(stops, list) or not all(isinstance(each, str) for each in stops):
+        raise refuse("stop_sequences", "expected a list of texts")
+    if stops:
+        found["stop"] = stops
     tools = _tools(members.get("tools") or [], lenient=lenient)
     if tools:
         found["tools"] = tools
@@ -89,7 +92,7 @@ def options(members: Mapping[str, Any], *, lenient: bool) -> dict[str, Any]:
         found["response_format"] = _schema(form)
     # Beside `thinking` it says how much of Claude's own way to think is wanted, as Claude Code says it of any model.
     if output.get("effort") is not None and members.get("thinking") is None:
-        found["reasoning_effort"] = output["effort"]
+        found["reasoning_effort"] = text_of(output, "effort", "output_config")
     return found
 
 
