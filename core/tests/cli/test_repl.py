@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from ipfs_accel import BackendInfo, hookimpl
 from ipfs_accel._cli import saved
-from ipfs_accel.plans import Ready
+from ipfs_accel.plans import Endpoint, Ready
 from ipfs_accel.types import (
     Audio,
     Document,
     Health,
     Image,
     Message,
+    ModelInfo,
     Opaque,
     Origin,
     Part,
@@ -166,6 +167,21 @@ def test_a_model_that_is_not_listed_may_be_there(run: Run, somebody: None, https
     assert run("chat", "-m", "studio/x", "-i", input=".model studio/m\n").stderr.endswith(
         "> note: studio does not list its models, so that m could not be looked for\nmodel: studio/m\n> "
     )
+
+
+class Within(Studio):
+    """Runs one model in this process, beside those of a server."""
+
+    @hookimpl
+    def show_model(self, endpoint: Endpoint, model: str) -> Any:
+        return Ready(value=ModelInfo(id=model)) if model == "own" else super().show_model(endpoint, model)
+
+
+def test_a_server_that_is_not_there_is_told_but_for_a_model_that_needs_none(run: Run, somebody: None) -> None:
+    lines = ".model studio/own\n.model studio/m\n.model\n"
+    result = run("chat", "-m", "studio/x", "-i", "-q", input=lines, plugins=[Within()])
+    assert result.stderr.startswith("> model: studio/own\n> error: studio: could not connect to 127.0.0.1:9")
+    assert result.stderr.endswith("> model: studio/own\n> ")
 
 
 def test_files_go_with_the_next_text(

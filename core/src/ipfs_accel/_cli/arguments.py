@@ -31,6 +31,7 @@ __all__ = [
     "parse_schema",
     "raw_option",
     "read_stdin",
+    "schema_option",
     "settings_option",
     "stdin_is_terminal",
     "system_option",
@@ -94,6 +95,18 @@ def attach_option(function: F) -> F:
     """Add `--attach`."""
     text = "An image, sound, PDF or text. Repeatable."
     return click.option("-a", "--attach", multiple=True, metavar="PATH|URL", type=kinds.FILE, help=text)(function)
+
+
+def schema_option(function: F) -> F:
+    """Add `--schema`."""
+    return click.option(
+        "--schema",
+        metavar="FILE|JSON|FIELDS",
+        type=kinds.FILE,
+        help="Have the answer follow this JSON Schema, or be an object with these fields: 'name, age int: in years, "
+        "tags str[]'. Types are str (if none is named), int, float and bool, [] makes a list, a description follows a "
+        "colon; fields end at commas, or at line breaks where there are any.",
+    )(function)
 
 
 def usage_option(function: F) -> F:

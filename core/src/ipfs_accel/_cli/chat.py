@@ -47,14 +47,7 @@ __all__ = ["chat", "conversation"]
 @arguments.settings_option(ChatOptions, FreeRunOptions)
 @arguments.extra_option
 @arguments.attach_option
-@click.option(
-    "--schema",
-    metavar="FILE|JSON|FIELDS",
-    type=kinds.FILE,
-    help="Have the answer follow this JSON Schema, or be an object with these fields: 'name, age int: in years, tags "
-    "str[]'. Types are str (if none is named), int, float and bool, [] makes a list, a description follows a colon; "
-    "fields end at commas, or at line breaks where there are any.",
-)
+@arguments.schema_option
 @click.option(
     "--tools",
     metavar="FILE.py",

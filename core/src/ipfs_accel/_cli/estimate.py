@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import click
 
-from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import Bounds, ChatOptions, Estimate, Message
+from ipfs_accel.types import Bounds, ChatOptions, Estimate
 
 from . import arguments
+from .chat import conversation
 from .command import Command, State, pass_state
 from .output import emit, note, table
 from .values import plain
@@ -29,11 +29,11 @@ __all__ = ["estimate"]
 )
 @click.argument("prompt", nargs=-1)
 @arguments.model_option
-@click.option("-s", "--system", metavar="TEXT", help="Instructions that stand above the conversation.")
+@arguments.system_option
 @arguments.settings_option(ChatOptions)
 @arguments.extra_option
-@click.option("-a", "--attach", multiple=True, metavar="PATH|URL", help="An image, sound, PDF or text. Repeatable.")
-@click.option("--schema", metavar="FILE|JSON", help="Have the answer follow this JSON Schema.")
+@arguments.attach_option
+@arguments.schema_option
 @pass_state
 def estimate(
     state: State,
@@ -52,11 +52,8 @@ def estimate(
         options["response_format"] = arguments.parse_schema(schema)
     with state.client() as client:
         arguments.check_model(model, client.config.default_model, "estimate")
-        text = arguments.with_stdin(prompt)
         parts = [arguments.attachment(each) for each in attach]
-        if not text and not parts:
-            raise InvalidRequestError("there is no prompt", hint='give it as an argument ("…"), or pipe it in')
-        messages = [*([Message.system(system)] if system else []), Message.user(*parts, text)]
+        messages = conversation(prompt, system, parts, 'give it as an argument ("…"), or pipe it in')
         found = client.estimate(model, messages, **options)
     emit(state, plain(found), lambda: table(state, ("", "at least", "at most", "by"), _rows(found)))
     for part in found.unknown:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ipfs_accel._client.clients import Client
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel.errors import (
+    APIConnectionError,
     InvalidRequestError,
     NotFoundError,
     PermissionDeniedError,
@@ -43,6 +44,10 @@ def check_model(client: Client, name: str, state: State) -> None:
     except _NOT_TOLD:
         note(state, f"note: {endpoint} does not list its models, so that {model} could not be looked for")
         return
+    except APIConnectionError:
+        if not _is_shown(client, named):
+            raise
+        return  # what answers to it runs in this process
     # Some models have more names than their servers list.
     if model not in listed and not _is_shown(client, named):
         raise InvalidRequestError(
@@ -55,7 +60,7 @@ def check_model(client: Client, name: str, state: State) -> None:
 def _is_shown(client: Client, model: str) -> bool:
     try:
         client.show_model(model)
-    except _NOT_TOLD:
+    except (*_NOT_TOLD, APIConnectionError):
         return False
     return True
 
