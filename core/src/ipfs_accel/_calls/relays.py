@@ -267,7 +267,7 @@ def _opened(plan: Relay, call: Call, *, is_stream: bool) -> Steps[Relayed]:
         call.received(exchange.headers, call.now(), exchange.connect_seconds)
         if not 200 <= exchange.status < 300:  # noqa: PLR2004
             raise call.status_error((yield ReadAll(exchange)))
-        if is_stream and is_document(exchange.headers.get("content-type", "")):
+        if is_stream and not plan.any_type and is_document(exchange.headers.get("content-type", "")):
             raise no_stream(call, (yield ReadAll(exchange)))
         return (yield from _begun(Relayed(call, exchange, plan.reads, is_stream=is_stream)))
 

@@ -34,7 +34,9 @@ class Relay:
     Attributes:
         send: What to send.
         reads: What has to be known of the answer.
+        any_type: Whether a stream may have the media type of one whole document.
     """
 
     send: HttpRequest
     reads: RelayFormat
+    any_type: bool = False

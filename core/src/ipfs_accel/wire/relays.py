@@ -76,6 +76,9 @@ class Ends:
             except (ValueError, RecursionError):
                 return None  # the beginning of a long one
             return self._document(value)
+        return self._first_event(first)
+
+    def _first_event(self, first: bytes) -> APIError | None:
         try:
             events = SSEDecoder().feed(first)
             return self._error(events[0]) if events else None

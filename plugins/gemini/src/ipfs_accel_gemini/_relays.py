@@ -90,7 +90,8 @@ def relayed(endpoint: Endpoint, request: RelayRequest) -> Relay | None:
         content=_content(endpoint, request),
         base_url=root(endpoint),
     )
-    return Relay(send=send, reads=_ITEMS if is_stream and not request.query else _EVENTS)
+    is_list = is_stream and not request.query
+    return Relay(send=send, reads=_ITEMS if is_list else _EVENTS, any_type=is_list)
 
 
 def _content(endpoint: Endpoint, request: RelayRequest) -> bytes:

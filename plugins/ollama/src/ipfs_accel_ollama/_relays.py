@@ -64,7 +64,7 @@ def relayed(endpoint: Endpoint, request: RelayRequest) -> Relay | None:
         return None
     headers = (("content-type", "application/json"), *request.headers)
     send = HttpRequest(method="POST", path=route, query=request.query, headers=headers, content=request.content)
-    return Relay(send=send, reads=_LINES)
+    return Relay(send=send, reads=_LINES, any_type=True)
 
 
 def _says_all(endpoint: Endpoint, members: Mapping[str, Any]) -> bool:
