@@ -91,18 +91,6 @@ def system_option(function: F) -> F:
     return click.option("-s", "--system", metavar="TEXT", help=text)(function)
 
 
-def schema_option(function: F) -> F:
-    """Add `--schema`."""
-    return click.option(
-        "--schema",
-        metavar="FILE|JSON|FIELDS",
-        type=kinds.FILE,
-        help="Have the answer follow this JSON Schema, or be an object with these fields: 'name, age int: in years, "
-        "tags str[]'. Types are str (if none is named), int, float and bool, [] makes a list, a description follows a "
-        "colon; fields end at commas, or at line breaks where there are any.",
-    )(function)
-
-
 def attach_option(function: F) -> F:
     """Add `--attach`."""
     text = "An image, sound, PDF or text. Repeatable."
