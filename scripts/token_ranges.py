@@ -54,6 +54,10 @@ OFTEN = {
     "rus",
     "spa",
 }
+SMALL = re.findall(
+    r"\w+",
+    "the of and to is that for it with be this by are from not you a I in on at as or an if we so do go up",
+)
 HELD_OUT = 5
 """Every so manieth text is left out of the first fit."""
 
@@ -122,6 +126,11 @@ def _made() -> Iterator[tuple[str, str]]:
     yield "indented", json.dumps({f"key{n}": {"value": n, "list": [n, n + 1]} for n in range(60)}, indent=4)
     yield "rules", "\n".join(("=" * 70, "-" * 60, "*" * 40, " " * 50 + "|", "#" * 30)) * 8
     yield "letters", "".join(chance.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(2000))
+    yield "small words", "\n".join(" ".join(chance.choice(SMALL) for _ in range(12)) for _ in range(60))
+    yield (
+        "smallest words",
+        "\n".join(f"{chance.choice(SMALL[:12])} is {' '.join('aIxn'[: n % 4 + 1])}" for n in range(99)),
+    )
     yield "single letters", " ".join(chance.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(400))
     yield "single capitals", " ".join(chance.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ") for _ in range(400))
     yield "single digits", " ".join(chance.choice("0123456789") for _ in range(400))

@@ -103,6 +103,9 @@ def test_a_count(ask: Run, tmp_path: Path) -> None:
     counted = json.loads(ask("count", "ab", "--json").stdout)
     assert (counted["input_tokens"], counted["exact"], counted["method"]) == (2, True, "letters")
     assert ask("count").stderr.startswith("error: there is no prompt\n")
+    offline = ask("count", "--offline", "ab")
+    assert 1 <= int(offline.stdout) <= 100
+    assert "no exact count (estimate, between 1 and " in offline.stderr
     assert ask("count", "-a", str(tmp_path / "none")).exit_code == 2
 
 

@@ -47,3 +47,8 @@ def test_every_letter_is_counted_once() -> None:
 def test_what_is_repeated_may_be_a_single_token() -> None:
     assert text_range("=" * 64).low == 1
     assert text_range("\ud800").high >= 1  # half a character
+
+
+@pytest.mark.parametrize("text", ["that is a b c", "is it to be of", "Who are you and what is it for", "I a x n of"])
+def test_short_words_are_a_token_each_at_least_where_that_is_the_most(text: str) -> None:
+    assert text_range(text).high >= len(text.split())

@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Counted", "bounds_of", "rules_of", "token_count"]
 
-# What stands around texts is in nobody's request. Gemini counts nothing of it; prompt formats of open models mark each
-# turn with up to 8 tokens, and put up to 61 (gpt-oss) before the first.
+# What stands around texts is in nobody's request, and depends on the model: the bounds are from nothing to more than is
+# known, which is 61 tokens before a chat of gpt-oss. They are chosen, not measured.
 _AROUND_TURN = 8
 _AROUND_CHAT = 80
-# Claude's instructions for tools are 300 to 500 tokens, depending on the model; others have fewer.
+# Claude's instructions for tools are 300 to 500 tokens, depending on the model.
 _AROUND_TOOLS = 600
 _AROUND_TOOL = 16
 _AROUND_SCHEMA = 600
-# OpenAI shows a model tools in a shorter form than JSON; open models see them with the spaces of a pretty print.
+# Models are shown tools in other forms than the JSON that is sent, shorter or longer. Chosen likewise.
 _TOOL_FORM = (0.4, 1.6)
 
 

@@ -127,6 +127,7 @@ def tokenize(
 @arguments.settings_option(ChatOptions)
 @arguments.extra_option
 @arguments.attach_option
+@arguments.offline_option
 @arguments.raw_option
 @pass_state
 def count(
@@ -138,6 +139,7 @@ def count(
     settings: tuple[str, ...],
     extra: tuple[str, ...],
     attach: tuple[str, ...],
+    offline: bool,
     raw: bool,
 ) -> None:
     """Count tokens."""
@@ -146,10 +148,11 @@ def count(
         arguments.check_model(model, client.config.default_model, "count")
         parts = [arguments.attachment(each) for each in attach]
         messages = conversation(prompt, system, parts, 'give it as an argument ("…") or pipe it in')
-        answer = client.count_tokens(model, messages, **options)
+        answer = client.count_tokens(model, messages, offline=offline, **options)
     emit(state, plain(answer, raw=raw), lambda: write_line(str(answer.input_tokens)))
     if not answer.exact:
-        note(state, f"note: this is no exact count ({answer.method or 'it is not told how it was made'})")
+        between = f", between {answer.low} and {answer.high}" if answer.high is not None else ""
+        note(state, f"note: this is no exact count ({answer.method or 'it is not told how it was made'}{between})")
 
 
 @click.command(

@@ -9,6 +9,7 @@ import hashlib
 import math
 import os
 import tempfile
+import warnings
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
@@ -102,7 +103,10 @@ def _counter(encoding: str | None) -> tuple[str, Count]:
         known = tiktoken.get_encoding(encoding)
         return f"tiktoken {encoding}", lambda text: len(known.encode(text, disallowed_special=()))
     if encoding is not None and find_spec("bpe_openai") is not None:
-        import bpe_openai  # noqa: PLC0415 - optional
+        with warnings.catch_warnings():
+            # It reads its data by a function that Python deprecates, which no caller can help.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            import bpe_openai  # noqa: PLC0415 - optional
 
         tokenizer = bpe_openai.get_encoding(encoding)
         return f"bpe-openai {encoding}", lambda text: len(tokenizer.encode(text, disallowed_special=()))

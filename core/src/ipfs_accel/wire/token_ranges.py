@@ -104,10 +104,11 @@ def text_range(text: str) -> Range:
         return Range(0.0, 0.0)
     least, most = _table()
     # A sign that is repeated many times may be a single token.
-    few = features(REPEATED.sub(r"\1", text))
+    few, all_of_it = features(REPEATED.sub(r"\1", text)), features(text)
     low = sum([least[name] * count for name, count in few.items()])
-    high = sum([most[name] * count for name, count in features(text).items()])
-    return Range(min(max(1.0, low), high), max(1.0, high))
+    high = sum([most[name] * count for name, count in all_of_it.items()])
+    high = max(1.0, high, all_of_it["english words"] + all_of_it["words"])  # each may be a token of its own
+    return Range(min(max(1.0, low), high), high)
 
 
 @cache

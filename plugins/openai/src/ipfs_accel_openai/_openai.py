@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import attrs
 from ipfs_accel import BackendInfo, hookimpl, plans, types
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.hookspecs import TokenRules
 from ipfs_accel.plans import Endpoint, Http, post_json
 from ipfs_accel.types import ChatRequest
 from ipfs_accel.wire import openai_responses_requests as responses_requests
@@ -105,19 +104,6 @@ def _catalogue() -> Catalogue:
     return Catalogue.load("ipfs_accel_openai")
 
 
-def _token_rules(endpoint: Endpoint, model: str) -> TokenRules:
-    if not _rules.is_hosted(endpoint):
-        return TokenRules()
-    from . import _tokens  # noqa: PLC0415 - few callers count
-
-    return _tokens.rules(model)
-
-
-def _lacks(endpoint: Endpoint) -> Mapping[str, str]:
-    ended = "OpenAI ended it with dall-e-2 on 2026-05-12; use edit_image with a prompt"
-    return {"vary_image": ended} if _rules.is_hosted(endpoint) else {}
-
-
 def _max_inputs(endpoint: Endpoint) -> int | None:
     """Return what the endpoint's setting says, else what is known of OpenAI's own service."""
     said: int | None = endpoint.options.max_inputs
@@ -144,11 +130,11 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
         options=Options,
         options_env={"organization": "OPENAI_ORG_ID", "project": "OPENAI_PROJECT_ID"},
         headers=_headers,
-        lacks=_lacks,
+        lacks=_rules.lacks,
         max_inputs=_max_inputs,
         catalogue=_catalogue,
         prices_hold=_rules.prices_hold,
-        token_rules=_token_rules,
+        token_rules=_rules.token_rules,
         documentation="https://platform.openai.com/docs/api-reference",
     )
 

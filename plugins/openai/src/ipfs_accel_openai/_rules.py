@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
+from ipfs_accel.hookspecs import TokenRules
 from ipfs_accel.plans import Endpoint
 from ipfs_accel.types import ChatRequest, ChatResponse, Document, Image, Message
 from ipfs_accel.wire.openai_responses_requests import is_needed
@@ -18,11 +19,13 @@ __all__ = [
     "is_forced",
     "is_hosted",
     "is_ollama",
+    "lacks",
     "learn",
     "needs_responses",
     "prices_hold",
     "refused",
     "thought_of_by",
+    "token_rules",
 ]
 
 # Models that reason refuse what would steer their sampling. The names are those of the o-series and of gpt-5 and later;
@@ -155,3 +158,18 @@ def fewer(request: ChatRequest, answer: ChatResponse) -> str | None:
     if len(answer.choices) >= (request.n or 1):
         return None
     return f"n: the server gave {len(answer.choices)} of the {request.n} answers that were asked for"
+
+
+def lacks(endpoint: Endpoint) -> Mapping[str, str]:
+    """Return the operations that OpenAI no longer has, with the way out."""
+    ended = "OpenAI ended it with dall-e-2 on 2026-05-12; use edit_image with a prompt"
+    return {"vary_image": ended} if is_hosted(endpoint) else {}
+
+
+def token_rules(endpoint: Endpoint, model: str) -> TokenRules:
+    """Return what OpenAI publishes of how it counts, for its own place."""
+    if not is_hosted(endpoint):
+        return TokenRules()
+    from . import _tokens  # noqa: PLC0415 - few callers count
+
+    return _tokens.rules(model)

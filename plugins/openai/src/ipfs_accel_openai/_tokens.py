@@ -14,7 +14,7 @@ from ._pictures import bounds_of, image_tokens
 __all__ = ["count", "encoding_of", "rules"]
 
 # Those whose encoding is published; source: tiktoken's table of models.
-_PUBLISHED = re.compile(r"gpt-(?:3\.5|4|5|oss)|chatgpt-|o[134](?:-|$)")
+_PUBLISHED = re.compile(r"gpt-(?:3\.5|4|5|oss)|chatgpt-4o-|o[134](?:-|$)")
 
 # Longest prefix first; names that are newer than this table are of the newest encoding.
 _ENCODINGS = (
