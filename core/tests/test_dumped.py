@@ -55,6 +55,8 @@ def test_a_result_of_an_empty_id_answers_the_next_call(given: dict[str, Any]) ->
 
 def test_ollamas_pictures() -> None:
     assert parts({"role": "user", "content": "?", "images": [DATA, PNG]}) == (Text(text="?"), *[Image(data=PNG)] * 2)
+    wav = b"RIFF\x04\x00\x00\x00WAVE"  # Ollama's models hear what stands among the pictures
+    assert parts({"role": "user", "content": "?", "images": [wav]}) == (Text(text="?"), Audio(data=wav))
 
 
 @pytest.mark.parametrize(

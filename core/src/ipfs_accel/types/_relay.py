@@ -10,6 +10,8 @@ from ipfs_accel import strict_json
 __all__ = ["RelayRequest"]
 
 _BYTES_PER_TOKEN = 4
+# Ollama's and Gemini's, whose limits stand further inside.
+_INNER_LIMITS = (("options", "num_predict"), ("generationConfig", "maxOutputTokens"))
 
 
 class RelayRequest:
@@ -80,9 +82,17 @@ class RelayRequest:
     @property
     def tokens(self) -> float:
         """How many tokens it will take, roughly, for limits that have to know before anybody has counted."""
-        members = self.members
+        return self.size / _BYTES_PER_TOKEN + self.longest(self.members)
+
+    @staticmethod
+    def longest(members: Mapping[str, Any]) -> float:
+        """Return how many tokens a body allows its answer to have, in whichever dialect; 0 if it does not say."""
         most = members.get("max_completion_tokens") or members.get("max_output_tokens") or members.get("max_tokens")
-        return self.size / _BYTES_PER_TOKEN + (most if isinstance(most, int | float) and most > 0 else 0)
+        for name, inner in _INNER_LIMITS:
+            value = members.get(name)
+            if isinstance(value, Mapping):
+                most = most or value.get(inner)
+        return most if isinstance(most, int | float) and most > 0 else 0
 
     def at(self, model: str) -> RelayRequest:
         """Return the same for another model."""

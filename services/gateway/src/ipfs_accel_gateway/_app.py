@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ipfs_accel import AccelError, strict_json
+from ipfs_accel.types import RelayRequest
 
 from ._bodies import members, plain
 from ._callers import Callers, Ticket
@@ -38,7 +39,6 @@ _LEFT = 499
 _BYTES_PER_TOKEN = 4
 _PASSED = {"beta=true": (("beta", "true"),)}
 """Queries that go on to who speaks the dialect, as a caller chooses no URL: Anthropic's SDK has this one."""
-_LIMITS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _PREFLIGHT = (
     ("access-control-allow-methods", "GET, POST, OPTIONS"),
@@ -217,8 +217,7 @@ def _estimate(dialect: Dialect, said: Mapping[str, Any], body: bytes) -> float:
     """Return how many tokens a request may need: what is sent, and the longest answer that it allows."""
     if dialect.operation(said) == "count_tokens":
         return 0.0
-    most = next((said[name] for name in _LIMITS if isinstance(said.get(name), int)), 0)
-    return len(body) / _BYTES_PER_TOKEN + max(most, 0)
+    return len(body) / _BYTES_PER_TOKEN + RelayRequest.longest(said)
 
 
 def _settle(ticket: Ticket, record: Record) -> None:
