@@ -64,6 +64,15 @@ def test_ollamas_words_go_to_ollama(at: Stage, httpserver: HTTPServer, path: str
     assert "authorization" not in asked.headers
 
 
+def test_a_model_is_loaded(at: Stage, httpserver: HTTPServer) -> None:
+    loaded = {"model": "m", "response": "", "done": True, "done_reason": "load"}
+    answer = json.dumps(loaded)
+    httpserver.expect_request("/api/generate").respond_with_data(answer, content_type="application/json")
+    found = post(at, "/api/generate", b'{"model":"ollama/m"}')
+    assert found.json() == loaded
+    assert found.headers["x-ipfs-accel-lane"] == "relay"
+
+
 def test_what_an_endpoint_is_set_to_holds(at: Stage, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/api/chat").respond_with_data(LINES, content_type="application/x-ndjson")
     said = {"model": "kept/m", "messages": [{"role": "user", "content": "Hi"}]}
@@ -111,7 +120,8 @@ def test_what_is_cut_never_looks_whole(at: Stage, httpserver: HTTPServer, path: 
     ids=["whole", "events", "array", "count"],
 )
 def test_geminis_words_go_to_gemini(at: Stage, httpserver: HTTPServer, method: str, query: str, answer: bytes) -> None:
-    httpserver.expect_request(f"/v1beta/models/m:{method}", method="POST").respond_with_data(answer)
+    kind = "text/event-stream" if query else "application/json; charset=UTF-8"
+    httpserver.expect_request(f"/v1beta/models/m:{method}").respond_with_data(answer, content_type=kind)
     found = post(at, f"/v1/models/gemini/m:{method}?{query}&key={KEY}", CONTENTS)
     assert found.content == answer
     assert found.headers["x-ipfs-accel-lane"] == "relay"

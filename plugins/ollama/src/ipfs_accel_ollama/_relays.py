@@ -21,7 +21,7 @@ __all__ = ["relayed"]
 _ROUTES = {"ollama.chat": "/api/chat", "ollama.generate": "/api/generate", "ollama.embed": "/api/embed"}
 _COUNT = re.compile(rb'"(prompt_eval_count|eval_count)":\s*(\d+)')
 # What only the last line of a stream has; what comes between the two may be longer than what is looked at.
-_MARKS = (b'"done":true', b'"total_duration":')
+_MARK = re.compile(rb'"done":\s*true|"total_duration":')
 _LOOKED_AT = 64
 """Bytes of a line's beginning in which an error would show: it is its first member."""
 
@@ -39,7 +39,7 @@ class _Lines:
     def is_whole(self, tail: bytes) -> bool:
         """Whether the last line says so."""
         last = tail.rstrip().rpartition(b"\n")[2]
-        return any(mark in last for mark in _MARKS)
+        return _MARK.search(last) is not None
 
     def failure(self, first: bytes) -> APIError | None:
         """Return the error that the first line is."""
