@@ -39,6 +39,12 @@ OPERATIONS: Mapping[str, operations.Operation[Any]] = {
         operations.STREAM_COMPLETE,
         operations.EMBED,
         operations.COUNT_TOKENS,
+        operations.RERANK,
+        operations.MODERATE,
+        operations.GENERATE_IMAGE,
+        operations.SPEAK,
+        operations.TRANSCRIBE,
+        operations.TRANSLATE,
     )
 }
 """Those that a request in a dialect may ask for."""

@@ -23,7 +23,8 @@ def relay(endpoint: Endpoint, request: RelayRequest) -> Relay | RelayFlow | None
     way of all others. So it is also what a server gets that would refuse something of the request, if the backend's own
     plan for the operation could do without.
 
-    Dialects are `openai.chat`, `openai.responses`, `openai.completions`, `openai.embeddings`, `anthropic.messages`,
-    `anthropic.count_tokens`, `ollama.chat`, `ollama.generate`, `ollama.embed`, `gemini.generate`, `gemini.embed` and
-    `gemini.count_tokens`.
+    Dialects are `openai.chat`, `openai.responses`, `openai.responses.compact`, `openai.responses.input_tokens`,
+    `openai.completions`, `openai.embeddings`, `openai.moderations`, `openai.images.generations`,
+    `openai.audio.speech`, `anthropic.messages`, `anthropic.count_tokens`, `ollama.chat`, `ollama.generate`,
+    `ollama.embed`, `gemini.generate`, `gemini.embed` and `gemini.count_tokens`.
     """

@@ -18,14 +18,20 @@ if TYPE_CHECKING:
     from .openai_routes import Routes
     from .sse import ServerSentEvent
 
-__all__ = ["CHAT", "ROUTES", "passed", "relayed"]
+__all__ = ["CHAT", "RESPONSES", "ROUTES", "passed", "relayed", "relayed_responses"]
 
 ROUTES = {
     "openai.chat": "/chat/completions",
     "openai.completions": "/completions",
     "openai.embeddings": "/embeddings",
 }
-"""Dialect to the route of it, below the base URL."""
+"""Dialect to the route of it, below the base URL; these all servers of the dialect may have."""
+_FURTHER = {
+    "openai.moderations": "/moderations",
+    "openai.images.generations": "/images/generations",
+    "openai.audio.speech": "/audio/speech",
+}
+"""Those of few; a backend whose server has one has a hook for what it asks for."""
 
 
 def _error(event: ServerSentEvent) -> APIError | None:
@@ -42,18 +48,50 @@ def _document(value: Any) -> APIError | None:
 CHAT = Ends("usage", read_usage, (b"[DONE]",), error=_error, document=_document)
 """What is known of answers of these routes."""
 
+_RESPONSES = {
+    "openai.responses": "/responses",
+    "openai.responses.compact": "/responses/compact",
+    "openai.responses.input_tokens": "/responses/input_tokens",
+}
+
+
+class _ResponseEnds(Ends):
+    def is_whole(self, tail: bytes) -> bool:
+        """Whether the last event is that of an answer which is over, and is whole itself."""
+        return tail.endswith(b"\n") and super().is_whole(tail)
+
+
+RESPONSES = _ResponseEnds(
+    "usage",
+    read_usage,
+    # Only the last event has counts, and they stand at its end; what says its kind is far before, behind all that it
+    # repeats. Without counts an answer is whole if the kind can still be seen, or by the mark that some servers add.
+    (b'"output_tokens"', b'"response.completed"', b'"response.incomplete"', b"[DONE]"),
+    error=_error,
+    document=_document,
+)
+"""What is known of answers of the Responses API."""
+
 
 def relayed(backend: Routes, endpoint: Endpoint, request: RelayRequest) -> Relay | None:
     """Plan what a backend of this dialect passes on."""
-    route = ROUTES.get(request.dialect)
+    route = ROUTES.get(request.dialect) or _FURTHER.get(request.dialect)
     if route is None or getattr(backend, request.operation, None) is None:
         return None
     members = request.members
+    if request.dialect in _FURTHER and (members.get("stream") or members.get("stream_format") == "sse"):
+        return None  # nothing is known of the ends of such streams
     if members.get("encoding_format") == "base64" and not backend.fact(endpoint, "base64_vectors"):
         return None
     if "stream_options" in members and not backend.fact(endpoint, "stream_usage"):
         return None
     return passed(request, backend.model_path(endpoint, route, request.model))
+
+
+def relayed_responses(backend: Routes, endpoint: Endpoint, request: RelayRequest) -> Relay | None:
+    """Plan what a backend whose server has the Responses API passes on; None for what is no request of it."""
+    route = _RESPONSES.get(request.dialect)
+    return None if route is None else passed(request, backend.path(endpoint, route), RESPONSES)
 
 
 def passed(request: RelayRequest, path: str, reads: Ends = CHAT) -> Relay:

@@ -19,12 +19,13 @@ from .returned import kept_back
 from .sse import SSEDecoder
 
 if TYPE_CHECKING:
-    from ipfs_accel.plans import Plan, StreamPlan
-    from ipfs_accel.types import ChatRequest, ChatResponse
+    from ipfs_accel.plans import Plan, Relay, StreamPlan
+    from ipfs_accel.types import ChatRequest, ChatResponse, RelayRequest
 
+    from . import openai_relays as relaying
     from . import openai_responses_answers as answers
-else:  # few chats are made by this API
-    (answers,) = late(__package__, "openai_responses_answers")
+else:  # few chats are made by this API, and gateways alone pass on
+    answers, relaying = late(__package__, "openai_responses_answers", "openai_relays")
 
 __all__ = ["OpenAIResponses"]
 
@@ -64,7 +65,19 @@ class OpenAIResponses(OpenAICompatible):
             kept_back=self.kept_back_by_responses(request),
         )
 
+    @hookimpl
+    def relay(self, endpoint: Endpoint, request: RelayRequest) -> Relay | None:
+        """Pass on what was written for either API, where the server has it."""
+        if request.dialect.startswith("openai.responses"):
+            has_it = self.has_responses(endpoint)
+            return relaying.relayed_responses(self, endpoint, request) if has_it else None
+        return super().relay(endpoint, request)
+
     # what may differ
+
+    def has_responses(self, _endpoint: Endpoint) -> bool:
+        """Whether the server has the Responses API as it is published, so that requests for it may be passed on."""
+        return False
 
     def speaks_responses(self, _endpoint: Endpoint, _request: ChatRequest) -> bool:
         """Whether a chat is made by the Responses API."""

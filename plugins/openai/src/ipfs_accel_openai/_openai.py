@@ -287,6 +287,10 @@ class OpenAI(OpenAIAudio, OpenAIImages, OpenAIFiles, OpenAIResponses):
             return bool(api == "responses")
         return _rules.needs_responses(request)
 
+    def has_responses(self, endpoint: Endpoint) -> bool:
+        """Whether it is OpenAI's own, or the endpoint's chats are made so."""
+        return endpoint.options.api == "responses" or self.is_hosted(endpoint)
+
     def reasoning_place(self, endpoint: Endpoint, said: str | None) -> str:
         """Return the same, but that OpenAI's own models take back in chats only what a server of theirs said."""
         if self.is_hosted(endpoint):
