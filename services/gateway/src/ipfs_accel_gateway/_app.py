@@ -16,12 +16,13 @@ from ipfs_accel.types import RelayRequest
 from ._bodies import members, plain
 from ._callers import Callers, Ticket
 from ._errors import Refusal, refusal_of
+from ._forms import KIND, fields
 from ._lanes import Call, perform, tell_failure
 from ._models import Models
 from ._reader import Bad, Incoming
 from ._records import AccessLog, Record
 from ._reply import JSON, LeftError
-from .dialects import ROUTES, family_of, look_of, named
+from .dialects import ROUTES, family_of, look_of, named, spoken, takes_forms
 
 if TYPE_CHECKING:
     from ipfs_accel import AsyncClient
@@ -112,7 +113,9 @@ class App:
         headers = request.headers
         caller = self.callers.who(headers, request.query)
         record.caller, record.dialect = caller.id, dialect.name
-        said, body = self._said(request)
+        is_form = takes_forms(dialect)
+        said, body = self._said(request, is_form=is_form)
+        dialect = spoken(dialect, said)
         model = said.get("model") if place is None else place.model
         if not isinstance(model, str) or not model:
             raise Refusal(400, "invalid_request", "model: expected the name of a model", param="model")
@@ -129,7 +132,7 @@ class App:
             record=record,
             is_named=place is not None,
         )
-        ticket = caller.enter(lambda: _estimate(dialect, said, body))
+        ticket = caller.enter(lambda: _estimate(dialect, said, b"" if is_form else body))
         try:
             await perform(self._client, call, reply, lenient=self._lenient)
             record.status = 200
@@ -168,10 +171,11 @@ class App:
             found = await self.models.answer(look, caller)
             await reply.whole(200, (JSON, *record.headers()), strict_json.dumps(found))
 
-    def _said(self, request: Incoming) -> tuple[dict[str, Any], bytes]:
-        """Return a body's JSON object, and its bytes as they were before they were compressed."""
+    def _said(self, request: Incoming, *, is_form: bool = False) -> tuple[dict[str, Any], bytes]:
+        """Return a body's JSON object, or what a form has, and its bytes as they were before they were compressed."""
         body = plain(request.body, request.headers.get("content-encoding", "").lower(), self.settings.max_body)
-        return members(body), body
+        kind = request.headers.get("content-type", "") if is_form else ""
+        return (fields(body, kind) if kind.startswith(KIND) else members(body)), body
 
     async def _refuse(self, error: Refusal | Bad, family: Family, reply: Reply, record: Record) -> None:
         refusal = refusal_of(error) if isinstance(error, Bad) else error

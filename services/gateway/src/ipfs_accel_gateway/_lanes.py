@@ -11,10 +11,11 @@ from ._abilities import suits
 from ._bodies import around_model
 from ._errors import Refusal, refusal_of
 from ._reply import JSON, LeftError
+from .dialects import takes_forms
 from .dialects._base import GivenError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ipfs_accel import AsyncClient
 
@@ -41,9 +42,10 @@ class Call:
         query: Likewise.
         is_named: Whether the path names the model, and the body none.
         record: What is noted of it.
+        failure: Says in a stream that it failed: the dialect's, or that of what writes the stream, where it has one.
     """
 
-    __slots__ = ("body", "dialect", "headers", "is_named", "members", "model", "query", "record", "target")
+    __slots__ = ("body", "dialect", "failure", "headers", "is_named", "members", "model", "query", "record", "target")
 
     def __init__(
         self,
@@ -67,6 +69,7 @@ class Call:
         self.query = query
         self.is_named = is_named
         self.record = record
+        self.failure: Callable[[Refusal, str], bytes] = dialect.failure
 
 
 async def perform(client: AsyncClient, call: Call, reply: Reply, *, lenient: bool) -> None:
@@ -79,11 +82,13 @@ async def perform(client: AsyncClient, call: Call, reply: Reply, *, lenient: boo
         lenient: Whether what a target cannot honour is left out.
     """
     dialect, members = call.dialect, call.members
+    # A form is read in any case: no server gets it as it came.
+    around = (call.body, b"") if call.is_named or takes_forms(dialect) else around_model(call.body)
     request = RelayRequest(
         dialect.name,
         dialect.operation(members),
         members,
-        (call.body, b"") if call.is_named else around_model(call.body),
+        around,
         headers=call.headers,
         query=call.query,
     )
@@ -115,7 +120,9 @@ async def perform(client: AsyncClient, call: Call, reply: Reply, *, lenient: boo
         record.lane = "translate"
         record.answered(answer.call, getattr(answer, "usage", None))  # a count has used nothing
         body = dialect.write(answer, members, call.model)
-        await reply.whole(200, (JSON, *record.headers()), body)
+        type_of = getattr(dialect, "type_of", None)
+        kind = JSON if type_of is None else ("content-type", type_of(answer, members))
+        await reply.whole(200, (kind, *record.headers()), body)
 
 
 async def _relayed(answer: Any, reply: Reply, record: Record, request: RelayRequest) -> None:
@@ -141,6 +148,7 @@ async def _told(stream: Any, call: Call, reply: Reply) -> None:
     """Write a stream anew."""
     dialect, record = call.dialect, call.record
     writer = dialect.writer(call.members, call.model)
+    call.failure = getattr(writer, "failure", call.failure)
     info = stream.info
     record.endpoint, record.target_model = info.endpoint, info.model
     await reply.begin(200, (("content-type", dialect.stream_type), _BUFFERING, *record.headers()))
@@ -161,9 +169,7 @@ async def _told(stream: Any, call: Call, reply: Reply) -> None:
 async def tell_failure(error: AccelError | Refusal, call: Call, reply: Reply) -> None:
     """Say within a stream that it failed, and break it off: its end is then in no form that looks like one."""
     try:
-        await reply.write(
-            call.dialect.failure(error if isinstance(error, Refusal) else refusal_of(error), call.record.id)
-        )
+        await reply.write(call.failure(error if isinstance(error, Refusal) else refusal_of(error), call.record.id))
     except LeftError:
         return
     reply.cut()

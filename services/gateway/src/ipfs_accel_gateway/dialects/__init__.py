@@ -18,13 +18,28 @@ from .ollama_chat import CHAT as OLLAMA_CHAT
 from .ollama_chat import GENERATE
 from .ollama_embed import EMBED
 from .openai_chat import CHAT
+from .openai_completions import COMPLETIONS
 from .openai_embeddings import EMBEDDINGS
+from .openai_items import CHAT_OF_ITEMS, has_items
+from .openai_judgements import MODERATIONS, RERANK
+from .openai_media import IMAGES, SPEECH, TRANSCRIPTIONS, TRANSLATIONS
+from .openai_responses import COMPACT, INPUT_TOKENS, RESPONSES
 
-__all__ = ["ROUTES", "family_of", "look_of", "named"]
+__all__ = ["ROUTES", "family_of", "look_of", "named", "spoken", "takes_forms"]
 
 _DIALECTS: Mapping[str, Dialect] = {
     "/chat/completions": CHAT,
+    "/completions": COMPLETIONS,
     "/embeddings": EMBEDDINGS,
+    "/images/generations": IMAGES,
+    "/audio/speech": SPEECH,
+    "/audio/transcriptions": TRANSCRIPTIONS,
+    "/audio/translations": TRANSLATIONS,
+    "/moderations": MODERATIONS,
+    "/rerank": RERANK,
+    "/responses": RESPONSES,
+    "/responses/compact": COMPACT,
+    "/responses/input_tokens": INPUT_TOKENS,
     "/messages": MESSAGES,
     "/messages/count_tokens": COUNT,
 }
@@ -49,3 +64,13 @@ def family_of(path: str, headers: Mapping[str, str]) -> Family:
     if path.startswith("/api/"):
         return OLLAMA
     return ANTHROPIC if "anthropic-version" in headers else OPENAI
+
+
+def spoken(dialect: Dialect, members: Mapping[str, Any]) -> Dialect:
+    """Return what a body is written in, which some clients send to the route of another."""
+    return CHAT_OF_ITEMS if dialect is CHAT and has_items(members) else dialect
+
+
+def takes_forms(dialect: Dialect) -> bool:
+    """Whether the bodies of a route are forms."""
+    return getattr(dialect, "takes_forms", False)

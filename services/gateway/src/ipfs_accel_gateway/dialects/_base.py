@@ -25,7 +25,10 @@ class Family(Protocol):
 
 
 class Writer(Protocol):
-    """Writes one stream."""
+    """Writes one stream.
+
+    One that has a method `failure`, as dialects have, is asked by it instead: where the event has to say what failed.
+    """
 
     def begin(self) -> bytes:
         """Return what stands before the first event."""
@@ -42,6 +45,9 @@ class Writer(Protocol):
 
 class Dialect(Protocol):
     """One route of an API.
+
+    Two things only some have: `takes_forms`, which is true of routes whose bodies are forms, and a method `type_of`
+    that returns the media type of a whole answer which is no JSON, given the answer and the members of the body.
 
     Attributes:
         name: As `RelayRequest.dialect` has it.

@@ -12,7 +12,7 @@ from ipfs_accel.types import TokenLogprob, Usage
 
 from ipfs_accel_gateway._errors import Refusal
 
-__all__ = ["OPENAI", "data", "head", "leftover", "logprobs", "usage"]
+__all__ = ["OPENAI", "asks_for_usage", "data", "head", "leftover", "logprobs", "usage"]
 
 _TYPES = {
     "invalid_request": "invalid_request_error",
@@ -64,6 +64,12 @@ def data(value: Any) -> bytes:
 def head(kind: str, prefix: str, model: str) -> dict[str, Any]:
     """Return what every answer begins with; `created` is in seconds since 1970."""
     return {"id": prefix + secrets.token_hex(12), "object": kind, "created": int(time.time()), "model": model}
+
+
+def asks_for_usage(members: Mapping[str, Any]) -> bool:
+    """Whether a stream is to tell its token counts."""
+    options = members.get("stream_options")
+    return isinstance(options, dict) and bool(options.get("include_usage"))
 
 
 def usage(used: Usage) -> dict[str, Any] | None:

@@ -25,9 +25,9 @@ from ipfs_accel.types import Refusal as Refused
 from ipfs_accel_gateway._errors import Refusal
 
 from ._base import Family
-from ._openai import OPENAI, data, failure, head, leftover, logprobs, usage
+from ._openai import OPENAI, asks_for_usage, data, failure, head, leftover, logprobs, usage
 
-__all__ = ["CHAT"]
+__all__ = ["CHAT", "Chat", "Writer"]
 
 _SAME = (
     "temperature", "top_p", "top_k", "seed", "stop", "n", "frequency_penalty", "presence_penalty", "logit_bias", "user",
@@ -40,7 +40,9 @@ _IGNORED = {
 }  # fmt: skip
 
 
-class _Chat:
+class Chat:
+    """Chats, in the form that most clients speak."""
+
     name = "openai.chat"
     family: Family = OPENAI
     stream_type = "text/event-stream; charset=utf-8"
@@ -82,17 +84,16 @@ class _Chat:
             body["usage"] = used
         return strict_json.dumps(body)
 
-    def writer(self, members: Mapping[str, Any], model: str) -> _Writer:
+    def writer(self, members: Mapping[str, Any], model: str) -> Writer:
         """Return what writes the chunks of a stream."""
-        options = members.get("stream_options")
-        return _Writer(model, tells_usage=isinstance(options, dict) and bool(options.get("include_usage")))
+        return Writer(model, tells_usage=asks_for_usage(members))
 
     def failure(self, refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG002
         """Return a chunk that is an error."""
         return failure(refusal)
 
 
-CHAT = _Chat()
+CHAT = Chat()
 
 
 def _choice(value: Any) -> str:
@@ -138,7 +139,7 @@ def _call(part: ToolCall) -> dict[str, Any]:
     return {"id": part.id, "type": "function", "function": {"name": part.name, "arguments": part.arguments or "{}"}}
 
 
-class _Writer:
+class Writer:
     """Chunks; each has the whole head again, which is written once."""
 
     def __init__(self, model: str, *, tells_usage: bool) -> None:

@@ -6,15 +6,15 @@ import sys
 from array import array
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from ipfs_accel import strict_json
 from ipfs_accel.types import EmbedResponse
 
 from ipfs_accel_gateway._errors import Refusal
 
-from ._base import Family
-from ._openai import OPENAI, failure, leftover
+from ._openai import leftover
+from ._openai_whole import Whole
 
 __all__ = ["EMBEDDINGS"]
 
@@ -22,18 +22,9 @@ _READ = {"input", "model", "dimensions", "user", "encoding_format"}
 _FORMATS = {None, "float", "base64"}
 
 
-class _Embeddings:
+class _Embeddings(Whole):
     name = "openai.embeddings"
-    family: Family = OPENAI
-    stream_type = ""
-
-    def operation(self, members: Mapping[str, Any]) -> str:  # noqa: ARG002
-        """Return the only operation."""
-        return "embed"
-
-    def passes(self, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:  # noqa: ARG002
-        """Return nothing: all of a request is in its body."""
-        return ()
+    asks = "embed"
 
     def read(self, members: Mapping[str, Any], *, lenient: bool) -> tuple[Any, dict[str, Any]]:
         """Return inputs and options of an embedding."""
@@ -60,14 +51,6 @@ class _Embeddings:
                 "usage": {"prompt_tokens": told, "total_tokens": told},
             }
         )
-
-    def writer(self, members: Mapping[str, Any], model: str) -> NoReturn:  # noqa: ARG002
-        """Refuse: vectors do not come as a stream."""
-        raise AssertionError(self)
-
-    def failure(self, refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG002
-        """Return an error as any event."""
-        return failure(refusal)
 
 
 EMBEDDINGS = _Embeddings()
