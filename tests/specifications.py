@@ -205,7 +205,11 @@ class Specifications:
 
     def note(self, call: Call, send: Any, url: str) -> None:
         """Note a request, unless it is the caller's own."""
-        if isinstance(call.request, RelayRequest) or call.operation in RAW_OPERATIONS or call.operation in call.target.backend.calls:
+        if (
+            isinstance(call.request, RelayRequest)
+            or call.operation in RAW_OPERATIONS
+            or call.operation in call.target.backend.calls
+        ):
             return
         headers = {name.lower(): value for name, value in (*send.headers, *call.target.sent_headers)}
         parts = urlsplit(url)
