@@ -80,11 +80,25 @@ KEPT = keepsakes.written({"field": None})
         {"dialect": "openai.chat"},
         {"base_url": OTHER, "model": "llama"},
         {"members": {"messages": [{"role": "assistant", "content": [{"type": "thinking", "thinking": "a", "signature": KEPT}]}]}},
+        {"members": {"messages": [*SAID["messages"], {"role": "assistant", "content": [{"type": "text", "text": "a"}, {"type": "redacted_thinking", "data": KEPT}]}]}},
     ],
-    ids=["another_dialect", "another_model", "thoughts_of_another"],
+    ids=["another_dialect", "another_model", "thoughts_of_another", "what_another_keeps"],
 )  # fmt: skip
 def test_what_a_claude_would_not_take_is_left_to_be_read(more: dict[str, Any]) -> None:
     assert planned(**more) is None
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": "user", "content": [{"type": "text", "text": KEPT}]}, {"role": "assistant", "content": KEPT}],
+        [{"role": "assistant", "content": [{"type": "thinking", "thinking": KEPT, "signature": "EqQB"}, KEPT]}, None],
+        {"role": "assistant"},
+    ],
+    ids=["texts", "claudes_own", "malformed"],
+)
+def test_anything_else_is_a_claudes_business(messages: Any) -> None:
+    assert planned(members={"messages": messages}) is not None
 
 
 def test_a_claude_elsewhere_is_one_as_well() -> None:

@@ -29,6 +29,7 @@ from ipfs_accel.types import (
     ToolResult,
     Usage,
 )
+from ipfs_accel.wire import keepsakes
 
 from .gateways import Running, Start
 
@@ -174,6 +175,18 @@ def test_what_its_provider_alone_understands_comes_back(at: At, said: Message, s
         assert getattr(part, "signature", None) is None
         assert getattr(part, "extra", {}) == getattr(expected, "extra", {})
         assert getattr(part, "data", None) == getattr(expected, "data", None)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"backend": 1, "data": {}}, {"backend": "gemini", "data": [1]}, {"call": "c", "extra": "x"}, {"message": [1]}],
+    ids=["backend", "data", "call", "message"],
+)
+def test_what_is_forged_there_is_refused(at: At, value: Any) -> None:
+    block = {"type": "redacted_thinking", "data": keepsakes.written(value)}
+    call = {"type": "tool_use", "id": "c", "name": "weather", "input": {}}
+    with pytest.raises(anthropic.BadRequestError):
+        ask(at, tools=[WIRE_TOOL], messages=[*HI, {"role": "assistant", "content": [block, call]}, *HI])
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ __all__ = ["relayed"]
 
 _ROUTES = {"anthropic.messages": "/v1/messages", "anthropic.count_tokens": "/v1/messages/count_tokens"}
 _VERSION, _BETA = "anthropic-version", "anthropic-beta"
-_KEPT = PREFIX.encode()
+_THOUGHTS = {"thinking": "signature", "redacted_thinking": "data"}
 
 
 def _document(value: Any) -> APIError | None:
@@ -50,8 +50,7 @@ def relayed(endpoint: Endpoint, request: RelayRequest) -> Relay | None:
     path = _ROUTES.get(request.dialect)
     if path is None or not rules_of(endpoint, request.model).own:
         return None
-    content = request.content
-    if _KEPT in content:
+    if _has_kept(request.members):
         return None
     accept = "text/event-stream" if request.is_stream else "application/json"
     send = HttpRequest(
@@ -59,10 +58,24 @@ def relayed(endpoint: Endpoint, request: RelayRequest) -> Relay | None:
         path=path,
         query=request.query,
         headers=(("content-type", "application/json"), ("accept", accept), *_said(endpoint, request)),
-        content=content,
+        content=request.content,
         base_url=root(endpoint),
     )
     return Relay(send=checked(endpoint, send), reads=_ANSWERS)
+
+
+def _has_kept(members: Mapping[str, Any]) -> bool:
+    """Whether a model's turn has a thought that a gateway has signed; looking at blocks is less than at bytes."""
+    turns = members.get("messages")
+    for turn in turns if isinstance(turns, list) else ():
+        if not isinstance(turn, dict) or turn.get("role") != "assistant":
+            continue
+        content = turn.get("content")
+        for block in content if isinstance(content, list) else ():
+            place = _THOUGHTS.get(str(block.get("type"))) if isinstance(block, dict) else None
+            if place is not None and str(block.get(place)).startswith(PREFIX):
+                return True
+    return False
 
 
 def _said(endpoint: Endpoint, request: RelayRequest) -> Pairs:

@@ -101,7 +101,7 @@ def _kept_in(part: Part) -> dict[str, Any] | None:
 
 
 def _parts_of(block: Any, where: str, *, lenient: bool) -> Iterator[Part]:
-    if not isinstance(block, Mapping):
+    if not isinstance(block, dict):
         raise refuse(where, "expected a block with a type")
     kind = block.get("type")
     if kind == "text":  # as most are
@@ -127,7 +127,7 @@ def _thought(block: Block, where: str, _lenient: bool) -> Iterator[Part]:
 
 def _call(block: Block, where: str, _lenient: bool) -> Iterator[Part]:
     given = block.get("input")
-    if given is not None and not isinstance(given, Mapping):
+    if given is not None and not isinstance(given, dict):
         raise refuse(f"{where}.input", "expected an object")
     arguments = strict_json.dumps(given).decode() if given else ""
     yield ToolCall(id=text_of(block, "id", where), name=text_of(block, "name", where), arguments=arguments)
@@ -136,7 +136,7 @@ def _call(block: Block, where: str, _lenient: bool) -> Iterator[Part]:
 def _result(block: Block, where: str, lenient: bool) -> Iterator[Part]:
     content = block.get("content") or ()
     for index, each in enumerate(content if isinstance(content, list) else ()):
-        if isinstance(each, Mapping) and each.get("type") not in _IN_RESULTS:
+        if isinstance(each, dict) and each.get("type") not in _IN_RESULTS:
             raise refuse(f"{where}.content.{index}.type", f"{each.get('type')!r} is nothing that a tool gives back")
     said = parts(content, f"{where}.content", lenient=lenient) if content else []
     yield ToolResult(
@@ -198,13 +198,13 @@ _READERS: dict[Any, Callable[[Block, str, bool], Iterator[Part]]] = {
 
 def _check_citations(block: Block, where: str, *, lenient: bool) -> None:
     wanted = block.get("citations")
-    if isinstance(wanted, Mapping) and wanted.get("enabled") and not lenient:
+    if isinstance(wanted, dict) and wanted.get("enabled") and not lenient:
         raise refuse(f"{where}.citations", "the model behind this name has none to give")
 
 
 def _source(block: Block, where: str) -> Block:
     found = block.get("source")
-    if not isinstance(found, Mapping):
+    if not isinstance(found, dict):
         raise refuse(where, "expected an object with a type")
     return found
 

@@ -50,7 +50,7 @@ def conversation(members: Mapping[str, Any], *, lenient: bool) -> list[Message]:
 
 def _turns(message: Any, where: str, *, lenient: bool) -> Iterator[Message]:
     """Return the message that one is, or two: what tools gave back is a message of its own."""
-    role = message.get("role") if isinstance(message, Mapping) else None
+    role = message.get("role") if isinstance(message, dict) else None
     where_said = f"{where}.content"
     if role == "assistant":
         yield assistant(message.get("content"), where_said, lenient=lenient)
@@ -85,7 +85,7 @@ def options(members: Mapping[str, Any], *, lenient: bool) -> dict[str, Any]:
         found["tools"] = tools
         _choose(members.get("tool_choice"), found)
     output = members.get("output_config") or {}
-    if not isinstance(output, Mapping):
+    if not isinstance(output, dict):
         raise refuse("output_config", "expected an object")
     form = output.get("format") or members.get("output_format")
     if form is not None:
@@ -102,7 +102,7 @@ def _tools(tools: Any, *, lenient: bool) -> list[Tool]:
     found = []
     for index, tool in enumerate(tools):
         where = f"tools.{index}"
-        if not isinstance(tool, Mapping):
+        if not isinstance(tool, dict):
             raise refuse(where, "expected an object")
         kind = tool.get("type") or "custom"
         if kind == "custom":
@@ -114,7 +114,7 @@ def _tools(tools: Any, *, lenient: bool) -> list[Tool]:
 
 def _tool(tool: Block, where: str) -> Tool:
     schema = tool.get("input_schema")
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):
         raise refuse(f"{where}.input_schema", "expected a JSON Schema")
     name, strict = text_of(tool, "name", where), tool.get("strict")
     return Tool(name=name, description=tool.get("description"), parameters=schema, strict=strict)
@@ -124,7 +124,7 @@ def _choose(choice: Any, found: dict[str, Any]) -> None:
     """Put the choice of tools into the options."""
     if choice is None:
         return
-    kind = choice.get("type") if isinstance(choice, Mapping) else None
+    kind = choice.get("type") if isinstance(choice, dict) else None
     if kind == "tool":
         found["tool_choice"] = text_of(choice, "name", "tool_choice")
     elif kind in _CHOICES:
@@ -136,8 +136,8 @@ def _choose(choice: Any, found: dict[str, Any]) -> None:
 
 
 def _schema(form: Any) -> JsonSchema:
-    schema = form.get("schema") if isinstance(form, Mapping) else None
-    if not isinstance(schema, Mapping) or form.get("type") != "json_schema":
+    schema = form.get("schema") if isinstance(form, dict) else None
+    if not isinstance(schema, dict) or form.get("type") != "json_schema":
         raise refuse("output_config.format", "expected a json_schema with a schema")
     return JsonSchema(schema=schema, adapts=_is_closed(schema))
 
@@ -146,10 +146,10 @@ def _is_closed(schema: Any) -> bool:
     """Whether all objects of a schema name all that they have, and have it always: all services enforce such ones."""
     if isinstance(schema, list):
         return all(map(_is_closed, schema))
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):
         return True
     named = schema.get("properties")
-    if isinstance(named, Mapping) and not (
+    if isinstance(named, dict) and not (
         schema.get("additionalProperties") is False and named.keys() <= set(schema.get("required") or ())
     ):
         return False
