@@ -30,7 +30,11 @@ VECTORS = json.dumps(
         "object": "list",
         "model": "m",
         "data": [
-            {"object": "embedding", "index": row, "embedding": [((row * 31 + i * 7) % 997) / 997 - 0.5 for i in range(1536)]}
+            {
+                "object": "embedding",
+                "index": row,
+                "embedding": [((row * 31 + i * 7) % 997) / 997 - 0.5 for i in range(1536)],
+            }
             for row in range(64)
         ],
         "usage": {"prompt_tokens": 640, "total_tokens": 640},
