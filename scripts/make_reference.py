@@ -248,7 +248,7 @@ def hooks_page() -> str:
         *[_hook(name) for name in hooks() if name not in MIDDLEWARE_HOOKS],
         "## What a backend says of itself",
         *[described(kind, level=3) for kind in (hookspecs.BackendInfo, hookspecs.KeyHeader, hookspecs.LocalServer)],
-        *[member("ipfs_accel.hookspecs", name) for name in ("hookimpl", "hookspec", "API_VERSION")],
+        *[member("ipfs_accel.hookspecs", name) for name in ("TokenRules", "hookimpl", "hookspec", "API_VERSION")],
         *[member("ipfs_accel.hookspecs", name) for name in ("OPERATIONS", "RAW_OPERATIONS")],
         "## Plans",
         (plans.__doc__ or "").split("\n\n", 1)[1],

@@ -149,7 +149,7 @@ class CompleteOptions(SamplingOptions, total=False):
 
 
 class EmbedOptions(CallOptions, total=False):
-    """Options of `embed`; `EmbedRequest` says what its fields mean.
+    """Options of `embed`; `EmbedRequest` says what each means.
 
     Keys:
         on_progress: Is told how many inputs have their vectors, and how many there are, after each request of a call

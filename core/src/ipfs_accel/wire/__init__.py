@@ -3,7 +3,7 @@
 - Frames and bodies: `sse`, `ndjson`, `multipart`
 - Streams: `assembler`, `collector`, `pieces`, `halves`
 - Answers: `fields`, `lists`, `vectors`, `ranks`, `pictures`, `several`, `distinct`, `words`
-- Conversations: `returned`, `roles`, `tools`, `names`
+- Conversations: `returned`, `roles`, `tools`, `names`, `documents`, `token_ranges`
 - Schemas: `schemas`, `schema_forms`, `schema_keywords`, `schema_check`
 - Any request: `raw`, `raw_plans`
 - Servers of one's own: `shown`, `windows`
