@@ -281,5 +281,7 @@ def testing_page() -> str:
 def further_page() -> str:
     """Return the page of the small modules beside these."""
     about = "What plugins may use beside the [hooks and plans](hooks.md) and the [wire formats](wire.md)."
-    names = [f"ipfs_accel.{name}" for name in ("catalogue", "hints", "strict_json", "capabilities", "installing")]
+    names = [
+        f"ipfs_accel.{name}" for name in ("catalogue", "commands", "hints", "strict_json", "capabilities", "installing")
+    ]
     return page("Other modules", about, *[each for name in names for each in members(name, level=2)])

@@ -18,6 +18,7 @@ DISTRIBUTIONS = [
     *sorted((ROOT / "plugins" / "specialized").glob("*/")),
 ]
 FOLDERS = [folder for folder in DISTRIBUTIONS if (folder / "pyproject.toml").exists()]
+SERVICES = [path.parent for path in sorted((ROOT / "services").glob("*/pyproject.toml"))]
 EXAMPLES = [path.parent for path in sorted((ROOT / "examples").glob("*/pyproject.toml"))]
 
 
@@ -25,7 +26,7 @@ def project(folder: Path) -> dict[str, Any]:
     return tomllib.loads((folder / "pyproject.toml").read_text())["project"]  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("folder", [*FOLDERS, *EXAMPLES], ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", [*FOLDERS, *SERVICES, *EXAMPLES], ids=lambda folder: folder.name)
 def test_each_distribution_is_complete(folder: Path) -> None:
     settings = project(folder)
     package = settings["name"].replace("-", "_")
@@ -68,9 +69,9 @@ def test_every_backend_and_host_is_in_an_extra_of_the_core_and_a_reserved_name()
 
 def test_uv_finds_every_distribution_in_the_workspace_and_sdists_say_nothing_of_it() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    names = {project(folder)["name"] for folder in [*FOLDERS, *EXAMPLES]}
+    names = {project(folder)["name"] for folder in [*FOLDERS, *SERVICES, *EXAMPLES]}
     assert settings["tool"]["uv"]["sources"] == {name: {"workspace": True} for name in names}
-    for folder in [*FOLDERS, *EXAMPLES]:
+    for folder in [*FOLDERS, *SERVICES, *EXAMPLES]:
         assert "uv" not in tomllib.loads((folder / "pyproject.toml").read_text())["tool"]
 
 
@@ -83,13 +84,13 @@ def test_no_plugin_imports_a_sibling() -> None:
 
 
 def test_plugins_use_what_every_plugin_may_use() -> None:
-    for folder in [*FOLDERS[1:], *EXAMPLES]:
+    for folder in [*FOLDERS[1:], *SERVICES, *EXAMPLES]:
         for path in (folder / "src").rglob("*.py"):
             private = re.findall(r"from ipfs_accel(?:\.\w+)*\._\w+|from ipfs_accel import _\w+", path.read_text())
             assert private == [], path
 
 
 def test_modules_stay_short() -> None:
-    for folder in [*FOLDERS, *EXAMPLES]:
+    for folder in [*FOLDERS, *SERVICES, *EXAMPLES]:
         for path in (folder / "src").rglob("*.py"):
             assert len(path.read_text().splitlines()) <= 400, path

@@ -106,35 +106,25 @@ class Backend:
         Raises:
             PluginError: The hook raised something that is not an `AccelError`, or returned no plan.
         """
-        try:
-            hook = self._hooks.get(operation)
-            if hook is None:
-                hook = self._hooks[operation] = _hook_of(self._manager, operation)
-            plan = hook(**arguments)
-        except AccelError:
-            raise
-        except Exception as error:
-            raise self.failure(f"while planning {operation!r}", error) from error
+        plan = self._ask(operation, arguments)
         if plan is None:
             raise PluginError(f"the backend {self.name!r} returned no plan for {operation!r}", backend=self.name)
         return plan
 
     def relay(self, endpoint: Endpoint, request: RelayRequest) -> Any:
-        """Return how the backend would pass a request on, None if it would not.
+        """Return how the backend would pass a request on, None if it would not; raises as `plan` does."""
+        return self._ask("relay", {"endpoint": endpoint, "request": request})
 
-        Raises:
-            PluginError: As `plan`.
-        """
+    def _ask(self, name: str, arguments: dict[str, Any]) -> Any:
         try:
-            hook = self._hooks.get("relay")
+            hook = self._hooks.get(name)
             if hook is None:
-                has_it = bool(self._manager.hook.relay.get_hookimpls())
-                hook = self._hooks["relay"] = _hook_of(self._manager, "relay") if has_it else _passes_nothing_on
-            return hook(endpoint=endpoint, request=request)
+                hook = self._hooks[name] = _hook_of(self._manager, name)
+            return hook(**arguments)
         except AccelError:
             raise
         except Exception as error:
-            raise self.failure(f"while planning to relay {request.dialect!r}", error) from error
+            raise self.failure(f"while planning {name!r}", error) from error
 
     def failure(self, when: str, error: Exception) -> AccelError:
         """Say whose fault an error of the plugin is: the caller's, if no value could be made of what was given."""
@@ -147,14 +137,13 @@ class Backend:
         )
 
 
-def _passes_nothing_on(**_: Any) -> None:
-    return None
-
-
 def _hook_of(manager: pluggy.PluginManager, name: str) -> Callable[..., Any]:
     """Return what calls a hook; without pluggy's detour where the plugin's own function is all there is to call."""
     caller: Callable[..., Any] = getattr(manager.hook, name)
-    (*others, impl) = manager.hook.__dict__[name].get_hookimpls()
+    found = manager.hook.__dict__[name].get_hookimpls()
+    if not found:
+        return lambda **_: None
+    (*others, impl) = found
     if others or impl.wrapper or impl.hookwrapper:
         return caller
     function, names = impl.function, impl.argnames
