@@ -23,7 +23,7 @@ BEGIN, END = "<!-- made by scripts/gateway_clients.py -->\n", "<!-- end of what 
 CLIENTS = (
     (r"claude-cli/", "Claude Code"),
     (r"codex", "Codex"),
-    (r"ai-sdk/|^ai/", "AI SDK (Node)"),
+    (r"(?:^|\s)(?:ai-sdk|ai)/", "AI SDK (Node)"),
     (r"Anthropic/JS", "anthropic (Node)"),
     (r"Anthropic/Python", "anthropic (Python)"),
     (r"OpenAI/JS", "openai (Node)"),

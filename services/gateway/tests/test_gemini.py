@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ from ipfs_accel.types import (
     ToolCall,
     Usage,
 )
+from ipfs_accel.wire import keepsakes
 
 from .stages import Stage, stage
 
@@ -140,6 +142,15 @@ def test_what_was_thought_goes_back_unseen(at: Stage, sdk: genai.Client) -> None
         assert next(part for part in parts if isinstance(part, ToolCall)).extra == {"e": 1}
         assert next(part for part in parts if part == unsigned).field == "reasoning"  # type: ignore[union-attr]
         assert answer == Message.tool("call_b", "sunny")
+
+
+@pytest.mark.parametrize("parts", [1, [1], [{"backend": 1}], [{"backend": "a", "data": 1}], [{"text": 1}]], ids=repr)
+def test_what_was_kept_and_changed_is_refused(at: Stage, parts: Any) -> None:
+    signature = b64encode(keepsakes.written({"parts": parts}).encode()).decode()
+    content = {"role": "model", "parts": [{"text": "a", "thoughtSignature": signature}]}
+    found = post(at, "generateContent", {"contents": [*CONTENTS, content]})
+    assert found.status_code == 400
+    assert found.json()["error"]["message"].startswith("contents[1].parts[0].thoughtSignature:")
 
 
 def test_what_gemini_said_beside_goes_back_to_it(at: Stage, sdk: genai.Client) -> None:

@@ -84,7 +84,8 @@ class _Reader:
     def _part(self, part: dict[str, Any], where: str, found: list[Part]) -> None:
         kept = _kept(part)
         if kept is not None:
-            remembered = [_remembered(each) for each in kept.get("parts") or ()]
+            place = f"{where}.thoughtSignature"
+            remembered = [_remembered(each, place) for each in listed(kept.get("parts"), place)]
             is_thought = any(isinstance(each, Reasoning) for each in remembered)
             while is_thought and found and isinstance(found[-1], Reasoning) and found[-1].signature is None:
                 found.pop()  # what was shown of it
@@ -97,8 +98,8 @@ class _Reader:
             if own:
                 found.append(Opaque(backend="gemini", data=part))
             return
-        extra = kept.get("call") if kept is not None else None
-        found += self._said(part, where, own, extra or {})
+        extra = None if kept is None else kept.get("call")
+        found += self._said(part, where, own, extra if isinstance(extra, Mapping) else {})
         if own:
             found.append(Opaque(backend="gemini", data=own if part.get("text") != "" else {"text": "", **own}))
 
@@ -209,7 +210,13 @@ def _kept(part: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
 
 
-def _remembered(value: Mapping[str, Any]) -> Part:
-    if "backend" in value:
-        return Opaque(backend=value["backend"], data=value.get("data") or {})
-    return Reasoning(text=value.get("text") or "", signature=value.get("signature"), field=value.get("field"))
+def _remembered(value: Any, where: str) -> Part:
+    """Return a part that an answer of ours had clients keep."""
+    given = camel(value, where)
+    backend, data = given.get("backend"), given.get("data")
+    if isinstance(backend, str) and isinstance(data, Mapping):
+        return Opaque(backend=backend, data=data)
+    texts = {name: given.get(name) for name in ("text", "signature", "field")}
+    if backend is not None or not all(each is None or isinstance(each, str) for each in texts.values()):
+        refuse(where, "it was changed on its way")
+    return Reasoning(text=texts["text"] or "", signature=texts["signature"], field=texts["field"])
