@@ -30,6 +30,7 @@ from ipfs_accel.types import (
     Usage,
 )
 from ipfs_accel.wire import keepsakes
+from ipfs_accel_gateway._callers import hash_of
 
 from .gateways import Running, Start
 
@@ -375,6 +376,22 @@ def test_what_others_do_not_have_is_left_out_on_demand(running: Start) -> None:
             sdk.messages.create(model="scripted/any", max_tokens=5, messages=HI, extra_body=body)
     assert scripted.requests[0].tools == ()
     assert scripted.requests[1].messages[0].content == (Document(data=b"a", media_type="text/plain"),)
+
+
+def test_a_key_may_stand_beside_one_of_somebody_elses(running: Start, http: Any) -> None:
+    keys = {"alice": {"hash": hash_of("good")}, "bob": {"hash": hash_of("old"), "expires": "2020-01-01T00:00:00Z"}}
+    url = running(Scripted(["a", "b", "c"]), settings={"keys": keys}).url
+    body = {"model": "scripted/any", "max_tokens": 5, "messages": HI}
+    sent: list[tuple[dict[str, str], int]] = [
+        ({"authorization": "Bearer theirs", "x-api-key": "good"}, 200),
+        ({"authorization": "Bearer good", "x-api-key": "theirs"}, 200),
+        ({"authorization": "Bearer old", "x-api-key": "good"}, 200),
+        ({"authorization": "Bearer old", "x-api-key": "theirs"}, 401),
+        ({"x-api-key": ""}, 401),
+    ]
+    assert [http.post(f"{url}/v1/messages", json=body, headers=each).status_code for each, _ in sent] == [
+        status for _, status in sent
+    ]
 
 
 def test_further_blocks_are_texts_for_others(at: At) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from urllib.parse import parse_qsl
 
@@ -18,6 +18,7 @@ from ._settings import KeySettings
 __all__ = ["Caller", "Callers", "Ticket", "hash_of"]
 
 _MINUTE = 60.0
+_KEY_HEADERS = ("x-api-key", "x-goog-api-key", "api-key")
 PREFIX = "sha256:"
 
 
@@ -148,25 +149,29 @@ class Callers:
         """
         if self._everybody is not None:
             return self._everybody
-        key = _key_in(headers) or (_key_after(query) if query else "")
-        if not key:
-            raise Refusal(
-                401, "authentication", "a key of this gateway is missing: send it as `Authorization: Bearer …`"
-            )
-        caller = self._by_hash.get(hash_of(key))
-        if caller is None or caller.has_expired:
+        has_key = False
+        for key in _keys_in(headers, query):
+            caller = self._by_hash.get(hash_of(key))
+            if caller is not None and not caller.has_expired:
+                return caller
+            has_key = True
+        if has_key:
             raise Refusal(401, "authentication", "this key is not known to the gateway, or no longer good")
-        return caller
+        raise Refusal(401, "authentication", "a key of this gateway is missing: send it as `Authorization: Bearer …`")
 
 
-def _key_in(headers: Mapping[str, str]) -> str:
-    """Return the key of a request, in whichever header a provider's client sends it."""
+def _keys_in(headers: Mapping[str, str], query: str) -> Iterator[str]:
+    """Return what may be the key of a request; clients may send two, such as a token of the provider's beside."""
     bearer = headers.get("authorization", "")
-    if bearer[:7].lower() == "bearer ":
-        return bearer[7:].strip()
-    return headers.get("x-api-key") or headers.get("x-goog-api-key") or headers.get("api-key") or ""
+    if bearer[:7].lower() == "bearer " and (token := bearer[7:].strip()):
+        yield token
+    for name in _KEY_HEADERS:
+        if key := headers.get(name):
+            yield key
+    if query:
+        yield from _keys_after(query)
 
 
-def _key_after(query: str) -> str:
+def _keys_after(query: str) -> list[str]:
     """Return the key that Google's clients may send as `?key=`; a query goes into no log, error or record."""
-    return next((value for name, value in parse_qsl(query) if name == "key"), "")
+    return [value for name, value in parse_qsl(query) if name == "key"][:1]
