@@ -1,4 +1,4 @@
-"""Claude Code and Anthropic's SDK for Node, at a gateway before other models."""
+"""Claude Code, Anthropic's SDK for Node and the AI SDK, at a gateway before other models."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from .gateways import Start
 pytestmark = pytest.mark.peer
 
 CLAUDE_CODE, SDK = "@anthropic-ai/claude-code@2.1.197", "@anthropic-ai/sdk@1.14.0"
+AI_SDK = ("ai@6.0.326", "@ai-sdk/anthropic@3.0.140", "zod@4.6.7")
 THOUGHT = Reasoning(text="Hm.", field="reasoning")
 
 
@@ -148,3 +149,44 @@ def test_the_sdk_for_node_reads_all_of_it(at: At, asked: list[Any], tmp_path: Pa
     assert found["cut"] == "rate_limit_error"
     assert found["models"] == []
     assert len(asked) == 4
+
+
+AI_PROGRAM = """
+import { createAnthropic } from "@ai-sdk/anthropic";
+import { generateText, streamText, tool } from "ai";
+import { z } from "zod";
+globalThis.AI_SDK_LOG_WARNINGS = (warnings) => warned.push(...warnings.warnings.map((each) => each.feature ?? each.message));
+const warned = [];
+const model = createAnthropic({ baseURL: process.env.URL + "/v1", apiKey: "any" })("scripted/any");
+const weather = tool({ inputSchema: z.object({ city: z.string() }) });
+const told = [];
+const messages = [{ role: "user", content: "Hi" }];
+const whole = await generateText({ model, messages, tools: { weather }, maxOutputTokens: 50, maxRetries: 0 });
+const answer = (calls) => ({ role: "tool", content: calls.map((call) => ({ type: "tool-result", toolCallId: call.toolCallId,
+  toolName: call.toolName, output: { type: "text", value: "sunny" } })) });
+messages.push(...whole.response.messages, answer(whole.toolCalls));
+const streamed = streamText({ model, messages, tools: { weather }, maxOutputTokens: 50, maxRetries: 0 });
+for await (const part of streamed.fullStream) told.push(part.type);
+const reason = await streamed.finishReason;
+console.log(JSON.stringify({ call: whole.toolCalls[0].input, thought: whole.reasoningText, reason: whole.finishReason,
+  text: await streamed.text, thoughts: await streamed.reasoningText, end: reason, told, usage: await streamed.usage, warned }));
+"""
+
+
+def test_the_ai_sdk_goes_on_with_thoughts_and_calls(at: At, asked: list[Any], tmp_path: Path) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("Node, which runs it, is not here")
+    call = ToolCall(id="call_1", name="weather", arguments='{"city": "Rome"}', extra={"signed": "x"})
+    script = iter([[THOUGHT, call], [Reasoning(text="Ah."), "Sun", "ny."]])
+    at.answer = lambda _request: next(script)
+    (tmp_path / "node_modules").symlink_to(peer_node("ai-sdk-anthropic", *AI_SDK))
+    (tmp_path / "ask.mjs").write_text(AI_PROGRAM)
+    found = json.loads(run([node, "ask.mjs"], tmp_path, URL=at.url))
+    assert (found["call"], found["thought"], found["reason"]) == ({"city": "Rome"}, "Hm.", "tool-calls")
+    assert (found["text"], found["thoughts"], found["end"]) == ("Sunny.", "Ah.", "stop")
+    assert "error" not in found["told"]
+    assert found["warned"] == []
+    turn = asked[-1].messages[1]
+    assert [type(part) for part in turn.content] == [Reasoning, ToolCall]
+    assert (turn.content[0].field, turn.content[1].extra) == ("reasoning", {"signed": "x"})
