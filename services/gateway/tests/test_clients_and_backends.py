@@ -38,6 +38,17 @@ def by_openai(url: str, model: str) -> tuple[str, str, Any]:
     return whole, text, (call.name, json.loads(call.arguments))
 
 
+def by_responses(url: str, model: str) -> tuple[str, str, Any]:
+    with openai.OpenAI(base_url=f"{url}/v1", api_key="any", max_retries=0) as sdk:
+        whole = sdk.responses.create(model=model, input="Hi").output_text
+        with sdk.responses.stream(model=model, input="Hi") as stream:
+            text = "".join([event.delta for event in stream if event.type == "response.output_text.delta"])
+            assert stream.get_final_response().output_text == text
+        tool: Any = {"type": "function", "strict": False, "name": "weather", "description": "d", "parameters": SCHEMA}
+        call: Any = sdk.responses.create(model=model, input="Hi", tools=[tool]).output[-1]
+    return whole, text, (call.name, json.loads(call.arguments))
+
+
 def by_anthropic(url: str, model: str) -> tuple[str, str, Any]:
     with Anthropic(base_url=url, api_key="any", max_retries=0) as sdk:
         asked: Any = {"model": model, "messages": USER, "max_tokens": 99}
@@ -69,6 +80,7 @@ def by_ollama(url: str, model: str) -> tuple[str, str, Any]:
 
 CLIENTS: dict[str, Callable[[str, str], tuple[str, str, Any]]] = {
     "openai": by_openai,
+    "responses": by_responses,
     "anthropic": by_anthropic,
     "google": by_google,
     "ollama": by_ollama,
