@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx  # noqa: TID251 - a client that nobody here wrote
 import openai
 import pytest
 from ipfs_accel import Client, Config, EndpointConfig, hookimpl
@@ -392,6 +393,26 @@ def test_a_stream_that_fails_says_so_and_never_looks_whole(at: At) -> None:
     assert "response.completed" not in kinds
     with pytest.raises(InternalServerError, match="it broke"):
         at.ours.stream(f"gw/{MODEL}", "Hi").read()
+
+
+def test_the_events_of_a_failure_say_what_there_is_of_the_answer(at: At, http: Any) -> None:
+    at.script.append([Text(text="Well."), CALL, "Hel", InternalServerError("it broke", status=500)])
+    came = b""
+    body = {"model": MODEL, "input": "Hi", "stream": True}
+    with (
+        pytest.raises(httpx.RemoteProtocolError),
+        http.stream("POST", f"{at.running.url}/v1/responses", json=body) as found,
+    ):
+        for piece in found.iter_raw():
+            came += piece
+    events = [json.loads(line[6:]) for line in came.splitlines() if line.startswith(b"data: ")]
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+    error, failed = events[-2:]
+    assert (error["type"], error["code"], error["message"]) == ("error", "server_error", "it broke")
+    assert failed["type"] == "response.failed"
+    assert failed["response"]["id"] == events[0]["response"]["id"]
+    assert failed["response"]["error"] == {"code": "server_error", "message": "it broke"}
+    assert [item["type"] for item in failed["response"]["output"]][:2] == ["message", "function_call"]
 
 
 # requests of our own
