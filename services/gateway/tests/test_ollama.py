@@ -158,6 +158,14 @@ def test_a_prompt_is_a_conversation(at: Stage, sdk: ollama.Client) -> None:
     assert lines[-1].done
 
 
+def test_what_says_nothing_is_no_matter(at: Stage) -> None:
+    at.plays("ok")
+    empty: dict[str, Any] = {"suffix": "", "template": "", "context": [], "raw": False, "system": "", "images": None}
+    body = {"model": MODEL, "prompt": "Hi", "options": {}, "format": "", "stream": False, **empty}
+    assert httpx.post(f"{at.url}/api/generate", json=body).raise_for_status().json()["response"] == "ok"
+    assert at.asked.messages == (Message.user("Hi"),)
+
+
 def test_a_raw_prompt_is_continued(at: Stage, sdk: ollama.Client) -> None:
     at.plays("world", "wo")
     assert sdk.generate(MODEL, "Hello", raw=True, options={"num_predict": 3}).response == "world"

@@ -34,6 +34,7 @@ _IGNORED = {"keep_alive", "truncate", "shift"}
 _CHAT = {*_SAME, "messages", "tools"}
 _GENERATE = {*_SAME, "prompt", "system", "images"}
 _COMPLETE = {"model", "options", "stream", "logprobs", "top_logprobs", "prompt", "suffix", "raw"}
+_EMPTY: tuple[Any, ...] = ("", [], {}, False)
 _EFFORTS = {True: "medium", False: "none"}
 
 
@@ -65,12 +66,12 @@ class _Route:
             GivenError: There is nothing to answer: Ollama's clients load and unload models so.
         """
         if self._is_chat:
-            leftover(members, _CHAT, _IGNORED, lenient=lenient)
+            leftover(_filled(members), _CHAT, _IGNORED, lenient=lenient)
             messages = _messages(members)
         else:
             if _is_bare(members):
                 return _completion(members, lenient=lenient)
-            leftover(members, _GENERATE, _IGNORED, lenient=lenient)
+            leftover(_filled(members), _GENERATE, _IGNORED, lenient=lenient)
             messages = _prompted(members)
         if not messages:
             reason = "unload" if members.get("keep_alive") == 0 else "load"
@@ -102,6 +103,11 @@ class _Route:
 
 CHAT = _Route("ollama.chat", is_chat=True)
 GENERATE = _Route("ollama.generate", is_chat=False)
+
+
+def _filled(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a body says: Ollama's own client has empty texts for what it does not."""
+    return {name: value for name, value in members.items() if value not in _EMPTY}
 
 
 def _is_bare(members: Mapping[str, Any]) -> bool:
@@ -155,7 +161,7 @@ def _options(members: Mapping[str, Any], *, lenient: bool) -> dict[str, Any]:
 
 
 def _completion(members: Mapping[str, Any], *, lenient: bool) -> tuple[Any, dict[str, Any]]:
-    leftover(members, _COMPLETE, _IGNORED, lenient=lenient)
+    leftover(_filled(members), _COMPLETE, _IGNORED, lenient=lenient)
     options = sampling(members, lenient=lenient)
     if members.get("suffix"):
         options["suffix"] = members["suffix"]
