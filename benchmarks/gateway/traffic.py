@@ -12,6 +12,8 @@ import argparse
 import asyncio
 import json
 import time
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 WORDS = "Hello there, this is a plain answer of some words."
@@ -65,11 +67,11 @@ WORD = _chunk(" word")
 class Provider(asyncio.Protocol):
     """Answers what comes."""
 
-    def connection_made(self, transport):
+    def connection_made(self, transport: Any) -> None:
         self.transport = transport
         self.waiting = bytearray()
 
-    def data_received(self, data):
+    def data_received(self, data: bytes) -> None:
         self.waiting += data
         while True:
             end = self.waiting.find(b"\r\n\r\n")
@@ -85,7 +87,7 @@ class Provider(asyncio.Protocol):
             del self.waiting[: end + 4 + size]
             self.answer(head.split(b" ", 2)[1], body)
 
-    def answer(self, path, body):
+    def answer(self, path: bytes, body: bytes) -> None:
         if path.endswith(b"/embeddings"):
             self.transport.write(EMBEDDED)
         elif b'"stream":true' in body or b'"stream": true' in body:
@@ -96,7 +98,7 @@ class Provider(asyncio.Protocol):
         else:
             self.transport.write(PLAIN)
 
-    def send(self, left):
+    def send(self, left: int) -> None:
         if self.transport.is_closing():
             return
         if not left:
@@ -117,20 +119,20 @@ BODIES = {
 class Caller(asyncio.Protocol):
     """Asks again as soon as it is answered."""
 
-    def __init__(self, request, done):
+    def __init__(self, request: bytes, done: Callable[[], bool]) -> None:
         self.request = request
         self.done = done
         self.is_over = False
 
-    def connection_made(self, transport):
+    def connection_made(self, transport: Any) -> None:
         self.transport = transport
         self.ask()
 
-    def ask(self):
+    def ask(self) -> None:
         self.waiting = bytearray()
         self.transport.write(self.request)
 
-    def data_received(self, data):
+    def data_received(self, data: bytes) -> None:
         self.waiting += data
         end = self.waiting.find(b"\r\n\r\n")
         if end < 0:
@@ -151,38 +153,39 @@ class Caller(asyncio.Protocol):
             self.transport.close()
 
 
-async def ask(url, kind, model, key, connections, seconds):
+async def ask(url: str, given: argparse.Namespace) -> int:
     """Return how many requests were answered within the time."""
     parts = urlsplit(url)
-    body = json.dumps({**BODIES[kind], "model": model}).encode()
+    kind, key = given.kind, given.key
+    body = json.dumps({**BODIES[kind], "model": given.model}).encode()
     path = "/v1/embeddings" if kind == "embed" else "/v1/chat/completions"
     head = f"POST {path} HTTP/1.1\r\nhost: {parts.netloc}\r\nauthorization: Bearer {key}\r\n"
     head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     loop = asyncio.get_running_loop()
-    count, end = 0, time.monotonic() + seconds
+    count, end = 0, time.monotonic() + given.seconds
 
-    def done():
+    def done() -> bool:
         nonlocal count
         count += 1
         return time.monotonic() < end
 
     made = [
         await loop.create_connection(lambda: Caller(head.encode() + body, done), parts.hostname, parts.port)
-        for _ in range(connections)
+        for _ in range(given.connections)
     ]
-    while not all(transport.is_closing() for transport, _ in made):
+    while not all(transport.is_closing() for transport, _ in made):  # noqa: ASYNC110 - it happens once
         await asyncio.sleep(0.02)
     return count
 
 
-async def serve(port):
+async def serve(port: int) -> None:
     """Answer until the process is ended."""
     server = await asyncio.get_running_loop().create_server(Provider, "127.0.0.1", port, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
-def main():
+def main() -> None:
     """Be one of the two ends."""
     parser = argparse.ArgumentParser()
     parser.add_argument("what", choices=["serve", "ask"])
@@ -196,7 +199,7 @@ def main():
     if given.what == "serve":
         asyncio.run(serve(int(given.where)))
     else:
-        print(asyncio.run(ask(given.where, given.kind, given.model, given.key, given.connections, given.seconds)))
+        print(asyncio.run(ask(given.where, given)))
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ class Gateway:
     """A gateway in this process; use it in an `async with` block.
 
     Attributes:
-        app: What answers requests.
+        settings: Its own.
+        app: What answers requests, once it is open.
         address: Where it listens: host and port.
     """
 
@@ -41,23 +42,29 @@ class Gateway:
     ) -> None:
         """Say what to serve; `plugins` and `middleware` are objects to use besides what is installed and configured."""
         self._config = config
-        self._settings = settings
+        self.settings = settings
         self._plugins, self._middleware = tuple(plugins), tuple(middleware)
         self.app: App
+        self._server: Server | None = None
         self.address: tuple[str, int] = ("", 0)
 
-    async def __aenter__(self) -> Self:
+    def open(self) -> App:
+        """Make what answers requests; for the tasks of the running loop."""
         names = {} if self._plugins else names_of(self._config)
-        loop = asyncio.get_running_loop()
+        path = self.settings.access_log
         self._client = AsyncClient(self._config, plugins=self._plugins, middleware=self._middleware)
-        self._log = None if self._settings.access_log is None else AccessLog(self._settings.access_log, loop)
-        self.app = App(self._client, self._settings, names=names, log=self._log)
-        self._server = Server(self.app.handle, self._settings, refusal=self.app.refusal)
+        self._log = None if path is None else AccessLog(path, asyncio.get_running_loop())
+        self.app = App(self._client, self.settings, names=names, log=self._log)
+        return self.app
+
+    async def __aenter__(self) -> Self:
+        app = self.open()
+        self._server = Server(app.handle, self.settings, refusal=app.refusal)
         try:
-            listening = await self._server.listen(self._settings.host, self._settings.port)
+            listening = await self._server.listen(self.settings.host, self.settings.port)
         except OSError as error:
             raise ConfigError(
-                f"gateway: cannot listen at {self._settings.host} port {self._settings.port}: {error.strerror}",
+                f"gateway: cannot listen at {self.settings.host} port {self.settings.port}: {error.strerror}",
                 hint="another port is named by --port, or by gateway.port in the configuration",
             ) from None
         self.address = listening[0]
@@ -68,7 +75,8 @@ class Gateway:
 
     async def close(self, seconds: float = DRAIN_SECONDS) -> None:
         """Take no more requests; let those that are answered end, for so many seconds at most."""
-        await self._server.close(seconds)
+        if self._server is not None:
+            await self._server.close(seconds)
         await self._client.close()
         if self._log is not None:
             self._log.close()

@@ -109,7 +109,7 @@ def read_settings(table: Mapping[str, Any], source: str = "the configuration") -
     try:
         settings: Settings = _converter.structure(table, Settings)
     except Exception as error:  # noqa: BLE001 - cattrs wraps whatever a converter raises
-        said = "; ".join(cattrs.transform_error(error, "gateway"))
+        said = "; ".join(cattrs.transform_error(error, "gateway", format_exception=_told))
         raise ConfigError(f"{source}: {said}") from None
     for name, key in settings.keys.items():
         if not key.hash:
@@ -126,6 +126,14 @@ def read_settings(table: Mapping[str, Any], source: str = "the configuration") -
             hint="make one with `ipfs-accel serve keys new`, or listen at 127.0.0.1",
         )
     return settings
+
+
+def _told(error: BaseException, kind: type[Any] | None) -> str:
+    """Return what is wrong with a setting, in the words of what checks it."""
+    if isinstance(error, cattrs.ForbiddenExtraKeysError):
+        return f"unknown setting {', '.join(sorted(error.extra_fields))}"
+    said = str(error)
+    return said if isinstance(error, TypeError | ValueError) and said else cattrs.v.format_exception(error, kind)
 
 
 def _moment(value: Any, _kind: Any) -> datetime:
