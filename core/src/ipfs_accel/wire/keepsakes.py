@@ -1,8 +1,8 @@
 """What one provider said that only it understands, within texts that another API has clients send back unread.
 
-A conversation that is held in Anthropic's words has signatures of thoughts and redacted thoughts, one in OpenAI's has the
-encrypted content of reasoning, which clients keep to the letter. A gateway puts there what its target said beside, and
-finds it again when the conversation goes on.
+A conversation that is held in Anthropic's words has signatures of thoughts and redacted thoughts, one in OpenAI's has
+the encrypted content of reasoning; clients keep them to the letter. A gateway puts there what its target said beside,
+and finds it again when the conversation goes on.
 """
 
 from __future__ import annotations
