@@ -166,7 +166,7 @@ def test_a_wheel_has_its_package_and_nothing_else(wheelhouse: Path, folder: Path
     strays = [
         name
         for name in names
-        if not re.search(r"\.(py|typed|json|txt|css|gguf|1)$|/(METADATA|WHEEL|RECORD|LICENSE)$", name)
+        if not re.search(r"\.(py|typed|json|txt|css|js|gguf|1)$|/(METADATA|WHEEL|RECORD|LICENSE)$", name)
     ]
     assert strays == []
     assert f"{package}/py.typed" in names

@@ -188,9 +188,9 @@ class Core(Context):
         if operation.name == "embed" and "on_progress" in options:
             settings["on_progress"] = watcher(options.pop("on_progress"))
         wanted = options.get("response_format")
-        if (wanted is not None and not isinstance(wanted, str | Mapping | JsonSchema)) or "repair" in options:
-            settings["wanted"] = self._wanted(operation.name, options)
         try:
+            if (wanted is not None and not isinstance(wanted, str | Mapping | JsonSchema)) or "repair" in options:
+                settings["wanted"] = self._wanted(operation.name, options)
             return operation.build(model_id, value, options), settings
         except InvalidValueError as error:
             raise InvalidRequestError(str(error), hint=error.hint) from None

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from ipfs_accel._calls import operations as ops
 from ipfs_accel._calls.reader import Reader
-from ipfs_accel._calls.relays import relaying
 from ipfs_accel._calls.streams import AsyncStream, Opening, Stream
 
 from .base import AsyncBase, SyncBase
@@ -125,6 +124,8 @@ class AsyncRequestCalls(AsyncBase):
         Returns:
             A `Relayed` where the words were passed on; else an `AsyncStream` or the answer.
         """
+        from ipfs_accel._calls.relays import relaying  # noqa: PLC0415 - gateways alone relay
+
         answer = await self._run(relaying(self._core, model, request, typed, suits))
         return AsyncStream(_given(answer), self._world) if isinstance(answer, Reader) else answer
 
