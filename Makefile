@@ -15,7 +15,7 @@ NEWEST := $(VENV)/newest
 PLUGINS := $(patsubst %/pyproject.toml,%,$(filter plugins/% services/%,$(PROJECTS)))
 EXAMPLES := $(patsubst %/pyproject.toml,%,$(wildcard examples/*/pyproject.toml))
 FOLDERS := --editable core $(PLUGINS:%=--editable %)
-DISTRIBUTIONS := 'ipfs-accel[all]' 'ipfs-accel-llvm[embedded]'
+DISTRIBUTIONS := 'ipfs-accel[all,gateway]' 'ipfs-accel-llvm[embedded]'
 MODEL := .cache/tiny.gguf
 GUIDE := plugins/specialized/llvm/src/ipfs_accel_llvm/guide.gguf
 
