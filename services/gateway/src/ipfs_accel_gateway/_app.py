@@ -103,9 +103,11 @@ class App:
             if record.dialect and self._log is not None:
                 self._log.add(record)
 
-    def refusal(self, bad: Bad) -> bytes:
-        """Return the body of the answer to what is no request at all; nobody knows in which dialect it was to be."""
-        return family_of("", {}).error(refusal_of(bad), "")
+    def refusal(self, bad: Bad, path: str, headers: Mapping[str, str]) -> tuple[bytes, tuple[tuple[str, str], ...]]:
+        """Return the body and the headers of the answer to what is no whole request, given what came of its head."""
+        record = Record(next(self._numbers))
+        _log.info("refused: %s: %s", record.id, bad.reason)
+        return _family(path, headers).error(refusal_of(bad), record.id), (JSON, *record.headers())
 
     async def _ask(
         self, request: Incoming, reply: Reply, dialect: Dialect, record: Record, place: Named | None
@@ -117,7 +119,7 @@ class App:
         said, body = self._said(request, is_form=is_form)
         dialect = spoken(dialect, said)
         model = said.get("model") if place is None else place.model
-        if not isinstance(model, str) or not model:
+        if not isinstance(model, str) or not model or not model.isprintable():
             raise Refusal(400, "invalid_request", "model: expected the name of a model", param="model")
         record.model = model
         target = self.models.target(model, caller)
@@ -139,12 +141,16 @@ class App:
         except AccelError as error:
             record.error = type(error).__name__
             if not reply.has_begun:
-                raise refusal_of(error) from None
+                refusal = refusal_of(error)
+                record.status = refusal.status
+                raise refusal from None
             record.status = 200
             await tell_failure(error, call, reply)
-        except Refusal as refusal:
+        except (Refusal, Bad) as error:
+            refusal = refusal_of(error) if isinstance(error, Bad) else error
             if not reply.has_begun:
-                raise
+                record.status = refusal.status
+                raise refusal from None
             record.status, record.error = 200, refusal.kind
             await tell_failure(refusal, call, reply)
         finally:
@@ -201,7 +207,7 @@ class App:
         origin = headers.get("origin")
         if not self.callers.wants_keys:
             host = headers.get("host", "localhost")
-            if self.settings.is_local and urlsplit(f"//{host}").hostname not in _LOCAL_HOSTS:
+            if self.settings.is_local and not _is_local(f"//{host}"):
                 raise Refusal(421, "invalid_request", "host: without keys this gateway answers at its own address only")
             if origin is not None and origin not in self.settings.cors and not _is_local(origin):
                 raise Refusal(403, "permission", "origin: pages from there may not ask; `gateway.cors` lets them")
@@ -210,7 +216,16 @@ class App:
         return (("access-control-allow-origin", origin), ("vary", "origin"))
 
 
+def _family(path: str, headers: Mapping[str, str]) -> Family:
+    """Return in whose words a path is answered, whatever is asked there."""
+    dialect = ROUTES.get(path)
+    if dialect is None and (place := named("POST", path, "")) is not None:
+        dialect = place.dialect
+    return family_of(path, headers) if dialect is None else dialect.family
+
+
 def _is_local(origin: str) -> bool:
+    """Whether an origin, or a host after two slashes, is this machine."""
     try:
         return urlsplit(origin).hostname in _LOCAL_HOSTS
     except ValueError:

@@ -1,29 +1,34 @@
 """One connection of HTTP/1.1 on asyncio, as a protocol: no task waits for what is not asked for.
 
 Whoever hangs up is heard at once, as the loop tells of it, and the request that they asked for is cancelled. What is
-received is parsed in the buffer into which the loop read it. While an answer is on its way, at most one read of further
-requests is kept; who sends more is not read from.
+received is parsed in the buffer into which the loop read it. While an answer is on its way, few further requests are
+kept; who sends more is not read from.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Protocol, TypeAlias
 
 from ._reader import Bad, Incoming, Reader
-from ._reply import JSON, Headers, LeftError
+from ._reply import Headers, LeftError
 
 __all__ = ["Connection", "Handler"]
 
 Handler: TypeAlias = Callable[[Incoming, Any], Coroutine[Any, Any, None]]
 
 _MAX_UNSENT = 256 * 1024
+_MAX_WAITING = 64 * 1024
+"""Bytes of further requests that are kept while one is answered, the last of them not counted."""
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_RESET = struct.pack("ii", 1, 0)
 _LINGER = 2.0
 """Seconds for which what a refused request goes on to send is read and dropped, so that the answer is not lost."""
 
@@ -41,8 +46,8 @@ class Shared(Protocol):
     idle_timeout: float
     heartbeat: float
 
-    def refusal(self, bad: Bad) -> bytes:
-        """Return the body of the answer to what is no request."""
+    def refusal(self, bad: Bad, path: str, headers: Mapping[str, str]) -> tuple[bytes, Headers]:
+        """Return the body and the headers of the answer to what is no request, given what came of it."""
         ...
 
     def date(self) -> str:
@@ -72,11 +77,12 @@ class Connection(asyncio.BufferedProtocol):
         self._has_left = False
         self._is_closing = False
         self._has_continued = False
-        self._is_chunked = False
+        self._is_chunked = self._is_open_ended = False
         self._left = 0
         self._waiter: asyncio.Future[None] | None = None
         self._life: tuple[int, Headers, bytes] | None = None
         self._is_between_events = True
+        self._unsent = 0
 
     # What asyncio calls.
 
@@ -93,11 +99,13 @@ class Connection(asyncio.BufferedProtocol):
         if self._is_closing:
             return  # it is read so that its sender hears the answer
         reader = self._reader
+        was_between = reader.is_between
         reader.feed(self._buffer[:nbytes])
         if self.task is None:
-            self.since = self.server.loop.time()
+            if reader.has_head or (was_between and not reader.is_between):
+                self.since = self.server.loop.time()  # of a head the first byte counts alone
             self._advance()
-        elif reader.requests and not self._is_paused:
+        elif reader.waiting > _MAX_WAITING and not self._is_paused:
             self._is_paused = True
             self._transport.pause_reading()
 
@@ -129,7 +137,10 @@ class Connection(asyncio.BufferedProtocol):
             return
         waited = now - self.since
         if self._is_closing:
-            if waited > _LINGER:
+            unsent = self._transport.get_write_buffer_size()
+            if unsent != self._unsent:
+                self._unsent, self.since = unsent, now  # whoever asked reads on, slowly
+            elif waited > (self.server.idle_timeout if unsent else _LINGER):
                 self._transport.abort()
         elif self._reader.is_between:
             if waited > self.server.idle_timeout:
@@ -188,6 +199,9 @@ class Connection(asyncio.BufferedProtocol):
         """Close the connection in the middle of the body."""
         self._life = None
         self._is_closing = True
+        if self._is_open_ended:
+            # Its end is that of the connection, so that only a reset tells that it is none.
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._transport.close()  # once what stands before is sent
 
     def keep_alive(self, status: int, headers: Headers, beat: bytes) -> None:
@@ -202,7 +216,7 @@ class Connection(asyncio.BufferedProtocol):
         reader = self._reader
         if reader.requests:
             request = self._request = reader.requests.popleft()
-            self.has_begun = self._has_continued = False
+            self.has_begun = self._has_continued = self._is_open_ended = False
             self.task = self.server.loop.create_task(self._serve(request))
         elif reader.bad is not None:
             self._refuse(reader.bad)
@@ -234,9 +248,10 @@ class Connection(asyncio.BufferedProtocol):
 
     def _refuse(self, bad: Bad) -> None:
         """Answer what is no request, and go on reading for a moment: a reset would overtake the answer."""
+        path, headers = self._reader.begun
         self._request = Incoming("POST", "/", {}, keeps=False)
-        body = self.server.refusal(bad)
-        self._send_head(bad.status, (JSON,), len(body), body)
+        body, told = self.server.refusal(bad, path, headers)
+        self._send_head(bad.status, told, len(body), body)
         self._is_closing = True
         self.since = self.server.loop.time()
         if self._transport.can_write_eof():
@@ -266,6 +281,7 @@ class Connection(asyncio.BufferedProtocol):
     def _begin(self, status: int, headers: Headers, size: int | None) -> None:
         self._is_chunked = size is None and self._request is not None and not self._request.is_old
         self._left = size or 0
+        self._is_open_ended = size is None and not self._is_chunked
         self._send_head(status, headers, size)
         self.has_begun = True
         self._is_between_events = True

@@ -59,6 +59,13 @@ _KINDS: tuple[tuple[type[core.AccelError] | tuple[type[core.AccelError], ...], i
     ((core.UnsupportedOperationError, core.UnsupportedParameterError), 400, "invalid_request"),
     (core.InvalidRequestError, 400, "invalid_request"),
 )
+_UNSAID: tuple[tuple[type[core.AccelError] | tuple[type[core.AccelError], ...], str], ...] = (
+    (core.PoolTimeoutError, "the server of this model is asked for too much at once"),
+    (core.APITimeoutError, "the server of this model did not answer in time"),
+    (core.APIConnectionError, "the server of this model could not be reached, or broke off"),
+    (core.StreamInterrupted, "the answer of the server of this model broke off"),
+    ((core.AuthenticationError, core.PermissionDeniedError), "the server of this model refused the gateway"),
+)
 _BAD_KINDS = {401: "authentication", 404: "not_found", 405: "invalid_request", 413: "too_large"}
 _FIRST_ERROR = 400
 
@@ -78,7 +85,11 @@ def refusal_of(error: core.AccelError | Bad) -> Refusal:
         status = told if told >= _FIRST_ERROR else _BAD_GATEWAY
     is_ours = isinstance(error, core.ConfigError | core.MissingKeyError | core.PluginError)
     is_too_long = isinstance(error, core.ContextLengthExceededError)  # clients know OpenAI's word for it
-    message = "the gateway cannot serve this model as it is configured" if is_ours else error.message
+    message = error.message
+    if is_ours:
+        message = "the gateway cannot serve this model as it is configured"
+    else:  # where a server is, and what it says of a key, is the operator's business
+        message = next((said for kinds, said in _UNSAID if isinstance(error, kinds)), message)
     return Refusal(
         status,
         kind,

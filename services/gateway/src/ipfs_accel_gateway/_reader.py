@@ -26,6 +26,10 @@ _MAX_SILENT = 16 * 1024
 
 _VERSIONS = frozenset({"1.0", "1.1"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_LEAST = 1024
+"""Bytes that a request takes besides its body."""
+_FRAMED = frozenset({"content-length", "transfer-encoding"})
+_OFFER = frozenset({"upgrade", "connection", "http2-settings"})
 _BETWEEN = len(b":\r\n")
 _BLANKS = " \t"
 
@@ -70,6 +74,8 @@ class Incoming:
         is_old: bool = False,
     ) -> None:
         self.method = method
+        if url[:1] != "/":
+            url = _below_origin(url, headers)
         self.path, _, self.query = url.partition("?")
         self.headers = headers
         self.body = body
@@ -78,6 +84,16 @@ class Incoming:
 
     def __repr__(self) -> str:
         return f"Incoming({self.method} {self.path}, <{', '.join(self.headers)}>, <{len(self.body)} bytes>)"
+
+
+def _below_origin(url: str, headers: dict[str, str]) -> str:
+    """Return what follows the origin of a target that names one, which then goes before the header."""
+    scheme, slashes, rest = url.partition("://")
+    if not slashes or scheme.lower() not in {"http", "https"}:
+        return url
+    end = next((at for at, letter in enumerate(rest) if letter in "/?"), len(rest))
+    headers["host"] = rest[:end]
+    return rest[end:] if rest[end : end + 1] == "/" else f"/{rest[end:]}"
 
 
 _ONCE = frozenset({"host", "authorization", "x-api-key", "x-goog-api-key", "content-type", "content-encoding"})
@@ -101,6 +117,7 @@ class Reader:
         self._max_body = max_body
         self._parser: Any = HttpRequestParser(self)
         self._silent = 0
+        self._again = b""
         self._begin()
 
     def feed(self, data: bytes | memoryview) -> None:
@@ -113,8 +130,11 @@ class Reader:
             if self._silent > (_MAX_SILENT if self.has_head else MAX_HEAD):
                 what = "what describes the chunks of the body" if self.has_head else "the head"
                 self.bad = Bad(400 if self.has_head else 431, f"{what} is too long")
-        except HttpParserUpgrade:
-            return  # what follows would be of another protocol, which the answer refuses
+        except HttpParserUpgrade as upgrade:
+            again, self._again = self._again, b""
+            if again:  # as if no other protocol had been offered; else what follows would be of that
+                self._parser = HttpRequestParser(self)
+                self.feed(again + bytes(data[upgrade.args[0] :]))
         except HttpParserCallbackError as error:
             cause = error.__context__
             if not isinstance(cause, Bad):
@@ -122,6 +142,16 @@ class Reader:
             self.bad = cause
         except HttpParserError as error:
             self.bad = Bad(400, f"this is no request of HTTP/1.1: {error}")
+
+    @property
+    def waiting(self) -> int:
+        """Bytes of the complete requests that nobody has taken yet, without those of heads."""
+        return sum([len(request.body) + _LEAST for request in self.requests])
+
+    @property
+    def begun(self) -> tuple[str, dict[str, str]]:
+        """What came of the head of a request that is not complete: its path and headers."""
+        return b"".join(self._url).partition(b"?")[0].decode("ascii", "replace"), self._headers
 
     def forget(self) -> None:
         """Let go of what nobody will answer: the parser refers to this object, and both would stay for a while."""
@@ -166,9 +196,14 @@ class Reader:
         headers = self._headers
         if self._parser.get_http_version() not in _VERSIONS:
             raise Bad(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
-        if headers.get("transfer-encoding", "chunked").lower() != "chunked":
+        coding = headers.get("transfer-encoding")
+        if coding is not None and self._parser.get_http_version() == "1.0":
+            raise Bad(400, "HTTP/1.0 knows no transfer-encoding, so that two could differ on where the body ends")
+        if coding is not None and coding.lower() != "chunked":
             raise Bad(501, "the only transfer coding that is known here is chunked")
         length = headers.get("content-length")
+        if length is not None and not length.isdecimal():
+            raise Bad(400, "content-length: expected one number")
         if length is not None and int(length) > self._max_body:
             raise self._too_large()
         self._silent = 0
@@ -196,11 +231,22 @@ class Reader:
             raise Bad(400, "the header 'host' is missing")
         if method not in _METHODS:
             raise Bad(501, f"the method {method} is not known here")
+        if parser.should_upgrade() and self._headers.keys() & _FRAMED:
+            self._again = self._without_offer(method, url)
+            return
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         keeps = parser.should_keep_alive() and not parser.should_upgrade()
         self.requests.append(Incoming(method, url, self._headers, body, keeps=keeps, is_old=is_old))
         self._silent = 0
         self._begin()
+
+    def _without_offer(self, method: str, url: str) -> bytes:
+        """Return the head without the offer to speak another protocol, for which the parser has skipped the body.
+
+        Java's client makes that offer with each request over plain HTTP.
+        """
+        kept = [f"{name}: {value}\r\n" for name, value in self._headers.items() if name not in _OFFER]
+        return f"{method} {url} HTTP/1.1\r\n{''.join(kept)}\r\n".encode("latin-1")
 
     def _spend(self, size: int) -> None:
         self._silent = 0

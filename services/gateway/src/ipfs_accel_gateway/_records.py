@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import sys
 import time
 from typing import IO, TYPE_CHECKING
+from urllib.parse import quote
 
 from ipfs_accel import strict_json
 from ipfs_accel.errors import ConfigError
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AccessLog", "Record"]
 
+_log = logging.getLogger("ipfs_accel_gateway")
 _SECONDS = 0.2
+_PLAIN = "".join(map(chr, range(0x21, 0x7F)))
 _salt = secrets.token_hex(6)
 
 
@@ -77,7 +81,7 @@ class Record:
             *self.cors,
             ("x-request-id", self.id),
             ("request-id", self.id),
-            ("x-ipfs-accel-target", f"{self.endpoint}/{self.target_model}"),
+            ("x-ipfs-accel-target", _of_header(f"{self.endpoint}/{self.target_model}")),
             ("x-ipfs-accel-lane", self.lane),
         )
 
@@ -109,6 +113,13 @@ class Record:
         )
 
 
+def _of_header(text: str) -> str:
+    """Return a text as a header can have it; of the name of a model callers choose every letter, line breaks too."""
+    if text.isascii() and text.isprintable():
+        return text
+    return quote(text, safe=_PLAIN, errors="replace")
+
+
 class AccessLog:
     """Writes lines to a file, those of some moments at once: a write for each would cost more than the line.
 
@@ -128,6 +139,7 @@ class AccessLog:
         self._loop = loop
         self._lines: list[bytes] = []
         self._timer: TimerHandle | None = None
+        self._has_failed = False
 
     def add(self, record: Record) -> None:
         """Write a record, soon."""
@@ -138,11 +150,20 @@ class AccessLog:
     def flush(self) -> None:
         """Write what waits; soon after the first line of it came."""
         text, self._lines = b"".join(self._lines), []
-        if self._file is not None:
-            self._file.write(text)
-        elif text:
-            sys.stderr.write(text.decode("utf-8", "replace"))
-            sys.stderr.flush()
+        if not text:
+            return
+        try:
+            if self._file is not None:
+                self._file.write(text)
+            else:
+                sys.stderr.write(text.decode("utf-8", "replace"))
+                sys.stderr.flush()
+        except OSError as error:  # a full disk is no reason to serve nobody, and is told of once
+            if not self._has_failed:
+                _log.warning("gateway.access_log: lines are lost: %s", error.strerror)
+            self._has_failed = True
+        else:
+            self._has_failed = False
 
     def close(self) -> None:
         """Write what waits, and close the file."""
@@ -151,3 +172,4 @@ class AccessLog:
             self._timer.cancel()
         if self._file is not None:
             self._file.close()
+            self._file = None

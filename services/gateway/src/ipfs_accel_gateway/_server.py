@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ._connection import Connection, Handler, http_date
 from ._reader import Bad
+from ._reply import Headers
 from ._settings import Settings
 
 __all__ = ["Server"]
 
 _BUFFER = 64 * 1024
 _BACKLOG = 2048
+_SENDING = 256 * 1024
+"""Bytes that the system holds of an answer that nobody reads: by itself it lets them grow to several millions."""
 _TICK = 1.0
+_SHORTEST_TICK = 0.01
 
 
 class Server:
@@ -31,7 +35,7 @@ class Server:
         handler: Handler,
         settings: Settings,
         *,
-        refusal: Callable[[Bad], bytes],
+        refusal: Callable[[Bad, str, Mapping[str, str]], tuple[bytes, Headers]],
     ) -> None:
         self.handler = handler
         self._refusal = refusal
@@ -43,7 +47,7 @@ class Server:
         self.body_timeout = settings.body_timeout
         self.idle_timeout = settings.idle_timeout
         self.heartbeat = settings.heartbeat
-        self._tick = min(_TICK, settings.heartbeat / 4, settings.head_timeout / 4)
+        self._tick = max(_SHORTEST_TICK, min(_TICK, settings.heartbeat / 4, settings.head_timeout / 4))
         self._listener: asyncio.Server | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._date: tuple[int, str] = (0, "")
@@ -51,12 +55,14 @@ class Server:
     async def listen(self, host: str, port: int) -> list[tuple[str, int]]:
         """Begin to listen; returns the addresses and ports."""
         self._listener = await self.loop.create_server(lambda: Connection(self), host, port, backlog=_BACKLOG)
+        for each in self._listener.sockets:  # those that are accepted inherit it
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SENDING)
         self._look()
         return [each.getsockname()[:2] for each in self._listener.sockets if each.family != socket.AF_UNIX]
 
-    def refusal(self, bad: Bad) -> bytes:
-        """Return the body of the answer to what is no request."""
-        return self._refusal(bad)
+    def refusal(self, bad: Bad, path: str, headers: Mapping[str, str]) -> tuple[bytes, Headers]:
+        """Return the body and the headers of the answer to what is no request, given what came of it."""
+        return self._refusal(bad, path, headers)
 
     def date(self) -> str:
         """Return the time for the header of that name, made anew each second."""

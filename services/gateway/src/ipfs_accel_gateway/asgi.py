@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from ipfs_accel import AsyncClient, Config
 
 from ._reader import Bad, Incoming
-from ._reply import JSON, Headers, LeftError
+from ._reply import Headers, LeftError
 from ._run import Gateway
 from ._settings import read_settings
 
@@ -90,7 +90,8 @@ class Application:
         try:
             request = await _request(scope, receive, gateway.settings.max_body)
         except Bad as bad:
-            await reply.whole(bad.status, (JSON,), gateway.app.refusal(bad))
+            body, told = gateway.app.refusal(bad, scope["path"], _headers(scope))
+            await reply.whole(bad.status, told, body)
             return
         except LeftError:
             return
@@ -125,14 +126,18 @@ async def _request(scope: Scope, receive: Receive, limit: int) -> Incoming:
             raise Bad(413, f"the body has more than {limit} bytes")
         pieces.append(piece)
         more = event.get("more_body", False)
+    path = scope.get("raw_path") or scope["path"].encode()
+    query = scope.get("query_string", b"")
+    url = (path.partition(b"?")[0] + (b"?" + query if query else b"")).decode("latin-1")
+    return Incoming(scope["method"], url, _headers(scope), b"".join(pieces))
+
+
+def _headers(scope: Scope) -> dict[str, str]:
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    path = scope.get("raw_path") or scope["path"].encode()
-    query = scope.get("query_string", b"")
-    url = (path.partition(b"?")[0] + (b"?" + query if query else b"")).decode("latin-1")
-    return Incoming(scope["method"], url, headers, b"".join(pieces))
+    return headers
 
 
 class _Reply:

@@ -1,0 +1,70 @@
+"""Requests as bytes, and what comes back as bytes: what no HTTP client would send, or tell."""
+
+from __future__ import annotations
+
+import json
+import socket
+from contextlib import suppress
+from typing import Any
+
+PATIENCE = 60.0
+"""Seconds that only a defect takes."""
+
+CHAT = json.dumps(
+    {
+        "id": "c",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello."}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 3, "total_tokens": 4},
+    }
+).encode()
+
+
+def chunk(text: str, reason: str | None = None) -> bytes:
+    """Return an event of a stream."""
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": reason}
+    value = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+    return b"data: " + json.dumps(value).encode() + b"\n\n"
+
+
+def asked(model: str = "up/m", **members: Any) -> bytes:
+    """Return the body of a chat."""
+    return json.dumps({"model": model, "messages": [{"role": "user", "content": "Hi"}], **members}).encode()
+
+
+def post(body: bytes, *lines: str, path: str = "/v1/chat/completions", version: str = "1.1") -> bytes:
+    """Return a request."""
+    head = [f"POST {path} HTTP/{version}", "host: localhost", f"content-length: {len(body)}", *lines]
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+def connected(url: str, receive: int | None = None) -> socket.socket:
+    """Return a connection to a gateway, which holds `receive` bytes that nobody has read."""
+    host, port = url.removeprefix("http://").split(":")
+    sock = socket.socket()
+    sock.settimeout(PATIENCE)
+    if receive is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
+    sock.connect((host, int(port)))
+    return sock
+
+
+def rest(sock: socket.socket) -> tuple[bytes, bool]:
+    """Return what comes until the connection ends, and whether it was reset."""
+    came = b""
+    try:
+        while piece := sock.recv(65536):
+            came += piece
+    except ConnectionResetError:
+        return came, True
+    return came, False
+
+
+def talk(url: str, sent: bytes) -> bytes:
+    """Return all that comes back until the gateway closes the connection."""
+    with connected(url) as sock:
+        with suppress(OSError):  # who is refused may be told before all is sent
+            sock.sendall(sent)
+        return rest(sock)[0]
