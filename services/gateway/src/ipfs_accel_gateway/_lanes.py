@@ -13,6 +13,7 @@ from ._errors import Refusal, refusal_of
 from ._reply import JSON, LeftError
 from .dialects import takes_forms
 from .dialects._base import GivenError
+from .dialects._ollama import NDJSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,9 +44,14 @@ class Call:
         is_named: Whether the path names the model, and the body none.
         record: What is noted of it.
         failure: Says in a stream that it failed: the dialect's, or that of what writes the stream, where it has one.
+        is_whole: Whether the answer is none that comes while it is made.
+        last: What was sent last of a stream that is passed on; it may end within an event.
     """
 
-    __slots__ = ("body", "dialect", "failure", "headers", "is_named", "members", "model", "query", "record", "target")
+    __slots__ = (
+        "body", "dialect", "failure", "headers", "is_named", "is_whole", "last", "members", "model", "query", "record",
+        "target",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -70,6 +76,8 @@ class Call:
         self.is_named = is_named
         self.record = record
         self.failure: Callable[[Refusal, str], bytes] = dialect.failure
+        self.is_whole = False
+        self.last = b""
 
 
 async def perform(client: AsyncClient, call: Call, reply: Reply, *, lenient: bool) -> None:
@@ -111,7 +119,7 @@ async def perform(client: AsyncClient, call: Call, reply: Reply, *, lenient: boo
     if hasattr(answer, "reads"):
         record.lane = "relay"
         async with answer:
-            await _relayed(answer, reply, record, request)
+            await _relayed(answer, call, reply)
     elif request.is_stream:
         record.lane = "translate"
         async with answer:
@@ -125,20 +133,23 @@ async def perform(client: AsyncClient, call: Call, reply: Reply, *, lenient: boo
         await reply.whole(200, (kind, *record.headers()), body)
 
 
-async def _relayed(answer: Any, reply: Reply, record: Record, request: RelayRequest) -> None:
+async def _relayed(answer: Any, call: Call, reply: Reply) -> None:
+    record, is_stream = call.record, answer.is_stream
     record.endpoint, record.target_model = answer.call.target.endpoint.name, answer.call.model
     kind = ("content-type", answer.headers.get("content-type") or "application/json")
-    body = None if request.is_stream else answer.whole()
+    body = None if is_stream else answer.whole()
     if body is not None:
         record.usage = answer.usage
         await reply.whole(answer.status, (kind, *record.headers()), body)
         return
-    said = None if request.is_stream else answer.headers.get("content-length")
+    call.is_whole = not is_stream
+    said = None if is_stream else answer.headers.get("content-length")
     size = int(said) if said is not None and said.isdigit() and "content-encoding" not in answer.headers else None
-    further = (_BUFFERING,) if request.is_stream else ()
+    further = (_BUFFERING,) if is_stream else ()
     await reply.begin(answer.status, (kind, *further, *record.headers()), size)
     async for piece in answer:
         record.began()
+        call.last = piece
         await reply.write(piece)
     record.usage = answer.usage
     await reply.end()
@@ -167,9 +178,25 @@ async def _told(stream: Any, call: Call, reply: Reply) -> None:
 
 
 async def tell_failure(error: AccelError | Refusal, call: Call, reply: Reply) -> None:
-    """Say within a stream that it failed, and break it off: its end is then in no form that looks like one."""
-    try:
-        await reply.write(call.failure(error if isinstance(error, Refusal) else refusal_of(error), call.record.id))
-    except LeftError:
-        return
+    """Say within a stream that it failed, and break it off: its end is then in no form that looks like one.
+
+    A whole answer is broken off alone: within it words of ours would count as its own, and could fill its length up.
+    """
+    if not call.is_whole:
+        told = call.failure(error if isinstance(error, Refusal) else refusal_of(error), call.record.id)
+        try:
+            await reply.write(_gap(call) + told)
+        except LeftError:
+            return
     reply.cut()
+
+
+def _gap(call: Call) -> bytes:
+    """Return what ends the event, or the line, within which a stream broke off, so that it takes nothing in."""
+    last, kind = call.last, call.dialect.stream_type
+    if not last or last.endswith((b"\n\n", b"\r\n\r\n")):
+        return b""
+    line = b"" if last.endswith(b"\n") else b"\n"
+    if kind.startswith("text/event-stream"):
+        return line + b"\n"
+    return line if kind == NDJSON else b""
