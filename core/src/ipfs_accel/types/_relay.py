@@ -10,6 +10,8 @@ from ipfs_accel import strict_json
 __all__ = ["RelayRequest"]
 
 _BYTES_PER_TOKEN = 4
+_MOST = 10**9
+"""Tokens of an answer, so that what a body says is a number to reckon with: it may name one of a thousand digits."""
 # Ollama's and Gemini's, whose limits stand further inside.
 _INNER_LIMITS = (("options", "num_predict"), ("generationConfig", "maxOutputTokens"))
 
@@ -92,7 +94,7 @@ class RelayRequest:
             value = members.get(name)
             if isinstance(value, Mapping):
                 most = most or value.get(inner)
-        return most if isinstance(most, int | float) and most > 0 else 0
+        return min(most, _MOST) if isinstance(most, int | float) and most > 0 else 0
 
     def at(self, model: str) -> RelayRequest:
         """Return the same for another model."""

@@ -44,6 +44,10 @@ class _Bucket:
         missing = min(amount, self._size) - self._left
         return missing * _MINUTE / self._size if missing > 0 else 0.0
 
+    def share(self, amount: float) -> float:
+        """Return what of an amount can be held ready: nobody owes more than it for what is only expected."""
+        return min(amount, self._size)
+
     def take(self, amount: float) -> None:
         """Take it, or give back what was taken too much."""
         self._left = min(self._size, self._left - amount)
@@ -105,7 +109,7 @@ class Caller:
         if self._requests is not None:
             _refuse(self._requests.wait(1.0, now), "requests")
         if self._tokens is not None:
-            needed = tokens()
+            needed = self._tokens.share(tokens())
             _refuse(self._tokens.wait(needed, now), "tokens")
             self._tokens.take(needed)
         if self._requests is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
@@ -19,7 +20,7 @@ _PORTS = 65_536
 
 
 def _positive(_instance: object, attribute: Any, value: float | None) -> None:
-    if value is not None and value <= 0:
+    if value is not None and not 0 < value < math.inf:  # TOML knows inf and nan, by which no limit would hold
         raise ValueError(f"{attribute.name}: expected a number above 0, got {value}")
 
 
