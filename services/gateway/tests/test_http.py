@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from ipfs_accel import Config, EndpointConfig
 from ipfs_accel.testing.raw_server import Connection, RawServer, answer, serve
+from ipfs_accel_gateway._callers import hash_of
 from ipfs_accel_gateway._reader import Reader
 
 from .gateways import Running
@@ -117,6 +118,27 @@ def test_an_offer_of_another_protocol_costs_no_body(framing: str, cut: bool) -> 
         reader.feed(piece)
     assert [each.body for each in reader.requests] == [body, b"{}"]
     assert reader.bad is None
+
+
+@pytest.mark.parametrize("line", ["expect: 100-continue", "accept: */*"])
+@pytest.mark.parametrize("key", ["ia-good", "ia-other"])
+def test_no_body_is_waited_for_without_a_key(upstream: RawServer, line: str, key: str) -> None:
+    up = EndpointConfig(backend="openai", base_url=f"{upstream.url}/v1", key="sk-of-the-operator")
+    settings = {"keys": {"a": {"hash": hash_of("ia-good")}}}
+    running = Running(Config(endpoints={"up": up}, environ={}), settings)
+    sent = post(asked(), line, f"x-api-key: {key}", CLOSE)
+    try:
+        with connected(running.url) as sock:
+            sock.sendall(sent[:-5])
+            if key == "ia-good":
+                expects = line.startswith("expect")
+                assert not expects or sock.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+                sock.sendall(sent[-5:])
+            came, _ = rest(sock)
+    finally:
+        running.close()
+    assert came.startswith(b"HTTP/1.1 200 " if key == "ia-good" else b"HTTP/1.1 401 ")
+    assert b'"authentication_error"' in came or key == "ia-good"
 
 
 def test_chunks_of_http_1_0_are_refused(url: str) -> None:

@@ -109,6 +109,14 @@ class App:
         _log.info("refused: %s: %s", record.id, bad.reason)
         return _family(path, headers).error(refusal_of(bad), record.id), (JSON, *record.headers())
 
+    def admits(self, request: Incoming) -> Bad | None:
+        """Return why the body of a request is not waited for: nobody without a key has any of it kept."""
+        try:
+            self.callers.who(request.headers, request.query)
+        except Refusal as refusal:
+            return Bad(refusal.status, refusal.message)
+        return None
+
     async def _ask(
         self, request: Incoming, reply: Reply, dialect: Dialect, record: Record, place: Named | None
     ) -> None:

@@ -50,6 +50,10 @@ class Shared(Protocol):
         """Return the body and the headers of the answer to what is no request, given what came of it."""
         ...
 
+    def admits(self, request: Incoming) -> Bad | None:
+        """Return why the body of a request, whose head has come, is not waited for; None if it is."""
+        ...
+
     def date(self) -> str:
         """Return the time as answers tell it."""
         ...
@@ -76,7 +80,7 @@ class Connection(asyncio.BufferedProtocol):
         self._is_paused = False
         self._has_left = False
         self._is_closing = False
-        self._has_continued = False
+        self._is_admitted = False
         self._is_chunked = self._is_open_ended = False
         self._left = 0
         self._waiter: asyncio.Future[None] | None = None
@@ -216,13 +220,17 @@ class Connection(asyncio.BufferedProtocol):
         reader = self._reader
         if reader.requests:
             request = self._request = reader.requests.popleft()
-            self.has_begun = self._has_continued = self._is_open_ended = False
+            self.has_begun = self._is_admitted = self._is_open_ended = False
             self.task = self.server.loop.create_task(self._serve(request))
         elif reader.bad is not None:
             self._refuse(reader.bad)
-        elif reader.expects and not self._has_continued:
-            self._has_continued = True
-            self._transport.write(_CONTINUE)
+        elif reader.has_head and not self._is_admitted:
+            self._is_admitted = True
+            refused = self.server.admits(reader.begun)
+            if refused is not None:
+                self._refuse(refused)
+            elif reader.expects:
+                self._transport.write(_CONTINUE)
 
     async def _serve(self, request: Incoming) -> None:
         try:
@@ -248,9 +256,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _refuse(self, bad: Bad) -> None:
         """Answer what is no request, and go on reading for a moment: a reset would overtake the answer."""
-        path, headers = self._reader.begun
-        self._request = Incoming("POST", "/", {}, keeps=False)
-        body, told = self.server.refusal(bad, path, headers)
+        request = self._request = self._reader.begun
+        body, told = self.server.refusal(bad, request.path, request.headers)
         self._send_head(bad.status, told, len(body), body)
         self._is_closing = True
         self.since = self.server.loop.time()

@@ -149,9 +149,9 @@ class Reader:
         return sum([len(request.body) + _LEAST for request in self.requests])
 
     @property
-    def begun(self) -> tuple[str, dict[str, str]]:
-        """What came of the head of a request that is not complete: its path and headers."""
-        return b"".join(self._url).partition(b"?")[0].decode("ascii", "replace"), self._headers
+    def begun(self) -> Incoming:
+        """What came of the head of a request that is not complete, whatever its method."""
+        return Incoming("POST", b"".join(self._url).decode("ascii", "replace"), self._headers, keeps=False)
 
     def forget(self) -> None:
         """Let go of what nobody will answer: the parser refers to this object, and both would stay for a while."""

@@ -59,7 +59,7 @@ class Gateway:
 
     async def __aenter__(self) -> Self:
         app = self.open()
-        self._server = Server(app.handle, self.settings, refusal=app.refusal)
+        self._server = Server(app.handle, self.settings, refusal=app.refusal, admits=app.admits)
         try:
             listening = await self._server.listen(self.settings.host, self.settings.port)
         except OSError as error:

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Mapping
 
 from ._connection import Connection, Handler, http_date
-from ._reader import Bad
+from ._reader import Bad, Incoming
 from ._reply import Headers
 from ._settings import Settings
 
@@ -36,9 +36,11 @@ class Server:
         settings: Settings,
         *,
         refusal: Callable[[Bad, str, Mapping[str, str]], tuple[bytes, Headers]],
+        admits: Callable[[Incoming], Bad | None],
     ) -> None:
         self.handler = handler
         self._refusal = refusal
+        self._admits = admits
         self.loop = asyncio.get_running_loop()
         self.buffer = memoryview(bytearray(_BUFFER))
         self.connections: set[Connection] = set()
@@ -63,6 +65,10 @@ class Server:
     def refusal(self, bad: Bad, path: str, headers: Mapping[str, str]) -> tuple[bytes, Headers]:
         """Return the body and the headers of the answer to what is no request, given what came of it."""
         return self._refusal(bad, path, headers)
+
+    def admits(self, request: Incoming) -> Bad | None:
+        """Return why the body of a request is not waited for."""
+        return self._admits(request)
 
     def date(self) -> str:
         """Return the time for the header of that name, made anew each second."""
