@@ -141,6 +141,19 @@ def test_no_body_is_waited_for_without_a_key(upstream: RawServer, line: str, key
     assert b'"authentication_error"' in came or key == "ia-good"
 
 
+def test_an_answer_without_a_body_has_no_length() -> None:
+    running = Running(Config(endpoints={"up": EndpointConfig(backend="openai")}, environ={}), {"cors": ["http://a.b"]})
+    try:
+        came = talk(
+            running.url,
+            f"OPTIONS /v1/models HTTP/1.1\r\nhost: localhost\r\norigin: http://a.b\r\n{CLOSE}\r\n\r\n".encode(),
+        )
+    finally:
+        running.close()
+    assert came.startswith(b"HTTP/1.1 204 ")
+    assert b"content-length" not in came
+
+
 def test_chunks_of_http_1_0_are_refused(url: str) -> None:
     came = talk(url, b"POST /v1/messages HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n")
     assert came.startswith(b"HTTP/1.1 400 ")

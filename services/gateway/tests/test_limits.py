@@ -137,6 +137,13 @@ def test_what_is_refused_while_it_is_read_has_cost_nothing(at: Stage) -> None:
     assert _ask(at).status_code == 200
 
 
+def test_what_asks_nobody_has_cost_nothing(at: Stage) -> None:
+    body = {"model": "scripted/a", "prompt": "", "options": {"num_predict": 900}}
+    headers = {"authorization": f"Bearer {KEY}"}
+    for _ in range(3):
+        assert httpx.post(f"{at.url}/api/generate", json=body, headers=headers).status_code == 200
+
+
 @pytest.mark.parametrize(("model", "status"), [("a", 200), ("a/b", 200), ("b", 200), ("A", 403), ("c", 403)])
 def test_models_by_pattern(at: Stage, model: str, status: int) -> None:
     at.plays("Hello")

@@ -268,7 +268,7 @@ class Connection(asyncio.BufferedProtocol):
         request = self._request
         lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}\r\ndate: {self.server.date()}\r\n"]
         lines += [f"{name}: {value}\r\n" for name, value in headers]
-        if size is not None:
+        if size is not None and status != HTTPStatus.NO_CONTENT:
             lines.append(f"content-length: {size}\r\n")
         elif self._is_chunked:
             lines.append("transfer-encoding: chunked\r\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ipfs_accel import AccelError
-from ipfs_accel.types import RelayRequest
+from ipfs_accel.types import RelayRequest, Usage
 
 from ._abilities import suits
 from ._bodies import around_model
@@ -113,6 +113,7 @@ async def perform(client: AsyncClient, call: Call, reply: Reply, *, lenient: boo
     try:
         answer = await client.relay(call.target, request, typed, suits(request.operation, members))
     except GivenError as given:
+        call.record.usage = Usage(input_tokens=0, output_tokens=0)
         await reply.whole(200, (JSON, *call.record.headers()), given.body)
         return
     record = call.record
