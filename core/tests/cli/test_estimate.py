@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from .conftest import Run
 from .test_capability_report import Dated
 
@@ -29,6 +31,18 @@ def test_tokens_and_cost_are_told_between_bounds(run: Run, tmp_path: Path) -> No
     assert document["cost"]["high"] == (document["input_tokens"]["high"] * 2 + 400) / 1e6
     lines = run(*ask, plugins=[Dated()]).stdout.splitlines()
     assert [line.split("\t")[0] for line in lines] == ["tokens in", "tokens out", "cost"]
+
+
+def test_small_costs_keep_their_digits(run: Run, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("[endpoints.studio.models.m1]\ninput_price = 0.03\noutput_price = 0.03\n")
+    ask = ("--config", str(config), "estimate", "-m", "studio/m1", "Why?", "-o", "max_tokens=1")
+    cost = json.loads(run(*ask, "--json", plugins=[Dated()]).stdout)["cost"]
+    _, low, high, _ = run(*ask, plugins=[Dated()]).stdout.splitlines()[2].split("\t")
+    assert [float(low[1:]), float(high[1:])] == [
+        pytest.approx(cost["low"], rel=0.01),
+        pytest.approx(cost["high"], rel=0.01),
+    ]
 
 
 def test_what_nobody_knows_is_noted(run: Run, tmp_path: Path) -> None:

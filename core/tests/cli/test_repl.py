@@ -216,6 +216,18 @@ def test_what_was_used(run: Run, streams: Streams) -> None:
     )
 
 
+def test_what_came_from_the_cache_was_not_used_but_is_told(run: Run, streams: Streams, tmp_path: Path) -> None:
+    streams("blue")
+    config = tmp_path / "config.toml"
+    config.write_text(f"[cache]\npath = '{tmp_path / 'answers'}'\n")
+    ask = ("--config", str(config), "chat", "-m", "studio/m", "-i", "-o", "temperature=0")
+    used = "1 answer, 3 tokens in, 2 tokens out, 1 without a known price"
+    assert run(*ask, input="sky?\n.usage\n").stderr == f"studio/m: {used}\n"
+    assert run(*ask, input="sky?\n.usage\n").stderr == "studio/m: 1 from the cache\n"
+    both = run(*ask, input="sky?\n.clear\nsea?\n.usage\n")
+    assert both.stderr == f"studio/m: {used}, 1 more from the cache\n"
+
+
 def test_a_saved_conversation_goes_on(run: Run, streams: Streams, httpserver: HTTPServer, tmp_path: Path) -> None:
     streams("blue")
     picture, file = tmp_path / "a.png", tmp_path / "talk.json"

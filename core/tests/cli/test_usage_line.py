@@ -30,7 +30,9 @@ def test_an_answer_that_came_at_once_tells_no_rate(first: float | None, total: f
 
 
 def test_an_answer_from_the_cache_says_so() -> None:
-    assert line(None, 0.001, cost=0.0, cached="exact").endswith("0.00 s in all, $0, by here/m/1 from the cache")
+    told = "3 tokens in, 20 tokens out, 0.00 s in all, $0, by here/m/1"
+    assert line(None, 0.001, cost=0.0, cached="exact") == f"usage: from the cache, {told}"
+    assert line(None, 0.001, cost=0.0, cached="semantic") == f"usage: from the cache, for a question like it, {told}"
 
 
 def test_of_a_run_it_is_the_sum_and_no_time_of_its_last_call() -> None:

@@ -11,7 +11,7 @@ from ipfs_accel.types import Bounds, ChatOptions, Estimate
 from . import arguments
 from .chat import conversation
 from .command import Command, State, pass_state
-from .output import emit, note, table
+from .output import emit, money, note, table
 from .values import plain
 
 __all__ = ["estimate"]
@@ -68,8 +68,8 @@ def _rows(found: Estimate) -> Iterator[tuple[str, str, str | None, str | None]]:
     if found.cost is not None:
         by_date = found.prices == "catalogue" and found.catalogue_date
         prices = f"catalogue of {found.catalogue_date}" if by_date else found.prices
-        high = None if found.cost.high is None else f"${found.cost.high:.6f}"
-        yield "cost", f"${found.cost.low:.6f}", high, prices
+        high = None if found.cost.high is None else money(found.cost.high)
+        yield "cost", money(found.cost.low), high, prices
 
 
 def _shown(bounds: Bounds) -> tuple[str, str | None]:

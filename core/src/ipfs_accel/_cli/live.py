@@ -133,7 +133,7 @@ def usage_line(answer: Answer, usage: Usage, run: RunResult[Any] | None = None) 
         parts.append(money(cost))
     if answer.call is not None:  # of a route, it is the target that served
         model = f"/{answer.call.model}" if answer.call.model else ""
-        parts.append(f"by {answer.call.endpoint}{model}{' from the cache' if answer.cached else ''}")
+        parts.append(f"by {answer.call.endpoint}{model}")
     if answer.request_id:
         parts.append(f"request {answer.request_id}")
     return "usage: " + (", ".join(parts) or "the provider tells nothing")

@@ -180,7 +180,9 @@ class Repl:
         self._say(f"attached: {', '.join([each for each, _part in self._attached]) or '(nothing)'}\n")
 
     def _show_usage(self) -> None:
-        totals = [total for each in self._client.states().values() for total in each.usage if total.calls]
+        totals = [
+            total for each in self._client.states().values() for total in each.usage if total.calls or total.cached
+        ]
         self._say("".join([f"{conversation_line(each)}\n" for each in totals]) or "usage: nothing was asked yet\n")
 
     def _set_system(self, text: str) -> None:

@@ -15,7 +15,7 @@ from ipfs_accel.errors import (
 )
 
 from .command import State
-from .output import note
+from .output import money, note
 
 if TYPE_CHECKING:
     from ipfs_accel._telemetry.usage import UsageTotal
@@ -68,13 +68,17 @@ def _is_shown(client: Client, model: str) -> bool:
 def conversation_line(total: UsageTotal) -> str:
     """Return what was used of one model as one line."""
     cached = f" ({total.cached_input_tokens} cached)" if total.cached_input_tokens else ""
-    parts = [
-        f"{total.calls} answers" if total.calls != 1 else "1 answer",
-        f"{total.input_tokens} tokens in{cached}",
-        f"{total.output_tokens} tokens out",
-    ]
+    parts = []
+    if total.calls:
+        parts += [
+            f"{total.calls} answers" if total.calls != 1 else "1 answer",
+            f"{total.input_tokens} tokens in{cached}",
+            f"{total.output_tokens} tokens out",
+        ]
     if total.unpriced < total.calls:
-        parts.append(f"${total.cost:.6f}")
+        parts.append(money(total.cost))
     if total.unpriced:
         parts.append(f"{total.unpriced} without a known price")
+    if total.cached:
+        parts.append(f"{total.cached} more from the cache" if total.calls else f"{total.cached} from the cache")
     return f"{total.endpoint}/{total.model}: {', '.join(parts)}"
