@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -108,13 +109,36 @@ def test_a_failure_of_another_kind_ends_the_work_with_what_came(
     result = run("embed", "-m", "studio/m", "--json", input="1\n22\ndown\n4\n5\n", plugins=[Pairs()])
     document = json.loads(result.stdout)
     assert document["vectors"] == [[1, 0.5], [2, 0.5], None, None, None]
-    message = "it was not asked for: no more"
+    messages = ["no more", "no more", "it was not asked for: no more"]
     assert document["errors"] == [
-        {"line": line, "type": "PermissionDeniedError", "message": message} for line in (3, 4, 5)
+        {"line": line, "type": "PermissionDeniedError", "message": message} for line, message in enumerate(messages, 3)
     ]
     assert document["usage"]["input_tokens"] == 2
     assert (result.exit_code, json.loads(result.stderr)["error"]["type"]) == (5, "PermissionDeniedError")
     assert asked(lengths) == [["1", "22"], ["down", "4"]]
+
+
+def test_vectors_of_two_models_of_a_route_are_never_in_one_answer(
+    run: Run, httpserver: HTTPServer, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[routes.either]\ntargets = ["studio/one", "studio/two"]\n')
+
+    def respond(request: Request) -> Response:
+        model, given = request.get_json()["model"], request.get_json()["input"]
+        texts = [given] if isinstance(given, str) else given
+        if "bad" in texts or (model == "one" and "down" in texts):
+            error = BAD if "bad" in texts else {"error": {"message": "no more"}}
+            return Response(json.dumps(error), 400 if "bad" in texts else 402, content_type="application/json")
+        data = [{"index": index, "embedding": [len(model + text)]} for index, text in enumerate(texts)]
+        return Response(json.dumps({"model": model, "data": data}), content_type="application/json")
+
+    httpserver.expect_request("/embeddings").respond_with_handler(respond)
+    result = run("--config", str(config), "embed", "-m", "either", input="1\n22\nbad\ndown\n")
+    outcomes = [json.loads(line) for line in result.stdout.splitlines()]
+    assert outcomes[:2] == [[4], [5]]
+    assert [each["error"]["message"] for each in outcomes[2:]] == ["that text is bad", "no more"]
+    assert (result.exit_code, result.stderr.splitlines()[0]) == (5, "error: studio/one: no more (HTTP 402)")
 
 
 def test_a_request_that_is_at_fault_itself_is_not_asked_for_each_line(run: Run, lengths: HTTPServer) -> None:

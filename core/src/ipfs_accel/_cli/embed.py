@@ -20,7 +20,7 @@ from ipfs_accel.errors import (
     InvalidResponseError,
     UnprocessableEntityError,
 )
-from ipfs_accel.types import EmbedOptions, EmbedPartial, EmbedResponse, Timing, Usage, Vector
+from ipfs_accel.types import CallInfo, EmbedOptions, EmbedPartial, EmbedResponse, Timing, Usage, Vector
 from ipfs_accel.wire.several import added
 
 from . import arguments, failures
@@ -159,10 +159,15 @@ class _Work:
         except AccelError as error:
             return self._refused(some, error)
         self._answers.append(answer)
-        self._keep(dict(zip(some, answer.vectors, strict=True)), answer.usage, answer.cost)
+        self._keep(dict(zip(some, answer.vectors, strict=True)), answer.usage, answer.cost, answer.call)
         return []
 
-    def _keep(self, vectors: dict[int, Vector], usage: Usage, cost: float | None) -> None:
+    def _keep(
+        self, vectors: dict[int, Vector], usage: Usage, cost: float | None, whose: CallInfo | AccelError | None
+    ) -> None:
+        if not self.vectors and whose is not None and whose.endpoint:
+            # Vectors of two models do not go together, so that of a route the others have nothing more to say.
+            self._model = f"{whose.endpoint}/{whose.model or ''}"
         self.vectors |= vectors
         self._usages.append(usage)
         self._costs.append(cost)
@@ -172,10 +177,11 @@ class _Work:
         if isinstance(error.partial, EmbedPartial):
             came = {some[place]: vector for place, vector in error.partial.vectors.items()}
             if came:
-                self._keep(came, error.partial.usage, error.partial.cost)
+                self._keep(came, error.partial.usage, error.partial.cost, error)
             failed = [some[place] for place in error.partial.failed]
         if not _may_be_one_texts_own(error):
             self.fault = error
+            self.errors |= dict.fromkeys(failed, error)
             return []
         rest = [position for position in some if position not in self.vectors and position not in set(failed)]
         if len(failed) == 1:
