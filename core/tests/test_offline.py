@@ -153,6 +153,25 @@ def test_no_part_counts_as_nothing(part: Any) -> None:
     assert found.unknown
 
 
+@pytest.mark.parametrize("encoding", [None, "o200k_base"])
+def test_a_document_that_is_text_counts_as_text(encoding: str | None) -> None:
+    words = "Why is the sky blue? " * 200
+    file = Message.user("q", Document(data=words.encode(), name="notes.txt"))
+
+    class Encoded(Dated):
+        @hookimpl
+        def describe(self) -> BackendInfo:
+            rules = TokenRules(encoding=encoding)
+            return attrs.evolve(super().describe(), token_rules=lambda endpoint, model: rules)
+
+    with Client(plugins=[Encoded(NOWHERE)]) as client:
+        text, found = [client.count_tokens("acme/m1", each, offline=True) for each in (words, [file])]
+        estimate = client.estimate("acme/m1", [file])
+    assert text.input_tokens < found.input_tokens < text.input_tokens + 60
+    assert found.low <= found.input_tokens <= found.high < text.high + 100
+    assert (estimate.input_tokens.high, estimate.unknown) == (found.high, ())
+
+
 class Ruled(Dated):
     """Publishes how it counts."""
 

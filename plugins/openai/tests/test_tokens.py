@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from ipfs_accel import Client, EndpointConfig, Image, Message, Tool
-from ipfs_accel.types import ToolCall
+from ipfs_accel.types import ChatRequest, Document, ToolCall
 from ipfs_accel.wire import openai_tokens
 from ipfs_accel_openai import _tokens
 from ipfs_accel_openai._pictures import image_tokens
@@ -86,6 +86,14 @@ def test_ranks_that_tiktoken_would_have_to_download_are_left_alone(
     assert not openai_tokens._has_tiktoken_ranks("o200k_base")
     (tmp_path / "fb374d419588a4632f3f557e76b4b70aebbca790").write_bytes(b"")
     assert openai_tokens._has_tiktoken_ranks("o200k_base")
+
+
+def test_a_document_that_is_text_is_counted() -> None:
+    plain, longer = [
+        _tokens.count(ChatRequest(model="gpt-4o", messages=(Message.user("q", Document(data=data, name="a.txt")),)))
+        for data in (b"Why", b"Why is the sky blue? " * 100)
+    ]
+    assert longer.input_tokens > plain.input_tokens + 500
 
 
 def test_an_estimate_counts_by_the_published_encoding_and_rules() -> None:

@@ -22,6 +22,7 @@ from ipfs_accel.types import (
     ToolResult,
 )
 from ipfs_accel.wire import openai_tokens
+from ipfs_accel.wire.documents import text_of
 from ipfs_accel.wire.token_ranges import METHOD, text_range
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ __all__ = ["Counted", "bounds_of", "rules_of", "token_count"]
 # known, which is 61 tokens before a chat of gpt-oss. They are chosen, not measured.
 _AROUND_TURN = 8
 _AROUND_CHAT = 80
+# Tags around a document that is text, and its name, of which a token is a byte at least.
+_AROUND_DOCUMENT = 32
 # Claude's instructions for tools are 300 to 500 tokens, depending on the model.
 _AROUND_TOOLS = 600
 _AROUND_TOOL = 16
@@ -162,6 +165,11 @@ class _Counting:
         told = None if self._media is None else self._media(part)
         if told is not None:
             self.add(*told)
+            return
+        said = text_of(part) if isinstance(part, Document) else None
+        if said is not None:
+            self.text(said)
+            self.add(0, _AROUND_DOCUMENT + len((part.name or "").encode()))
             return
         self.low += 1
         self.leave(f"{place}: {part.kind}")

@@ -83,4 +83,7 @@ def _typed(word: str, place: int) -> dict[str, Any]:
 
 def _wrong(place: int, what: str, near: str | None = None) -> InvalidRequestError:
     hint = f"a field is {_FORM}; a file of that name is not there, and JSON begins with {{"
-    return InvalidRequestError(f"--schema, at character {place + 1}: {what}", hint=f"{near} {hint}" if near else hint)
+    return InvalidRequestError(
+        f"--schema, at character {place + 1}: {what}",
+        hint=f"{near}{'' if near.endswith('?') else ';'} {hint}" if near else hint,
+    )

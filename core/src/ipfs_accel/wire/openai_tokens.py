@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ipfs_accel import strict_json
-from ipfs_accel.types import Image, TokenCount, ToolCall, ToolResult
+from ipfs_accel.types import Document, Image, TokenCount, ToolCall, ToolResult
+
+from .documents import as_text
 
 if TYPE_CHECKING:
     from ipfs_accel.types import ChatRequest, Message
@@ -74,6 +76,8 @@ def _message(message: Message, image_tokens: Callable[[Image], int], tokens: Cou
 def _part(part: Any, image_tokens: Callable[[Image], int], tokens: Count) -> int:
     if isinstance(part, Image):
         return image_tokens(part)
+    if isinstance(part, Document):
+        part = as_text(part)
     if isinstance(part, ToolCall):
         return tokens(part.name) + tokens(part.arguments)
     if isinstance(part, ToolResult):
