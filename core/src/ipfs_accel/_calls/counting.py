@@ -166,8 +166,7 @@ class _Counting:
         if told is not None:
             self.add(*told)
             return
-        said = text_of(part) if isinstance(part, Document) else None
-        if said is not None:
+        if isinstance(part, Document) and (said := text_of(part)) is not None:
             self.text(said)
             self.add(0, _AROUND_DOCUMENT + len((part.name or "").encode()))
             return
