@@ -40,8 +40,9 @@ class Running:
         return asyncio.run_coroutine_threadsafe(run(), self.loop).result(30)
 
     def close(self) -> None:
-        self.loop.call_soon_threadsafe(self._end.set)
-        self._thread.join(30)
+        if self._thread.is_alive():
+            self.loop.call_soon_threadsafe(self._end.set)
+            self._thread.join(30)
 
     def _run(self) -> None:
         async def main() -> None:

@@ -47,6 +47,20 @@ def test_a_body_that_is_too_large_is_refused() -> None:
     assert "10 bytes" in answer.json()["error"]["message"]
 
 
+def test_a_header_that_makes_a_request_mean_two_things_is_refused() -> None:
+    async def run() -> list[Any]:
+        app = application([])
+        caller = Caller({"type": "http.request", "body": json.dumps(BODY).encode()})
+        twice = [(b"host", b"localhost"), (b"x-api-key", b"one"), (b"x-api-key", b"two")]
+        await app(scope_of(headers=twice), caller.receive, caller.send)
+        await app.close()
+        return caller.sent
+
+    head, body = asyncio.run(run())
+    assert head["status"] == 400
+    assert b"x-api-key" in body["body"]
+
+
 class Caller:
     """The server's side of one request, for what a client library does not show."""
 

@@ -105,9 +105,14 @@ class App:
 
     def refusal(self, bad: Bad, path: str, headers: Mapping[str, str]) -> tuple[bytes, tuple[tuple[str, str], ...]]:
         """Return the body and the headers of the answer to what is no whole request, given what came of its head."""
-        record = Record(next(self._numbers))
+        record, refusal = Record(next(self._numbers)), refusal_of(bad)
+        record.status, record.error = refusal.status, refusal.kind
         _log.info("refused: %s: %s", record.id, bad.reason)
-        return _family(path, headers).error(refusal_of(bad), record.id), (JSON, *record.headers())
+        dialect = ROUTES.get(path)
+        if dialect is not None and self._log is not None:
+            record.dialect = dialect.name
+            self._log.add(record)
+        return _family(path, headers).error(refusal, record.id), (JSON, *record.headers())
 
     def admits(self, request: Incoming) -> Bad | None:
         """Return why the body of a request is not waited for: nobody without a key has any of it kept."""
@@ -121,8 +126,9 @@ class App:
         self, request: Incoming, reply: Reply, dialect: Dialect, record: Record, place: Named | None
     ) -> None:
         headers = request.headers
+        record.dialect = dialect.name
         caller = self.callers.who(headers, request.query)
-        record.caller, record.dialect = caller.id, dialect.name
+        record.caller = caller.id
         is_form = takes_forms(dialect)
         said, body = self._said(request, is_form=is_form)
         dialect = spoken(dialect, said)

@@ -16,7 +16,7 @@ from httptools import (  # noqa: TID251 - this module is the one of the gateway 
     HttpRequestParser,
 )
 
-__all__ = ["MAX_HEAD", "Bad", "Incoming", "Reader"]
+__all__ = ["MAX_HEAD", "ONCE", "Bad", "Incoming", "Reader"]
 
 MAX_HEAD = 32 * 1024
 """Bytes of a head, the trailers included."""
@@ -96,7 +96,7 @@ def _below_origin(url: str, headers: dict[str, str]) -> str:
     return rest[end:] if rest[end : end + 1] == "/" else f"/{rest[end:]}"
 
 
-_ONCE = frozenset({"host", "authorization", "x-api-key", "x-goog-api-key", "content-type", "content-encoding"})
+ONCE = frozenset({"host", "authorization", "x-api-key", "x-goog-api-key", "content-type", "content-encoding"})
 """With two of these a request would mean two things."""
 
 
@@ -187,7 +187,7 @@ class Reader:
             text = text.rstrip(_BLANKS)
         known = self._headers.get(key)
         if known is not None:
-            if key in _ONCE:
+            if key in ONCE:
                 raise Bad(400, f"the header {key!r} is there twice")
             text = f"{known}, {text}"
         self._headers[key] = text

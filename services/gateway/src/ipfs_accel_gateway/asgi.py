@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from ipfs_accel import AsyncClient, Config
 
-from ._reader import Bad, Incoming
+from ._reader import ONCE, Bad, Incoming
 from ._reply import Headers, LeftError
 from ._run import Gateway
 from ._settings import read_settings
@@ -114,6 +114,10 @@ async def _gone(receive: Receive) -> None:
 
 async def _request(scope: Scope, receive: Receive, limit: int) -> Incoming:
     """Read a request."""
+    names = [name.decode("latin-1").lower() for name, _ in scope["headers"]]
+    for name in ONCE:
+        if names.count(name) > 1:
+            raise Bad(400, f"the header {name!r} is there twice")
     pieces: list[bytes] = []
     size, more = 0, True
     while more:
