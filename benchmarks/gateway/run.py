@@ -74,6 +74,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
 def running(command: list[str], core: int) -> Iterator[int]:
     """Run a process on a core; gives its id."""
     environ = {**os.environ, "UP_KEY": "sk-up", "GOMAXPROCS": "1"}
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed is compiled
     process = subprocess.Popen(
         command,
         env=environ,

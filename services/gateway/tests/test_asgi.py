@@ -8,6 +8,7 @@ from typing import Any
 import httpx  # noqa: TID251 - a client that nobody here wrote
 from ipfs_accel import Config, EndpointConfig
 from ipfs_accel.testing import Scripted
+from ipfs_accel_gateway._callers import hash_of
 from ipfs_accel_gateway.asgi import Application
 
 BODY = {"model": "scripted/any", "messages": [{"role": "user", "content": "Hi"}]}
@@ -59,6 +60,20 @@ def test_a_header_that_makes_a_request_mean_two_things_is_refused() -> None:
     head, body = asyncio.run(run())
     assert head["status"] == 400
     assert b"x-api-key" in body["body"]
+
+
+def test_the_body_of_who_has_no_key_is_not_waited_for() -> None:
+    async def run() -> list[Any]:
+        app = application([], keys={"alice": {"hash": hash_of("ia-of-alice")}})
+        caller = Caller({"type": "http.request", "body": b"{", "more_body": True})
+        await app(scope_of(), caller.receive, caller.send)
+        await app.close()
+        return caller.sent
+
+    head, body = asyncio.run(run())
+    assert head["status"] == 401
+    assert (b"www-authenticate", b"Bearer") in head["headers"]
+    assert b"a key of this gateway is missing" in body["body"]
 
 
 class Caller:

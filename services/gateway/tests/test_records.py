@@ -18,9 +18,11 @@ def test_each_question_is_noted_and_nothing_that_was_said(running: Start, http: 
     keys = {"alice": {"hash": hash_of(KEY)}}
     at = running(Scripted(["an answer"]), settings={"keys": keys, "access_log": str(log)})
     for headers in ({"authorization": f"Bearer {KEY}"}, {"authorization": "Bearer another"}):
-        http.post(f"{at.url}/v1/chat/completions", json=BODY, headers=headers)
+        found = http.post(f"{at.url}/v1/chat/completions", json=BODY, headers=headers)
+    assert (found.status_code, found.headers["www-authenticate"]) == (401, "Bearer")
+    http.post(f"{at.url}/v1beta/models/scripted/any:generateContent", json=BODY)
     at.close()
-    served, refused = map(json.loads, log.read_text().splitlines())
+    served, refused, googles = map(json.loads, log.read_text().splitlines())
     assert (served["caller"], served["status"], served["endpoint"], served["lane"]) == (
         "alice",
         200,
@@ -28,5 +30,6 @@ def test_each_question_is_noted_and_nothing_that_was_said(running: Start, http: 
         "translate",
     )
     assert (refused["caller"], refused["status"], refused["error"]) == ("", 401, "authentication")
+    assert (googles["dialect"], googles["status"]) == ("gemini.generate", 401)
     text = log.read_text()
     assert not [word for word in ("concern", "an answer", KEY, "another") if word in text]

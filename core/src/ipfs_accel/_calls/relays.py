@@ -18,12 +18,12 @@ from ipfs_accel.plans import Relay, RelayFlow, RelayFormat
 from . import operations
 from .abilities import known
 from .attempts import attempted, may_repeat
-from .call import Call, Told
+from .call import Call
 from .execute import MAX_BODY_BYTES, complete, flowed, is_document, no_stream, open_stream
 from .routes import Route, balanced, route_of, routed
 
 if TYPE_CHECKING:
-    from ipfs_accel.types import CallInfo, Capabilities, Model, RelayRequest, Request, Usage
+    from ipfs_accel.types import Capabilities, Model, RelayRequest, Request, Usage
 
     from .core import Core
     from .journey import Journey
@@ -50,6 +50,7 @@ OPERATIONS: Mapping[str, operations.Operation[Any]] = {
 """Those that a request in a dialect may ask for."""
 _HELD = 1024 * 1024
 """Bytes of a whole answer that are waited for, so that one which breaks off can be asked for again."""
+_BINARY = ("audio/", "image/", "video/", "application/octet-stream")
 _END = 4096
 """Bytes of an answer's beginning and end that are looked at."""
 
@@ -80,18 +81,13 @@ class Relayed:
         self._size = 0
         self.is_read = False
 
-    @property
-    def info(self) -> CallInfo:
-        """How the answer came about."""
-        return self.call.info(Told(self.usage))
-
     def take(self, piece: bytes) -> bool:
         """Keep what has come, nothing at its end, before it is handed over; returns whether to wait for more."""
         if piece:
             self._waiting.append(piece)
             self._look(piece)
             if not self.exchange.has_ended:
-                return not self.is_stream and sum(map(len, self._waiting)) < _HELD
+                return not self.is_stream and self._size < _HELD
         self._end()
         self.is_read = True
         return False
@@ -287,6 +283,8 @@ def _begun(answer: Relayed) -> Steps[Relayed]:
         piece = yield Next(pieces)
         if not piece:
             raise InvalidResponseError(f"the answer (status {answer.status}) has no body", status=answer.status)
+        if _is_page(answer, piece):
+            raise InvalidResponseError("the server answered with HTML or XML", status=answer.status)
         failure = answer.reads.failure(piece)
         if failure is not None:
             raise failure
@@ -294,9 +292,18 @@ def _begun(answer: Relayed) -> Steps[Relayed]:
             piece = yield Next(pieces)
     except GeneratorExit:
         raise  # as above; the exchange closes itself
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, StreamIncomplete):
+            error.retryable = True  # nothing of it was handed over
         yield Shut(pieces, None)
         raise
     if answer.is_stream:
         pieces.read_timeout = answer.call.timeout.idle
     return answer
+
+
+def _is_page(answer: Relayed, first: bytes) -> bool:
+    """Whether a page stands where no dialect has one, whatever its media type says; sound may begin like anything."""
+    if first.lstrip()[:1] != b"<":
+        return False
+    return not answer.headers.get("content-type", "").startswith(_BINARY)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ipfs_accel._client.clients import Client
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import ChatOptions, FreeRunOptions, Message, Part
+from ipfs_accel.types import ChatOptions, FreeRunOptions, Message
 
 from . import arguments, kinds
 from .ask import Ask, judge_finish, judge_run
@@ -90,14 +90,14 @@ def chat(
             model = or_guide(model, client, state)
         ask = Ask(model=model, options=options, stream=not no_stream, usage=usage, reasoning=reasoning, tools=toolkit)
         arguments.check_model(model, client.config.default_model, "chat")
-        parts = [arguments.attachment(each) for each in attach]
         if interactive:
             from .repl import Repl  # noqa: PLC0415 - most calls are no conversation
 
-            Repl(client, ask, state, system).run(" ".join(prompt), zip(attach, parts, strict=True))
+            attached = [(each, arguments.attachment(each)) for each in attach]
+            Repl(client, ask, state, system).run(" ".join(prompt), attached)
             return
         messages = conversation(
-            prompt, system, parts, 'give it as an argument ("…"), pipe it in, or talk with --interactive'
+            prompt, system, attach, 'give it as an argument ("…"), pipe it in, or talk with --interactive'
         )
         if state.json:
             _as_json(client, ask, messages, state, raw=raw)
@@ -107,15 +107,16 @@ def chat(
             ask.shown(client, messages, state)
 
 
-def conversation(words: Iterable[str], system: str | None, parts: Sequence[Part], hint: str) -> list[Message]:
+def conversation(words: Iterable[str], system: str | None, attach: Iterable[str], hint: str) -> list[Message]:
     """Return what is asked, with what is piped in, and the instructions above it.
 
     Args:
         words: Of the command line.
         system: The instructions, or None.
-        parts: What is attached.
+        attach: Paths and URLs of what is attached.
         hint: What to do if nothing is asked.
     """
+    parts = [arguments.attachment(each) for each in attach]
     text = arguments.with_stdin(words)
     if not text and not parts:
         raise InvalidRequestError("there is no prompt", hint=hint)

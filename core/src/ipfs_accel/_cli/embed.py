@@ -26,7 +26,7 @@ from ipfs_accel.wire.several import added
 from . import arguments, failures
 from .command import Command, State, pass_state
 from .live import show_usage
-from .output import emit, is_terminal, note, table, write_line
+from .output import cut, emit, is_terminal, note, table, write_line
 from .progress import Bar
 from .values import plain
 
@@ -258,7 +258,7 @@ def _show_lines(state: State, work: _Work) -> None:
 
 
 def _row(text: str, outcome: Sequence[float] | dict[str, Any]) -> tuple[Any, ...]:
-    shown = text if len(text) <= _SHOWN_TEXT else f"{text[: _SHOWN_TEXT - 1]}…"
+    shown = cut(text, _SHOWN_TEXT)
     if isinstance(outcome, dict):
         return shown, None, None, f"no vector: {outcome['message']}"
     numbers = " ".join([f"{number:.4f}" for number in outcome[:_SHOWN_NUMBERS]])

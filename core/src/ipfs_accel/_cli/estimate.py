@@ -52,8 +52,7 @@ def estimate(
         options["response_format"] = arguments.parse_schema(schema)
     with state.client() as client:
         arguments.check_model(model, client.config.default_model, "estimate")
-        parts = [arguments.attachment(each) for each in attach]
-        messages = conversation(prompt, system, parts, 'give it as an argument ("…"), or pipe it in')
+        messages = conversation(prompt, system, attach, 'give it as an argument ("…"), or pipe it in')
         found = client.estimate(model, messages, **options)
     emit(state, plain(found), lambda: table(state, ("", "at least", "at most", "by"), _rows(found)))
     for part in found.unknown:

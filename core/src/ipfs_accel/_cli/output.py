@@ -57,6 +57,11 @@ def clean(text: str) -> str:
     return text.translate(_CONTROLS)
 
 
+def cut(text: str, most: int) -> str:
+    """Return a text of at most so many characters; one that was longer ends in three dots."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def when(seconds: float | None) -> str:
     """Return a moment, in seconds since 1970, for people."""
     return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")

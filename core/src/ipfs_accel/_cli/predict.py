@@ -14,7 +14,7 @@ from ipfs_accel.types import PredictOptions, PredictResponse, Tensor
 
 from . import arguments, kinds
 from .command import Command, State, pass_state
-from .output import emit, is_terminal, table, write_line
+from .output import cut, emit, is_terminal, table, write_line
 from .values import plain
 
 __all__ = ["predict"]
@@ -116,9 +116,8 @@ def _show(state: State, answer: PredictResponse) -> None:
     rows = []
     for each in answer.outputs:
         values = json.dumps(_values(each), ensure_ascii=False)
-        if for_people and len(values) > _SHOWN_VALUES:
-            values = f"{values[: _SHOWN_VALUES - 1]}…"
-        rows.append((each.name, each.datatype, json.dumps(list(each.shape)), values))
+        shown = cut(values, _SHOWN_VALUES) if for_people else values
+        rows.append((each.name, each.datatype, json.dumps(list(each.shape)), shown))
     if for_people:
         table(state, ("output", "datatype", "shape", "values"), rows)
         return

@@ -13,7 +13,7 @@ from . import arguments
 from .chat import conversation
 from .command import Command, State, pass_state
 from .live import show_usage
-from .output import emit, is_terminal, note, table, write_line
+from .output import cut, emit, is_terminal, note, table, write_line
 from .values import plain
 
 __all__ = ["classify", "count", "rerank", "tokenize"]
@@ -71,7 +71,7 @@ def _show_order(state: State, answer: RerankResponse) -> None:
 
 def _shown(text: str) -> str:
     """Return a text for a cell: whole where it is piped on."""
-    return text if len(text) <= _SHOWN_TEXT or not is_terminal() else f"{text[: _SHOWN_TEXT - 1]}…"
+    return cut(text, _SHOWN_TEXT) if is_terminal() else text
 
 
 @click.command(
@@ -146,8 +146,7 @@ def count(
     options = arguments.parse_options(ChatOptions, settings, extra)
     with state.client() as client:
         arguments.check_model(model, client.config.default_model, "count")
-        parts = [arguments.attachment(each) for each in attach]
-        messages = conversation(prompt, system, parts, 'give it as an argument ("…") or pipe it in')
+        messages = conversation(prompt, system, attach, 'give it as an argument ("…") or pipe it in')
         answer = client.count_tokens(model, messages, offline=offline, **options)
     emit(state, plain(answer, raw=raw), lambda: write_line(str(answer.input_tokens)))
     if not answer.exact:

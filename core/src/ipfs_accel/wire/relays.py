@@ -66,8 +66,6 @@ class Ends:
 
     def failure(self, first: bytes) -> APIError | None:
         """Return the error in the first event, or the one that the document is; most answers cost one look."""
-        if first.lstrip()[:1] == b"<":
-            return InvalidResponseError("the server answered with HTML or XML instead of JSON")
         if b"error" not in first[:_LOOKED_AT] and b"base_resp" not in first[:_LOOKED_AT]:
             return None
         if first[:1] == b"{" or first[:1] == b"[":

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from ipfs_accel import AccelError, strict_json
 from ipfs_accel.types import RelayRequest
 
-from ._bodies import members, plain
+from ._bodies import around_model, members, plain
 from ._callers import Callers, Ticket
 from ._errors import Refusal, refusal_of
 from ._forms import KIND, fields
@@ -37,7 +37,6 @@ _log = logging.getLogger("ipfs_accel_gateway")
 _log.addHandler(logging.NullHandler())
 
 _LEFT = 499
-_BYTES_PER_TOKEN = 4
 _PASSED = {"beta=true": (("beta", "true"),)}
 """Queries that go on to who speaks the dialect, as a caller chooses no URL: Anthropic's SDK has this one."""
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -75,10 +74,7 @@ class App:
 
     async def handle(self, request: Incoming, reply: Reply) -> None:
         """Answer a request."""
-        dialect, place = ROUTES.get(request.path), None
-        if dialect is None:
-            place = named(request.method, request.path, request.query)
-            dialect = None if place is None else place.dialect
+        dialect, place = _asked(request.method, request.path, request.query)
         family = family_of(request.path, request.headers) if dialect is None else dialect.family
         record = Record(next(self._numbers))
         try:
@@ -88,7 +84,7 @@ class App:
             else:
                 await self._look_up(request, reply, record)
         except (Refusal, Bad) as error:
-            await self._refuse(error, family, reply, record)
+            await self._refuse(_as_refusal(error), family, reply, record)
         except (asyncio.CancelledError, LeftError):
             record.status, record.error = _LEFT, "left"
             raise
@@ -108,11 +104,12 @@ class App:
         record, refusal = Record(next(self._numbers)), refusal_of(bad)
         record.status, record.error = refusal.status, refusal.kind
         _log.info("refused: %s: %s", record.id, bad.reason)
-        dialect = ROUTES.get(path)
+        dialect, _ = _asked("POST", path, "")
         if dialect is not None and self._log is not None:
             record.dialect = dialect.name
             self._log.add(record)
-        return _family(path, headers).error(refusal, record.id), (JSON, *record.headers())
+        family = family_of(path, headers) if dialect is None else dialect.family
+        return family.error(refusal, record.id), (JSON, *record.headers(), *_beside(refusal))
 
     def admits(self, request: Incoming) -> Bad | None:
         """Return why the body of a request is not waited for: nobody without a key has any of it kept."""
@@ -137,18 +134,16 @@ class App:
             raise Refusal(400, "invalid_request", "model: expected the name of a model", param="model")
         record.model = model
         target = self.models.target(model, caller)
-        call = Call(
-            dialect,
+        asked = RelayRequest(
+            dialect.name,
+            dialect.operation(said),
             said,
-            body,
-            model=model,
-            target=target,
+            _around(body, is_form=is_form, is_named=place is not None),
             headers=dialect.passes(headers),
             query=_PASSED.get(request.query, ()) if place is None else place.query,
-            record=record,
-            is_named=place is not None,
         )
-        ticket = caller.enter(lambda: _estimate(dialect, said, b"" if is_form else body))
+        call = Call(dialect, asked, model=model, target=target, record=record)
+        ticket = caller.enter(lambda: 0.0 if asked.operation == "count_tokens" else asked.tokens)
         try:
             await perform(self._client, call, reply, lenient=self._lenient)
             record.status = 200
@@ -161,7 +156,7 @@ class App:
             record.status = 200
             await tell_failure(error, call, reply)
         except (Refusal, Bad) as error:
-            refusal = refusal_of(error) if isinstance(error, Bad) else error
+            refusal = _as_refusal(error)
             if not reply.has_begun:
                 record.status = refusal.status
                 raise refusal from None
@@ -197,18 +192,9 @@ class App:
         kind = request.headers.get("content-type", "") if is_form else ""
         return (fields(body, kind) if kind.startswith(KIND) else members(body)), body
 
-    async def _refuse(self, error: Refusal | Bad, family: Family, reply: Reply, record: Record) -> None:
-        refusal = refusal_of(error) if isinstance(error, Bad) else error
+    async def _refuse(self, refusal: Refusal, family: Family, reply: Reply, record: Record) -> None:
         record.status, record.error = refusal.status, record.error or refusal.kind
-        headers = [JSON, *record.headers()]
-        if refusal.retry_after is not None:
-            headers.append(("retry-after", str(max(1, round(refusal.retry_after + 0.499)))))
-        if refusal.status == HTTPStatus.METHOD_NOT_ALLOWED:
-            headers.append(("allow", "POST"))
-        if refusal.status == HTTPStatus.UPGRADE_REQUIRED:
-            headers += [("upgrade", "HTTP/1.1"), ("connection", "upgrade")]
-        if refusal.status == HTTPStatus.UNAUTHORIZED:
-            headers.append(("www-authenticate", "Bearer"))
+        headers = (JSON, *record.headers(), *_beside(refusal))
         await reply.whole(refusal.status, headers, family.error(refusal, record.id))
 
     def _checked_origin(self, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -230,12 +216,32 @@ class App:
         return (("access-control-allow-origin", origin), ("vary", "origin"))
 
 
-def _family(path: str, headers: Mapping[str, str]) -> Family:
-    """Return in whose words a path is answered, whatever is asked there."""
+def _asked(method: str, path: str, query: str) -> tuple[Dialect | None, Named | None]:
+    """Return in which dialect something is asked at a path, and what the path itself says; None where nothing is."""
     dialect = ROUTES.get(path)
-    if dialect is None and (place := named("POST", path, "")) is not None:
-        dialect = place.dialect
-    return family_of(path, headers) if dialect is None else dialect.family
+    if dialect is not None:
+        return dialect, None
+    place = named(method, path, query)
+    return (None if place is None else place.dialect), place
+
+
+def _as_refusal(error: Refusal | Bad) -> Refusal:
+    return refusal_of(error) if isinstance(error, Bad) else error
+
+
+_BESIDE: Mapping[int, tuple[tuple[str, str], ...]] = {
+    HTTPStatus.METHOD_NOT_ALLOWED: (("allow", "POST"),),
+    HTTPStatus.UPGRADE_REQUIRED: (("upgrade", "HTTP/1.1"), ("connection", "upgrade")),
+    HTTPStatus.UNAUTHORIZED: (("www-authenticate", "Bearer"),),
+}
+
+
+def _beside(refusal: Refusal) -> tuple[tuple[str, str], ...]:
+    """Return the headers that belong to a refusal."""
+    found = _BESIDE.get(refusal.status, ())
+    if refusal.retry_after is None:
+        return found
+    return (*found, ("retry-after", str(max(1, round(refusal.retry_after + 0.499)))))
 
 
 def _is_local(origin: str) -> bool:
@@ -246,11 +252,11 @@ def _is_local(origin: str) -> bool:
         return False
 
 
-def _estimate(dialect: Dialect, said: Mapping[str, Any], body: bytes) -> float:
-    """Return how many tokens a request may need: what is sent, and the longest answer that it allows."""
-    if dialect.operation(said) == "count_tokens":
-        return 0.0
-    return len(body) / _BYTES_PER_TOKEN + RelayRequest.longest(said)
+def _around(body: bytes, *, is_form: bool, is_named: bool) -> tuple[bytes, bytes]:
+    """Return what of a body stands around the model; nothing of a form, which no server gets as it came."""
+    if is_form:
+        return b"", b""
+    return (body, b"") if is_named else around_model(body)
 
 
 def _settle(ticket: Ticket, record: Record) -> None:

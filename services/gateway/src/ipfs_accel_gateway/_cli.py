@@ -28,9 +28,9 @@ _KEY_BYTES = 32
     cls=Group,
     invoke_without_command=True,
     short_help="Serve models to any client, behind one address.",
-    help="Serve what is configured (endpoints, routes and aliases) to clients of OpenAI's API. With nothing configured "
-    "it serves the small model of the embedded engine, as `guide`. Settings stand in the configuration's table "
-    "`gateway`. Ctrl-C lets what is being answered end; a second one does not.",
+    help="Serve what is configured (endpoints, routes and aliases) to clients of OpenAI's, Anthropic's, Ollama's and "
+    "Gemini's APIs. With nothing configured it serves the small model of the embedded engine, as `guide`. Settings "
+    "stand in the configuration's table `gateway`. Ctrl-C lets what is being answered end; a second one does not.",
     examples=(
         "ipfs-accel serve",
         "ipfs-accel serve --port 8080",

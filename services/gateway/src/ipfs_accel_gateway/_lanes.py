@@ -5,20 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ipfs_accel import AccelError
-from ipfs_accel.types import RelayRequest, Usage
+from ipfs_accel.types import Usage
 
 from ._abilities import suits
-from ._bodies import around_model
 from ._errors import Refusal, refusal_of
 from ._reply import JSON, LeftError
-from .dialects import takes_forms
 from .dialects._base import GivenError
 from .dialects._ollama import NDJSON
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from ipfs_accel import AsyncClient
+    from ipfs_accel.types import RelayRequest
 
     from ._records import Record
     from ._reply import Reply
@@ -35,45 +34,22 @@ class Call:
 
     Attributes:
         dialect: In which.
-        members: Of the body.
-        body: As it came, unpacked.
+        request: As it came.
         model: As the client named it.
         target: What the client of ours is asked for.
-        headers: Of the request, what its dialect passes on.
-        query: Likewise.
-        is_named: Whether the path names the model, and the body none.
         record: What is noted of it.
         failure: Says in a stream that it failed: the dialect's, or that of what writes the stream, where it has one.
         is_whole: Whether the answer is none that comes while it is made.
         last: What was sent last of a stream that is passed on; it may end within an event.
     """
 
-    __slots__ = (
-        "body", "dialect", "failure", "headers", "is_named", "is_whole", "last", "members", "model", "query", "record",
-        "target",
-    )  # fmt: skip
+    __slots__ = ("dialect", "failure", "is_whole", "last", "model", "record", "request", "target")
 
-    def __init__(
-        self,
-        dialect: Dialect,
-        members: Mapping[str, Any],
-        body: bytes,
-        *,
-        model: str,
-        target: str,
-        headers: tuple[tuple[str, str], ...],
-        query: tuple[tuple[str, str], ...],
-        record: Record,
-        is_named: bool = False,
-    ) -> None:
+    def __init__(self, dialect: Dialect, request: RelayRequest, *, model: str, target: str, record: Record) -> None:
         self.dialect = dialect
-        self.members = members
-        self.body = body
+        self.request = request
         self.model = model
         self.target = target
-        self.headers = headers
-        self.query = query
-        self.is_named = is_named
         self.record = record
         self.failure: Callable[[Refusal, str], bytes] = dialect.failure
         self.is_whole = False
@@ -89,17 +65,8 @@ async def perform(client: AsyncClient, call: Call, reply: Reply, *, lenient: boo
         reply: Where the answer goes.
         lenient: Whether what a target cannot honour is left out.
     """
-    dialect, members = call.dialect, call.members
-    # A form is read in any case: no server gets it as it came.
-    around = (call.body, b"") if call.is_named or takes_forms(dialect) else around_model(call.body)
-    request = RelayRequest(
-        dialect.name,
-        dialect.operation(members),
-        members,
-        around,
-        headers=call.headers,
-        query=call.query,
-    )
+    dialect, request = call.dialect, call.request
+    members = request.members
 
     def typed() -> tuple[Any, dict[str, Any]]:
         value, options = dialect.read(members, lenient=lenient)
@@ -159,7 +126,7 @@ async def _relayed(answer: Any, call: Call, reply: Reply) -> None:
 async def _told(stream: Any, call: Call, reply: Reply) -> None:
     """Write a stream anew."""
     dialect, record = call.dialect, call.record
-    writer = dialect.writer(call.members, call.model)
+    writer = dialect.writer(call.request.members, call.model)
     call.failure = getattr(writer, "failure", call.failure)
     info = stream.info
     record.endpoint, record.target_model = info.endpoint, info.model

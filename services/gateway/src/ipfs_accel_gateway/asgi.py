@@ -87,10 +87,12 @@ class Application:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         gateway = self._open()
         reply = _Reply(send, gateway.settings.heartbeat, is_head=scope["method"] == "HEAD")
+        request = _head(scope)
         try:
-            request = await _request(scope, receive, gateway.settings.max_body)
+            _refuse_doubles(scope)
+            request.body = await _body(receive, gateway.settings.max_body, lambda: gateway.app.admits(request))
         except Bad as bad:
-            body, told = gateway.app.refusal(bad, scope["path"], _headers(scope))
+            body, told = gateway.app.refusal(bad, request.path, request.headers)
             await reply.whole(bad.status, told, body)
             return
         except LeftError:
@@ -112,15 +114,30 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-async def _request(scope: Scope, receive: Receive, limit: int) -> Incoming:
-    """Read a request."""
-    names = [name.decode("latin-1").lower() for name, _ in scope["headers"]]
+def _head(scope: Scope) -> Incoming:
+    """Return a request without its body."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    path = scope.get("raw_path") or scope["path"].encode()
+    query = scope.get("query_string", b"")
+    url = (path.partition(b"?")[0] + (b"?" + query if query else b"")).decode("latin-1")
+    return Incoming(scope["method"], url, headers)
+
+
+def _refuse_doubles(scope: Scope) -> None:
+    names = [name.lower() for name, _ in scope["headers"]]
     for name in ONCE:
-        if names.count(name) > 1:
+        if names.count(name.encode()) > 1:
             raise Bad(400, f"the header {name!r} is there twice")
+
+
+async def _body(receive: Receive, limit: int, refused: Callable[[], Bad | None]) -> bytes:
+    """Read a body; `refused` says why one that is not here at once is not waited for."""
     pieces: list[bytes] = []
-    size, more = 0, True
-    while more:
+    size = 0
+    while True:
         event = await receive()
         if event["type"] == "http.disconnect":
             raise LeftError
@@ -129,19 +146,11 @@ async def _request(scope: Scope, receive: Receive, limit: int) -> Incoming:
         if size > limit:
             raise Bad(413, f"the body has more than {limit} bytes")
         pieces.append(piece)
-        more = event.get("more_body", False)
-    path = scope.get("raw_path") or scope["path"].encode()
-    query = scope.get("query_string", b"")
-    url = (path.partition(b"?")[0] + (b"?" + query if query else b"")).decode("latin-1")
-    return Incoming(scope["method"], url, _headers(scope), b"".join(pieces))
-
-
-def _headers(scope: Scope) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
+        if not event.get("more_body", False):
+            return b"".join(pieces)
+        bad = refused() if len(pieces) == 1 else None
+        if bad is not None:
+            raise bad
 
 
 class _Reply:
