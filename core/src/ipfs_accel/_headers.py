@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar, overload
+from typing import Any, TypeVar, overload
 
 __all__ = ["Headers"]
 
 T = TypeVar("T")
+
+_MAX_NAMES = 256
+_raw_names: dict[str, bytes] = {}
+
+
+def _raw(name: str) -> bytes:
+    """Return a name as it is compared; a program asks for few of them, over and over."""
+    if len(_raw_names) >= _MAX_NAMES:
+        _raw_names.clear()
+    return _raw_names.setdefault(name, name.lower().encode("latin-1", "replace"))
 
 
 class Headers:
@@ -39,20 +49,17 @@ class Headers:
     def get(self, name: str, default: T) -> str | T: ...
     def get(self, name: str, default: T | None = None) -> str | T | None:
         """Return the value of a header, joined by commas where it came several times, else the default."""
-        values = self._scanned(name) if self._index is None else self._index.get(name.lower())
-        return ", ".join(values) if values else default
-
-    def _scanned(self, name: str) -> list[str]:
+        if self._index is not None or not self._pairs or isinstance(self._pairs[0][0], str):
+            values = self._by_name().get(name.lower())
+            return ", ".join(values) if values else default
         # Most answers are asked for two or three headers, which are found sooner than all of them are put in order.
-        if not self._pairs or isinstance(self._pairs[0][0], str):
-            return self._by_name().get(name.lower(), [])
-        raw = name.lower().encode("latin-1", "replace")
+        raw = _raw_names.get(name) or _raw(name)
         size = len(raw)
-        return [
-            value.decode("latin-1")  # type: ignore[union-attr]
-            for each, value in self._pairs
-            if len(each) == size and each.lower() == raw
-        ]
+        found: Any = None
+        for each, value in self._pairs:
+            if len(each) == size and each.lower() == raw:
+                found = value if found is None else b", ".join((found, value))  # type: ignore[arg-type]
+        return default if found is None else found.decode("latin-1")
 
     def get_all(self, name: str) -> list[str]:
         """Return every value of a header, in order."""

@@ -8,13 +8,14 @@ no form for, orjson alone writes UUIDs and the values of enums.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
 
-__all__ = ["dumps", "loads", "loads_vectors"]
+__all__ = ["dumps", "dumps_finite", "loads", "loads_vectors"]
 
 
 def _reject(constant: str) -> NoReturn:
@@ -125,7 +126,21 @@ def _writing(quick: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
     return dumps
 
 
+def _writing_finite(quick: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    """Return the same for values whose floats are numbers."""
+
+    def dumps(value: Any) -> bytes:
+        try:
+            return quick(value)
+        except TypeError:  # as above
+            return _std_dumps(value)
+
+    return dumps
+
+
 dumps: Callable[[Any], bytes] = _std_dumps
+dumps_finite: Callable[[Any], bytes] = _std_dumps
+"""As `dumps`; for values of which the caller knows that no float in them is NaN or infinite."""
 loads: Callable[[bytes | str], Any] = _std_loads
 loads_vectors: Callable[[bytes | str], Any] = _std_loads
 """As `loads`; digits that a float does not have are lost in lists that begin with a float."""
@@ -135,4 +150,6 @@ with suppress(ImportError):  # the extra is optional
     _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
     loads = _reading(orjson.loads)
     loads_vectors = _reading_vectors(orjson.loads)
-    dumps = _writing(lambda value: orjson.dumps(value, option=_OPTIONS))
+    _quick = functools.partial(orjson.dumps, option=_OPTIONS)
+    dumps = _writing(_quick)
+    dumps_finite = _writing_finite(_quick)

@@ -145,6 +145,10 @@ class Context:
         """Return the endpoints that were used so far."""
         return dict(self._targets)
 
+    def known_target(self, name: str) -> Target | None:
+        """Return what an endpoint needs, if it was used before."""
+        return self._targets.get(name)
+
     def target(self, name: str, limit: float | None = None) -> Steps[Target]:
         """Load what an endpoint needs, once."""
         if not isinstance(name, str):

@@ -131,7 +131,8 @@ class Relayed:
     async def close(self) -> None:
         """Let go of it: an answer that was not read to its end is broken off."""
         self._waiting = []
-        self.call.drop(self.usage)
+        if not self.call.is_over:
+            self.call.drop(self.usage)
         if not self.is_read:
             self.is_read = True
             await self.exchange.close()
@@ -184,7 +185,6 @@ def relaying(
     if core.registry.has_middleware or core.config.cache is not None:  # both have to see what is said
         begin = core.opening if request.is_stream else core.whole
         return begin(operation, model, *typed())
-    route = route_of(core, model)
     made: list[tuple[Request, dict[str, Any]]] = []
 
     def typed_for(model: str) -> tuple[Request, dict[str, Any]]:
@@ -199,10 +199,11 @@ def relaying(
         return _served(core, endpoint, request.at(model), typed_for, journey, has_way_out=has_way_out)
 
     def begun(route: Route) -> Steps[Any]:
-        if len(route.targets) == 1 and route.place is None:
-            return serve(route.targets[0], None, False)
         return routed(core, route, serve)
 
+    route = route_of(core, model)
+    if len(route.targets) == 1 and not route.is_balanced:
+        return serve(route.targets[0], None, False)
     if suits is not None and len(route.targets) > 1:
         return _suitable(core, route, suits, begun)
     return balanced(core, route, begun) if route.is_balanced else begun(route)
@@ -236,7 +237,7 @@ def _served(
     has_way_out: bool,
 ) -> Steps[Any]:
     """Ask one target."""
-    target = yield from core.target(endpoint)
+    target = core.known_target(endpoint) or (yield from core.target(endpoint))
     operation, model = request.operation, request.model
     settings: dict[str, Any] = {"journey": journey, "has_way_out": has_way_out}
     planned = target.backend.relay(target.endpoint, request)

@@ -20,7 +20,7 @@ from .faults import pool_timeout, too_long, translate
 from .home import Home, current_loop
 from .inflate import decoder_for
 from .pool import New, Pool, PoolStats, Waiter
-from .requests import Request, build_request
+from .requests import Heads, Request, build_request
 from .timeouts import Timeouts
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class AsyncTransport:
         self._kind = _kind_of_line(None)
         self._kind_through_proxy = _kind_of_line(self._proxy)
         self._context: ssl.SSLContext | None = None
+        self._heads = Heads()
         self._home: Home | None = None
         self._generation = 0
         self._pool: Pool[AsyncLine] = Pool(options.max_connections, options.max_idle, options.keepalive_expiry)
@@ -59,7 +60,7 @@ class AsyncTransport:
         """
         home = self._at_home()
         target = parse_url(url)
-        request = build_request(method, target, headers, body)
+        request = build_request(method, target, headers, body, self._heads)
         deadline = None if timeouts.total is None else time.monotonic() + timeouts.total
         line = await self._check_out(home, target, timeouts, deadline)
         while True:

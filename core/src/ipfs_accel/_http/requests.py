@@ -10,12 +10,13 @@ from ipfs_accel.errors import ConfigError, InvalidRequestError
 
 from .base import Proxy, Target
 
-__all__ = ["LAST_CHUNK", "Body", "Request", "build_request"]
+__all__ = ["LAST_CHUNK", "Body", "Heads", "Request", "build_request"]
 
 LAST_CHUNK = b"0\r\n\r\n"
 
 _PIECE = 256 * 1024
 _MAX_CACHED_NAMES = 256
+_MAX_CACHED_HEADS = 64
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BAD_VALUE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -35,12 +36,13 @@ class Request:
         replayable: Whether it can be sent twice.
     """
 
-    __slots__ = ("body", "fields", "is_chunked", "method", "replayable", "target")
+    __slots__ = ("_start", "body", "fields", "is_chunked", "method", "replayable", "target")
 
-    def __init__(self, method: str, target: Target, fields: list[tuple[str, str]]) -> None:
+    def __init__(self, method: str, target: Target, fields: list[tuple[str, str]], start: bytes | None = None) -> None:
         self.method = method
         self.target = target
         self.fields = fields
+        self._start = start
         self.body: list[bytes] | Body = []
         self.is_chunked = False
         self.replayable = True
@@ -50,6 +52,9 @@ class Request:
 
     def head(self, proxy: Proxy | None = None) -> bytes:
         """Return what is sent before the body; a proxy without a tunnel is told the whole URL."""
+        if self._start is not None and proxy is None:
+            length = len(self.body[0]) if self.body else 0  # type: ignore[index]
+            return b"%bcontent-length: %d\r\n\r\n" % (self._start, length)
         target = self.target
         url = target.path
         lines = [f"{name}: {value}\r\n" for name, value in self.fields]
@@ -64,12 +69,51 @@ class Request:
         return b"%x\r\n%b\r\n" % (len(piece), piece) if self.is_chunked and piece else piece
 
 
-def build_request(method: str, target: Target, headers: Iterable[tuple[str, str]], body: Any) -> Request:
+class _Head:
+    """What is sent before the length of the body, and the same as pairs; it shows none of it."""
+
+    __slots__ = ("fields", "start")
+
+    def __init__(self, fields: tuple[tuple[str, str], ...], start: bytes) -> None:
+        self.fields = fields
+        self.start = start
+
+
+class Heads:
+    """The heads of a transport's last requests, checked and written: a program sends few, over and over."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[Any, _Head] = {}
+
+    def find(self, method: str, target: Target, headers: Iterable[tuple[str, str]]) -> _Head | None:
+        """Return what was kept for a request with these headers."""
+        return self._known.get((method, target, *headers))
+
+    def keep(self, request: Request, headers: Iterable[tuple[str, str]]) -> None:
+        """Keep the head of a request whose body is bytes of which nobody has declared the length."""
+        if len(self._known) >= _MAX_CACHED_HEADS:
+            self._known.clear()
+        fields = tuple(request.fields[:-1])
+        lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
+        start = f"{request.method} {request.target.path} HTTP/1.1\r\n{lines}".encode("latin-1")
+        self._known[request.method, request.target, *headers] = _Head(fields, start)
+
+
+def build_request(
+    method: str, target: Target, headers: Iterable[tuple[str, str]], body: Any, heads: Heads | None = None
+) -> Request:
     """Return a request.
 
     Raises:
         ConfigError: A header cannot be sent as it is; its value is not shown.
     """
+    may_be_known = heads is not None and type(body) is bytes and 0 < len(body) <= _PIECE
+    if may_be_known and (known := heads.find(method, target, headers)) is not None:  # type: ignore[union-attr]
+        request = Request(method, target, [*known.fields, ("content-length", str(len(body)))], known.start)
+        request.body = [body]
+        return request
     if method not in _METHODS and not _TOKEN.fullmatch(method):
         raise InvalidRequestError(f"{method!r} is no HTTP method")
     request = Request(method, target, [("host", target.host)])
@@ -88,6 +132,8 @@ def build_request(method: str, target: Target, headers: Iterable[tuple[str, str]
     if not has_encoding:
         request.fields.append(("accept-encoding", "identity"))
     _frame(request, body, declared)
+    if may_be_known and declared is None:
+        heads.keep(request, headers)  # type: ignore[union-attr]
     return request
 
 

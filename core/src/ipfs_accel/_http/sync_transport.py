@@ -17,7 +17,7 @@ from .chosen import needs_library
 from .faults import pool_timeout, too_long, translate
 from .inflate import decoder_for
 from .pool import New, Pool, PoolStats, Waiter
-from .requests import Request, build_request
+from .requests import Heads, Request, build_request
 from .sync_line import SyncLine
 from .timeouts import Timeouts
 
@@ -38,6 +38,7 @@ class Transport:
         self._kind = _kind_of_line(None)
         self._kind_through_proxy = _kind_of_line(self._proxy)
         self._context: ssl.SSLContext | None = None
+        self._heads = Heads()
         self._pool: Pool[SyncLine] = Pool(options.max_connections, options.max_idle, options.keepalive_expiry)
 
     def send(
@@ -65,7 +66,7 @@ class Transport:
             ClientClosedError: The transport is closed.
         """
         target = parse_url(url)
-        request = build_request(method, target, headers, body)
+        request = build_request(method, target, headers, body, self._heads)
         deadline = None if timeouts.total is None else time.monotonic() + timeouts.total
         line = self._check_out(target, timeouts, deadline)
         while True:

@@ -146,7 +146,12 @@ def _hook_of(manager: pluggy.PluginManager, name: str) -> Callable[..., Any]:
     (*others, impl) = found
     if others or impl.wrapper or impl.hookwrapper:
         return caller
-    function, names = impl.function, impl.argnames
+    function: Callable[..., Any] = impl.function
+    names = impl.argnames
+    spec = caller.spec  # type: ignore[attr-defined]
+    only_by_place = getattr(getattr(function, "__code__", None), "co_posonlyargcount", 1)
+    if spec is not None and {*names} == {*spec.argnames} and not only_by_place:
+        return function
 
     def call(**arguments: Any) -> Any:
         return function(*[arguments[each] for each in names])

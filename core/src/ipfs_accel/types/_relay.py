@@ -26,9 +26,10 @@ class RelayRequest:
         members: The body's JSON object, read.
         headers: Of the request, what the dialect has beside the body, such as a version; no key.
         query: Names and values, likewise.
+        is_stream: Whether the answer is to come while it is made.
     """
 
-    __slots__ = ("_after", "_before", "dialect", "headers", "members", "model", "operation", "query")
+    __slots__ = ("_after", "_before", "dialect", "headers", "is_stream", "members", "model", "operation", "query")
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class RelayRequest:
         """
         self.dialect = dialect
         self.operation = operation
+        self.is_stream = operation.startswith("stream")
         self.model = model
         self.members = members
         self.headers = headers
@@ -70,16 +72,13 @@ class RelayRequest:
         return len(self._before) + len(self._after)
 
     @property
-    def is_stream(self) -> bool:
-        """Whether the answer is to come while it is made."""
-        return self.operation.startswith("stream")
-
-    @property
     def content(self) -> bytes:
         """The body as it is sent: as it came, but for the value of `model`."""
         if not self._after:
             return self._before
-        return b"".join((self._before, strict_json.dumps(self.model), self._after))
+        name = self.model
+        is_plain = name.isascii() and name.isprintable() and '"' not in name and "\\" not in name
+        return b"".join((self._before, f'"{name}"'.encode() if is_plain else strict_json.dumps(name), self._after))
 
     @property
     def tokens(self) -> float:
@@ -90,10 +89,11 @@ class RelayRequest:
     def longest(members: Mapping[str, Any]) -> float:
         """Return how many tokens a body allows its answer to have, in whichever dialect; 0 if it does not say."""
         most = members.get("max_completion_tokens") or members.get("max_output_tokens") or members.get("max_tokens")
-        for name, inner in _INNER_LIMITS:
-            value = members.get(name)
-            if isinstance(value, Mapping):
-                most = most or value.get(inner)
+        if not most:
+            for name, inner in _INNER_LIMITS:
+                value = members.get(name)
+                if isinstance(value, dict):
+                    most = most or value.get(inner)
         return min(most, _MOST) if isinstance(most, int | float) and most > 0 else 0
 
     def at(self, model: str) -> RelayRequest:

@@ -13,15 +13,9 @@ __all__ = ["Usage"]
 
 def _as_count(value: Any) -> int | None:
     """Return a whole number that is not negative; totals are summed and priced, and must not fail over another."""
-    if value is None:
-        return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _count() -> Any:
-    return attrs.field(default=None, converter=_as_count)
 
 
 @frozen(kw_only=True)
@@ -40,15 +34,22 @@ class Usage:
         image_output_tokens: Generated tokens that were pictures.
     """
 
-    input_tokens: int | None = _count()
-    output_tokens: int | None = _count()
-    cached_input_tokens: int | None = _count()
-    cache_write_input_tokens: int | None = _count()
-    reasoning_tokens: int | None = _count()
-    audio_input_tokens: int | None = _count()
-    audio_output_tokens: int | None = _count()
-    image_input_tokens: int | None = _count()
-    image_output_tokens: int | None = _count()
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    cache_write_input_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    audio_input_tokens: int | None = None
+    audio_output_tokens: int | None = None
+    image_input_tokens: int | None = None
+    image_output_tokens: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        # Not as a converter of each: nine calls for what is as it should be, in each answer.
+        for name in _COUNTS:
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or value < 0):
+                object.__setattr__(self, name, _as_count(value))
 
     @property
     def total_tokens(self) -> int | None:
@@ -56,3 +57,6 @@ class Usage:
         if self.input_tokens is None or self.output_tokens is None:
             return None
         return self.input_tokens + self.output_tokens
+
+
+_COUNTS = tuple([field.name for field in attrs.fields(Usage)])

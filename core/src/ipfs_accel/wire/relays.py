@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from ipfs_accel import strict_json
 from ipfs_accel.errors import APIError, InvalidResponseError
 from ipfs_accel.types import Usage
 
@@ -17,6 +18,8 @@ __all__ = ["Ends"]
 
 _decode = json.JSONDecoder().raw_decode
 _OBJECT = re.compile(rb"\s*:\s*(?=\{)")
+_FLAT = re.compile(rb"\{(?:[^{}]|\{[^{}]*\})*\}")
+"""An object that holds at most plain ones, as usage does; not a whole one, if a text in it has a brace."""
 _MAX_LOOKS = 8
 
 
@@ -94,6 +97,12 @@ class Ends:
                 return None
             colon = _OBJECT.match(text, at + len(self._member))
             if colon is not None:
+                flat = _FLAT.match(text, colon.end())
+                try:
+                    if flat is not None:
+                        return strict_json.loads(flat[0])  # type: ignore[no-any-return]
+                except ValueError:
+                    pass
                 try:
                     return _decode(text[colon.end() :].decode("utf-8", "replace"))[0]  # type: ignore[no-any-return]
                 except (ValueError, RecursionError):

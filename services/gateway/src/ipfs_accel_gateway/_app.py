@@ -14,7 +14,7 @@ from ipfs_accel import AccelError, strict_json
 from ipfs_accel.types import RelayRequest
 
 from ._bodies import around_model, members, plain
-from ._callers import Callers, Ticket
+from ._callers import Caller, Callers, Ticket
 from ._errors import Refusal, refusal_of
 from ._forms import KIND, fields
 from ._lanes import Call, perform, tell_failure
@@ -74,17 +74,21 @@ class App:
 
     async def handle(self, request: Incoming, reply: Reply) -> None:
         """Answer a request."""
-        dialect, place = _asked(request.method, request.path, request.query)
-        family = family_of(request.path, request.headers) if dialect is None else dialect.family
+        head = request.noted.get(self.callers)
+        if head is None:
+            request.noted.clear()
+            head = request.noted[self.callers] = _Head(request)
         record = Record(next(self._numbers))
         try:
-            record.cors = self._checked_origin(request.headers)
-            if dialect is not None and request.method == "POST":
-                await self._ask(request, reply, dialect, record, place)
+            if head.cors is None:
+                head.cors = self._checked_origin(request.headers)
+            record.cors = head.cors
+            if head.dialect is not None and request.method == "POST":
+                await self._ask(request, reply, head.dialect, record, head)
             else:
                 await self._look_up(request, reply, record)
         except (Refusal, Bad) as error:
-            await self._refuse(_as_refusal(error), family, reply, record)
+            await self._refuse(_as_refusal(error), head.family, reply, record)
         except (asyncio.CancelledError, LeftError):
             record.status, record.error = _LEFT, "left"
             raise
@@ -94,7 +98,7 @@ class App:
             if reply.has_begun:
                 raise
             refusal = Refusal(500, "server", "the gateway failed; its log says why")
-            await self._refuse(refusal, family, reply, record)
+            await self._refuse(refusal, head.family, reply, record)
         finally:
             if record.dialect and self._log is not None:
                 self._log.add(record)
@@ -119,12 +123,12 @@ class App:
             return Bad(refusal.status, refusal.message)
         return None
 
-    async def _ask(
-        self, request: Incoming, reply: Reply, dialect: Dialect, record: Record, place: Named | None
-    ) -> None:
-        headers = request.headers
+    async def _ask(self, request: Incoming, reply: Reply, dialect: Dialect, record: Record, head: _Head) -> None:
+        headers, place = request.headers, head.place
         record.dialect = dialect.name
-        caller = self.callers.who(headers, request.query)
+        caller = head.caller
+        if caller is None or caller.has_expired:
+            caller = head.caller = self.callers.who(headers, request.query)
         record.caller = caller.id
         is_form = takes_forms(dialect)
         said, body = self._said(request, is_form=is_form)
@@ -214,6 +218,18 @@ class App:
         if origin is None or not (origin in self.settings.cors or "*" in self.settings.cors):
             return ()
         return (("access-control-allow-origin", origin), ("vary", "origin"))
+
+
+class _Head:
+    """What a request's head says, found out once for all that have the same one and the same keys to be held to."""
+
+    __slots__ = ("caller", "cors", "dialect", "family", "place")
+
+    def __init__(self, request: Incoming) -> None:
+        self.dialect, self.place = _asked(request.method, request.path, request.query)
+        self.family = family_of(request.path, request.headers) if self.dialect is None else self.dialect.family
+        self.cors: tuple[tuple[str, str], ...] | None = None
+        self.caller: Caller | None = None
 
 
 def _asked(method: str, path: str, query: str) -> tuple[Dialect | None, Named | None]:

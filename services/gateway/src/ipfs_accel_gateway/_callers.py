@@ -106,11 +106,12 @@ class Caller:
         if self._most is not None and self.active >= self._most:
             raise Refusal(429, "rate_limit", f"{self._most} requests with this key are under way", retry_after=1.0)
         now, needed = self._now(), 0.0
-        if self._requests is not None:
-            _refuse(self._requests.wait(1.0, now), "requests")
+        if self._requests is not None and (seconds := self._requests.wait(1.0, now)):
+            raise _limit("requests", seconds)
         if self._tokens is not None:
             needed = self._tokens.share(tokens())
-            _refuse(self._tokens.wait(needed, now), "tokens")
+            if seconds := self._tokens.wait(needed, now):
+                raise _limit("tokens", seconds)
             self._tokens.take(needed)
         if self._requests is not None:
             self._requests.take(1.0)
@@ -124,10 +125,9 @@ class Caller:
             self._tokens.take(-unused)
 
 
-def _refuse(seconds: float, what: str) -> None:
-    if seconds:
-        message = f"the limit of {what} a minute of this key is reached"
-        raise Refusal(429, "rate_limit", message, code="rate_limit_exceeded", retry_after=seconds)
+def _limit(what: str, seconds: float) -> Refusal:
+    message = f"the limit of {what} a minute of this key is reached"
+    return Refusal(429, "rate_limit", message, code="rate_limit_exceeded", retry_after=seconds)
 
 
 class Callers:

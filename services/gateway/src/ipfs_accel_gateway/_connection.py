@@ -26,7 +26,7 @@ Handler: TypeAlias = Callable[[Incoming, Any], Coroutine[Any, Any, None]]
 _MAX_UNSENT = 256 * 1024
 _MAX_WAITING = 64 * 1024
 """Bytes of further requests that are kept while one is answered, the last of them not counted."""
-_REASONS = {status.value: status.phrase for status in HTTPStatus}
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}" for status in HTTPStatus}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _RESET = struct.pack("ii", 1, 0)
 _LINGER = 2.0
@@ -266,24 +266,22 @@ class Connection(asyncio.BufferedProtocol):
 
     def _send_head(self, status: int, headers: Headers, size: int | None, body: bytes = b"") -> None:
         request = self._request
-        lines = [f"HTTP/1.1 {status} {_REASONS.get(status, '')}\r\ndate: {self.server.date()}\r\n"]
-        lines += [f"{name}: {value}\r\n" for name, value in headers]
+        text = f"{_STATUS_LINES.get(status) or f'HTTP/1.1 {status} '}\r\ndate: {self.server.date()}\r\n"
+        for name, value in headers:
+            text += f"{name}: {value}\r\n"
         if size is not None and status != HTTPStatus.NO_CONTENT:
-            lines.append(f"content-length: {size}\r\n")
+            text += f"content-length: {size}\r\n"
         elif self._is_chunked:
-            lines.append("transfer-encoding: chunked\r\n")
-        keeps = (
-            request is not None and request.keeps and not self._is_closing and (size is not None or self._is_chunked)
-        )
-        if not keeps:
-            lines.append("connection: close\r\n")
+            text += "transfer-encoding: chunked\r\n"
+        if request is None or not request.keeps or self._is_closing or (size is None and not self._is_chunked):
+            text += "connection: close\r\n"
             if request is not None:
                 request.keeps = False
-        elif request is not None and request.is_old:
-            lines.append("connection: keep-alive\r\n")
+        elif request.is_old:
+            text += "connection: keep-alive\r\n"
         if request is not None and request.method == "HEAD":
             body = b""
-        self._transport.write("".join([*lines, "\r\n"]).encode("latin-1") + body)
+        self._transport.write(f"{text}\r\n".encode("latin-1") + body)
 
     def _begin(self, status: int, headers: Headers, size: int | None) -> None:
         self._is_chunked = size is None and self._request is not None and not self._request.is_old

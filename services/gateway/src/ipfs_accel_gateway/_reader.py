@@ -16,6 +16,8 @@ from httptools import (  # noqa: TID251 - this module is the one of the gateway 
     HttpRequestParser,
 )
 
+from ._seen import Seen, seen
+
 __all__ = ["MAX_HEAD", "ONCE", "Bad", "Incoming", "Reader"]
 
 MAX_HEAD = 32 * 1024
@@ -55,13 +57,15 @@ class Incoming:
         method: In upper case.
         path: Without the query, as it came.
         query: What follows the question mark; empty if there is none.
-        headers: Names in lower case to values; of several with one name the values are joined by commas.
+        headers: Names in lower case to values, but for the length; of several with one name the values are joined by
+            commas.
         body: As it came over the wire, after its framing.
         keeps: Whether the connection may serve another request.
         is_old: Whether it is one of HTTP/1.0, which knows no chunks.
+        noted: What was found out from its head, by whom; those that have the same head, byte for byte, share it.
     """
 
-    __slots__ = ("body", "headers", "is_old", "keeps", "method", "path", "query")
+    __slots__ = ("body", "headers", "is_old", "keeps", "method", "noted", "path", "query")
 
     def __init__(
         self,
@@ -81,6 +85,14 @@ class Incoming:
         self.body = body
         self.keeps = keeps
         self.is_old = is_old
+        self.noted: dict[Any, Any] = {}
+
+    def again(self, body: bytes) -> Incoming:
+        """Return the same request with another body."""
+        new = Incoming.__new__(Incoming)
+        new.method, new.path, new.query, new.headers = self.method, self.path, self.query, self.headers
+        new.keeps, new.is_old, new.noted, new.body = self.keeps, self.is_old, self.noted, body
+        return new
 
     def __repr__(self) -> str:
         return f"Incoming({self.method} {self.path}, <{', '.join(self.headers)}>, <{len(self.body)} bytes>)"
@@ -118,12 +130,56 @@ class Reader:
         self._parser: Any = HttpRequestParser(self)
         self._silent = 0
         self._again = b""
+        self._last: Seen | None = None
+        self._whole: Incoming | None = None
+        self._left = 0
+        self.is_between = True
         self._begin()
 
     def feed(self, data: bytes | memoryview) -> None:
         """Take what was received."""
         if self.bad is not None:
             return
+        if self.is_between:
+            self._feed_between(bytes(data))
+        elif self._left:
+            self._feed_body(bytes(data))
+        else:
+            self._parse(data)
+
+    def _feed_between(self, data: bytes) -> None:
+        """Read what begins with a request: the parser is spared a head that is the last one again."""
+        last = self._last
+        found = None if last is None else last.find(data, self._max_body)
+        if found is None or last is None:
+            count = len(self.requests)
+            self._parse(data)
+            if len(self.requests) == count + 1 and self.is_between and self.bad is None:
+                self._last = seen(data, self.requests[-1])
+            return
+        at, self._left = found
+        self._begin(last)
+        self._whole = last.request
+        self.is_between = False
+        self.has_head = True
+        self._feed_body(data[at:])
+
+    def _feed_body(self, data: bytes) -> None:
+        """Take what belongs to the body of a request whose head was seen before; what follows it is the next one."""
+        left, whole = self._left, self._whole
+        if len(data) < left or whole is None:
+            self._left -= len(data)
+            self._pieces.append(data)
+            return
+        self._pieces.append(data if len(data) == left else data[:left])
+        body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self.requests.append(whole.again(body))
+        self._left, self._whole = 0, None
+        self._begin()
+        if len(data) > left:
+            self.feed(data[left:])
+
+    def _parse(self, data: bytes | memoryview) -> None:
         self._silent += len(data)
         try:
             self._parser.feed_data(data)
@@ -157,11 +213,11 @@ class Reader:
         """Let go of what nobody will answer: the parser refers to this object, and both would stay for a while."""
         self.requests.clear()
         self._begin()
-        self._parser = None
+        self._parser = self._last = self._whole = None
 
-    def _begin(self) -> None:
-        self._url: list[bytes] = []
-        self._headers: dict[str, str] = {}
+    def _begin(self, same: Seen | None = None) -> None:
+        self._url: list[bytes] = [] if same is None else same.url
+        self._headers: dict[str, str] = {} if same is None else same.request.headers
         self._pieces: list[bytes] = []
         self._size = self._spent = 0
         self.is_between = True
@@ -236,6 +292,7 @@ class Reader:
             return
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         keeps = parser.should_keep_alive() and not parser.should_upgrade()
+        self._headers.pop("content-length", None)  # it is the body's, and the others may be of several requests
         self.requests.append(Incoming(method, url, self._headers, body, keeps=keeps, is_old=is_old))
         self._silent = 0
         self._begin()

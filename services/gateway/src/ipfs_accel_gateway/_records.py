@@ -88,8 +88,9 @@ class Record:
     def line(self) -> bytes:
         """Return it as a line of JSON."""
         usage = self.usage
+        counts = (None,) * 3 if usage is None else (usage.input_tokens, usage.cached_input_tokens, usage.output_tokens)
         return (
-            strict_json.dumps(
+            strict_json.dumps_finite(
                 {
                     "time": round(time.time(), 3),
                     "id": self.id,
@@ -101,9 +102,9 @@ class Record:
                     "lane": self.lane,
                     "status": self.status,
                     "error": self.error,
-                    "input_tokens": usage and usage.input_tokens,
-                    "cached_input_tokens": usage and usage.cached_input_tokens,
-                    "output_tokens": usage and usage.output_tokens,
+                    "input_tokens": counts[0],
+                    "cached_input_tokens": counts[1],
+                    "output_tokens": counts[2],
                     "cost": self.cost,
                     "first": self.first and round(self.first, 6),
                     "seconds": round(time.monotonic() - self.started, 6),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Mapping
+from time import monotonic
 
 from ._connection import Connection, Handler, http_date
 from ._reader import Bad, Incoming
@@ -72,7 +73,7 @@ class Server:
 
     def date(self) -> str:
         """Return the time for the header of that name, made anew each second."""
-        now = int(self.loop.time())
+        now = int(monotonic())
         if self._date[0] != now:
             self._date = now, http_date()
         return self._date[1]
