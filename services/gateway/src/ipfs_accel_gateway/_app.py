@@ -17,9 +17,10 @@ from ._bodies import around_model, members, plain
 from ._callers import Caller, Callers, Ticket
 from ._errors import Refusal, refusal_of
 from ._forms import KIND, fields
+from ._incoming import Incoming
 from ._lanes import Call, perform, tell_failure
 from ._models import Models
-from ._reader import Bad, Incoming
+from ._reader import Bad
 from ._records import AccessLog, Record
 from ._reply import JSON, LeftError
 from .dialects import ROUTES, family_of, look_of, named, spoken, takes_forms

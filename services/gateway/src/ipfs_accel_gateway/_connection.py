@@ -16,7 +16,8 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Protocol, TypeAlias
 
-from ._reader import Bad, Incoming, Reader
+from ._incoming import Incoming
+from ._reader import Bad, Reader
 from ._reply import Headers, LeftError
 
 __all__ = ["Connection", "Handler"]

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._reader import Incoming
+    from ._incoming import Incoming
 
 __all__ = ["Seen", "seen"]
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 
 from ._connection import Connection, Handler, http_date
-from ._reader import Bad, Incoming
+from ._incoming import Incoming
+from ._reader import Bad
 from ._reply import Headers
 from ._settings import Settings
 

@@ -15,7 +15,8 @@ from typing import Any, TypeAlias
 
 from ipfs_accel import AsyncClient, Config
 
-from ._reader import ONCE, Bad, Incoming
+from ._incoming import Incoming
+from ._reader import ONCE, Bad
 from ._reply import Headers, LeftError
 from ._run import Gateway
 from ._settings import read_settings
