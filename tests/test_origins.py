@@ -312,6 +312,77 @@ def test_thinking_without_a_signature_goes_back_to_its_host_alone(ask: Any) -> N
     assert here.turn["content"] == "a"
 
 
+def claude(*content: Json, model: str = "m") -> Json:
+    return {"id": "a", "type": "message", "role": "assistant", "model": model, "content": [*content], "stop_reason": "end_turn", "usage": {}}  # fmt: skip
+
+
+def claude_events(*blocks: tuple[Json, list[Json]]) -> bytes:
+    events: list[Json] = [{"type": "message_start", "message": {**claude(), "stop_reason": None}}]
+    for index, (block, deltas) in enumerate(blocks):
+        events.append({"type": "content_block_start", "index": index, "content_block": block})
+        events += [{"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas]
+        events.append({"type": "content_block_stop", "index": index})
+    events += [{"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {}}, {"type": "message_stop"}]
+    lines = [f"event: {each['type']}\ndata: {json.dumps(each)}\n\n" for each in events]
+    return answer("".join(lines).encode(), content_type="text/event-stream")
+
+
+NOTED: Json = {"type": "text", "text": "ab", "note": {"x": 1}, "signature": "s"}
+NOTED_DELTAS: list[Json] = [{"type": "text_delta", "text": "a", "note": {"x": 1}}, {"type": "text_delta", "text": "b"}]
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["chat", "stream"])
+def test_what_claude_says_beside_a_text_goes_back_to_who_said_it(streams: bool, ask: Any) -> None:
+    begun = {"type": "text", "text": "", "citations": None, "signature": "s"}
+    last = {"type": "text", "text": "c"}
+    whole_answer = answer(json.dumps(claude(NOTED, last)).encode())
+    said = claude_events((begun, NOTED_DELTAS), ({**last, "text": ""}, [{"type": "text_delta", "text": "c"}])) if streams else whole_answer  # fmt: skip
+    there, here = Host(*[said, whole_answer] * 3), Host(whole_answer)
+    with serve(there) as one, serve(here) as other:
+        config = {"x": settings(one, "claude"), "y": settings(other, "claude")}
+        ask(config, (streams, "x/m", first), (False, "x/m", then))
+        assert there.turn["content"] == [NOTED, last]
+        with pytest.warns(UnsupportedParameterWarning, match=r": messages\[1\]\.text\.signature$"):
+            ask(config, (streams, "x/m", first), (False, "x/other", then))
+        assert there.turn["content"] == [{name: each for name, each in NOTED.items() if name != "signature"}, last]
+        with pytest.warns(UnsupportedParameterWarning, match=r"messages\[1\]\.text\.(signature|note), messages"):
+            ask(config, (streams, "x/m", first), (False, "y/m", then))
+    assert here.turn["content"] == [{"type": "text", "text": "ab"}, last]
+
+
+@pytest.mark.parametrize("asked", ["m", "m-20260102", "m-20260103", "other"])
+def test_results_of_a_batch_know_whose_words_they_are(asked: str, ask: Any) -> None:
+    thought = {"type": "thinking", "thinking": "hm", "signature": "s"}
+    text = {"type": "text", "text": "a"}
+    result = {"custom_id": "1", "result": {"type": "succeeded", "message": claude(thought, text, model="m-20260102")}}
+    url: list[str] = []
+
+    def there(connection: Connection) -> None:
+        while connection.request() is not None:
+            if connection.server.bodies[-1]:
+                connection.send(answer(json.dumps(claude(text)).encode()))
+            elif "/results" in connection.server.heads[-1]:
+                connection.send(answer((json.dumps(result) + "\n").encode(), content_type="application/x-jsonl"))
+            else:
+                counts = {"succeeded": 1, "errored": 0, "canceled": 0, "expired": 0, "processing": 0}
+                batch = {"id": "b", "type": "message_batch", "processing_status": "ended", "request_counts": counts}
+                connection.send(answer(json.dumps({**batch, "results_url": f"{url[0]}/v1/messages/batches/b/results"}).encode()))  # fmt: skip
+
+    with serve(there) as server:
+        url.append(server.url)
+        config = {"x": settings(server, "claude")}
+        with Client(Config(), endpoints=config) as client, client.batch_results("x", "b") as results:
+            message = next(iter(results)).response.message  # type: ignore[union-attr]
+        assert message.origin.model == "m-20260102"
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            ask(config, (False, f"x/{asked}", lambda _reply: [Message.user("Go"), message, Message.user("on")]))
+    sent = json.loads(server.bodies[-1])["messages"][1]["content"]
+    is_its_model = asked in {"m", "m-20260102"}
+    assert sent == ([thought, text] if is_its_model else "a")
+    assert bool(told) is not is_its_model
+
+
 def test_messages_with_an_origin_can_be_copied_and_compared(ask: Any) -> None:
     host = Host(whole({"content": "a", "news": 1, "tool_calls": [{**CALL, "note": {"a": 1}}]}))
     with serve(host) as server:

@@ -236,7 +236,7 @@ class Call:
                 error.tried = (*self.journey.tried, self.attempt(error))
                 error.attempts = len(error.tried)
             error.maybe_billed = any(each.maybe_billed for each in error.tried)
-            self._mark(getattr(error, "partial", None))
+            self.mark(getattr(error, "partial", None))
 
     def name_limit(self, error: AccelError, *, has_begun: bool = False) -> None:
         """Say in a time-out which of the limits it was; `has_begun` if a stream has had its first event."""
@@ -298,7 +298,7 @@ class Call:
             self._tell(info, answer, None)
         if not isinstance(answer, Answer):
             return answer
-        self._mark(answer)
+        self.mark(answer)
         if answer.call is not None:  # a plan may give the same answer to several calls
             return attrs.evolve(answer, call=info)
         object.__setattr__(answer, "call", info)  # nobody else has seen it, and a copy would be the dearer
@@ -317,10 +317,10 @@ class Call:
             log.finished(self.operation, info, told)
             self._tell(info, told, None)
 
-    def _mark(self, answer: Any) -> None:
+    def mark(self, answer: Any, model: str | None = None) -> None:
         """Say of a model's messages whose words they are; nobody else has seen them yet."""
         if isinstance(answer, ChatResponse):
-            origin = self.target.as_origin(self.model)
+            origin = self.target.as_origin(self.model if model is None else model)
             for choice in answer.choices:
                 object.__setattr__(choice.message, "origin", origin)
 

@@ -7,6 +7,7 @@ not know where it is from is sent as it is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["without_foreign"]
 
+_DATE = re.compile(r"[-@](?:\d{8}|\d{4}-\d{2}-\d{2}|latest)$")
 _SIGNED = {"signature", "thought_signature", "thoughtSignature", "reasoning_signature", "encrypted_content", "data"}
 """Members that only the model that wrote them can read, where they stand in what models think."""
 _OWN_ONLY = {"redacted_thinking", "reasoning", "reasoning.encrypted"}
@@ -61,11 +63,19 @@ def _conversation(messages: Sequence[Message], here: Origin) -> tuple[tuple[Mess
             found.append(message)
             continue
         is_same_host = (origin.backend, origin.host) == (here.backend, here.host)
+        if is_same_host and _is_same_model(origin.model, here.model):
+            found.append(message)
+            continue
         keep = _unsigned if is_same_host else _plain
         kept, left_out = keep(message)
         found.append(kept)
         lost += [f"messages[{index}].{name}" for name in left_out]
     return tuple(found), tuple(lost)
+
+
+def _is_same_model(one: str, other: str) -> bool:
+    """Whether two ids are of one model: the results of a batch have the one with its date, requests often another."""
+    return _DATE.sub("", one) == _DATE.sub("", other) and (_DATE.search(one) is None or _DATE.search(other) is None)
 
 
 def _plain(message: Message) -> tuple[Message, list[str]]:
@@ -79,7 +89,8 @@ def _plain(message: Message) -> tuple[Message, list[str]]:
         elif isinstance(part, ToolCall) and part.extra:
             lost += [f"tool_calls.{name}" for name in part.extra]
             content.append(attrs.evolve(part, extra={}))
-        elif isinstance(part, Text) and part.annotations:
+        elif isinstance(part, Text) and (part.annotations or part.extra):
+            lost += [f"text.{name}" for name in part.extra]
             content.append(Text(text=part.text))
         elif isinstance(part, Audio) and part.id is not None:
             content.append(attrs.evolve(part, id=None))
@@ -99,9 +110,9 @@ def _unsigned(message: Message) -> tuple[Message, list[str]]:
             lost.append("reasoning")
         elif isinstance(part, Opaque) and (_is_signed(part.data) or (is_thoughtless and _is_remark(part))):
             lost += [] if _is_remark(part) else [_name(part)]
-        elif isinstance(part, ToolCall) and part.extra:
-            extra = dict(_open(part.extra))
-            lost += [f"tool_calls.{name}" for name in part.extra if name not in extra]
+        elif isinstance(part, ToolCall | Text) and part.extra:
+            extra, place = dict(_open(part.extra)), "text" if isinstance(part, Text) else "tool_calls"
+            lost += [f"{place}.{name}" for name in part.extra if name not in extra]
             content.append(attrs.evolve(part, extra=extra))
         else:
             content.append(part)

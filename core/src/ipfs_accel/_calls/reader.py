@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ipfs_accel.errors import (
@@ -69,6 +70,9 @@ class Reader(Generic[T]):
         self.keep: Callable[[T], Steps[None]] | None = None
         self.is_due = False
         self.out: Any = stream.assembler()
+        self._take: Callable[[], list[Any]] = self.out.take
+        if call.operation == "batch_results":
+            self._take = partial(_results, call, self.out.take)
         self.answer: T | None = None
         self.error: AccelError | None = None
         self._frames: FrameDecoder[Any] | None = None
@@ -157,7 +161,7 @@ class Reader(Generic[T]):
 
     def _progress(self, asked_at: float) -> list[Any]:
         """Return the new events and watch the time limits."""
-        events: list[Any] = self.out.take()
+        events: list[Any] = self._take()
         if events:
             now = asked_at  # good enough for the deadline, which the wait itself has an eye on
             self._silence = 0.0
@@ -207,7 +211,7 @@ class Reader(Generic[T]):
         if self._frames is not None and self.stream.going_on is not None:
             self.further = self.stream.going_on(self._decode)
             if self.further is not None:
-                return self.out.take()  # type: ignore[no-any-return]
+                return self._take()
         self.call.request_id = self.call.request_id or self.job.request_id
         answer = self.out.conclude()
         if self._check is not None:
@@ -222,7 +226,7 @@ class Reader(Generic[T]):
         if self._frames is not None and self.stream.after is not None:
             self.afterwards = self.stream.after(answer)
         self.is_due = self.afterwards is not None or self.keep is not None
-        return self.out.take()  # type: ignore[no-any-return]
+        return self._take()
 
     def _translate(self, error: Exception) -> AccelError:
         if isinstance(error, APIConnectionError) and self._has_begun:
@@ -241,6 +245,15 @@ class Reader(Generic[T]):
             f"a part of the stream does not have the form that the backend {backend!r} expects "
             f"({type(error).__name__}: {error})"
         )
+
+
+def _results(call: Call, take: Callable[[], list[Any]]) -> list[Any]:
+    """Return results of a batch, and say whose words they are: of the model that each of them names."""
+    found = take()
+    for result in found:
+        answer = getattr(result, "response", None)
+        call.mark(answer, getattr(answer, "model", None) or "")
+    return found
 
 
 def on_silence(error: Exception, call: Call) -> str | None:

@@ -61,10 +61,12 @@ class Text:
     Attributes:
         text: The text itself.
         annotations: Citations and the like in the provider's own form; only in answers.
+        extra: What else the provider said of the text; it goes back with it.
     """
 
     text: str
     annotations: tuple[Mapping[str, Any], ...] = ()
+    extra: Mapping[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
 
 
 @frozen(kw_only=True)

@@ -22,7 +22,7 @@ class Block(Growing):
     """A block while it grows.
 
     Attributes:
-        extra: What else the provider said of a tool call.
+        extra: What else the provider said of a text or a tool call.
         field: Where reasoning was said.
         has_id: Whether the id is the provider's own.
         whole_part: The part, where it came whole.
@@ -65,7 +65,7 @@ class Block(Growing):
             return self.whole_part
         text = "".join(self.pieces)
         if self.type == "text":
-            return Text(text=text, annotations=tuple(self.annotations))
+            return Text(text=text, annotations=tuple(self.annotations), extra=self.extra)
         if self.type == "reasoning":
             return Reasoning(text=text, signature=self.signature or None, field=self.field)
         if self.type == "refusal":

@@ -204,6 +204,12 @@ class Assembler(Outbox[StreamEvent], Generic[T]):
         block = current if current and current.type == "text" else self._begin(state, "text")
         block.annotations.append(annotation)
 
+    def about_text(self, extra: Mapping[str, Any], choice: int = 0) -> None:
+        """Add what else the provider says of the text that is coming."""
+        current = self._choice(choice).current
+        if current is not None and current.type == "text":
+            add(current.extra, extra)
+
     def audio(self, data: bytes, transcript: str = "", choice: int = 0, *, id: str | None = None) -> None:  # noqa: A002
         """Add sound and what is said in it; `id` is the provider's, by which it is referred to later."""
         state = self._choice(choice)

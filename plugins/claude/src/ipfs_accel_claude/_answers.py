@@ -29,6 +29,7 @@ _FINISH = {
     "refusal": "content_filter",
 }
 # What has a place of its own in our types; everything else of an answer and of its usage goes into `extra`.
+_TEXT = {"type", "text", "citations"}
 _KNOWN = {"id", "type", "role", "model", "content", "usage"}
 _TOKENS = {
     "input_tokens",
@@ -77,7 +78,7 @@ def _parts(block: Json) -> Iterator[Part]:
     if kind == "text":
         text, citations = field(block, "text", str), optional(block, "citations", list)
         if text or citations:
-            yield Text(text=mended(text), annotations=tuple(citations or ()))
+            yield Text(text=mended(text), annotations=tuple(citations or ()), extra=rest(block, _TEXT))
     elif kind == "thinking":
         text, signature = optional(block, "thinking", str) or "", optional(block, "signature", str) or None
         yield Reasoning(text=mended(text), signature=signature)
@@ -180,6 +181,8 @@ class StreamDecoder:
         kind, of = delta.get("type"), block["type"]
         if kind == "text_delta" and of == "text":
             out.text(field(delta, "text", str))
+            if len(delta) > 2:  # noqa: PLR2004 - type and text
+                out.about_text(rest(delta, _TEXT))
         elif kind == "input_json_delta" and of == "tool_use":
             out.tool_call(index, arguments=field(delta, "partial_json", str))
         elif kind == "input_json_delta":
@@ -202,6 +205,8 @@ class StreamDecoder:
             for about in _about_call(block):
                 out.opaque(about.backend, about.data)
         elif block["type"] in {"text", "thinking"}:
+            if block["type"] == "text" and block.keys() - _TEXT:
+                out.about_text(rest(block, _TEXT))
             out.end_block()
         else:
             out.opaque("claude", self._whole(index, block))

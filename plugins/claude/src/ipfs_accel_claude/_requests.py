@@ -281,6 +281,7 @@ def _text(part: Text | Refusal, *, cites: bool) -> Body:
     """Write text, in an answer with Claude's own citations: some are needed to cite the same place again."""
     made: Body = {"type": "text", "text": part.text}
     if cites and isinstance(part, Text):
+        made = {**part.extra, **made} if part.extra else made
         own = [each for each in part.annotations if str(each.get("type")).endswith("_location")]
         if own:
             made["citations"] = own
