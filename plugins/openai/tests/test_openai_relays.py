@@ -57,10 +57,41 @@ def test_azure_has_them_below_its_own_path() -> None:
     assert found.send.path == "/openai/v1/responses"
 
 
-@pytest.mark.parametrize("more", [{"stream": True}, {"stream_format": "sse"}], ids=["stream", "format"])
-def test_streams_of_which_nothing_is_known_do_not_go_through(more: dict[str, Any]) -> None:
-    assert relayed("openai.audio.speech", "speak", **more) is None
-    assert relayed("openai.images.generations", "generate_image", **more) is None
+def test_streams_of_pictures_and_sound_go_through_as_they_come() -> None:
+    pictures = relayed("openai.images.generations", "stream_image", stream=True)
+    spoken = relayed("openai.audio.speech", "stream_speak", stream_format="sse")
+    assert pictures is not None
+    assert spoken is not None
+    for found in (pictures, spoken):
+        assert dict(found.send.headers)["accept"] == "text/event-stream"
+    sound = relayed("openai.audio.speech", "speak")
+    assert sound is not None
+    assert (sound.at_once, dict(sound.send.headers)["accept"]) == (True, "*/*")
+
+
+def _picture(kind: str, **more: Any) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (
+        kind.encode(), json.dumps({"type": kind, "b64_json": "A" * 5000, "size": "auto", **more}).encode()
+    )  # fmt: skip
+
+
+def test_the_ends_of_such_streams_are_known() -> None:
+    used = {"total_tokens": 5, "input_tokens": 2, "output_tokens": 3}
+    unfinished = _picture("image_generation.partial_image", partial_image_index=0)
+    last = _picture("image_generation.completed", usage=used)
+    pictures = relayed("openai.images.generations", "stream_image", stream=True)
+    assert pictures is not None
+    reads = pictures.reads
+    assert not reads.is_whole(unfinished[-4096:])
+    assert not reads.is_whole((unfinished + last[:-60])[-4096:])
+    assert reads.is_whole((unfinished + last)[-4096:])
+    found = reads.usage(unfinished[:4096], (unfinished + last)[-4096:])
+    assert found is not None
+    assert (found.input_tokens, found.output_tokens) == (2, 3)
+    spoken = relayed("openai.audio.speech", "stream_speak", stream_format="sse")
+    assert spoken is not None
+    assert not spoken.reads.is_whole(b'data: {"type":"speech.audio.delta","audio":"AAAA"}\n\n')
+    assert spoken.reads.is_whole(b'data: {"type":"speech.audio.done","usage":{"input_tokens":2}}\n\n')
 
 
 LAST = b'data: {"type":"response.completed","response":{"output":[],"usage":{"input_tokens":8,"output_tokens":20,"total_tokens":28},"metadata":{}}}\n\n'

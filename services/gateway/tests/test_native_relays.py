@@ -48,11 +48,11 @@ def post(at: Stage, path: str, body: bytes, **headers: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize(
-    ("path", "more"),
-    [("/api/chat", b""), ("/api/generate", b""), ("/api/embed", b"")],
-    ids=["chat", "generate", "embed"],
+    "path",
+    ["/api/chat", "/api/generate", "/api/embed", "/api/embeddings"],
+    ids=["chat", "generate", "embed", "embeddings"],
 )
-def test_ollamas_words_go_to_ollama(at: Stage, httpserver: HTTPServer, path: str, more: bytes) -> None:
+def test_ollamas_words_go_to_ollama(at: Stage, httpserver: HTTPServer, path: str) -> None:
     httpserver.expect_request(path, method="POST").respond_with_data(LINES, content_type="application/x-ndjson")
     answer = post(at, path, BODY % b"ollama/llama3:8b")
     assert answer.content == LINES

@@ -191,6 +191,15 @@ def test_the_sdk_reads_vectors(at: Stage, sdk: ollama.Client) -> None:
     assert sdk.embed(MODEL, "a").embeddings == [[1.0, 2.0]]
 
 
+def test_older_clients_read_a_vector(at: Stage, sdk: ollama.Client) -> None:
+    at.plays([[1.0, 2.0]])
+    assert sdk.embeddings(MODEL, "a", options={"num_ctx": 9}, keep_alive="5m").embedding == [1.0, 2.0]
+    assert at.asked.inputs == ("a",)
+    assert list(sdk.embeddings(MODEL, "").embedding) == []
+    refused = httpx.post(f"{at.url}/api/embeddings", json={"model": MODEL, "prompt": ["a"]})
+    assert (refused.status_code, refused.json()["error"]) == (400, "prompt: expected a text")
+
+
 def test_the_sdk_reads_what_is_told_of_models(at: Stage, sdk: ollama.Client) -> None:
     shown = sdk.show(MODEL)
     assert set(shown.capabilities or ()) == {"completion", "tools", "vision", "thinking", "audio"}

@@ -138,8 +138,8 @@ def test_transcriptions(at: At) -> None:
         ("moderations", {"input": [{"type": "image_url", "image_url": "x"}]}, "input[0]"),
         ("rerank", {"query": "q"}, "documents"),
         ("rerank", {"query": 3, "documents": ["a"]}, "query"),
-        ("images/generations", {"prompt": "a", "stream": True}, "stream"),
-        ("audio/speech", {"input": "a", "stream_format": "sse"}, "stream_format"),
+        ("images/generations", {"prompt": "a", "response_format": "png"}, "response_format"),
+        ("audio/speech", {"input": "a", "stream_format": "loud"}, "stream_format"),
         ("audio/transcriptions", {"file": "/etc/passwd"}, "file"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -147,6 +147,15 @@ def test_transcriptions(at: At) -> None:
 def test_what_cannot_be_done_is_refused_by_its_name(at: At, http: Any, path: str, body: Any, param: str) -> None:
     found = http.post(f"{at.running.url}/v1/{path}", json={"model": MODEL, **body})
     assert (found.status_code, found.json()["error"]["param"]) == (400, param)
+
+
+def test_who_makes_no_streams_says_so(at: At, http: Any) -> None:
+    for path, body in (
+        ("images/generations", {"prompt": "a", "stream": True}),
+        ("audio/speech", {"input": "a", "stream_format": "sse"}),
+    ):
+        found = http.post(f"{at.running.url}/v1/{path}", json={"model": MODEL, **body})
+        assert (found.status_code, "stream_" in found.json()["error"]["message"]) == (400, True)
 
 
 def test_servers_of_the_dialect_get_the_very_bytes(http: Any, httpserver: Any, running: Any) -> None:

@@ -42,7 +42,12 @@ OPERATIONS: Mapping[str, operations.Operation[Any]] = {
         operations.RERANK,
         operations.MODERATE,
         operations.GENERATE_IMAGE,
+        operations.STREAM_IMAGE,
+        operations.EDIT_IMAGE,
+        operations.STREAM_IMAGE_EDIT,
+        operations.VARY_IMAGE,
         operations.SPEAK,
+        operations.STREAM_SPEAK,
         operations.TRANSCRIBE,
         operations.TRANSLATE,
     )
@@ -68,7 +73,9 @@ class Relayed:
         usage: What it used, once it is over; None if that is not told.
     """
 
-    def __init__(self, call: Call, exchange: Any, reads: RelayFormat, *, is_stream: bool) -> None:
+    def __init__(
+        self, call: Call, exchange: Any, reads: RelayFormat, *, is_stream: bool, at_once: bool = False
+    ) -> None:
         self.call = call
         self.status: int = exchange.status
         self.headers = exchange.headers
@@ -79,6 +86,7 @@ class Relayed:
         self._waiting: list[bytes] = []
         self._head = self._tail = b""
         self._size = 0
+        self._held = 0 if is_stream or at_once else _HELD
         self.is_read = False
 
     def take(self, piece: bytes) -> bool:
@@ -87,7 +95,7 @@ class Relayed:
             self._waiting.append(piece)
             self._look(piece)
             if not self.exchange.has_ended:
-                return not self.is_stream and self._size < _HELD
+                return self._size < self._held
         self._end()
         self.is_read = True
         return False
@@ -272,7 +280,8 @@ def _opened(plan: Relay, call: Call, *, is_stream: bool) -> Steps[Relayed]:
             raise call.status_error((yield ReadAll(exchange)))
         if is_stream and not plan.any_type and is_document(exchange.headers.get("content-type", "")):
             raise no_stream(call, (yield ReadAll(exchange)))
-        return (yield from _begun(Relayed(call, exchange, plan.reads, is_stream=is_stream)))
+        answer = Relayed(call, exchange, plan.reads, is_stream=is_stream, at_once=plan.at_once)
+        return (yield from _begun(answer))
 
     return (yield from attempted(call, once, repeatable=may_repeat(call, plan.send.method, has_idempotency_key=False)))
 

@@ -26,5 +26,5 @@ def relay(endpoint: Endpoint, request: RelayRequest) -> Relay | RelayFlow | None
     Dialects are `openai.chat`, `openai.responses`, `openai.responses.compact`, `openai.responses.input_tokens`,
     `openai.completions`, `openai.embeddings`, `openai.moderations`, `openai.images.generations`,
     `openai.audio.speech`, `anthropic.messages`, `anthropic.count_tokens`, `ollama.chat`, `ollama.generate`,
-    `ollama.embed`, `gemini.generate`, `gemini.embed` and `gemini.count_tokens`.
+    `ollama.embed`, `ollama.embeddings`, `gemini.generate`, `gemini.embed` and `gemini.count_tokens`.
     """

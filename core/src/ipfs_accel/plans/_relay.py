@@ -35,8 +35,11 @@ class Relay:
         send: What to send.
         reads: What has to be known of the answer.
         any_type: Whether a stream may have the media type of one whole document.
+        at_once: Whether a whole answer goes on while it comes, as sound does that is made while it is heard. Others are
+            waited for, up to a bound, so that one which breaks off can be asked for again.
     """
 
     send: HttpRequest
     reads: RelayFormat
     any_type: bool = False
+    at_once: bool = False

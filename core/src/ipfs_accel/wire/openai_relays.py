@@ -55,13 +55,19 @@ _RESPONSES = {
 }
 
 
-class _ResponseEnds(Ends):
+class _EventEnds(Ends):
     def is_whole(self, tail: bytes) -> bool:
         """Whether the last event is that of an answer which is over, and is whole itself."""
         return tail.endswith(b"\n") and super().is_whole(tail)
 
 
-RESPONSES = _ResponseEnds(
+_PICTURES = _EventEnds("usage", read_usage, (b'"usage"', b'.completed"'), error=_error, document=_document)
+"""What is known of streams of pictures: the counts stand in the last event alone, behind the picture."""
+
+_SOUND = _EventEnds("usage", read_usage, (b'"speech.audio.done"',), error=_error, document=_document)
+
+
+RESPONSES = _EventEnds(
     "usage",
     read_usage,
     # Only the last event has counts, and they stand at its end; what says its kind is far before, behind all that it
@@ -79,13 +85,14 @@ def relayed(backend: Routes, endpoint: Endpoint, request: RelayRequest) -> Relay
     if route is None or getattr(backend, request.operation, None) is None:
         return None
     members = request.members
-    if request.dialect in _FURTHER and (members.get("stream") or members.get("stream_format") == "sse"):
-        return None  # nothing is known of the ends of such streams
     if members.get("encoding_format") == "base64" and not backend.fact(endpoint, "base64_vectors"):
         return None
     if "stream_options" in members and not backend.fact(endpoint, "stream_usage"):
         return None
-    return passed(request, backend.model_path(endpoint, route, request.model))
+    path = backend.model_path(endpoint, route, request.model)
+    if request.dialect == "openai.audio.speech":
+        return passed(request, path, _SOUND, accept="*/*", at_once=True)
+    return passed(request, path, _PICTURES if request.operation == "stream_image" else CHAT)
 
 
 def relayed_responses(backend: Routes, endpoint: Endpoint, request: RelayRequest) -> Relay | None:
@@ -94,11 +101,14 @@ def relayed_responses(backend: Routes, endpoint: Endpoint, request: RelayRequest
     return None if route is None else passed(request, backend.path(endpoint, route), RESPONSES)
 
 
-def passed(request: RelayRequest, path: str, reads: Ends = CHAT) -> Relay:
+def passed(
+    request: RelayRequest, path: str, reads: Ends = CHAT, *, accept: str = "application/json", at_once: bool = False
+) -> Relay:
     """Plan one request to a path."""
-    accept = "text/event-stream" if request.is_stream else "application/json"
-    headers = (("content-type", "application/json"), ("accept", accept), *request.headers)
-    return Relay(
-        send=HttpRequest(method="POST", path=path, query=request.query, headers=headers, content=request.content),
-        reads=reads,
+    headers = (
+        ("content-type", "application/json"),
+        ("accept", "text/event-stream" if request.is_stream else accept),
+        *request.headers,
     )
+    send = HttpRequest(method="POST", path=path, query=request.query, headers=headers, content=request.content)
+    return Relay(send=send, reads=reads, at_once=at_once)

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["relayed"]
 
-_ROUTES = {"ollama.chat": "/api/chat", "ollama.generate": "/api/generate", "ollama.embed": "/api/embed"}
+_ROUTES = {
+    "ollama.chat": "/api/chat",
+    "ollama.generate": "/api/generate",
+    "ollama.embed": "/api/embed",
+    "ollama.embeddings": "/api/embeddings",
+}
 _COUNT = re.compile(rb'"(prompt_eval_count|eval_count)":\s*(\d+)')
 # What only the last line of a stream has; what comes between the two may be longer than what is looked at.
 _MARK = re.compile(rb'"done":\s*true|"total_duration":')

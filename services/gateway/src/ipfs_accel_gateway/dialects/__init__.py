@@ -17,12 +17,14 @@ from .gemini_models import named
 from .ollama_chat import CHAT as OLLAMA_CHAT
 from .ollama_chat import GENERATE
 from .ollama_embed import EMBED
+from .ollama_embed import EMBEDDINGS as OLLAMA_EMBEDDINGS
 from .openai_chat import CHAT
 from .openai_completions import COMPLETIONS
 from .openai_embeddings import EMBEDDINGS
+from .openai_images import EDITS, IMAGES, VARIATIONS
 from .openai_items import CHAT_OF_ITEMS, has_items
 from .openai_judgements import MODERATIONS, RERANK
-from .openai_media import IMAGES, SPEECH, TRANSCRIPTIONS, TRANSLATIONS
+from .openai_media import SPEECH, TRANSCRIPTIONS, TRANSLATIONS
 from .openai_responses import COMPACT, INPUT_TOKENS, RESPONSES
 
 __all__ = ["ROUTES", "family_of", "look_of", "named", "spoken", "takes_forms"]
@@ -32,6 +34,8 @@ _DIALECTS: Mapping[str, Dialect] = {
     "/completions": COMPLETIONS,
     "/embeddings": EMBEDDINGS,
     "/images/generations": IMAGES,
+    "/images/edits": EDITS,
+    "/images/variations": VARIATIONS,
     "/audio/speech": SPEECH,
     "/audio/transcriptions": TRANSCRIPTIONS,
     "/audio/translations": TRANSLATIONS,
@@ -43,7 +47,12 @@ _DIALECTS: Mapping[str, Dialect] = {
     "/messages": MESSAGES,
     "/messages/count_tokens": COUNT,
 }
-_OLLAMAS: Mapping[str, Dialect] = {"/api/chat": OLLAMA_CHAT, "/api/generate": GENERATE, "/api/embed": EMBED}
+_OLLAMAS: Mapping[str, Dialect] = {
+    "/api/chat": OLLAMA_CHAT,
+    "/api/generate": GENERATE,
+    "/api/embed": EMBED,
+    "/api/embeddings": OLLAMA_EMBEDDINGS,
+}
 ROUTES: dict[str, Dialect] = {
     **{prefix + path: dialect for path, dialect in _DIALECTS.items() for prefix in ("", "/v1")},
     **_OLLAMAS,

@@ -12,7 +12,7 @@ from ipfs_accel.types import TokenLogprob, Usage
 
 from ipfs_accel_gateway._errors import Refusal
 
-__all__ = ["OPENAI", "asks_for_usage", "data", "head", "leftover", "logprobs", "usage"]
+__all__ = ["OPENAI", "asks_for_usage", "counts", "data", "event", "head", "leftover", "logprobs", "usage"]
 
 _TYPES = {
     "invalid_request": "invalid_request_error",
@@ -59,6 +59,19 @@ def failure(refusal: Refusal) -> bytes:
 def data(value: Any) -> bytes:
     """Return an event without a name."""
     return b"data: %b\n\n" % strict_json.dumps(value)
+
+
+def event(kind: str, **members: Any) -> bytes:
+    """Return an event with a name, which stands in its JSON again."""
+    return b"event: %b\ndata: %b\n\n" % (kind.encode(), strict_json.dumps({"type": kind, **members}))
+
+
+def counts(used: Usage) -> dict[str, int] | None:
+    """Return token counts as routes beside chats tell them, or None where the provider tells none."""
+    told, made = used.input_tokens, used.output_tokens
+    if told is None and made is None:
+        return None
+    return {"input_tokens": told or 0, "output_tokens": made or 0, "total_tokens": (told or 0) + (made or 0)}
 
 
 def head(kind: str, prefix: str, model: str) -> dict[str, Any]:

@@ -1,20 +1,20 @@
-"""What routes of OpenAI's API have in common whose answers come whole."""
+"""What routes of OpenAI's API have in common beside those for texts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from ipfs_accel_gateway._errors import Refusal
 
-from ._base import Family
+from ._base import Family, Writer
 from ._openai import OPENAI, failure
 
 __all__ = ["Whole", "given", "refuse", "text"]
 
 
 class Whole:
-    """A route without streams.
+    """A route; without streams, unless it says how they are written.
 
     Attributes:
         name: As `RelayRequest.dialect` has it.
@@ -34,7 +34,7 @@ class Whole:
         """Return nothing: all of a request is in its body."""
         return ()
 
-    def writer(self, members: Mapping[str, Any], model: str) -> NoReturn:  # noqa: ARG002
+    def writer(self, members: Mapping[str, Any], model: str) -> Writer:  # noqa: ARG002
         """Refuse: there is no stream."""
         raise AssertionError(self)
 

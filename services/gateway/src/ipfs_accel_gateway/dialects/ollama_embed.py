@@ -1,4 +1,4 @@
-"""POST /api/embed of Ollama's API."""
+"""POST /api/embed of Ollama's API, and /api/embeddings, which was there before it and which older clients use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._base import Family, GivenError
 from ._ollama import OLLAMA, counts, failure
 from ._openai import leftover
 
-__all__ = ["EMBED"]
+__all__ = ["EMBED", "EMBEDDINGS"]
 
 _READ = {"model", "input", "dimensions", "options"}
 _IGNORED = {"keep_alive", "stream", "truncate"}
@@ -61,4 +61,27 @@ class _Embed:
         return failure(refusal)
 
 
+class _Embeddings(_Embed):
+    name = "ollama.embeddings"
+
+    def read(self, members: Mapping[str, Any], *, lenient: bool) -> tuple[Any, dict[str, Any]]:
+        """Return the text of an embedding.
+
+        Raises:
+            GivenError: There is none: as above.
+        """
+        prompt = members.get("prompt")
+        if prompt is None or prompt == "":
+            raise GivenError(strict_json.dumps({"embedding": []}))
+        if not isinstance(prompt, str):
+            raise Refusal(400, "invalid_request", "prompt: expected a text", param="prompt")
+        leftover(members, {"model", "prompt", "options"}, _IGNORED, lenient=lenient)
+        return prompt, {}
+
+    def write(self, answer: EmbedResponse, members: Mapping[str, Any], model: str) -> bytes:  # noqa: ARG002
+        """Return the vector."""
+        return strict_json.dumps({"embedding": list(answer.vectors[0])})
+
+
 EMBED = _Embed()
+EMBEDDINGS = _Embeddings()

@@ -1,29 +1,26 @@
-"""Pictures and sound in OpenAI's API: POST /images/generations, and speech and transcriptions below /audio."""
+"""Sound in OpenAI's API: speech and transcriptions, below /audio."""
 
 from __future__ import annotations
 
-import time
 from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
 from ipfs_accel import strict_json
 from ipfs_accel.types import (
-    GeneratedImage,
-    ImageResponse,
+    DataDelta,
     Segment,
     SpeakResponse,
     TranscribeResponse,
     Upload,
-    Usage,
 )
 
 from ipfs_accel_gateway._forms import File
 
-from ._openai import leftover
+from ._openai import counts, event, leftover
 from ._openai_whole import Whole, given, refuse, text
 
-__all__ = ["IMAGES", "SPEECH", "TRANSCRIPTIONS", "TRANSLATIONS"]
+__all__ = ["SPEECH", "TRANSCRIPTIONS", "TRANSLATIONS"]
 
 _TYPES = {
     "mp3": "audio/mpeg", "opus": "audio/ogg", "aac": "audio/aac", "flac": "audio/flac", "wav": "audio/wav",
@@ -33,51 +30,21 @@ _TEXTS = {"text": "text/plain; charset=utf-8", "srt": "application/x-subrip", "v
 _WRITTEN = ("json", "verbose_json", *_TEXTS)
 
 
-class _Images(Whole):
-    name = "openai.images.generations"
-    asks = "generate_image"
-
-    def read(self, members: Mapping[str, Any], *, lenient: bool) -> tuple[Any, dict[str, Any]]:
-        """Return the words and the options of a picture."""
-        same = ("n", "size", "quality", "background", "style", "output_format", "output_compression", "user")
-        leftover(members, {*same, "prompt", "model", "response_format", "stream"}, {"metadata"}, lenient=lenient)
-        if members.get("stream") and not lenient:
-            raise refuse("stream", "pictures come whole here")
-        if members.get("response_format") not in (None, "b64_json", "url"):
-            raise refuse("response_format", "expected b64_json or url")
-        return text(members, "prompt"), given(members, *same)
-
-    def write(self, answer: ImageResponse, members: Mapping[str, Any], model: str) -> bytes:  # noqa: ARG002
-        """Return the pictures."""
-        wants_url = members.get("response_format") == "url"
-        found = {"created": int(time.time()), "data": [_picture(each, wants_url=wants_url) for each in answer.images]}
-        used = _used(answer.usage)
-        if used is not None:
-            told = {"text_tokens": used["input_tokens"], "image_tokens": 0}
-            found["usage"] = {**used, "input_tokens_details": told}
-        return strict_json.dumps(found)
-
-
-def _picture(picture: GeneratedImage, *, wants_url: bool) -> dict[str, Any]:
-    found = given({"revised_prompt": picture.revised_prompt}, "revised_prompt")
-    if picture.data is None:
-        return {"url": picture.url, **found}
-    written = b64encode(picture.data).decode()
-    if wants_url:  # nothing is kept here that another could lead to
-        return {"url": f"data:{picture.media_type or 'image/png'};base64,{written}", **found}
-    return {"b64_json": written, **found}
-
-
 class _Speech(Whole):
     name = "openai.audio.speech"
     asks = "speak"
+    stream_type = "text/event-stream; charset=utf-8"
+
+    def operation(self, members: Mapping[str, Any]) -> str:
+        """Return `stream_speak` for events; sound by itself is one answer, whose bytes may come as they are made."""
+        return "stream_speak" if members.get("stream_format") == "sse" else self.asks
 
     def read(self, members: Mapping[str, Any], *, lenient: bool) -> tuple[Any, dict[str, Any]]:
         """Return the text and how it is to be read."""
         known = {"input", "model", "voice", "response_format", "speed", "instructions", "stream_format"}
         leftover(members, known, {"metadata"}, lenient=lenient)
-        if members.get("stream_format") not in (None, "audio"):
-            raise refuse("stream_format", "sound comes as it is here: audio")
+        if members.get("stream_format") not in (None, "audio", "sse"):
+            raise refuse("stream_format", "expected audio or sse")
         found = given(members, "voice", "speed", "instructions")
         if members.get("response_format") is not None:
             found["output_format"] = members["response_format"]
@@ -90,6 +57,31 @@ class _Speech(Whole):
     def write(self, answer: SpeakResponse, members: Mapping[str, Any], model: str) -> bytes:  # noqa: ARG002
         """Return the sound."""
         return answer.data
+
+    def writer(self, members: Mapping[str, Any], model: str) -> _Writer:  # noqa: ARG002
+        """Return what writes a stream."""
+        return _Writer()
+
+
+class _Writer:
+    """Writes sound as events."""
+
+    def begin(self) -> bytes:
+        """Return nothing."""
+        return b""
+
+    def event(self, event: Any) -> bytes:
+        """Return a piece of the sound."""
+        return _told("delta", audio=b64encode(event.data).decode()) if isinstance(event, DataDelta) else b""
+
+    def end(self, answer: SpeakResponse) -> bytes:
+        """Return the end, with the counts that are known."""
+        told = counts(answer.usage)
+        return _told("done", **({} if told is None else {"usage": told}))
+
+
+def _told(what: str, **members: Any) -> bytes:
+    return event(f"speech.audio.{what}", **members)
 
 
 class _Transcriptions(Whole):
@@ -136,11 +128,10 @@ class _Transcriptions(Whole):
                 found["segments"] = [_segment(index, each) for index, each in enumerate(answer.segments)]
             if answer.words:
                 found["words"] = [{"word": each.text, "start": each.start, "end": each.end} for each in answer.words]
-        used = _used(answer.usage)
+        used = counts(answer.usage)
         return strict_json.dumps(found if used is None else {**found, "usage": {"type": "tokens", **used}})
 
 
-IMAGES = _Images()
 SPEECH = _Speech()
 TRANSCRIPTIONS = _Transcriptions("transcriptions", "transcribe")
 TRANSLATIONS = _Transcriptions("translations", "translate")
@@ -156,11 +147,3 @@ def _number(value: Any) -> float:
 def _segment(index: int, segment: Segment) -> dict[str, Any]:
     found = {"id": index, "start": segment.start, "end": segment.end, "text": segment.text}
     return found if segment.speaker is None else {**found, "speaker": segment.speaker}
-
-
-def _used(used: Usage) -> dict[str, int] | None:
-    """Return token counts, or None where the provider tells none."""
-    told, made = used.input_tokens, used.output_tokens
-    if told is None and made is None:
-        return None
-    return {"input_tokens": told or 0, "output_tokens": made or 0, "total_tokens": (told or 0) + (made or 0)}
