@@ -49,6 +49,10 @@ def test_other_servers_have_responses_where_that_is_said() -> None:
     assert relayed("openai.responses", base_url=OTHER) is None
     assert relayed("openai.responses", base_url=OTHER, options=Options(api="responses")) is not None
     assert relayed("openai.chat", base_url=OTHER) is not None
+    hosts = Options(responses_api=True)
+    assert relayed("openai.responses", base_url=OTHER, options=hosts) is not None
+    assert relayed("openai.responses.compact", base_url=OTHER, options=hosts) is None
+    assert relayed("openai.responses.input_tokens", "count_tokens", base_url=OTHER, options=hosts) is None
 
 
 def test_azure_has_them_below_its_own_path() -> None:

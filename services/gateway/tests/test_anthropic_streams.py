@@ -7,7 +7,10 @@ from itertools import groupby
 from typing import Any
 
 import pytest
+from anthropic import Anthropic
 from anthropic.types import RawMessageStreamEvent
+from ipfs_accel import EndpointConfig
+from ipfs_accel.testing.raw_server import serve
 from ipfs_accel.types import (
     Audio,
     AudioDelta,
@@ -32,6 +35,9 @@ from ipfs_accel.wire.sse import SSEDecoder
 from ipfs_accel_gateway._errors import Refusal
 from ipfs_accel_gateway.dialects.anthropic_messages import MESSAGES
 from pydantic import TypeAdapter
+
+from .gateways import Start
+from .wires import CHUNKED, Gradual, framed
 
 NOTE = {"type": "char_location", "cited_text": "c", "document_index": 0, "document_title": None, "file_id": None, "start_char_index": 0, "end_char_index": 1}  # fmt: skip
 
@@ -155,3 +161,40 @@ def test_a_part_that_says_nothing_here_leaves_no_block() -> None:
 def test_what_has_no_place_is_an_error(part: Any) -> None:
     with pytest.raises(Refusal, match="has no place"):
         written(BlockStart(block=0, type=part.kind), BlockEnd(block=0, part=part))
+
+
+GEMINIS = (
+    {"candidates": [{"content": {"parts": [{"text": "Hi"}], "role": "model"}}],
+     "usageMetadata": {"promptTokenCount": 30, "cachedContentTokenCount": 10, "candidatesTokenCount": 1}},
+    {"candidates": [{"content": {"parts": [{"text": "."}], "role": "model"}, "finishReason": "STOP"}],
+     "usageMetadata": {"promptTokenCount": 30, "cachedContentTokenCount": 10, "candidatesTokenCount": 7}},
+)  # fmt: skip
+OPENAIS = (
+    {"choices": [{"index": 0, "delta": {"content": "Hi."}, "finish_reason": "stop"}]},
+    {"choices": [], "usage": {"prompt_tokens": 30, "completion_tokens": 7, "total_tokens": 37,
+                              "prompt_tokens_details": {"cached_tokens": 10}}},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "begun"),
+    [("gemini", GEMINIS, 20), ("openai", OPENAIS, 0)],
+    ids=["told-at-once", "told-at-the-end"],
+)
+def test_tokens_of_the_input_are_told_once_they_are_known(
+    running: Start, name: str, told: tuple[Any, ...], begun: int
+) -> None:
+    first, last = [framed(b"data: %b\n\n" % json.dumps(each).encode()) for each in told]
+    end = framed(b"data: [DONE]\n\n") if name == "openai" else b""
+    upstream = Gradual(CHUNKED, first, last + end + b"0\r\n\r\n")
+    with serve(upstream.handle) as server:
+        url = f"{server.url}/v1" if name == "openai" else server.url
+        at = running(endpoints={name: EndpointConfig(base_url=url, key="k")}).url
+        asked: Any = {"model": f"{name}/m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+        with Anthropic(base_url=at, api_key="any", max_retries=0) as sdk, sdk.messages.stream(**asked) as stream:
+            start: Any = next(iter(stream))
+            upstream.may_go_on.set()
+            stream.until_done()
+            used = stream.get_final_message().usage
+    assert (start.message.usage.input_tokens, start.message.usage.cache_read_input_tokens) == (begun, begun // 2)
+    assert (used.input_tokens, used.cache_read_input_tokens, used.output_tokens) == (20, 10, 7)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,13 +18,13 @@ from ipfs_accel.types import GeneratedImage, Image, ImageResponse, Usage
 from .gateways import Running
 from .stages import Stage, stage
 from .test_leaving import LANES
-from .wires import PATIENCE, connected, post, rest
+from .wires import CHUNKED as STREAM
+from .wires import PATIENCE, Gradual, connected, framed, post, rest
 
 MODEL = "scripted/any"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 OTHER = b"\x89PNG\r\n\x1a\n" + bytes(21)
 MADE = ImageResponse(images=(GeneratedImage(data=PNG),), usage=Usage(input_tokens=2, output_tokens=3))
-STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 SOUND = b"HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
@@ -98,31 +97,8 @@ def event(kind: str, **members: Any) -> bytes:
     return framed(said)
 
 
-def framed(piece: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(piece), piece)
-
-
 PICTURE = {"b64_json": b64encode(PNG).decode(), "created_at": 1, "size": "auto", "output_format": "png"}
 USED = {"total_tokens": 5, "input_tokens": 2, "output_tokens": 3, "input_tokens_details": {}}
-
-
-class Upstream:
-    """Sends one piece, and the rest once it may; counts who is gone."""
-
-    def __init__(self, head: bytes, first: bytes, last: bytes) -> None:
-        self.may_go_on, self.left = threading.Event(), threading.Event()
-        self.bodies: list[bytes] = []
-        self._head, self._first, self._last = head, first, last
-
-    def handle(self, connection: Connection) -> None:
-        if connection.request() is None:
-            return
-        self.bodies.append(connection.server.bodies[-1])
-        connection.send(self._head + self._first)
-        self.may_go_on.wait(PATIENCE)
-        connection.send(self._last)
-        connection.wait()
-        self.left.set()
 
 
 @contextmanager
@@ -147,7 +123,7 @@ def client(running: Running) -> openai.OpenAI:
 def test_pictures_are_seen_while_they_are_made(lane: str, route: str) -> None:
     unfinished = event(f"image_{route}.partial_image", partial_image_index=0, **PICTURE)
     last = event(f"image_{route}.completed", **PICTURE, usage=USED) + b"0\r\n\r\n"
-    upstream = Upstream(STREAM, unfinished, last)
+    upstream = Gradual(STREAM, unfinished, last)
     with gateway(upstream.handle, lane) as running, client(running) as sdk:
         more: Any = {"model": "up/m", "prompt": "A hat", "stream": True, "partial_images": 1, "size": "auto"}
         asked = sdk.images.generate(**more) if route == "generation" else sdk.images.edit(image=io.BytesIO(PNG), **more)
@@ -166,7 +142,7 @@ def test_pictures_are_seen_while_they_are_made(lane: str, route: str) -> None:
 @pytest.mark.parametrize("lane", LANES)
 def test_a_picture_that_was_never_done_does_not_look_done(lane: str) -> None:
     unfinished = event("image_generation.partial_image", partial_image_index=0, **PICTURE)
-    upstream = Upstream(STREAM, unfinished, b"0\r\n\r\n")
+    upstream = Gradual(STREAM, unfinished, b"0\r\n\r\n")
     upstream.may_go_on.set()
     with (
         gateway(upstream.handle, lane) as running,
@@ -178,7 +154,7 @@ def test_a_picture_that_was_never_done_does_not_look_done(lane: str) -> None:
 
 
 def test_sound_is_heard_while_it_is_made() -> None:
-    upstream = Upstream(SOUND, framed(b"one"), framed(b"two") + b"0\r\n\r\n")
+    upstream = Gradual(SOUND, framed(b"one"), framed(b"two") + b"0\r\n\r\n")
     with gateway(upstream.handle) as running, client(running) as sdk:
         with sdk.audio.speech.with_streaming_response.create(model="up/m", voice="a", input="Hi") as answer:
             pieces = answer.iter_bytes()
@@ -192,9 +168,9 @@ def test_sound_is_heard_while_it_is_made() -> None:
 def test_sound_may_come_as_events(lane: str) -> None:
     if lane == "relay":
         piece = event("speech.audio.delta", audio=b64encode(b"one").decode())
-        upstream = Upstream(STREAM, piece, event("speech.audio.done", usage=USED) + b"0\r\n\r\n")
+        upstream = Gradual(STREAM, piece, event("speech.audio.done", usage=USED) + b"0\r\n\r\n")
     else:
-        upstream = Upstream(SOUND, framed(b"one"), b"0\r\n\r\n")
+        upstream = Gradual(SOUND, framed(b"one"), b"0\r\n\r\n")
     with gateway(upstream.handle, lane) as running, client(running) as sdk:
         with sdk.audio.speech.with_streaming_response.create(
             model="up/m", voice="a", input="Hi", stream_format="sse"
@@ -224,7 +200,7 @@ def test_sound_may_come_as_events(lane: str) -> None:
     ids=["sound", "pictures"],
 )
 def test_who_leaves_in_the_middle_ends_it(path: str, head: bytes, first: bytes, more: dict[str, Any]) -> None:
-    upstream = Upstream(head, first, b"")
+    upstream = Gradual(head, first, b"")
     upstream.may_go_on.set()
     with gateway(upstream.handle) as running:
         with connected(running.url) as sock:

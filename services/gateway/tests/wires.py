@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from contextlib import suppress
 from typing import Any
+
+from ipfs_accel.testing.raw_server import Connection
 
 PATIENCE = 60.0
 """Seconds that only a defect takes."""
@@ -20,6 +23,14 @@ CHAT = json.dumps(
         "usage": {"prompt_tokens": 1, "completion_tokens": 3, "total_tokens": 4},
     }
 ).encode()
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+def framed(piece: bytes) -> bytes:
+    """Return a chunk of a body."""
+    return b"%x\r\n%b\r\n" % (len(piece), piece)
 
 
 def chunk(text: str, reason: str | None = None) -> bytes:
@@ -68,3 +79,22 @@ def talk(url: str, sent: bytes) -> bytes:
         with suppress(OSError):  # who is refused may be told before all is sent
             sock.sendall(sent)
         return rest(sock)[0]
+
+
+class Gradual:
+    """Sends one piece, and the rest once it may; counts who is gone."""
+
+    def __init__(self, head: bytes, first: bytes, last: bytes) -> None:
+        self.may_go_on, self.left = threading.Event(), threading.Event()
+        self.bodies: list[bytes] = []
+        self._head, self._first, self._last = head, first, last
+
+    def handle(self, connection: Connection) -> None:
+        if connection.request() is None:
+            return
+        self.bodies.append(connection.server.bodies[-1])
+        connection.send(self._head + self._first)
+        self.may_go_on.wait(PATIENCE)
+        connection.send(self._last)
+        connection.wait()
+        self.left.set()

@@ -18,7 +18,7 @@ from .reader import Reader
 
 if TYPE_CHECKING:
     from ipfs_accel._worlds.worlds import AsyncWorld, World
-    from ipfs_accel.types import CallInfo
+    from ipfs_accel.types import CallInfo, Usage
 
     from .typed import GrowingValue
 
@@ -68,6 +68,14 @@ class _Face(Generic[E, T]):
     def info(self) -> CallInfo | None:
         """How the answer comes about, as far as that is known; None before the stream is open."""
         return None if self._reader is None else self._reader.call.info()
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the server has told so far of what the answer uses; None as long as it has told nothing.
+
+        Some tell the tokens of the input before their first event, others all of it with the last.
+        """
+        return None if self._reader is None else getattr(self._reader.out, "usage", None)
 
     @property
     def partial(self) -> Any:

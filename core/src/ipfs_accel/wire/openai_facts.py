@@ -47,6 +47,8 @@ class DialectOptions:
         max_inputs: Of how many inputs it makes vectors in one request; more go in several.
         tool_choices: Which of `auto`, `none`, `required` and `named` (a tool's name) it takes.
         response_formats: Which of `json_object` and `json_schema` it takes.
+        responses_api: Whether it has the Responses API as it is published, so that a gateway passes requests for it on;
+            chats of our own are made as the backend makes them.
         refuses: Options of calls that it refuses or ignores, such as `top_k` and `logit_bias`.
     """
 
@@ -60,4 +62,5 @@ class DialectOptions:
     max_inputs: int | None = attrs.field(default=None, validator=_is_a_count)
     tool_choices: tuple[str, ...] | None = attrs.field(default=None, validator=_some_of(TOOL_CHOICES))
     response_formats: tuple[str, ...] | None = attrs.field(default=None, validator=_some_of(RESPONSE_FORMATS))
+    responses_api: bool | None = attrs.field(default=None, validator=attrs.validators.in_((None, True, False)))
     refuses: tuple[str, ...] | None = None

@@ -37,6 +37,8 @@ class OpenAIResponses(OpenAICompatible):
     """Who understands the opaque parts of this server's answers."""
     stores_responses: ClassVar[bool] = True
     """Whether the server can store answers."""
+    responses_api: bool = False
+    """Whether the server has POST /responses as it is published, so that requests for it may be passed on."""
 
     @hookimpl
     def chat(self, endpoint: Endpoint, request: ChatRequest) -> Plan[ChatResponse]:
@@ -69,14 +71,16 @@ class OpenAIResponses(OpenAICompatible):
     def relay(self, endpoint: Endpoint, request: RelayRequest) -> Relay | None:
         """Pass on what was written for either API, where the server has it."""
         if request.dialect.startswith("openai.responses"):
-            has_it = self.has_responses(endpoint)
+            has_it = self.has_responses(endpoint) or (
+                request.dialect == "openai.responses" and self.fact(endpoint, "responses_api")
+            )
             return relaying.relayed_responses(self, endpoint, request) if has_it else None
         return super().relay(endpoint, request)
 
     # what may differ
 
     def has_responses(self, _endpoint: Endpoint) -> bool:
-        """Whether the server has the Responses API as it is published, so that requests for it may be passed on."""
+        """Whether the server has all routes of the Responses API, which few have beside OpenAI's own."""
         return False
 
     def speaks_responses(self, _endpoint: Endpoint, _request: ChatRequest) -> bool:

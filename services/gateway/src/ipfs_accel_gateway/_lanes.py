@@ -131,6 +131,8 @@ async def _told(stream: Any, call: Call, reply: Reply) -> None:
     info = stream.info
     record.endpoint, record.target_model = info.endpoint, info.model
     await reply.begin(200, (("content-type", dialect.stream_type), _BUFFERING, *record.headers()))
+    if stream.usage is not None and hasattr(writer, "knows"):
+        writer.knows(stream.usage)
     begin = writer.begin()
     if begin:
         await reply.write(begin)

@@ -61,12 +61,20 @@ class Writer:
         self._over: set[int] = set()
         self._held: list[Any] = []
         self._late: list[Mapping[str, Any]] = []
+        self._used = Usage()
+
+    def knows(self, used: Usage) -> None:
+        """Take what is known of the usage before there is anything of the answer."""
+        self._used = used
 
     def begin(self) -> bytes:
-        """Return the beginning of the message; how many tokens it has read is told with its end."""
+        """Return the beginning of the message, with the tokens that it has read if the server has told them by now.
+
+        Those of others are told with the end, which clients take for all: a guess would be taken for a count.
+        """
         message: dict[str, Any] = {
             "id": new_id(), "type": "message", "role": "assistant", "model": self._model, "content": [],
-            "stop_reason": None, "stop_sequence": None, "stop_details": None, "usage": usage(Usage()),
+            "stop_reason": None, "stop_sequence": None, "stop_details": None, "usage": usage(self._used),
         }  # fmt: skip
         return event("message_start", message=message)
 

@@ -28,6 +28,7 @@ class Writer(Protocol):
     """Writes one stream.
 
     One that has a method `failure`, as dialects have, is asked by it instead: where the event has to say what failed.
+    One that has a method `knows` is given what the server has told of the usage, before it is asked how to begin.
     """
 
     def begin(self) -> bytes:
