@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx  # noqa: TID251 - a client that nobody here wrote
 import pytest
-from ipfs_accel import BackendInfo, Config, EndpointConfig, ModelOverride, RouteConfig, hookimpl
+from ipfs_accel import BackendInfo, CacheConfig, Config, EndpointConfig, ModelOverride, RouteConfig, hookimpl
 from ipfs_accel.errors import OverloadedError
 from ipfs_accel.plans import Ready
 from ipfs_accel.testing import Scripted
@@ -15,6 +15,7 @@ from ipfs_accel.types import EmbedResponse
 from ipfs_accel_gateway._abilities import uses
 
 from .gateways import Running
+from .test_leaving import Seeing
 
 PNG = "iVBORw0KGgowMA=="
 USER = [{"role": "user", "content": "Hi"}]
@@ -51,8 +52,8 @@ def backends() -> dict[str, Scripted]:
     return {"busy": busy, **{name: Scripted(lambda _request: "ok", name=name) for name in ("plain", "blind", "full")}}
 
 
-@pytest.fixture(scope="module")
-def at(backends: dict[str, Scripted]) -> Iterator[str]:
+@pytest.fixture(scope="module", params=["plain", "middleware", "cache"])
+def at(request: pytest.FixtureRequest, backends: dict[str, Scripted]) -> Iterator[str]:
     endpoints = {
         "plain": lacking(*ABLE),
         "blind": lacking("vision"),
@@ -67,9 +68,13 @@ def at(backends: dict[str, Scripted]) -> Iterator[str]:
         "least": RouteConfig(targets=("plain/m", "full/m"), policy="least_busy"),
         "none": RouteConfig(targets=("plain/m", "blind/m")),
         "vectors": RouteConfig(targets=("embedder/m", "full/m")),
+        "one-hop": RouteConfig(targets=("plain/m", "blind/m", "busy/m", "full/m"), max_hops=1),
+        "no-hop": RouteConfig(targets=("plain/m", "blind/m", "full/m"), max_hops=0),
     }
-    config = Config(endpoints=endpoints, routes=routes, environ={})
-    running = Running(config, {}, (*backends.values(), Embedder()))
+    more: dict[str, Any] = {"cache": CacheConfig()} if request.param == "cache" else {}
+    config = Config(endpoints=endpoints, routes=routes, environ={}, **more)
+    middleware = (Seeing(),) if request.param == "middleware" else ()
+    running = Running(config, {}, (*backends.values(), Embedder()), middleware)
     yield running.url
     running.close()
 
@@ -88,10 +93,25 @@ def served(at: str, body: dict[str, Any]) -> str:
         ({"model": "any", "messages": USER, "reasoning_effort": "none"}, "plain/m"),
         (picture("any"), "full/m"),
         (picture("busy-first"), "full/m"),
+        ({**picture("busy-first"), "stream": True}, "full/m"),
         (picture("none"), "plain/m"),
+        (picture("one-hop"), "full/m"),
+        (picture("no-hop"), "full/m"),
         ({"model": "vectors", "messages": USER}, "full/m"),
     ],
-    ids=["plain", "tools", "reasoning", "no_reasoning", "picture", "fallback", "nobody", "operation"],
+    ids=[
+        "plain",
+        "tools",
+        "reasoning",
+        "no_reasoning",
+        "picture",
+        "fallback",
+        "stream",
+        "nobody",
+        "one_hop",
+        "no_hop",
+        "operation",
+    ],
 )
 def test_who_can_do_it_is_asked(at: str, body: dict[str, Any], target: str) -> None:
     assert served(at, body) == target

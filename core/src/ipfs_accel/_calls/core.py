@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         TokenCount,
     )
 
+    from .abilities import Suits
     from .cached import AnswerCache, Lookup
     from .call import Call
     from .parts import Told
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 __all__ = ["Core"]
 
 A = TypeVar("A")
+T = TypeVar("T")
 
 _CONVERSATIONS = {"chat", "stream", "count_tokens", "create_batch"}
 
@@ -104,13 +106,20 @@ class Core(Context):
             self._cache.store.close()
 
     def whole(
-        self, operation: Operation[A], model: Model, value: Any, options: dict[str, Any], passed: int = 0
+        self,
+        operation: Operation[A],
+        model: Model,
+        value: Any,
+        options: dict[str, Any],
+        passed: int = 0,
+        *,
+        suits: Suits | None = None,
     ) -> Steps[A]:
         """Check the arguments and return the steps of an operation that has one whole answer.
 
-        `passed` is how many of the middleware the call is inside of already.
+        `passed` is how many of the middleware the call is inside of already; `suits` chooses among several targets.
         """
-        route, request, settings = self._prepare(operation, model, value, options)
+        route, request, settings = self._prepare(operation, model, value, options, every=suits is not None)
         wanted = settings.get("wanted")
         name = operation.name
 
@@ -120,7 +129,7 @@ class Core(Context):
 
             return self._within(name, route, request, serve, passed=passed)
 
-        steps = balanced(self, route, begin) if route.is_balanced else begin(route)
+        steps = self._begun(route, begin, suits)
         if wanted is None or name != "chat":
             return steps
         from .typed import parsed  # noqa: PLC0415 - few calls ask for a type
@@ -134,18 +143,27 @@ class Core(Context):
         value: Any,
         options: dict[str, Any],
         hearer: Listener | None = None,
+        *,
+        suits: Suits | None = None,
     ) -> Opening:
         """Check the arguments and return the steps that open a stream; it is read later, perhaps elsewhere.
 
-        `hearer` is who is told of it, if that is not to be found out here.
+        `hearer` is who is told of it, if that is not to be found out here; `suits` chooses among several targets.
         """
-        route, request, settings = self._prepare(operation, model, value, options)
+        route, request, settings = self._prepare(operation, model, value, options, every=suits is not None)
         settings["hearer"] = hearer or self.hearer()
         name = operation.name
 
         def begin(route: Route) -> Opening:
             return self._within(name, route, request, lambda it: self._routed(open_stream, name, route, it, settings))
 
+        return self._begun(route, begin, suits)
+
+    def _begun(self, route: Route, begin: Callable[[Route], Steps[T]], suits: Suits | None) -> Steps[T]:
+        if suits is not None and len(route.targets) > 1:
+            from .abilities import suitable  # noqa: PLC0415 - gateways alone choose so
+
+            return suitable(self, route, suits, begin)
         return balanced(self, route, begin) if route.is_balanced else begin(route)
 
     def _lookup(self, operation: str, request: Any, asked: bool | None) -> Lookup | None:
@@ -168,9 +186,9 @@ class Core(Context):
         return around(self.registry.middleware(), self.whole, (operation, targets), request, serve, passed=passed)
 
     def _prepare(
-        self, operation: Operation[Any], model: Model, value: Any, options: dict[str, Any]
+        self, operation: Operation[Any], model: Model, value: Any, options: dict[str, Any], *, every: bool = False
     ) -> tuple[Route, Request, dict[str, Any]]:
-        route = route_of(self, model)
+        route = route_of(self, model, every=every)
         endpoint, model_id = route.targets[0]
         if len(route.targets[: route.hops + 1]) > 1 and operation.name in ALONE:
             raise InvalidRequestError(f"model: {operation.name!r} is for one endpoint, and takes one target alone")

@@ -16,15 +16,16 @@ from ipfs_accel.errors import AccelError, APIConnectionError, InvalidResponseErr
 from ipfs_accel.plans import Relay, RelayFlow, RelayFormat
 
 from . import operations
-from .abilities import known
+from .abilities import suitable
 from .attempts import attempted, may_repeat
 from .call import Call
 from .execute import MAX_BODY_BYTES, complete, flowed, is_document, no_stream, open_stream
 from .routes import Route, balanced, route_of, routed
 
 if TYPE_CHECKING:
-    from ipfs_accel.types import Capabilities, Model, RelayRequest, Request, Usage
+    from ipfs_accel.types import Model, RelayRequest, Request, Usage
 
+    from .abilities import Suits
     from .core import Core
     from .journey import Journey
 
@@ -174,7 +175,7 @@ def relaying(
     model: Model,
     request: RelayRequest,
     typed: Callable[[], tuple[Any, dict[str, Any]]],
-    suits: Callable[[Capabilities], str | None] | None = None,
+    suits: Suits | None = None,
 ) -> Steps[Any]:
     """Ask a target in the words of a request, or else in its own.
 
@@ -192,7 +193,7 @@ def relaying(
     operation = OPERATIONS[request.operation]
     if core.registry.has_middleware or core.config.cache is not None:  # both have to see what is said
         begin = core.opening if request.is_stream else core.whole
-        return begin(operation, model, *typed())
+        return begin(operation, model, *typed(), suits=suits)
     made: list[tuple[Request, dict[str, Any]]] = []
 
     def typed_for(model: str) -> tuple[Request, dict[str, Any]]:
@@ -209,30 +210,12 @@ def relaying(
     def begun(route: Route) -> Steps[Any]:
         return routed(core, route, serve)
 
-    route = route_of(core, model)
+    route = route_of(core, model, every=suits is not None)
     if len(route.targets) == 1 and not route.is_balanced:
         return serve(route.targets[0], None, False)
     if suits is not None and len(route.targets) > 1:
-        return _suitable(core, route, suits, begun)
+        return suitable(core, route, suits, begun)
     return balanced(core, route, begun) if route.is_balanced else begun(route)
-
-
-def _suitable(
-    core: Core, route: Route, suits: Callable[[Capabilities], str | None], begin: Callable[[Route], Steps[Any]]
-) -> Steps[Any]:
-    """Leave out the targets that cannot do what is asked, unless none is left."""
-    left = []
-    for endpoint, model in route.targets:
-        try:
-            target = yield from core.target(endpoint)
-        except AccelError:  # what is wrong with it is told where it is asked
-            left.append((endpoint, model))
-            continue
-        if suits(known(target, model)) is None:
-            left.append((endpoint, model))
-    if left and len(left) < len(route.targets):
-        route = attrs.evolve(route, targets=left)
-    return (yield from (balanced(core, route, begin) if route.is_balanced else begin(route)))
 
 
 def _served(

@@ -103,9 +103,15 @@ class Route:
     place: Place | None = None
 
     def beginning(self, first: int, place: Place | None = None) -> Route:
-        """Return the same with another target to begin with."""
+        """Return the same with another target to begin with, and as many as may be asked."""
         targets = [*self.targets[first:], *self.targets[:first]]
         return attrs.evolve(self, targets=targets[: self.hops + 1], is_balanced=False, place=place)
+
+    def cut(self) -> Route:
+        """Return as many of the targets as may be asked."""
+        if len(self.targets) <= self.hops + 1:
+            return self
+        return attrs.evolve(self, targets=self.targets[: self.hops + 1])
 
 
 def check_routes(config: Config) -> None:
@@ -119,10 +125,16 @@ def check_routes(config: Config) -> None:
             raise ConfigError(f"routes.{name}: targets: {nested[0]!r} is itself a route")
 
 
-def route_of(core: Context, model: str | Sequence[str] | None) -> Route:
-    """Return the targets that a name, or a list of names, stands for, in the order of a call that begins now."""
+def route_of(core: Context, model: str | Sequence[str] | None, *, every: bool = False) -> Route:
+    """Return the targets that a name, or a list of names, stands for, in the order of a call that begins now.
+
+    With `every`, those beyond what may be asked as well: who chooses among them cuts the rest.
+    """
     found = _config_of(core, model)
-    return Route((core.split(model),)) if found is None else _ordered(core, *found)  # type: ignore[arg-type]
+    if found is None:
+        return Route((core.split(model),))  # type: ignore[arg-type]
+    route = _ordered(core, *found)
+    return route if every or route.is_balanced else route.cut()
 
 
 def targets_of(core: Context, model: str | Sequence[str] | None) -> Sequence[tuple[str, str]]:
@@ -168,7 +180,7 @@ def _ordered(core: Context, name: str, config: RouteConfig) -> Route:
         first = next(core.turns.setdefault(name, itertools.count())) % len(targets)
     elif config.policy == "random":
         first = min(int(core.clock.random() * len(targets)), len(targets) - 1)
-    return route.beginning(first)
+    return attrs.evolve(route, targets=[*targets[first:], *targets[:first]]) if first else route
 
 
 def balanced(core: Context, route: Route, begin: Callable[[Route], Steps[T]]) -> Steps[T]:
