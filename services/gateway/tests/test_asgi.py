@@ -106,7 +106,7 @@ def test_a_call_ends_when_its_caller_leaves() -> None:
             finally:
                 ended.set()
 
-        app._open().app.handle = handle  # type: ignore[method-assign]
+        (await app._open()).app.handle = handle  # type: ignore[method-assign]
         caller = Caller({"type": "http.request", "body": json.dumps(BODY).encode()})
         task = asyncio.create_task(app(scope_of(), caller.receive, caller.send))
         await begun.wait()
@@ -133,7 +133,7 @@ def test_silence_shows_signs_of_life_in_a_stream() -> None:
             await reply.end()
             lived.set()
 
-        app._open().app.handle = handle  # type: ignore[method-assign]
+        (await app._open()).app.handle = handle  # type: ignore[method-assign]
         await app(scope_of(), caller.receive, caller.send)
         assert lived.is_set()
         await app.close()

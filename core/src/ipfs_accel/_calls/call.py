@@ -304,8 +304,8 @@ class Call:
         object.__setattr__(answer, "call", info)  # nobody else has seen it, and a copy would be the dearer
         return answer
 
-    def passed_on(self, usage: Usage | None) -> None:
-        """End a call whose answer nobody read; `info` is made only for who listens."""
+    def passed_on(self, usage: Usage | None) -> float | None:
+        """End a call whose answer nobody read, and return what it cost; `info` is made only for who listens."""
         self.is_over = True
         told = Told(usage)
         if self.hold is not None:
@@ -316,6 +316,7 @@ class Call:
             info = self.info(told)
             log.finished(self.operation, info, told)
             self._tell(info, told, None)
+        return cost
 
     def mark(self, answer: Any, model: str | None = None) -> None:
         """Say of a model's messages whose words they are; nobody else has seen them yet."""

@@ -72,6 +72,7 @@ class Relayed:
         reads: What is known of such answers.
         is_read: Whether all of it has come.
         usage: What it used, once it is over; None if that is not told.
+        cost: US dollars, likewise.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Relayed:
         self.headers = exchange.headers
         self.is_stream = is_stream
         self.usage: Usage | None = None
+        self.cost: float | None = None
         self.exchange = exchange
         self.reads = reads
         self._waiting: list[bytes] = []
@@ -160,7 +162,7 @@ class Relayed:
         if self.is_stream and not self.reads.is_whole(self._tail):
             raise StreamIncomplete("the stream ended without the event that ends it")
         self.usage = self.reads.usage(self._head, self._tail)
-        self.call.passed_on(self.usage)
+        self.cost = self.call.passed_on(self.usage)
 
     def _failed(self, error: AccelError) -> AccelError:
         self.is_read = True

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from ipfs_accel import AccelError, strict_json
 from ipfs_accel.types import RelayRequest
@@ -20,8 +19,9 @@ from ._forms import KIND, fields
 from ._incoming import Incoming
 from ._lanes import Call, perform, tell_failure
 from ._models import Models
+from ._origins import is_local
 from ._reader import Bad
-from ._records import AccessLog, Record
+from ._records import Record
 from ._reply import JSON, LeftError
 from .dialects import ROUTES, family_of, look_of, named, spoken, takes_forms
 
@@ -40,7 +40,6 @@ _log.addHandler(logging.NullHandler())
 _LEFT = 499
 _PASSED = {"beta=true": (("beta", "true"),)}
 """Queries that go on to who speaks the dialect, as a caller chooses no URL: Anthropic's SDK has this one."""
-_LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _PREFLIGHT = (
     ("access-control-allow-methods", "GET, POST, OPTIONS"),
     ("access-control-max-age", "600"),
@@ -54,7 +53,7 @@ class App:
         client: Through which targets are asked; whoever made it closes it.
         settings: Of the gateway.
         names: Served name to what the client is asked for, beside what its configuration has.
-        log: Where records go; None means nowhere.
+        noting: Told of each request for a model when it is over.
     """
 
     def __init__(
@@ -63,13 +62,13 @@ class App:
         settings: Settings,
         *,
         names: Mapping[str, str] | None = None,
-        log: AccessLog | None = None,
+        noting: Iterable[Callable[[Record], object]] = (),
     ) -> None:
         self.settings = settings
         self.callers = Callers(settings.keys)
         self.models = Models(client, settings, names or {})
         self._client = client
-        self._log = log
+        self._noting = tuple(noting)
         self._numbers: Iterator[int] = itertools.count(1)
         self._lenient = settings.unsupported == "leave_out"
 
@@ -101,8 +100,7 @@ class App:
             refusal = Refusal(500, "server", "the gateway failed; its log says why")
             await self._refuse(refusal, head.family, reply, record)
         finally:
-            if record.dialect and self._log is not None:
-                self._log.add(record)
+            self._note(record)
 
     def refusal(self, bad: Bad, path: str, headers: Mapping[str, str]) -> tuple[bytes, tuple[tuple[str, str], ...]]:
         """Return the body and the headers of the answer to what is no whole request, given what came of its head."""
@@ -110,11 +108,16 @@ class App:
         record.status, record.error = refusal.status, refusal.kind
         _log.info("refused: %s: %s", record.id, bad.reason)
         dialect, _ = _asked("POST", path, "")
-        if dialect is not None and self._log is not None:
+        if dialect is not None:
             record.dialect = dialect.name
-            self._log.add(record)
+            self._note(record)
         family = family_of(path, headers) if dialect is None else dialect.family
         return family.error(refusal, record.id), (JSON, *record.headers(), *_beside(refusal))
+
+    def _note(self, record: Record) -> None:
+        if record.dialect:
+            for note in self._noting:
+                note(record)
 
     def admits(self, request: Incoming) -> Bad | None:
         """Return why the body of a request is not waited for: nobody without a key has any of it kept."""
@@ -147,13 +150,14 @@ class App:
             headers=dialect.passes(headers),
             query=_PASSED.get(request.query, ()) if place is None else place.query,
         )
+        record.operation, record.is_stream = asked.operation, asked.is_stream
         call = Call(dialect, asked, model=model, target=target, record=record)
         ticket = caller.enter(lambda: 0.0 if asked.operation == "count_tokens" else asked.tokens)
         try:
             await perform(self._client, call, reply, lenient=self._lenient)
             record.status = 200
         except AccelError as error:
-            record.error = type(error).__name__
+            record.error, record.fault = type(error).__name__, error.endpoint or ""
             if not reply.has_begun:
                 refusal = refusal_of(error)
                 record.status = refusal.status
@@ -212,9 +216,9 @@ class App:
         origin = headers.get("origin")
         if not self.callers.wants_keys:
             host = headers.get("host", "localhost")
-            if self.settings.is_local and not _is_local(f"//{host}"):
+            if self.settings.is_local and not is_local(f"//{host}"):
                 raise Refusal(421, "invalid_request", "host: without keys this gateway answers at its own address only")
-            if origin is not None and origin not in self.settings.cors and not _is_local(origin):
+            if origin is not None and origin not in self.settings.cors and not is_local(origin):
                 raise Refusal(403, "permission", "origin: pages from there may not ask; `gateway.cors` lets them")
         if origin is None or not (origin in self.settings.cors or "*" in self.settings.cors):
             return ()
@@ -259,14 +263,6 @@ def _beside(refusal: Refusal) -> tuple[tuple[str, str], ...]:
     if refusal.retry_after is None:
         return found
     return (*found, ("retry-after", str(max(1, round(refusal.retry_after + 0.499)))))
-
-
-def _is_local(origin: str) -> bool:
-    """Whether an origin, or a host after two slashes, is this machine."""
-    try:
-        return urlsplit(origin).hostname in _LOCAL_HOSTS
-    except ValueError:
-        return False
 
 
 def _around(body: bytes, *, is_form: bool, is_named: bool) -> tuple[bytes, bytes]:

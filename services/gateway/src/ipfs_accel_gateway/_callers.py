@@ -145,6 +145,11 @@ class Callers:
         """Whether a request needs a key."""
         return self._everybody is None
 
+    def active(self) -> dict[str, int]:
+        """Return how many requests of each key are under way."""
+        everybody = () if self._everybody is None else (self._everybody,)
+        return {each.id: each.active for each in (*everybody, *self._by_hash.values())}
+
     def who(self, headers: Mapping[str, str], query: str = "") -> Caller:
         """Return whose request it is.
 

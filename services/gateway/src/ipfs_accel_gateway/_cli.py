@@ -72,10 +72,10 @@ def _tell_check(state: State, settings: Settings, names: list[str]) -> None:
 
 
 def _tell_ready(state: State, gateway: Gateway, settings: Settings, *, is_guide: bool) -> None:
-    host, port = gateway.address
-    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    url = _url(gateway.address)
+    metrics = None if gateway.metrics_address is None else f"{_url(gateway.metrics_address)}/metrics"
     if state.json:
-        click.echo(json.dumps({"url": url, "pid": os.getpid()}))
+        click.echo(json.dumps({"url": url, "pid": os.getpid()} | ({} if metrics is None else {"metrics": metrics})))
         return
     if state.quiet:
         return
@@ -90,6 +90,13 @@ def _tell_ready(state: State, gateway: Gateway, settings: Settings, *, is_guide:
     click.echo(
         f"  Claude Code  ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN={key} ANTHROPIC_MODEL={model} claude", err=True
     )
+    if metrics is not None:
+        click.echo(f"metrics, for whoever reaches them, at {metrics}", err=True)
+
+
+def _url(address: tuple[str, int]) -> str:
+    host, port = address
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 @serve.group(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from ipfs_accel import AccelError
@@ -77,13 +78,16 @@ async def perform(client: AsyncClient, call: Call, reply: Reply, *, lenient: boo
     if request.is_stream and dialect.family.beat:
         head = (("content-type", dialect.stream_type), _BUFFERING, *call.record.headers())
         reply.keep_alive(200, head, dialect.family.beat)
+    record = call.record
+    began = time.monotonic()
     try:
         answer = await client.relay(call.target, request, typed, suits(request.operation, members))
     except GivenError as given:
-        call.record.usage = Usage(input_tokens=0, output_tokens=0)
-        await reply.whole(200, (JSON, *call.record.headers()), given.body)
+        record.usage = Usage(input_tokens=0, output_tokens=0)
+        await reply.whole(200, (JSON, *record.headers()), given.body)
         return
-    record = call.record
+    finally:
+        record.asked = time.monotonic() - began
     if hasattr(answer, "reads"):
         record.lane = "relay"
         async with answer:
@@ -104,10 +108,11 @@ async def perform(client: AsyncClient, call: Call, reply: Reply, *, lenient: boo
 async def _relayed(answer: Any, call: Call, reply: Reply) -> None:
     record, is_stream = call.record, answer.is_stream
     record.endpoint, record.target_model = answer.call.target.endpoint.name, answer.call.model
+    record.queued = answer.call.journey.queued
     kind = ("content-type", answer.headers.get("content-type") or "application/json")
     body = None if is_stream else answer.whole()
     if body is not None:
-        record.usage = answer.usage
+        record.usage, record.cost = answer.usage, answer.cost
         await reply.whole(answer.status, (kind, *record.headers()), body)
         return
     call.is_whole = not is_stream
@@ -119,7 +124,7 @@ async def _relayed(answer: Any, call: Call, reply: Reply) -> None:
         record.began()
         call.last = piece
         await reply.write(piece)
-    record.usage = answer.usage
+    record.usage, record.cost = answer.usage, answer.cost
     await reply.end()
 
 
@@ -129,7 +134,7 @@ async def _told(stream: Any, call: Call, reply: Reply) -> None:
     writer = dialect.writer(call.request.members, call.model)
     call.failure = getattr(writer, "failure", call.failure)
     info = stream.info
-    record.endpoint, record.target_model = info.endpoint, info.model
+    record.endpoint, record.target_model, record.queued = info.endpoint, info.model, info.timing.queue
     await reply.begin(200, (("content-type", dialect.stream_type), _BUFFERING, *record.headers()))
     if stream.usage is not None and hasattr(writer, "knows"):
         writer.knows(stream.usage)

@@ -42,18 +42,27 @@ class Record:
         usage: Tokens, where they are told.
         cors: Headers that let a page read the answer.
         cost: US dollars, where that is known.
+        operation: What is asked for, as the client's operations are called.
+        is_stream: Whether it is asked for as a stream.
+        asked: Seconds that the client of ours took until it had an answer, or the first event of a stream.
+        queued: Of these, seconds before the limits of endpoints.
+        fault: Which endpoint failed, where none served it.
         started: By the clock of the process.
         first: Seconds to the first bytes of a stream's body.
     """
 
     __slots__ = (
-        "caller", "cors", "cost", "dialect", "endpoint", "error", "first", "id", "lane", "model", "started", "status",
-        "target_model", "usage",
+        "asked", "caller", "cors", "cost", "dialect", "endpoint", "error", "fault", "first", "id", "is_stream", "lane",
+        "model", "operation", "queued", "started", "status", "target_model", "usage",
     )  # fmt: skip
 
     def __init__(self, number: int) -> None:
         self.id = f"req_{_salt}{number:08x}"
         self.caller = self.dialect = self.model = self.endpoint = self.target_model = self.lane = ""
+        self.operation = self.fault = ""
+        self.is_stream = False
+        self.asked: float | None = None
+        self.queued = 0.0
         self.status: int | None = None
         self.error: str | None = None
         self.usage: Usage | None = None
@@ -72,6 +81,7 @@ class Record:
         self.usage = usage
         if info is not None:
             self.endpoint, self.target_model, self.cost = info.endpoint, info.model, info.cost
+            self.queued = info.timing.queue
 
     def headers(self) -> tuple[tuple[str, str], ...]:
         """Return what an answer tells of it; its id in both headers in which providers' clients look for one."""
@@ -97,7 +107,7 @@ class Record:
                     "caller": self.caller,
                     "dialect": self.dialect,
                     "model": self.model,
-                    "endpoint": self.endpoint,
+                    "endpoint": self.endpoint or self.fault,
                     "target_model": self.target_model,
                     "lane": self.lane,
                     "status": self.status,

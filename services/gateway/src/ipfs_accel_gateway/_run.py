@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,10 +14,15 @@ from ipfs_accel.errors import ConfigError
 from ipfs_accel.installing import install_command
 
 from ._app import App
+from ._gauges import gauges
+from ._metrics import Metrics, Names
+from ._pages import Pages, metrics_page
+from ._process import process_families
 from ._records import AccessLog
 from ._server import Server
 
 if TYPE_CHECKING:
+    from ._exposition import Family
     from ._settings import Settings
 
 __all__ = ["Gateway", "names_of", "serve"]
@@ -35,6 +40,7 @@ class Gateway:
         settings: Its own.
         app: What answers requests, once it is open.
         address: Where it listens: host and port.
+        metrics_address: Where it tells what is counted; None if it does not.
     """
 
     def __init__(
@@ -46,7 +52,9 @@ class Gateway:
         self._plugins, self._middleware = tuple(plugins), tuple(middleware)
         self.app: App
         self._server: Server | None = None
+        self._pages: list[Pages] = []
         self.address: tuple[str, int] = ("", 0)
+        self.metrics_address: tuple[str, int] | None = None
 
     def open(self) -> App:
         """Make what answers requests; for the tasks of the running loop."""
@@ -54,21 +62,50 @@ class Gateway:
         path = self.settings.access_log
         self._client = AsyncClient(self._config, plugins=self._plugins, middleware=self._middleware)
         self._log = None if path is None else AccessLog(path, asyncio.get_running_loop())
-        self.app = App(self._client, self.settings, names=names, log=self._log)
+        noting = [] if self._log is None else [self._log.add]
+        if self.settings.metrics_port is not None:
+            self._metrics = Metrics(Names(self._config, self.settings.models, names))
+            noting.append(self._metrics.add)
+        self.app = App(self._client, self.settings, names=names, noting=noting)
         return self.app
+
+    async def open_pages(self) -> None:
+        """Listen at the ports beside the one for models.
+
+        Raises:
+            ConfigError: One of them is taken.
+        """
+        settings = self.settings
+        if settings.metrics_port is not None:
+            pages = Pages("metrics", {("GET", "/metrics"): metrics_page(self._families)}, settings)
+            self._pages.append(pages)
+            self.metrics_address = await pages.listen(settings.metrics_host, settings.metrics_port)
+
+    def _families(self) -> Iterator[Family]:
+        yield from self._metrics.families()
+        connections = 0 if self._server is None else len(self._server.connections)
+        yield from gauges(self._client.states(), self.app.callers.active(), connections)
+        yield from process_families()
 
     async def __aenter__(self) -> Self:
         app = self.open()
         self._server = Server(app.handle, self.settings, refusal=app.refusal, admits=app.admits)
         try:
-            listening = await self._server.listen(self.settings.host, self.settings.port)
+            self.address = await self._listen(self._server)
+            await self.open_pages()
+        except ConfigError:
+            await self.close(0.0)
+            raise
+        return self
+
+    async def _listen(self, server: Server) -> tuple[str, int]:
+        try:
+            return (await server.listen(self.settings.host, self.settings.port))[0]
         except OSError as error:
             raise ConfigError(
                 f"gateway: cannot listen at {self.settings.host} port {self.settings.port}: {error.strerror}",
                 hint="another port is named by --port, or by gateway.port in the configuration",
             ) from None
-        self.address = listening[0]
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close(0.0)
@@ -77,6 +114,8 @@ class Gateway:
         """Take no more requests; let those that are answered end, for so many seconds at most."""
         if self._server is not None:
             await self._server.close(seconds)
+        for pages in self._pages:
+            await pages.close()
         await self._client.close()
         if self._log is not None:
             self._log.close()

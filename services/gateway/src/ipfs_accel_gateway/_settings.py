@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import re
 from collections.abc import Mapping
@@ -12,6 +11,8 @@ from typing import Any, Literal
 import attrs
 import cattrs
 from ipfs_accel.errors import ConfigError
+
+from ._origins import is_loopback
 
 __all__ = ["KeySettings", "Settings", "read_settings"]
 
@@ -29,9 +30,9 @@ def _is_hash(_instance: object, _attribute: object, value: str) -> None:
         raise ValueError("hash: expected sha256: and 64 hexadecimal digits, as `ipfs-accel serve keys new` prints it")
 
 
-def _is_port(_instance: object, _attribute: object, value: int) -> None:
-    if not 0 <= value < _PORTS:
-        raise ValueError(f"port: expected 0 to 65535, got {value}")
+def _is_port(_instance: object, attribute: Any, value: int | None) -> None:
+    if value is not None and not 0 <= value < _PORTS:
+        raise ValueError(f"{attribute.name}: expected 0 to 65535, got {value}")
 
 
 @attrs.frozen(kw_only=True)
@@ -75,6 +76,8 @@ class Settings:
         heartbeat: Seconds of silence after which a stream shows that it is alive.
         cors: Origins whose pages may ask, such as `http://localhost:3000`.
         access_log: File to which each request adds a line of JSON; `-` is stderr, None no log.
+        metrics_port: Port at which Prometheus finds what is counted, as `/metrics`; 0 takes a free one, None is none.
+        metrics_host: Address of that port. Whoever reaches it reads who uses what, and needs no key.
     """
 
     host: str = "127.0.0.1"
@@ -89,16 +92,13 @@ class Settings:
     heartbeat: float = attrs.field(default=15.0, validator=_positive)
     cors: tuple[str, ...] = ()
     access_log: str | None = None
+    metrics_port: int | None = attrs.field(default=None, validator=_is_port)
+    metrics_host: str = "127.0.0.1"
 
     @property
     def is_local(self) -> bool:
         """Whether only this machine can reach it."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
 
 def read_settings(table: Mapping[str, Any], source: str = "the configuration") -> Settings:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, TypeAlias
 
 from ipfs_accel import AsyncClient, Config
+from ipfs_accel.errors import ConfigError
 
 from ._incoming import Incoming
 from ._reader import ONCE, Bad
@@ -61,7 +62,7 @@ class Application:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
-            self._open()
+            await self._open()
         except Exception as error:  # noqa: BLE001 - the server is to say why it does not start
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
@@ -70,13 +71,18 @@ class Application:
         await self.close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    def _open(self) -> Gateway:
+    async def _open(self) -> Gateway:
         if self._gateway is None:
             config = AsyncClient().config if self._config is None else self._config
             self._gateway = Gateway(
                 config, read_settings(config.gateway, str(config.path or "the configuration")), *self._objects
             )
             self._gateway.open()
+            try:
+                await self._gateway.open_pages()
+            except ConfigError:
+                await self.close()
+                raise
         return self._gateway
 
     async def close(self) -> None:
@@ -86,7 +92,7 @@ class Application:
             await gateway.close(0.0)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        gateway = self._open()
+        gateway = await self._open()
         reply = _Reply(send, gateway.settings.heartbeat, is_head=scope["method"] == "HEAD")
         request = _head(scope)
         try:
