@@ -16,7 +16,8 @@ from ._server import Server
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ._reader import Bad, Incoming
+    from ._incoming import Incoming
+    from ._reader import Bad
     from ._reply import Headers, Reply
     from ._settings import Settings
 
