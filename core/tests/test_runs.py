@@ -199,6 +199,22 @@ def test_what_a_tool_raises_and_what_cannot_be_called_the_model_is_told(run: Any
     assert isinstance(result.tool_runs[0].error, RuntimeError)
 
 
+@pytest.mark.parametrize("arguments", ['{"city": "Pa', "true", '["Paris"]'])
+def test_arguments_that_are_no_object_go_back_in_one(arguments: str, run: Any) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "get_weather", "arguments": arguments}}
+    host = Host({"content": None, "tool_calls": [call]}, asks(("get_weather", {"city": "Paris"})), "Warm.")
+    with serve(host) as server:
+        result = run(config(server), tools=[get_weather])
+    _, first, told, second, *_ = host.asked[-1]["messages"]
+    assert json.loads(first["tool_calls"][0]["function"]["arguments"]) == {"INVALID_JSON": arguments}
+    assert told["content"].startswith("The arguments do not fit the tool's parameters")
+    assert json.loads(second["tool_calls"][0]["function"]["arguments"]) == {"city": "Paris"}
+    assert [(each.call.arguments, each.outcome) for each in result.tool_runs] == [
+        (arguments, "failed"),
+        ('{"city": "Paris"}', "done"),
+    ]
+
+
 def test_calls_of_one_round_are_made_side_by_side(run: Any) -> None:
     barrier = threading.Barrier(3, timeout=60)
 

@@ -20,7 +20,7 @@ from ipfs_accel.wire.several import added
 
 from . import operations as ops
 from .routes import targets_of
-from .toolbox import Toolbox, refuse_awaitable
+from .toolbox import Toolbox, refuse_awaitable, sendable
 
 if TYPE_CHECKING:
     from ipfs_accel.types import ToolCall
@@ -113,7 +113,7 @@ class Loop:
         """Take an answer, and return the calls to make; none if the run is over."""
         self._round += 1
         self._answer = answer
-        self._messages.append(answer.message)
+        self._messages.append(sendable(answer.message) if answer.tool_calls else answer.message)
         self._usage = answer.usage if self._usage is None else added([self._usage, answer.usage])
         self._cost = None if None in (self._cost, answer.cost) else self._cost + answer.cost  # type: ignore[operator]
         calls = answer.tool_calls

@@ -7,6 +7,8 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from ipfs_accel import strict_json
 from ipfs_accel._suggest import did_you_mean
 from ipfs_accel._typed.faults import MisfitError, listed
@@ -14,13 +16,16 @@ from ipfs_accel._typed.functions import Function
 from ipfs_accel._typed.plain import plain
 from ipfs_accel._worlds.work import Job
 from ipfs_accel.errors import InvalidRequestError
-from ipfs_accel.types import Audio, Document, Image, Text
+from ipfs_accel.types import Audio, Document, Image, Text, ToolCall
 from ipfs_accel.wire import schema_check
 
 if TYPE_CHECKING:
-    from ipfs_accel.types import Tool, ToolCall
+    from ipfs_accel.types import Message, Part, Tool
 
-__all__ = ["Toolbox", "refuse_awaitable"]
+__all__ = ["Toolbox", "refuse_awaitable", "sendable"]
+
+_WRONG = "INVALID_JSON"
+"""Where arguments go back that are no object; Anthropic's name for it ("Fine-grained tool streaming")."""
 
 
 def refuse_awaitable(who: str, value: Any) -> None:
@@ -33,6 +38,20 @@ def refuse_awaitable(who: str, value: Any) -> None:
         if inspect.iscoroutine(value):
             value.close()
         raise InvalidRequestError(f"{who} returned what has to be awaited", hint="use AsyncClient, or a plain function")
+
+
+def sendable(message: Message) -> Message:
+    """Return a model's turn as any provider takes it back: many take arguments as an object, whatever the model wrote."""
+    return attrs.evolve(message, content=tuple([_sendable(part) for part in message.content]))
+
+
+def _sendable(part: Part) -> Part:
+    if isinstance(part, ToolCall):
+        try:
+            part.parse_arguments()
+        except ValueError:
+            return attrs.evolve(part, arguments=strict_json.dumps({_WRONG: part.arguments}).decode())
+    return part
 
 
 class Toolbox:
