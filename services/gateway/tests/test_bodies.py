@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from typing import Any
+
 import pytest
 from ipfs_accel import strict_json
 from ipfs_accel_gateway import _bodies
@@ -20,10 +24,12 @@ AMONG_OTHERS = [
     rb'{"model":"a/m","x":[{"model":5}]}',
     rb'{"a\"model":"z","model":"a/m"}',
     rb'{"x":{"\u006dodel":"z"},"model":"a/m"}',
+    rb'{"x":"{[\\","y":{"model":"]}\\\"{"},"model":"a/m","z":[{"model":["\\"]}]}',
+    rb'{"x":["]]]",{"model":"}"}],"model":"a\"/m"}',
 ]
 
 
-@pytest.mark.parametrize("body", [*ALONE, *AMONG_OTHERS], ids=range(10))
+@pytest.mark.parametrize("body", [*ALONE, *AMONG_OTHERS], ids=range(12))
 def test_the_model_alone_is_replaced(body: bytes) -> None:
     before, after = _bodies.around_model(body)
     assert strict_json.loads(before + b'"new"' + after) == {**strict_json.loads(body), "model": "new"}
@@ -48,3 +54,41 @@ def test_a_body_with_escapes_is_not_gone_through(body: bytes, monkeypatch: pytes
 def test_two_models_are_refused(body: bytes) -> None:
     with pytest.raises(Bad, match="model: "):
         _bodies.around_model(body)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7], ids=lambda size: f"{size}-bytes")
+@pytest.mark.parametrize("body", AMONG_OTHERS, ids=range(6))
+def test_a_body_may_be_taken_apart_anywhere(body: bytes, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_bodies, "_WINDOW", size)
+    test_the_model_alone_is_replaced(body)
+
+
+def steps(body: bytes) -> int:
+    """Return how many calls finding the model takes, those of functions in C included."""
+    count = 0
+
+    def note(_frame: Any, event: str, _what: Any) -> None:
+        nonlocal count
+        count += event in {"call", "c_call"}
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        found = _bodies.around_model(body)
+    finally:
+        sys.setprofile(before)
+    assert (found[1], found[0][-9:]) == (b"}", b'"model": ')
+    return count
+
+
+def test_a_body_full_of_models_takes_steps_in_proportion_to_them() -> None:
+    def full_of(names: int, beside: int) -> bytes:
+        item = {"role": "user", "content": "words " * 10, "model": "x"}
+        other = {"role": "user", "content": "words " * 10, "of": ["whom"]}
+        return json.dumps({"messages": [item] * names + [other] * beside, "model": "a/m"}).encode()
+
+    few, many = full_of(1_000, 9_000), full_of(10_000, 0)
+    assert min(len(few), len(many)) > 1_000_000
+    assert steps(many) < 12 * 10_000
+    assert steps(few) < steps(many) / 9
+    assert steps(full_of(2, 10_000)) < 200
