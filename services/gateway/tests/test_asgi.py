@@ -118,6 +118,41 @@ def test_a_call_ends_when_its_caller_leaves() -> None:
     assert asyncio.run(run()) == (True, [])
 
 
+class Stuck(Caller):
+    """A caller who takes the head and one piece, and no more."""
+
+    async def send(self, event: Any) -> None:
+        await super().send(event)
+        if len(self.sent) > 2:
+            await asyncio.Event().wait()
+
+
+def test_a_call_ends_when_its_caller_takes_nothing() -> None:
+    async def run() -> list[Any]:
+        app = application([], write_timeout=0.05, heartbeat=600)
+        ended = asyncio.Event()
+
+        async def handle(_request: Any, reply: Any) -> None:
+            try:
+                await reply.begin(200, ())
+                await asyncio.sleep(0.2)  # silence of the gateway's own is none of the caller's
+                while True:
+                    await reply.write(b"data: 1\n\n")
+            finally:
+                ended.set()
+
+        (await app._open()).app.handle = handle  # type: ignore[method-assign]
+        caller = Stuck({"type": "http.request", "body": b"{}"})
+        await asyncio.wait_for(app(scope_of(), caller.receive, caller.send), 60)
+        assert ended.is_set()
+        await app.close()
+        return caller.sent
+
+    sent = asyncio.run(run())
+    assert [event.get("body") for event in sent] == [None, b"data: 1\n\n", b"data: 1\n\n"]
+    assert sent[-1]["more_body"]
+
+
 def test_silence_shows_signs_of_life_in_a_stream() -> None:
     async def run() -> list[dict[str, Any]]:
         app = application([], heartbeat=0.01)

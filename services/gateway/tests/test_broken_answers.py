@@ -153,7 +153,7 @@ class Slow:
     ("looks", "is_aborted"),
     [
         ([(1, 90), (5, 80), (40, 70), (100, 60)], False),
-        ([(1, 90), (5, 90), (70, 90)], False),
+        ([(1, 90), (5, 90), (60, 90)], False),
         ([(1, 90), (5, 80), (81, 80)], True),
         ([(1, 0)], False),
         ([(3, 0)], True),
@@ -163,11 +163,43 @@ class Slow:
     ids=["slow", "silent", "silent for long", "lingers", "lingers for long", "at its end", "after its end"],
 )
 def test_a_connection_that_is_closed_has_time_to_send(looks: list[tuple[float, int]], *, is_aborted: bool) -> None:
-    server: Any = SimpleNamespace(max_body=1, buffer=memoryview(b""), connections=set(), idle_timeout=75.0)
+    server: Any = SimpleNamespace(
+        max_body=1, buffer=memoryview(b""), connections=set(), idle_timeout=75.0, write_timeout=60.0
+    )
     connection = ServedConnection(server)
     transport = connection._transport = Slow()
     connection.shut()
     for now, transport.unsent in looks:
+        connection.look(now)
+    assert transport.is_aborted is is_aborted
+
+
+READING: list[tuple[float, int]] = [(each, 900 - each) for each in range(1, 800, 50)]
+
+
+@pytest.mark.parametrize("is_served", [True, False], ids=["while it is made", "when it is made"])
+@pytest.mark.parametrize(
+    ("looks", "is_aborted"),
+    [
+        (READING, False),
+        ([(1, 90), (60, 90)], False),
+        ([(1, 90), (62, 90)], True),
+        ([*READING, (812, 149), (813, 149)], True),
+        ([(1, 90), (20, 0), (70, 90), (90, 90)], False),
+    ],
+    ids=["slow", "silent", "silent for long", "silent at last", "another answer"],
+)
+def test_who_takes_nothing_of_an_answer_has_a_time(
+    looks: list[tuple[float, int]], *, is_aborted: bool, is_served: bool
+) -> None:
+    limits = {"idle_timeout": 30.0, "write_timeout": 60.0, "heartbeat": 15.0}
+    server: Any = SimpleNamespace(max_body=1, buffer=memoryview(b""), connections=set(), **limits)
+    connection = ServedConnection(server)
+    transport = connection._transport = Slow()
+    connection.task = object() if is_served else None  # type: ignore[assignment]
+    for now, transport.unsent in looks:
+        connection.pause_writing() if transport.unsent and connection._may_write else None
+        connection.resume_writing() if not transport.unsent else None
         connection.look(now)
     assert transport.is_aborted is is_aborted
 

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from ipfs_accel import Config, EndpointConfig, LimitsConfig, hookimpl
 from ipfs_accel.testing.raw_server import Connection, answer, serve
 
 from .gateways import Running
-from .wires import CHAT, PATIENCE, asked, chunk, connected, post
+from .wires import CHAT, PATIENCE, asked, chunk, connected, post, rest
 
 STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
 PART = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9000000\r\n\r\n" + b" " * 2_000_000
@@ -52,10 +52,13 @@ class Upstream:
 
 
 @contextmanager
-def gateway(handler: Callable[[Connection], Any], lane: str = "relay", **settings: Any) -> Iterator[Running]:
+def gateway(
+    handler: Callable[[Connection], Any], lane: str = "relay", write_timeout: float = 600.0, **settings: Any
+) -> Iterator[Running]:
     with serve(handler) as server:
         up = EndpointConfig(backend="openai", base_url=f"{server.url}/v1", key="sk-of-the-operator", **settings)
-        running = Running(Config(endpoints={"up": up}, environ={}), {}, middleware=LANES[lane])
+        config = Config(endpoints={"up": up}, environ={})
+        running = Running(config, {"write_timeout": write_timeout}, middleware=LANES[lane])
         try:
             yield running
         finally:
@@ -160,3 +163,23 @@ def test_who_stops_reading_costs_little(lane: str) -> None:
             assert stalled.wait(PATIENCE)
             assert 0 < taken[0] < BOUND
         assert left.wait(PATIENCE)
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_the_call_ends_of_who_never_reads(lane: str) -> None:
+    left = threading.Event()
+
+    def handle(connection: Connection) -> None:
+        connection.request()
+        connection.send(STREAM)
+        with suppress(OSError):
+            while True:
+                connection.sock.sendall(chunk("x" * 2_000) * 20)
+        left.set()
+
+    with gateway(handle, lane, write_timeout=0.3) as running, connected(running.url, receive=65_536) as sock:
+        sock.sendall(post(asked(stream=True)))
+        assert left.wait(PATIENCE)
+        until(lambda: not running.gateway._server.connections)
+        came, was_reset = rest(sock)
+    assert was_reset or not came.endswith(b"0\r\n\r\n")

@@ -45,6 +45,7 @@ class Shared(Protocol):
     head_timeout: float
     body_timeout: float
     idle_timeout: float
+    write_timeout: float
     heartbeat: float
 
     def refusal(self, bad: Bad, path: str, headers: Mapping[str, str]) -> tuple[bytes, Headers]:
@@ -88,6 +89,7 @@ class Connection(asyncio.BufferedProtocol):
         self._life: tuple[int, Headers, bytes] | None = None
         self._is_between_events = True
         self._unsent = 0
+        self._taken_at = 0.0
 
     # What asyncio calls.
 
@@ -127,6 +129,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         self._may_write = False
+        self._unsent = 0
 
     def resume_writing(self) -> None:
         self._may_write = True
@@ -137,21 +140,36 @@ class Connection(asyncio.BufferedProtocol):
     def look(self, now: float) -> None:
         """Close it if it has been silent for too long; show that an answer is being made."""
         if self.task is not None:
-            if self._life is not None and now - self.since >= self.server.heartbeat:
+            if not self._may_write:
+                self._look_who_reads(now, self._transport.get_write_buffer_size())
+            elif self._life is not None and now - self.since >= self.server.heartbeat:
                 self._show_life()
             return
+        unsent = self._transport.get_write_buffer_size()
+        if unsent:
+            self._look_who_reads(now, unsent)
+            return
+        self._unsent = 0
         waited = now - self.since
         if self._is_closing:
-            unsent = self._transport.get_write_buffer_size()
-            if unsent != self._unsent:
-                self._unsent, self.since = unsent, now  # whoever asked reads on, slowly
-            elif waited > (self.server.idle_timeout if unsent else _LINGER):
+            if waited > _LINGER:
                 self._transport.abort()
         elif self._reader.is_between:
             if waited > self.server.idle_timeout:
                 self._transport.close()
         elif waited > (self.server.body_timeout if self._reader.has_head else self.server.head_timeout):
             self._refuse(Bad(408, "the request did not come in time"))
+
+    def _look_who_reads(self, now: float, unsent: int) -> None:
+        """End it if nothing more of an answer was taken for too long; as long as some is, it may take its time.
+
+        It is looked at where nothing is added meanwhile, so that what is not sent yet tells whether some was taken.
+        """
+        if unsent != self._unsent:
+            self._unsent = unsent
+            self._taken_at = self.since = now
+        elif now - self._taken_at > self.server.write_timeout:
+            self._transport.abort()
 
     def shut(self) -> None:
         """Take no further request: close it if it is idle, else after its answer."""
@@ -222,6 +240,7 @@ class Connection(asyncio.BufferedProtocol):
         if reader.requests:
             request = self._request = reader.requests.popleft()
             self.has_begun = self._is_admitted = self._is_open_ended = False
+            self._unsent = 0
             self.task = self.server.loop.create_task(self._serve(request))
         elif reader.bad is not None:
             self._refuse(reader.bad)

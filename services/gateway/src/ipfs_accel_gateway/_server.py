@@ -50,8 +50,10 @@ class Server:
         self.head_timeout = settings.head_timeout
         self.body_timeout = settings.body_timeout
         self.idle_timeout = settings.idle_timeout
+        self.write_timeout = settings.write_timeout
         self.heartbeat = settings.heartbeat
-        self._tick = max(_SHORTEST_TICK, min(_TICK, settings.heartbeat / 4, settings.head_timeout / 4))
+        soonest = min(settings.heartbeat, settings.head_timeout, settings.write_timeout)
+        self._tick = max(_SHORTEST_TICK, min(_TICK, soonest / 4))
         self._listener: asyncio.Server | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._date: tuple[int, str] = (0, "")

@@ -73,6 +73,7 @@ class Settings:
         head_timeout: Seconds within which the head of a request has to come.
         body_timeout: Seconds that may pass without more of a body.
         idle_timeout: Seconds after which a connection without a request is closed.
+        write_timeout: Seconds after which an answer is cut of which nothing more is taken, and the call for it ends.
         heartbeat: Seconds of silence after which a stream shows that it is alive.
         cors: Origins whose pages may ask, such as `http://localhost:3000`.
         access_log: File to which each request adds a line of JSON; `-` is stderr, None no log.
@@ -89,6 +90,7 @@ class Settings:
     head_timeout: float = attrs.field(default=15.0, validator=_positive)
     body_timeout: float = attrs.field(default=30.0, validator=_positive)
     idle_timeout: float = attrs.field(default=75.0, validator=_positive)
+    write_timeout: float = attrs.field(default=60.0, validator=_positive)
     heartbeat: float = attrs.field(default=15.0, validator=_positive)
     cors: tuple[str, ...] = ()
     access_log: str | None = None

@@ -29,6 +29,9 @@ Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
+_FIRST = asyncio.FIRST_COMPLETED
+
+
 class Application:
     """What an ASGI server calls; for the tasks of one event loop.
 
@@ -93,11 +96,12 @@ class Application:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         gateway = await self._open()
-        reply = _Reply(send, gateway.settings.heartbeat, is_head=scope["method"] == "HEAD")
+        settings = gateway.settings
+        reply = _Reply(send, settings.heartbeat, is_head=scope["method"] == "HEAD")
         request = _head(scope)
         try:
             _refuse_doubles(scope)
-            request.body = await _body(receive, gateway.settings.max_body, lambda: gateway.app.admits(request))
+            request.body = await _body(receive, settings.max_body, lambda: gateway.app.admits(request))
         except Bad as bad:
             body, told = gateway.app.refusal(bad, request.path, request.headers)
             await reply.whole(bad.status, told, body)
@@ -107,7 +111,9 @@ class Application:
         work = asyncio.ensure_future(gateway.app.handle(request, reply))
         gone = asyncio.ensure_future(_gone(receive))
         try:
-            await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
+            while not (await asyncio.wait((work, gone), timeout=settings.write_timeout, return_when=_FIRST))[0]:
+                if reply.has_waited(settings.write_timeout):
+                    break
         finally:
             for each in (work, gone):
                 each.cancel()
@@ -173,6 +179,7 @@ class _Reply:
         self._at = 0.0
         self._is_between_events = True
         self._is_over = False
+        self._sending_since: float | None = None
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """Send an answer that is all there."""
@@ -180,6 +187,7 @@ class _Reply:
         async with self._lock:
             await self._begin(status, headers, len(body))
             self._is_over = True
+            self._sending_since = asyncio.get_running_loop().time()
             await self._send({"type": "http.response.body", "body": b"" if self._is_head else body})
 
     async def begin(self, status: int, headers: Headers, size: int | None = None) -> None:
@@ -210,6 +218,10 @@ class _Reply:
         self._at = asyncio.get_running_loop().time()
         self._life = asyncio.ensure_future(self._live(status, tuple(headers), beat))
 
+    def has_waited(self, seconds: float) -> bool:
+        """Whether the server has taken nothing for so long: whoever asked does not read."""
+        return self._sending_since is not None and asyncio.get_running_loop().time() - self._sending_since >= seconds
+
     def rest(self) -> None:
         """Show no more signs of life."""
         life, self._life = self._life, None
@@ -236,8 +248,9 @@ class _Reply:
         await self._send({"type": "http.response.start", "status": status, "headers": pairs})
 
     async def _piece(self, piece: bytes) -> None:
-        self._at = asyncio.get_running_loop().time()
+        self._at = self._sending_since = asyncio.get_running_loop().time()
         await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        self._sending_since = None
 
 
 app = Application()
