@@ -12,6 +12,9 @@ module, which has the options that all commands share, and is imported when it i
         with state.client() as client:
             click.echo(client.chat("openai/gpt-5.4-mini", "Hello").text)
 
+`emit` writes a document where JSON is asked for and shows it to people otherwise, `table` and `money` write for these.
+`data_dir()` is the folder below which a command keeps what it has to keep, in one of its own.
+
 A command of ours goes before one of the same name. Errors of the tree `ipfs_accel.errors` become a sentence and an exit
 code, as with all commands.
 """
@@ -19,5 +22,7 @@ code, as with all commands.
 from __future__ import annotations
 
 from ipfs_accel._cli.command import Command, Group, State, pass_state
+from ipfs_accel._cli.output import emit, money, table
+from ipfs_accel._config.paths import data_dir
 
-__all__ = ["Command", "Group", "State", "pass_state"]
+__all__ = ["Command", "Group", "State", "data_dir", "emit", "money", "pass_state", "table"]

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from ._app import App
-from ._settings import KeySettings, Settings, read_settings
+from ._settings import BudgetSettings, KeySettings, Settings, read_settings
 
-__all__ = ["App", "KeySettings", "Settings", "read_settings"]
+__all__ = ["App", "BudgetSettings", "KeySettings", "Settings", "read_settings"]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ipfs_accel import AccelError, strict_json
 from ipfs_accel.types import RelayRequest
 
+from ._bills import Metered
 from ._bodies import around_model, members, plain
 from ._callers import Caller, Callers, Ticket
 from ._errors import Refusal, refusal_of
@@ -28,6 +29,8 @@ from .dialects import ROUTES, family_of, look_of, named, spoken, takes_forms
 if TYPE_CHECKING:
     from ipfs_accel import AsyncClient
 
+    from ._bills import Bill
+    from ._ledger import Ledger
     from ._reply import Reply
     from ._settings import Settings
     from .dialects._base import Dialect, Family, Named
@@ -54,6 +57,7 @@ class App:
         settings: Of the gateway.
         names: Served name to what the client is asked for, beside what its configuration has.
         noting: Told of each request for a model when it is over.
+        ledger: Where what is spent is counted; None means nowhere.
     """
 
     def __init__(
@@ -63,12 +67,14 @@ class App:
         *,
         names: Mapping[str, str] | None = None,
         noting: Iterable[Callable[[Record], object]] = (),
+        ledger: Ledger | None = None,
     ) -> None:
         self.settings = settings
         self.callers = Callers(settings.keys)
         self.models = Models(client, settings, names or {})
         self._client = client
         self._noting = tuple(noting)
+        self._ledger = ledger
         self._numbers: Iterator[int] = itertools.count(1)
         self._lenient = settings.unsupported == "leave_out"
 
@@ -153,11 +159,17 @@ class App:
         record.operation, record.is_stream = asked.operation, asked.is_stream
         call = Call(dialect, asked, model=model, target=target, record=record)
         ticket = caller.enter(lambda: 0.0 if asked.operation == "count_tokens" else asked.tokens)
+        bill: Bill | None = None
         try:
+            if self._ledger is not None:
+                bill = record.bill = await self._ledger.begin(caller.id, asked, target, len(body))
+                reply = Metered(reply, bill)
             await perform(self._client, call, reply, lenient=self._lenient)
             record.status = 200
         except AccelError as error:
             record.error, record.fault = type(error).__name__, error.endpoint or ""
+            if bill is not None:
+                bill.failed(error)
             if not reply.has_begun:
                 refusal = refusal_of(error)
                 record.status = refusal.status
@@ -172,7 +184,7 @@ class App:
             record.status, record.error = 200, refusal.kind
             await tell_failure(refusal, call, reply)
         finally:
-            _settle(ticket, record)
+            _settle(ticket, bill, record)
 
     async def _look_up(self, request: Incoming, reply: Reply, record: Record) -> None:
         method, path = request.method, request.path
@@ -256,10 +268,15 @@ _BESIDE: Mapping[int, tuple[tuple[str, str], ...]] = {
     HTTPStatus.UNAUTHORIZED: (("www-authenticate", "Bearer"),),
 }
 
+_NO_RETRY = (("x-should-retry", "false"),)
+"""Has OpenAI's and Anthropic's clients ask no more until a day or month is over."""
+
 
 def _beside(refusal: Refusal) -> tuple[tuple[str, str], ...]:
     """Return the headers that belong to a refusal."""
     found = _BESIDE.get(refusal.status, ())
+    if refusal.code == "budget_exceeded":
+        found = _NO_RETRY
     if refusal.retry_after is None:
         return found
     return (*found, ("retry-after", str(max(1, round(refusal.retry_after + 0.499)))))
@@ -272,7 +289,9 @@ def _around(body: bytes, *, is_form: bool, is_named: bool) -> tuple[bytes, bytes
     return (body, b"") if is_named else around_model(body)
 
 
-def _settle(ticket: Ticket, record: Record) -> None:
+def _settle(ticket: Ticket, bill: Bill | None, record: Record) -> None:
+    if bill is not None:
+        bill.settle(record)
     usage = record.usage
     if usage is None or usage.input_tokens is None:
         # What was refused has cost nothing; what nobody has counted is what was expected.

@@ -17,6 +17,7 @@ from ._callers import hash_of
 from ._run import GUIDE, Gateway, names_of
 from ._run import serve as run
 from ._settings import Settings, read_settings
+from ._spend_cli import spend
 
 __all__ = ["serve"]
 
@@ -36,6 +37,7 @@ _KEY_BYTES = 32
         "ipfs-accel serve --port 8080",
         "ipfs-accel serve --check",
         "ipfs-accel serve keys new --owner alice",
+        "ipfs-accel serve spend",
     ),
 )
 @click.option("--host", help="Address to listen at; beyond this machine's own it wants keys. Default: 127.0.0.1.")
@@ -97,6 +99,9 @@ def _tell_ready(state: State, gateway: Gateway, settings: Settings, *, is_guide:
 def _url(address: tuple[str, int]) -> str:
     host, port = address
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+serve.add_command(spend)
 
 
 @serve.group(

@@ -7,7 +7,7 @@ import os
 import secrets
 import sys
 import time
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from ipfs_accel import strict_json
@@ -15,6 +15,7 @@ from ipfs_accel.errors import ConfigError
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, TimerHandle
+    from collections.abc import Mapping
 
     from ipfs_accel.types import CallInfo, Usage
 
@@ -26,10 +27,19 @@ _PLAIN = "".join(map(chr, range(0x21, 0x7F)))
 _salt = secrets.token_hex(6)
 
 
+class Billed(Protocol):
+    """What a request costs its key."""
+
+    def told(self) -> Mapping[str, Any]:
+        """Return what a line has of it."""
+        ...
+
+
 class Record:
     """A request on its way.
 
     Attributes:
+        bill: What it costs its key, where that is counted.
         id: By which a caller may ask about it.
         caller: Id of the key that was used.
         dialect: In which it was asked.
@@ -52,8 +62,8 @@ class Record:
     """
 
     __slots__ = (
-        "asked", "caller", "cors", "cost", "dialect", "endpoint", "error", "fault", "first", "id", "is_stream", "lane",
-        "model", "operation", "queued", "started", "status", "target_model", "usage",
+        "asked", "bill", "caller", "cors", "cost", "dialect", "endpoint", "error", "fault", "first", "id", "is_stream",
+        "lane", "model", "operation", "queued", "started", "status", "target_model", "usage",
     )  # fmt: skip
 
     def __init__(self, number: int) -> None:
@@ -67,6 +77,7 @@ class Record:
         self.error: str | None = None
         self.usage: Usage | None = None
         self.cors: tuple[tuple[str, str], ...] = ()
+        self.bill: Billed | None = None
         self.cost: float | None = None
         self.started = time.monotonic()
         self.first: float | None = None
@@ -116,6 +127,7 @@ class Record:
                     "cached_input_tokens": counts[1],
                     "output_tokens": counts[2],
                     "cost": self.cost,
+                    "bill": self.bill and self.bill.told(),
                     "first": self.first and round(self.first, 6),
                     "seconds": round(time.monotonic() - self.started, 6),
                 }

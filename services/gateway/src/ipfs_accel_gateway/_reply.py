@@ -16,13 +16,12 @@ class LeftError(Exception):
 
 
 class Reply(Protocol):
-    """What a handler talks to.
+    """What a handler talks to."""
 
-    Attributes:
-        has_begun: Whether the head is out, so that an error can only be told within the body.
-    """
-
-    has_begun: bool
+    @property
+    def has_begun(self) -> bool:
+        """Whether the head is out, so that an error can only be told within the body."""
+        ...
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """Send an answer that is all there."""

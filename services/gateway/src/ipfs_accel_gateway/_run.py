@@ -15,6 +15,7 @@ from ipfs_accel.installing import install_command
 
 from ._app import App
 from ._gauges import gauges
+from ._ledger import Ledger
 from ._metrics import Metrics, Names
 from ._pages import Pages, metrics_page
 from ._process import process_families
@@ -61,12 +62,13 @@ class Gateway:
         names = {} if self._plugins else names_of(self._config)
         path = self.settings.access_log
         self._client = AsyncClient(self._config, plugins=self._plugins, middleware=self._middleware)
+        self._ledger = Ledger.opened(self.settings, self._client)
         self._log = None if path is None else AccessLog(path, asyncio.get_running_loop())
         noting = [] if self._log is None else [self._log.add]
         if self.settings.metrics_port is not None:
             self._metrics = Metrics(Names(self._config, self.settings.models, names))
             noting.append(self._metrics.add)
-        self.app = App(self._client, self.settings, names=names, noting=noting)
+        self.app = App(self._client, self.settings, names=names, noting=noting, ledger=self._ledger)
         return self.app
 
     async def open_pages(self) -> None:
@@ -102,6 +104,7 @@ class Gateway:
         try:
             return (await server.listen(self.settings.host, self.settings.port))[0]
         except OSError as error:
+            await self.close(0.0)
             raise ConfigError(
                 f"gateway: cannot listen at {self.settings.host} port {self.settings.port}: {error.strerror}",
                 hint="another port is named by --port, or by gateway.port in the configuration",
@@ -117,6 +120,8 @@ class Gateway:
         for pages in self._pages:
             await pages.close()
         await self._client.close()
+        if self._ledger is not None:
+            await self._ledger.close()
         if self._log is not None:
             self._log.close()
 

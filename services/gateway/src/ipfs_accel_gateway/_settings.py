@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import attrs
 import cattrs
@@ -14,7 +15,7 @@ from ipfs_accel.errors import ConfigError
 
 from ._origins import is_loopback
 
-__all__ = ["KeySettings", "Settings", "read_settings"]
+__all__ = ["BudgetSettings", "KeySettings", "Settings", "read_settings"]
 
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 _PORTS = 65_536
@@ -35,8 +36,32 @@ def _is_port(_instance: object, attribute: Any, value: int | None) -> None:
         raise ValueError(f"{attribute.name}: expected 0 to 65535, got {value}")
 
 
+def _is_zone(_instance: object, _attribute: object, value: str) -> None:
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, KeyError):  # what is not there, a path, a folder
+        raise ValueError(f"budget_zone: {value!r} is no time zone that is known here, such as UTC") from None
+
+
 @attrs.frozen(kw_only=True)
-class KeySettings:
+class BudgetSettings:
+    """What may be spent, by a key or by all keys of a group: a table `gateway.groups.NAME`.
+
+    Attributes:
+        budget_per_day: US dollars from one midnight to the next.
+        budget_per_month: US dollars from the first of a month to the next.
+        tokens_per_day: Likewise tokens, in and out.
+        tokens_per_month: Likewise.
+    """
+
+    budget_per_day: float | None = attrs.field(default=None, validator=_positive)
+    budget_per_month: float | None = attrs.field(default=None, validator=_positive)
+    tokens_per_day: int | None = attrs.field(default=None, validator=_positive)
+    tokens_per_month: int | None = attrs.field(default=None, validator=_positive)
+
+
+@attrs.frozen(kw_only=True)
+class KeySettings(BudgetSettings):
     """A key of the gateway's own, in a table `gateway.keys.NAME`.
 
     Attributes:
@@ -47,6 +72,7 @@ class KeySettings:
         tokens_per_minute: Likewise for tokens, in and out.
         concurrency: How many requests may be under way at once.
         expires: Until when it is good; a date is the beginning of that day, in UTC.
+        group: Name of a group of `gateway.groups` whose budget it shares, beside its own.
     """
 
     hash: str = attrs.field(default="", validator=_is_hash, repr=False)
@@ -56,6 +82,7 @@ class KeySettings:
     tokens_per_minute: float | None = attrs.field(default=None, validator=_positive)
     concurrency: int | None = attrs.field(default=None, validator=_positive)
     expires: datetime | None = None
+    group: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -79,6 +106,13 @@ class Settings:
         access_log: File to which each request adds a line of JSON; `-` is stderr, None no log.
         metrics_port: Port at which Prometheus finds what is counted, as `/metrics`; 0 takes a free one, None is none.
         metrics_host: Address of that port. Whoever reaches it reads who uses what, and needs no key.
+        groups: Name to the budget that several keys share.
+        budget_zone: Time zone in which days and months begin, such as Europe/Berlin.
+        spend_file: File in which what was spent is kept. None means `gateway/spend.sqlite3` in the folder of data where
+            there is a budget, and no file where there is none. One gateway has it at a time.
+        unknown_price: What becomes of requests with a budget in dollars to a model without a known price: `refuse`, or
+            `count_tokens`, which lets those in that a limit of tokens by day or month counts.
+        assumed_output_tokens: How long an answer is taken to be that neither the request nor the model limits.
     """
 
     host: str = "127.0.0.1"
@@ -96,6 +130,17 @@ class Settings:
     access_log: str | None = None
     metrics_port: int | None = attrs.field(default=None, validator=_is_port)
     metrics_host: str = "127.0.0.1"
+    groups: Mapping[str, BudgetSettings] = attrs.field(factory=dict)
+    budget_zone: str = attrs.field(default="UTC", validator=_is_zone)
+    spend_file: str | None = None
+    unknown_price: Literal["refuse", "count_tokens"] = "refuse"
+    assumed_output_tokens: int = attrs.field(default=16_384, validator=_positive)
+
+    @property
+    def has_budgets(self) -> bool:
+        """Whether anything limits what may be spent."""
+        tables = (*self.keys.values(), *self.groups.values())
+        return any(getattr(table, each.name) is not None for table in tables for each in attrs.fields(BudgetSettings))
 
     @property
     def is_local(self) -> bool:
@@ -119,6 +164,11 @@ def read_settings(table: Mapping[str, Any], source: str = "the configuration") -
             raise ConfigError(
                 f"{source}: gateway.keys.{name}: hash is missing",
                 hint="`ipfs-accel serve keys new` prints a key and it",
+            )
+        if key.group is not None and key.group not in settings.groups:
+            raise ConfigError(
+                f"{source}: gateway.keys.{name}: group: there is no gateway.groups.{key.group}",
+                hint="the table holds what its keys may spend together",
             )
     hashes = [key.hash for key in settings.keys.values()]
     if len(set(hashes)) < len(hashes):
