@@ -73,11 +73,16 @@ class Spending:
         self.running = running
         self.server = server
         self.path = path
+        self._http = httpx.Client(timeout=PATIENCE, trust_env=False, limits=httpx.Limits(max_connections=200))
+
+    def close(self) -> None:
+        self._http.close()
+        self.running.close()
 
     def ask(self, body: bytes | None = None, path: str = "/v1/chat/completions", **members: Any) -> httpx.Response:
         content = asked(**members) if body is None else body
         headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
-        return httpx.post(f"{self.url}{path}", content=content, headers=headers, timeout=PATIENCE, trust_env=False)
+        return self._http.post(f"{self.url}{path}", content=content, headers=headers)
 
     def counts(self) -> dict[str, tuple[int, int]]:
         """Return what is spent and reserved, by unit, of the one limit of each."""
@@ -91,7 +96,7 @@ class Spending:
 
     def rows(self) -> list[Row]:
         """End the gateway, and return what its file has."""
-        self.running.close()
+        self.close()
         return all_rows(self.path)
 
 
@@ -125,10 +130,11 @@ def spending(tmp_path: Path) -> Iterator[Callable[..., Any]]:
             )
             table = {"keys": {"alice": {"hash": hash_of(KEY), **key}}, "spend_file": str(path), **(settings or {})}
             running = Running(Config(endpoints={"up": up}, environ={}), table, middleware=LANES[lane])
+            found = Spending(running, server, path)
             try:
-                yield Spending(running, server, path)
+                yield found
             finally:
-                running.close()
+                found.close()
 
     return start
 
