@@ -23,7 +23,7 @@ from ipfs_accel import (
     TelemetryConfig,
 )
 from ipfs_accel import errors as e
-from ipfs_accel._telemetry.otel import LATEST, SWITCH, Telemetry
+from ipfs_accel._telemetry.otel import LATEST, SWITCH, Telemetry, trace_headers
 from ipfs_accel.types import CallRecord, Timing, Tried, Usage
 
 from .acme import Acme
@@ -177,6 +177,46 @@ def test_spans_and_metrics_of_a_call(telemetry: Any, world: World) -> None:
     (tokens,) = metrics["gen_ai.client.token.usage"]
     assert (tokens.sum, tokens.attributes["gen_ai.token.type"]) == (3, "input")
     assert "canary" not in repr(span.attributes) + span.to_json() + repr(metrics)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"otel": True, "propagate": ["acme"]}, True),
+        ({"otel": True, "propagate": ["other"]}, False),
+        ({"otel": True}, False),
+        ({"propagate": ["acme"]}, False),
+    ],
+)
+def test_a_server_is_told_of_the_trace_where_that_is_switched_on(
+    settings: dict[str, Any], told: bool, telemetry: Any, world: World
+) -> None:
+    from opentelemetry import trace
+
+    config = Config(telemetry=TelemetryConfig(**settings), retry=RetryConfig(attempts=2, base=0.0), environ={})
+    call = {"model": "acme/m", "messages": "q"}
+    with scripted(fault(503), fine(), streamed("a", "END"), fine()) as server:
+        with trace.get_tracer("the caller's").start_as_current_span("root") as root:
+            world(server, ("chat", call), ("stream", call), config=config)
+        world(server, ("chat", call), config=config)  # is part of no trace
+    fields = [dict(line.split(": ", 1) for line in head.lower().split("\r\n")[1:]) for head in server.heads]
+    span = root.get_span_context()
+    expected = f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}" if told else None
+    assert [each.get("traceparent") for each in fields] == [expected, expected, expected, None]
+    spans = telemetry()[0]
+    assert len(spans) == (4 if settings.get("otel") else 1)
+
+
+def test_a_trace_that_the_caller_names_goes_as_it_is() -> None:
+    from opentelemetry import context, trace
+
+    span = trace.NonRecordingSpan(trace.SpanContext(1, 2, is_remote=True))
+    token = context.attach(trace.set_span_in_context(span))
+    try:
+        assert trace_headers([("Traceparent", "mine")]) == []
+        assert trace_headers([("accept", "any")]) == [("traceparent", f"00-{1:032x}-{2:016x}-00")]
+    finally:
+        context.detach(token)
 
 
 def test_errors_and_streams(telemetry: Any) -> None:

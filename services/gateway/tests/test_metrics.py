@@ -163,7 +163,7 @@ def test_who_leaves_and_what_breaks_off_is_told_apart(http: httpx.Client) -> Non
 
 def test_ten_thousand_names_of_a_caller_make_no_series(running: Start, http: httpx.Client) -> None:
     at = running(Scripted(lambda _request: answer()), settings={"metrics_port": 0})
-    before = at.call(lambda: sum(len(list(family.samples)) for family in at.gateway._metrics.families()))
+    before = at.call(lambda: sum(len(list(family.samples)) for family in at.gateway._observers.metrics.families()))
     ask = f"{at.url}/v1/chat/completions"
     for number_of in range(100):
         for name in (f"scripted/{number_of}", f"elsewhere-{number_of}", f"else-{number_of}/where"):
@@ -172,7 +172,7 @@ def test_ten_thousand_names_of_a_caller_make_no_series(running: Start, http: htt
     record.dialect, record.lane, record.status = "openai.chat", "relay", 200
     for each in range(10_000):
         record.model = f"scripted/{each}" if each % 2 else f'text of a caller "{each}'
-        at.gateway._metrics.add(record)
+        at.gateway._observers.metrics.add(record)
     told = scraped(at)
     models = {value for series in told.values() for place in series for name, value in place if name == "model"}
     assert models == {"scripted/*", "other"}

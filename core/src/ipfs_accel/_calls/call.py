@@ -134,6 +134,10 @@ class Call:
             url += ("&" if "?" in send.path else "?") + urlencode(send.query)
         origin = self.target.origin if send.base_url is None else origin_of(base_url)
         headers = SentHeaders([*send.headers, *self.target.headers_beside(self.operation, send.headers), *further])
+        if self.target.propagates:
+            from ipfs_accel._telemetry import otel  # noqa: PLC0415 - off unless it is asked for
+
+            headers.pairs += otel.trace_headers(send.headers)
         if origin == self.target.origin:
             headers.pairs += self.target.key_headers(origin, (yield from self.chosen_key()))
         else:  # a plugin's own place, which may be from its options

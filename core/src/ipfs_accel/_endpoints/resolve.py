@@ -72,6 +72,10 @@ class _Resolver:
         self.is_token = False
         self.in_url: set[str] = set()
 
+    def _propagates(self) -> bool:
+        telemetry = self.config.telemetry
+        return telemetry is not None and telemetry.otel and self.name in telemetry.propagate
+
     def target(self, clock: Clock, *, is_replay: bool) -> Target:
         base_url = self._base_url()
         keys, missing = self._use((_STAND_IN,), "none", "recording") if is_replay else self._key(origin_of(base_url))
@@ -97,6 +101,7 @@ class _Resolver:
             ca_file=self.config.ca_file,
             models=self.given.models,
             schemas=self.given.schemas or "warn",
+            propagates=self._propagates(),
             key_header=self._key_header(options),
             sources=self.sources,
             guard=Guard(self._guard_settings(), keys, clock),

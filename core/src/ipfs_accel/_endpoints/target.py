@@ -60,6 +60,7 @@ class Target:
         known: What is known beforehand of models that were used, such as their prices.
         abilities: What is known beforehand of what they can do.
         schemas: What becomes of schemas that are not enforced; see `EndpointConfig`.
+        propagates: Whether the server is told which trace a request belongs to.
         told_schemas: Schemas that were sent, to what of them is not enforced.
     """
 
@@ -81,6 +82,7 @@ class Target:
         guard: Guard,
         known: dict[str, ModelInfo] | None = None,
         schemas: str = "warn",
+        propagates: bool = False,
         keys: tuple[KeySource, ...] = (),
         missing: MissingKeyError | None = None,
     ) -> None:
@@ -100,6 +102,7 @@ class Target:
         self.known = {} if known is None else known
         self.abilities: dict[str, Capabilities] = {}
         self.schemas = schemas
+        self.propagates = propagates
         self.told_schemas: dict[tuple[str, str, bytes], tuple[str, ...]] = {}
         self._keys = keys
         self._missing = missing

@@ -119,9 +119,12 @@ class TelemetryConfig:
 
     Attributes:
         otel: Whether OpenTelemetry is, through the providers that the program has set up; needs the extra `otel`.
+        propagate: Endpoints whose servers are told which trace a request belongs to, as `traceparent` and `tracestate`,
+            such as servers of one's own; no other server is. It needs `otel`.
     """
 
     otel: bool = False
+    propagate: tuple[str, ...] = attrs.field(default=(), converter=as_tuple, validator=is_a(tuple))
 
 
 def _several(what: str) -> Callable[[Any, Any, Any], None]:

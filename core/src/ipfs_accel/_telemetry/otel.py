@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 
 from ipfs_accel.errors import ConfigError
 from ipfs_accel.installing import install_command
+from ipfs_accel.plans import Pairs
 from ipfs_accel.types import CallRecord, Usage
 
-__all__ = ["Telemetry"]
+__all__ = ["Telemetry", "trace_headers"]
 
 SWITCH = "OTEL_SEMCONV_STABILITY_OPT_IN"
 LATEST = "gen_ai_latest_experimental"
@@ -149,6 +150,18 @@ class Telemetry:
             for name, tokens in _counts(usage).items():
                 if tokens is not None:
                     self._counters[_NEW_COUNTERS.format(name)].add(tokens, common)
+
+
+def trace_headers(given: Pairs) -> list[tuple[str, str]]:
+    """Return what tells a server which trace a request belongs to: nothing where there is none, or headers say so."""
+    from opentelemetry.trace.propagation.tracecontext import (  # noqa: PLC0415 - an optional library
+        TraceContextTextMapPropagator,
+    )
+
+    carrier: dict[str, str] = {}
+    TraceContextTextMapPropagator().inject(carrier)
+    said = {name.lower() for name, _ in given}
+    return [] if said & carrier.keys() else list(carrier.items())
 
 
 def _failure(record: CallRecord) -> str:

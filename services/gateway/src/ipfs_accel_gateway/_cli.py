@@ -8,16 +8,22 @@ import logging
 import os
 import re
 import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 from ipfs_accel.commands import Command, Group, State, pass_state
 from ipfs_accel.errors import ConfigError
 
 from ._callers import hash_of
+from ._observers import tracing
 from ._run import GUIDE, Gateway, names_of
 from ._run import serve as run
 from ._settings import Settings, read_settings
 from ._spend_cli import spend
+
+if TYPE_CHECKING:
+    from ipfs_accel import Config
 
 __all__ = ["serve"]
 
@@ -60,7 +66,20 @@ def serve(context: click.Context, state: State, host: str | None, port: int | No
         )
         return
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
-    asyncio.run(run(config, settings, lambda gateway: _tell_ready(state, gateway, settings, is_guide=GUIDE in names)))
+    end = _exporting(config)
+    try:
+        asyncio.run(
+            run(config, settings, lambda gateway: _tell_ready(state, gateway, settings, is_guide=GUIDE in names))
+        )
+    finally:
+        end()
+
+
+def _exporting(config: Config) -> Callable[[], None]:
+    if config.telemetry is None or not config.telemetry.otel:
+        return lambda: None
+    found: Callable[[], None] = tracing().exporting()
+    return found
 
 
 def _tell_check(state: State, settings: Settings, names: list[str]) -> None:

@@ -13,17 +13,17 @@ from ipfs_accel import AsyncClient, Config
 from ipfs_accel.errors import ConfigError
 from ipfs_accel.installing import install_command
 
-from ._app import App
 from ._gauges import gauges
 from ._ledger import Ledger
-from ._metrics import Metrics, Names
+from ._observers import Observers
 from ._pages import Pages, metrics_page
 from ._process import process_families
-from ._records import AccessLog
 from ._server import Server
 
 if TYPE_CHECKING:
+    from ._app import App
     from ._exposition import Family
+    from ._metrics import Metrics
     from ._settings import Settings
 
 __all__ = ["Gateway", "names_of", "serve"]
@@ -60,15 +60,10 @@ class Gateway:
     def open(self) -> App:
         """Make what answers requests; for the tasks of the running loop."""
         names = {} if self._plugins else names_of(self._config)
-        path = self.settings.access_log
         self._client = AsyncClient(self._config, plugins=self._plugins, middleware=self._middleware)
+        self._observers = Observers(self._config, self.settings, names)
         self._ledger = Ledger.opened(self.settings, self._client)
-        self._log = None if path is None else AccessLog(path, asyncio.get_running_loop())
-        noting = [] if self._log is None else [self._log.add]
-        if self.settings.metrics_port is not None:
-            self._metrics = Metrics(Names(self._config, self.settings.models, names))
-            noting.append(self._metrics.add)
-        self.app = App(self._client, self.settings, names=names, noting=noting, ledger=self._ledger)
+        self.app = self._observers.app(self._client, self.settings, names=names, ledger=self._ledger)
         return self.app
 
     async def open_pages(self) -> None:
@@ -77,14 +72,15 @@ class Gateway:
         Raises:
             ConfigError: One of them is taken.
         """
-        settings = self.settings
-        if settings.metrics_port is not None:
-            pages = Pages("metrics", {("GET", "/metrics"): metrics_page(self._families)}, settings)
+        settings, metrics = self.settings, self._observers.metrics
+        if settings.metrics_port is not None and metrics is not None:
+            page = metrics_page(lambda: self._families(metrics))
+            pages = Pages("metrics", {("GET", "/metrics"): page}, settings)
             self._pages.append(pages)
             self.metrics_address = await pages.listen(settings.metrics_host, settings.metrics_port)
 
-    def _families(self) -> Iterator[Family]:
-        yield from self._metrics.families()
+    def _families(self, metrics: Metrics) -> Iterator[Family]:
+        yield from metrics.families()
         connections = 0 if self._server is None else len(self._server.connections)
         yield from gauges(self._client.states(), self.app.callers.active(), connections)
         yield from process_families()
@@ -122,8 +118,7 @@ class Gateway:
         await self._client.close()
         if self._ledger is not None:
             await self._ledger.close()
-        if self._log is not None:
-            self._log.close()
+        self._observers.close()
 
 
 def names_of(config: Config) -> dict[str, str]:
