@@ -20,8 +20,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from ._app import App
 
 if TYPE_CHECKING:
+    from ._incoming import Incoming
     from ._metrics import Names
-    from ._reader import Incoming
     from ._records import Record
     from ._reply import Reply
 
