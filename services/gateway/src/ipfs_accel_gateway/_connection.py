@@ -139,17 +139,20 @@ class Connection(asyncio.BufferedProtocol):
 
     def look(self, now: float) -> None:
         """Close it if it has been silent for too long; show that an answer is being made."""
-        if self.task is not None:
-            if not self._may_write:
-                self._look_who_reads(now, self._transport.get_write_buffer_size())
-            elif self._life is not None and now - self.since >= self.server.heartbeat:
-                self._show_life()
-            return
-        unsent = self._transport.get_write_buffer_size()
-        if unsent:
-            self._look_who_reads(now, unsent)
-            return
-        self._unsent = 0
+        if self.task is None:
+            unsent = self._transport.get_write_buffer_size()
+            if unsent:
+                self._look_who_reads(now, unsent)
+            else:
+                self._look_who_is_silent(now)
+        elif not self._may_write:
+            self._look_who_reads(now, self._transport.get_write_buffer_size())
+        elif self._life is not None and now - self.since >= self.server.heartbeat:
+            self._show_life()
+
+    def _look_who_is_silent(self, now: float) -> None:
+        if self._unsent:
+            self._unsent, self.since = 0, now  # all of it was taken
         waited = now - self.since
         if self._is_closing:
             if waited > _LINGER:
