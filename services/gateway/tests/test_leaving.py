@@ -6,7 +6,6 @@ import json
 import select
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -16,7 +15,7 @@ from ipfs_accel import Config, EndpointConfig, LimitsConfig, hookimpl
 from ipfs_accel.testing.raw_server import Connection, answer, serve
 
 from .gateways import Running
-from .wires import CHAT, PATIENCE, asked, chunk, connected, post, rest
+from .wires import CHAT, PATIENCE, asked, chunk, connected, post, rest, until
 
 STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
 PART = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9000000\r\n\r\n" + b" " * 2_000_000
@@ -63,14 +62,6 @@ def gateway(
             yield running
         finally:
             running.close()
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds that nobody tells of."""
-    end = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 @pytest.mark.parametrize("lane", LANES)

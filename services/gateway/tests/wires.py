@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -71,6 +73,14 @@ def rest(sock: socket.socket) -> tuple[bytes, bool]:
     except ConnectionResetError:
         return came, True
     return came, False
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds that nobody tells of."""
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.005)
 
 
 def talk(url: str, sent: bytes) -> bytes:

@@ -188,6 +188,11 @@ class Target:
             return None if local is None else advice(local)
         return unread_proxy(self.environ, url) if self.proxy is None else None
 
+    @property
+    def lacks_key(self) -> bool:
+        """Whether it needs a key and none is set."""
+        return self._missing is not None
+
     def key_headers(self, origin: str, key: str | None = None) -> tuple[tuple[str, str], ...]:
         """Return the header with a key, by default the endpoint's own, if the request goes to the origin it is for.
 

@@ -49,6 +49,7 @@ class EndpointState:
         retry_tokens: What is left of the budget for retries.
         usage: What its calls came to so far, by model: answered, failed, cached, tokens, costs.
         is_set_up: Whether somebody has configured it; otherwise it is there because its plugin is installed.
+        lacks_key: Whether it needs a key and none is set, so that every call to it fails.
     """
 
     active: int
@@ -59,6 +60,7 @@ class EndpointState:
     retry_tokens: int
     usage: tuple[UsageTotal, ...]
     is_set_up: bool = True
+    lacks_key: bool = False
 
 
 def states(
@@ -93,4 +95,5 @@ def _state(target: Target, usage: tuple[UsageTotal, ...], *, is_set_up: bool) ->
         retry_tokens=guard.budget.tokens,
         usage=usage,
         is_set_up=is_set_up,
+        lacks_key=target.lacks_key,
     )

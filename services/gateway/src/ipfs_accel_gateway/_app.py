@@ -16,9 +16,11 @@ from ._bills import Metered
 from ._bodies import around_model, members, plain
 from ._callers import Caller, Callers, Ticket
 from ._errors import Refusal, refusal_of
+from ._faults import endpoints_of
 from ._forms import KIND, fields
 from ._incoming import Incoming
 from ._lanes import Call, perform, tell_failure
+from ._life import LIVE, READY, Health, Life
 from ._models import Models
 from ._origins import is_local
 from ._reader import Bad
@@ -58,6 +60,8 @@ class App:
         names: Served name to what the client is asked for, beside what its configuration has.
         noting: Told of each request for a model when it is over.
         ledger: Where what is spent is counted; None means nowhere.
+        before: What answered until now, by other settings: limits and numbers of requests go on from there.
+        life: Of the gateway.
     """
 
     def __init__(
@@ -68,14 +72,19 @@ class App:
         names: Mapping[str, str] | None = None,
         noting: Iterable[Callable[[Record], object]] = (),
         ledger: Ledger | None = None,
+        before: App | None = None,
+        life: Life | None = None,
     ) -> None:
         self.settings = settings
-        self.callers = Callers(settings.keys)
+        known: Mapping[str, Caller] = {} if before is None else before.callers.by_name()
+        self.callers: Callers = Callers(settings.keys, before=known, wants_keys=settings.wants_keys)
         self.models = Models(client, settings, names or {})
+        self.life = life or Life()
+        self._health = Health(self.life, client, endpoints_of(client.config, names or {}))
         self._client = client
         self._noting = tuple(noting)
         self._ledger = ledger
-        self._numbers: Iterator[int] = itertools.count(1)
+        self.numbers: Iterator[int] = itertools.count(1) if before is None else before.numbers
         self._lenient = settings.unsupported == "leave_out"
 
     async def handle(self, request: Incoming, reply: Reply) -> None:
@@ -84,7 +93,7 @@ class App:
         if head is None:
             request.noted.clear()
             head = request.noted[self.callers] = _Head(request)
-        record = Record(next(self._numbers))
+        record = Record(next(self.numbers))
         try:
             if head.cors is None:
                 head.cors = self._checked_origin(request.headers)
@@ -110,7 +119,7 @@ class App:
 
     def refusal(self, bad: Bad, path: str, headers: Mapping[str, str]) -> tuple[bytes, tuple[tuple[str, str], ...]]:
         """Return the body and the headers of the answer to what is no whole request, given what came of its head."""
-        record, refusal = Record(next(self._numbers)), refusal_of(bad)
+        record, refusal = Record(next(self.numbers)), refusal_of(bad)
         record.status, record.error = refusal.status, refusal.kind
         _log.info("refused: %s: %s", record.id, bad.reason)
         dialect, _ = _asked("POST", path, "")
@@ -176,8 +185,8 @@ class App:
                 raise refusal from None
             record.status = 200
             await tell_failure(error, call, reply)
-        except (Refusal, Bad) as error:
-            refusal = _as_refusal(error)
+        except (Refusal, Bad, asyncio.CancelledError) as error:
+            refusal = self._as_refusal(error)
             if not reply.has_begun:
                 record.status = refusal.status
                 raise refusal from None
@@ -193,8 +202,8 @@ class App:
             asked = request.headers.get("access-control-request-headers", "")
             allowed = (("access-control-allow-headers", asked),) if asked else ()
             await reply.whole(204, (*record.cors, *_PREFLIGHT, *allowed), b"")
-        elif path in {"/health/live", "/health/ready"} and is_reading:
-            await reply.whole(200, (JSON,), b'{"status":"ok"}')
+        elif path in {LIVE, READY} and is_reading:
+            await reply.whole(*self._health.answer(path))
         elif path in ROUTES:
             if request.headers.get("upgrade", "").lower() == "websocket":
                 raise Refusal(426, "invalid_request", "no WebSocket is spoken here: send a POST")
@@ -206,6 +215,14 @@ class App:
                 raise Refusal(404, "not_found", f"there is no {method} {path} here", code="unknown_url")
             found = await self.models.answer(look, caller)
             await reply.whole(200, (JSON, *record.headers()), strict_json.dumps(found))
+
+    def _as_refusal(self, error: Refusal | Bad | asyncio.CancelledError) -> Refusal:
+        """Return what is told of an error; whoever is there yet when the gateway ends hears of it."""
+        if not isinstance(error, asyncio.CancelledError):
+            return _as_refusal(error)
+        if not self.life.is_over:
+            raise error
+        return Refusal(503, "overloaded", "the gateway is being shut down", retry_after=1.0)
 
     def _said(self, request: Incoming, *, is_form: bool = False) -> tuple[dict[str, Any], bytes]:
         """Return a body's JSON object, or what a form has, and its bytes as they were before they were compressed."""

@@ -30,9 +30,10 @@ def hash_of(key: str) -> str:
 class _Bucket:
     """So many a minute: full at the beginning, filled evenly, never more than full. What is taken may be owed."""
 
-    __slots__ = ("_at", "_left", "_size")
+    __slots__ = ("_at", "_left", "_size", "per_minute")
 
     def __init__(self, per_minute: float) -> None:
+        self.per_minute = per_minute
         self._size = self._left = float(per_minute)
         self._at = 0.0
 
@@ -51,6 +52,13 @@ class _Bucket:
     def take(self, amount: float) -> None:
         """Take it, or give back what was taken too much."""
         self._left = min(self._size, self._left - amount)
+
+
+def _changed(bucket: _Bucket | None, per_minute: float | None) -> _Bucket | None:
+    """Return what holds for a limit: what there is, if it stays the same."""
+    if bucket is not None and bucket.per_minute == per_minute:
+        return bucket
+    return None if per_minute is None else _Bucket(per_minute)
 
 
 class Ticket:
@@ -81,12 +89,18 @@ class Caller:
     def __init__(self, name: str, settings: KeySettings, now: Callable[[], float]) -> None:
         self.id = name
         self.active = 0
+        self._now = now
+        self._requests: _Bucket | None = None
+        self._tokens: _Bucket | None = None
+        self.change(settings)
+
+    def change(self, settings: KeySettings) -> None:
+        """Let other settings hold from now on; what was taken of a limit that stays as it is remains taken."""
         self._models = settings.models
         self._most = settings.concurrency
         self._expires = settings.expires
-        self._now = now
-        self._requests = None if settings.requests_per_minute is None else _Bucket(settings.requests_per_minute)
-        self._tokens = None if settings.tokens_per_minute is None else _Bucket(settings.tokens_per_minute)
+        self._requests = _changed(self._requests, settings.requests_per_minute)
+        self._tokens = _changed(self._tokens, settings.tokens_per_minute)
 
     def may_use(self, model: str) -> bool:
         """Whether a model, by the name under which it is served, is one of the key's."""
@@ -131,14 +145,34 @@ def _limit(what: str, seconds: float) -> Refusal:
 
 
 class Callers:
-    """All keys. A table without any lets everybody in, which only a server that listens to its own machine may do."""
+    """All keys. A table without any lets everybody in, which only a server that listens to its own machine may do.
 
-    def __init__(self, keys: Mapping[str, KeySettings], now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
+    Args:
+        keys: Name to key.
+        now: Seconds by some clock.
+        before: Who called until now: they go on with what they have taken of their limits.
+        wants_keys: Whether nobody is let in without a key, though there is none.
+    """
+
+    def __init__(
+        self,
+        keys: Mapping[str, KeySettings],
+        now: Callable[[], float] = time.monotonic,
+        *,
+        before: Mapping[str, Caller] | None = None,
+        wants_keys: bool = False,
+    ) -> None:
         self._by_hash: dict[str, Caller] = {}
-        self._everybody = None if keys else Caller("", KeySettings(), now)
+        self._everybody = None if keys or wants_keys else Caller("", KeySettings(), now)
+        known = before or {}
         for name, settings in keys.items():
-            self._by_hash[settings.hash] = Caller(name, settings, now)
+            caller = known.get(name) or Caller(name, settings, now)
+            caller.change(settings)
+            self._by_hash[settings.hash] = caller
+
+    def by_name(self) -> dict[str, Caller]:
+        """Return the owners of keys by the names of these."""
+        return {caller.id: caller for caller in self._by_hash.values()}
 
     @property
     def wants_keys(self) -> bool:

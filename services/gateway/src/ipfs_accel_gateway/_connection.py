@@ -81,7 +81,7 @@ class Connection(asyncio.BufferedProtocol):
         self._may_write = True
         self._is_paused = False
         self._has_left = False
-        self._is_closing = False
+        self._is_closing = self._is_last = False
         self._is_admitted = False
         self._is_chunked = self._is_open_ended = False
         self._left = 0
@@ -175,9 +175,10 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def shut(self) -> None:
-        """Take no further request: close it if it is idle, else after its answer."""
-        self._is_closing = True
-        if self.task is None:
+        """Take no further request: close it if it is idle, else after the answer to what has begun to come."""
+        self._is_last = True
+        if self.task is None and (self._is_closing or self._reader.is_between):
+            self._is_closing = True
             self._transport.close()
 
     def abort(self) -> None:
@@ -268,7 +269,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._has_left:
             return
         self.since = self.server.loop.time()
-        if self._is_closing or not request.keeps:
+        if self._is_closing or self._is_last or not request.keeps:
             self._is_closing = True
             self._transport.close()
             return
@@ -296,7 +297,8 @@ class Connection(asyncio.BufferedProtocol):
             text += f"content-length: {size}\r\n"
         elif self._is_chunked:
             text += "transfer-encoding: chunked\r\n"
-        if request is None or not request.keeps or self._is_closing or (size is None and not self._is_chunked):
+        is_last = self._is_closing or self._is_last
+        if request is None or not request.keeps or is_last or (size is None and not self._is_chunked):
             text += "connection: close\r\n"
             if request is not None:
                 request.keeps = False

@@ -55,18 +55,12 @@ class Ledger:
     """
 
     def __init__(self, settings: Settings, client: AsyncClient, store: Store, calendar: Calendar | None = None) -> None:
-        self._settings = settings
         self._store = store
-        self._prices = Prices(client, settings.assumed_output_tokens)
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(1, "spend")
         self._calendar = Calendar(settings.budget_zone) if calendar is None else calendar
-        self._groups = {
-            name: [key for key, each in settings.keys.items() if each.group == name] for name in settings.groups
-        }
-        book = Book(self._calendar, self._known)
-        self._book = book
-        self._purses = {name: Purse.of(book, name, settings) for name in settings.keys}
+        self._book = Book(self._calendar, self._known)
+        self.follow(settings, client)
         self._rows: dict[tuple[str, str, str, str], list[int]] = {}
         self._wanting: set[Purse] = set()
         self._raising: asyncio.Task[Exception | None] | None = None
@@ -77,6 +71,15 @@ class Ledger:
         self._has_failed = False
         if store.was_killed:
             self._count_what_was_lost()
+
+    def follow(self, settings: Settings, client: AsyncClient) -> None:
+        """Hold requests that begin from now on to these limits and prices; what is spent and reserved stays."""
+        self._settings = settings
+        self._prices = Prices(client, settings.assumed_output_tokens)
+        self._groups = {
+            name: [key for key, each in settings.keys.items() if each.group == name] for name in settings.groups
+        }
+        self._purses = {name: Purse.of(self._book, name, settings) for name in settings.keys}
 
     @classmethod
     def opened(cls, settings: Settings, client: AsyncClient) -> Ledger | None:

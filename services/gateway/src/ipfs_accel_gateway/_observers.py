@@ -47,16 +47,37 @@ class Observers:
         metrics: What is counted; None where nobody asked for it.
     """
 
-    def __init__(self, config: Config, settings: Settings, names: Mapping[str, str]) -> None:
-        known = Names(config, settings.models, names)
-        path = settings.access_log
-        self._log = None if path is None else AccessLog(path, asyncio.get_running_loop())
-        self.metrics = None if settings.metrics_port is None else Metrics(known)
-        self._tracing: Tracing | None = None
-        if config.telemetry is not None and config.telemetry.otel:
-            self._tracing = tracing().Tracing(known)
-        told = (self._log, self.metrics, self._tracing)
+    def __init__(self, log: AccessLog | None, metrics: Metrics | None, tracing: Tracing | None) -> None:
+        self.metrics = metrics
+        self._log = log
+        self._tracing = tracing
+        told = (log, metrics, tracing)
         self.noting: tuple[Callable[[Record], object], ...] = tuple([each.add for each in told if each is not None])
+
+    @classmethod
+    def of(cls, config: Config, settings: Settings, names: Mapping[str, str]) -> Observers:
+        """Return those that a configuration asks for.
+
+        Raises:
+            ConfigError: The log cannot be written, or OpenTelemetry is not installed.
+        """
+        known = Names(config, settings.models, names)
+        is_traced = config.telemetry is not None and config.telemetry.otel
+        metrics = None if settings.metrics_port is None else Metrics(known)
+        return cls(_log_of(settings), metrics, tracing().Tracing(known) if is_traced else None)
+
+    def following(self, config: Config, settings: Settings, names: Mapping[str, str]) -> Observers:
+        """Return those for another configuration: a log of its own, and what was counted goes on.
+
+        Raises:
+            ConfigError: The log cannot be written.
+        """
+        found = Observers(_log_of(settings), self.metrics, self._tracing)
+        known = Names(config, settings.models, names)
+        for each in (self.metrics, self._tracing):
+            if each is not None:
+                each.names = known
+        return found
 
     def app(self, client: AsyncClient, settings: Settings, **options: Any) -> App:
         """Return what answers requests, and tells of them."""
@@ -69,3 +90,8 @@ class Observers:
         """Write what waits."""
         if self._log is not None:
             self._log.close()
+
+
+def _log_of(settings: Settings) -> AccessLog | None:
+    path = settings.access_log
+    return None if path is None else AccessLog(path, asyncio.get_running_loop())

@@ -45,12 +45,11 @@ class Pages:
     def __init__(
         self, setting: str, table: Mapping[tuple[str, str], Page], settings: Settings, *, max_body: int = 1
     ) -> None:
+        self.settings = attrs.evolve(settings, max_body=max_body)
         self._setting = setting
         self._table = dict(table)
         self._is_local = False
-        self._server = Server(
-            self._answer, attrs.evolve(settings, max_body=max_body), refusal=_refusal, admits=lambda _request: None
-        )
+        self._server = Server(self)
 
     async def listen(self, host: str, port: int) -> tuple[str, int]:
         """Begin to listen; returns where.
@@ -68,10 +67,20 @@ class Pages:
             ) from None
 
     async def close(self, seconds: float = 0.0) -> None:
-        """End it; see `Server.close`."""
-        await self._server.close(seconds)
+        """Take no more requests; let those that are answered end, for so many seconds at most."""
+        await self._server.drain(seconds)
+        await self._server.close()
 
-    async def _answer(self, request: Incoming, reply: Reply) -> None:
+    def refusal(self, bad: Bad, _path: str, _headers: Mapping[str, str]) -> tuple[bytes, Headers]:
+        """Return the body and the headers of the answer to what is no request."""
+        return f"{bad.reason}\n".encode(), (_WORDS, *_STAYS_HERE)
+
+    def admits(self, _request: Incoming) -> Bad | None:
+        """Return nothing: whoever reaches the port may ask."""
+        return None
+
+    async def handle(self, request: Incoming, reply: Reply) -> None:
+        """Answer a request."""
         method = "GET" if request.method == "HEAD" else request.method
         page = self._table.get((method, request.path))
         if self._is_local and not is_local(f"//{request.headers.get('host', 'localhost')}"):
@@ -111,7 +120,3 @@ def metrics_page(families: Callable[[], Iterable[Family]]) -> Page:
 
 async def _say(reply: Reply, status: int, words: str, *further: tuple[str, str]) -> None:
     await reply.whole(status, (_WORDS, *_STAYS_HERE, *further), f"{words}\n".encode())
-
-
-def _refusal(bad: Bad, _path: str, _headers: Mapping[str, str]) -> tuple[bytes, Headers]:
-    return f"{bad.reason}\n".encode(), (_WORDS,)

@@ -4,34 +4,48 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self
 
+import attrs
 from ipfs_accel import AsyncClient, Config
 from ipfs_accel.errors import ConfigError
 from ipfs_accel.installing import install_command
 
+from ._differences import differences, is_same
+from ._faults import faults_of, keyless
 from ._gauges import gauges
 from ._ledger import Ledger
-from ._observers import Observers
+from ._life import Life
+from ._observers import Observers, tracing
 from ._pages import Pages, metrics_page
 from ._process import process_families
+from ._reload import Reloader
 from ._server import Server
+from ._systemd import notify
 
 if TYPE_CHECKING:
     from ._app import App
     from ._exposition import Family
     from ._metrics import Metrics
     from ._settings import Settings
+    from ._source import Source
 
 __all__ = ["Gateway", "names_of", "serve"]
 
 GUIDE = "guide"
 _GUIDE_TARGET = "llvm/guide"
-DRAIN_SECONDS = 30.0
-"""For how long what is being answered may go on after the end was asked for."""
+_LAST = 1.0
+"""Seconds that calls by earlier settings may take to end once they were broken off."""
+
+_FIXED = ("host", "port", "metrics_host", "metrics_port", "spend_file", "budget_zone")
+"""Settings of what is opened once."""
+_FIXED_NAMES = {"telemetry.otel changed", *[f"gateway.{name} changed" for name in _FIXED]}
+
+_log = logging.getLogger("ipfs_accel_gateway.life")
 
 
 class Gateway:
@@ -54,16 +68,24 @@ class Gateway:
         self.app: App
         self._server: Server | None = None
         self._pages: list[Pages] = []
+        self._life = Life()
+        self._leaving: set[asyncio.Task[None]] = set()
+        self.under_way: Callable[[], set[Any]] = set
         self.address: tuple[str, int] = ("", 0)
         self.metrics_address: tuple[str, int] | None = None
 
+    @property
+    def is_guide(self) -> bool:
+        """Whether the small model is served, as there is nothing else."""
+        return GUIDE in self._names_of(self._config)
+
     def open(self) -> App:
         """Make what answers requests; for the tasks of the running loop."""
-        names = {} if self._plugins else names_of(self._config)
-        self._client = AsyncClient(self._config, plugins=self._plugins, middleware=self._middleware)
-        self._observers = Observers(self._config, self.settings, names)
+        names = self._names_of(self._config)
+        self._client = self._client_of(self._config)
+        self._observers = Observers.of(self._config, self.settings, names)
         self._ledger = Ledger.opened(self.settings, self._client)
-        self.app = self._observers.app(self._client, self.settings, names=names, ledger=self._ledger)
+        self.app = self._app_of(names)
         return self.app
 
     async def open_pages(self) -> None:
@@ -86,8 +108,8 @@ class Gateway:
         yield from process_families()
 
     async def __aenter__(self) -> Self:
-        app = self.open()
-        self._server = Server(app.handle, self.settings, refusal=app.refusal, admits=app.admits)
+        self._server = Server(self.open())
+        self.under_way = self._server.tasks
         try:
             self.address = await self._listen(self._server)
             await self.open_pages()
@@ -100,7 +122,6 @@ class Gateway:
         try:
             return (await server.listen(self.settings.host, self.settings.port))[0]
         except OSError as error:
-            await self.close(0.0)
             raise ConfigError(
                 f"gateway: cannot listen at {self.settings.host} port {self.settings.port}: {error.strerror}",
                 hint="another port is named by --port, or by gateway.port in the configuration",
@@ -109,16 +130,115 @@ class Gateway:
     async def __aexit__(self, *_: object) -> None:
         await self.close(0.0)
 
-    async def close(self, seconds: float = DRAIN_SECONDS) -> None:
-        """Take no more requests; let those that are answered end, for so many seconds at most."""
+    async def check(self) -> None:
+        """Refuse to serve what cannot be used, and tell of keys that are missing; asks no server.
+
+        Raises:
+            ConfigError: Something of endpoints, aliases or routes is wrong.
+        """
+        await _checked(self._client)
+
+    async def change(self, config: Config, settings: Settings, *, anew: bool = False) -> list[str]:
+        """Serve by another configuration from the next request on; what is under way ends by the old one.
+
+        Args:
+            config: What is served.
+            settings: Of the gateway; host and port stay as they are until it is started anew.
+            anew: Whether connections and states of endpoints begin anew, even if nothing else is said of them.
+
+        Returns:
+            The names of the settings that are others now.
+
+        Raises:
+            ConfigError: It cannot be served; nothing has changed.
+        """
+        told = [
+            f"{each} (not before the next start)" if each in _FIXED_NAMES else each
+            for each in differences((self._config, self.settings), (config, settings))
+        ]
+        settings = attrs.evolve(settings, **{name: getattr(self.settings, name) for name in _FIXED})
+        is_kept = not anew and is_same(self._config, config)
+        client = self._client if is_kept else self._client_of(config)
+        try:
+            await _checked(client)
+            names = self._names_of(config)
+            ledger = self._ledger or Ledger.opened(settings, client)
+            observers = self._observers.following(config, settings, names)
+        except BaseException:
+            if not is_kept:
+                await client.close()
+            raise
+        old = (None if is_kept else self._client, self._observers)
+        self._config, self.settings, self._client, self._observers = config, settings, client, observers
+        if ledger is not None:
+            ledger.follow(settings, client)
+        self._ledger = ledger
+        self.app = self._app_of(names, self.app)
+        leaving = asyncio.ensure_future(_close_after(self.under_way(), *old))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
         if self._server is not None:
-            await self._server.close(seconds)
+            self._server.serve_by(self.app)
+        return told
+
+    async def close(self, seconds: float | None = None) -> None:
+        """Take no more requests; let those that are answered end, for so many seconds at most, and break off the rest.
+
+        None is what the settings say.
+        """
+        self._life.is_draining = True
+        if self._server is not None:
+            await self._server.drain(self.settings.drain_timeout if seconds is None else seconds)
+            self._life.is_over = True
+            await self._server.close()
         for pages in self._pages:
             await pages.close()
+        if self._leaving:
+            await asyncio.wait(self._leaving, timeout=_LAST)
         await self._client.close()
         if self._ledger is not None:
             await self._ledger.close()
         self._observers.close()
+
+    def _client_of(self, config: Config) -> AsyncClient:
+        return AsyncClient(config, plugins=self._plugins, middleware=self._middleware)
+
+    def _names_of(self, config: Config) -> dict[str, str]:
+        return {} if self._plugins else names_of(config)
+
+    def _app_of(self, names: dict[str, str], before: App | None = None) -> App:
+        options = {"names": names, "ledger": self._ledger, "before": before, "life": self._life}
+        return self._observers.app(self._client, self.settings, **options)
+
+
+async def _checked(client: AsyncClient) -> None:
+    faults = await faults_of(client)
+    if faults:
+        raise ConfigError("; ".join([each.message for each in faults]), hint=faults[0].hint)
+    for each in keyless(client):
+        _log.warning("%s", each.message)
+
+
+async def _close_after(tasks: set[Any], client: AsyncClient | None, observers: Observers) -> None:
+    """Close what calls use once these are over."""
+    if tasks:
+        await asyncio.wait(tasks)
+    if client is not None:
+        await client.close()
+    observers.close()
+
+
+@contextlib.contextmanager
+def _exporting(config: Config) -> Iterator[None]:
+    """Send what OpenTelemetry is told, where it is told of anything."""
+    if config.telemetry is None or not config.telemetry.otel:
+        yield
+        return
+    end = tracing().exporting()
+    try:
+        yield
+    finally:
+        end()
 
 
 def names_of(config: Config) -> dict[str, str]:
@@ -137,20 +257,37 @@ def names_of(config: Config) -> dict[str, str]:
     )
 
 
-async def serve(config: Config, settings: Settings, ready: Callable[[Gateway], None]) -> None:
-    """Serve until SIGINT or SIGTERM; a second one ends at once what is still being answered."""
+async def serve(source: Source, ready: Callable[[Gateway], None]) -> None:
+    """Serve until SIGINT or SIGTERM; a second one ends at once what is still being answered.
+
+    Raises:
+        ConfigError: What the source says cannot be read or served.
+    """
+    config, settings = source.read()
+    with _exporting(config):
+        async with Gateway(config, settings) as gateway:
+            await gateway.check()
+            await _until_ended(gateway, Reloader(gateway.change, source), ready)
+
+
+async def _until_ended(gateway: Gateway, reloader: Reloader, ready: Callable[[Gateway], None]) -> None:
     loop = asyncio.get_running_loop()
     ends = asyncio.Event(), asyncio.Event()
 
     def end() -> None:
         ends[ends[0].is_set()].set()
 
-    for name in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):  # Windows, where Ctrl-C raises KeyboardInterrupt
-            loop.add_signal_handler(name, end)
-    gateway = Gateway(config, settings)
-    async with gateway:
-        ready(gateway)
-        await ends[0].wait()
-        closing = loop.create_task(gateway.close())
-        await asyncio.wait([closing, loop.create_task(ends[1].wait())], return_when=asyncio.FIRST_COMPLETED)
+    handlers = {"SIGINT": end, "SIGTERM": end, "SIGHUP": reloader.ask}
+    for name, handler in handlers.items():
+        with contextlib.suppress(NotImplementedError, AttributeError):  # Windows, where Ctrl-C raises an error
+            loop.add_signal_handler(getattr(signal, name), handler)
+    watching = loop.create_task(reloader.run())
+    ready(gateway)
+    notify("READY=1")
+    await ends[0].wait()
+    notify("STOPPING=1")
+    _log.info("ends; answers under way have %g seconds", gateway.settings.drain_timeout)
+    watching.cancel()
+    closing = loop.create_task(gateway.close())
+    await asyncio.wait([closing, loop.create_task(ends[1].wait())], return_when=asyncio.FIRST_COMPLETED)
+    closing.cancel()

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Mapping
 from time import monotonic
+from typing import TYPE_CHECKING, Protocol
 
 from ._connection import Connection, Handler, http_date
-from ._incoming import Incoming
-from ._reader import Bad
-from ._reply import Headers
-from ._settings import Settings
 
-__all__ = ["Server"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ._incoming import Incoming
+    from ._reader import Bad
+    from ._reply import Headers, Reply
+    from ._settings import Settings
+
+__all__ = ["Application", "Server"]
 
 _BUFFER = 64 * 1024
 _BACKLOG = 2048
@@ -21,6 +25,28 @@ _SENDING = 256 * 1024
 """Bytes that the system holds of an answer that nobody reads: by itself it lets them grow to several millions."""
 _TICK = 1.0
 _SHORTEST_TICK = 0.01
+_STEP = 0.02
+_GRACE = 1.0
+"""Seconds within which whoever is told that their answer is broken off has to have read it."""
+
+
+class Application(Protocol):
+    """What answers requests.
+
+    Attributes:
+        settings: Limits of size and time.
+    """
+
+    settings: Settings
+
+    async def handle(self, request: Incoming, reply: Reply) -> None:
+        """Answer one."""
+
+    def refusal(self, bad: Bad, path: str, headers: Mapping[str, str]) -> tuple[bytes, Headers]:
+        """Return the body and the headers of the answer to what is no request, given what came of it."""
+
+    def admits(self, request: Incoming) -> Bad | None:
+        """Return why the body of a request is not waited for."""
 
 
 class Server:
@@ -28,24 +54,32 @@ class Server:
 
     Attributes:
         handler: Serves a request.
+        max_body, head_timeout, body_timeout, idle_timeout, heartbeat: As the settings have them.
         buffer: Into which all connections are read: the loop reads and tells of it in one step.
         connections: Those that are open.
     """
 
-    def __init__(
-        self,
-        handler: Handler,
-        settings: Settings,
-        *,
-        refusal: Callable[[Bad, str, Mapping[str, str]], tuple[bytes, Headers]],
-        admits: Callable[[Incoming], Bad | None],
-    ) -> None:
-        self.handler = handler
-        self._refusal = refusal
-        self._admits = admits
+    handler: Handler
+    max_body: int
+    head_timeout: float
+    body_timeout: float
+    idle_timeout: float
+    heartbeat: float
+
+    def __init__(self, app: Application) -> None:
         self.loop = asyncio.get_running_loop()
         self.buffer = memoryview(bytearray(_BUFFER))
         self.connections: set[Connection] = set()
+        self._listener: asyncio.Server | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._date: tuple[int, str] = (0, "")
+        self.serve_by(app)
+
+    def serve_by(self, app: Application) -> None:
+        """Let it answer, from the next request on; connections that are open keep their bound of a body."""
+        settings = app.settings
+        self.handler = app.handle
+        self._app = app
         self.max_body = settings.max_body
         self.head_timeout = settings.head_timeout
         self.body_timeout = settings.body_timeout
@@ -54,9 +88,6 @@ class Server:
         self.heartbeat = settings.heartbeat
         soonest = min(settings.heartbeat, settings.head_timeout, settings.write_timeout)
         self._tick = max(_SHORTEST_TICK, min(_TICK, soonest / 4))
-        self._listener: asyncio.Server | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._date: tuple[int, str] = (0, "")
 
     async def listen(self, host: str, port: int) -> list[tuple[str, int]]:
         """Begin to listen; returns the addresses and ports."""
@@ -68,11 +99,11 @@ class Server:
 
     def refusal(self, bad: Bad, path: str, headers: Mapping[str, str]) -> tuple[bytes, Headers]:
         """Return the body and the headers of the answer to what is no request, given what came of it."""
-        return self._refusal(bad, path, headers)
+        return self._app.refusal(bad, path, headers)
 
     def admits(self, request: Incoming) -> Bad | None:
         """Return why the body of a request is not waited for."""
-        return self._admits(request)
+        return self._app.admits(request)
 
     def date(self) -> str:
         """Return the time for the header of that name, made anew each second."""
@@ -81,15 +112,32 @@ class Server:
             self._date = now, http_date()
         return self._date[1]
 
-    async def close(self, seconds: float) -> None:
+    def tasks(self) -> set[asyncio.Task[None]]:
+        """Return what serves the requests that are under way."""
+        return {each.task for each in self.connections if each.task is not None}
+
+    async def drain(self, seconds: float) -> None:
         """Take no more connections, let what is being answered end, for so many seconds at most."""
         if self._listener is not None:
             self._listener.close()
-        for connection in list(self.connections):
-            connection.shut()
         until = self.loop.time() + seconds
+        while True:
+            for connection in list(self.connections):  # those too that were accepted a moment ago
+                connection.shut()
+            if not self.connections or self.loop.time() >= until:
+                return
+            await asyncio.sleep(_STEP)
+
+    async def close(self) -> None:
+        """Break off what is still being answered; whoever reads on is told."""
+        for task in self.tasks():
+            task.cancel()
+        for connection in list(self.connections):
+            if connection.task is None:
+                connection.abort()
+        until = self.loop.time() + _GRACE
         while self.connections and self.loop.time() < until:  # noqa: ASYNC110 - it happens once, at the end
-            await asyncio.sleep(min(0.02, seconds))
+            await asyncio.sleep(_STEP)
         for connection in list(self.connections):
             connection.abort()
         if self._timer is not None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+import tomllib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
 import attrs
@@ -15,9 +17,13 @@ from ipfs_accel.errors import ConfigError
 
 from ._origins import is_loopback
 
-__all__ = ["BudgetSettings", "KeySettings", "Settings", "read_settings"]
+if TYPE_CHECKING:
+    from ipfs_accel import Config
+
+__all__ = ["BudgetSettings", "KeySettings", "Settings", "read_keys", "read_settings", "settings_of"]
 
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
+_IN_BRACKETS = re.compile(r"\['?([^]']*)'?\]")
 _PORTS = 65_536
 
 
@@ -94,13 +100,16 @@ class Settings:
         port: Port to listen at; 0 takes a free one.
         models: Names under which models are served, of what is configured: aliases, routes and endpoint/model; `*`
             stands for anything. None means all that is configured.
-        keys: Name to key.
+        keys: Name to key; those of `keys_file` are among them.
+        keys_file: TOML file with further keys, a table `NAME` each; beside the configuration, unless its path is
+            absolute. With it nobody is served without a key, even while it has none.
         unsupported: What becomes of what a target cannot honour: `refuse` the request, or `leave_out` what it cannot.
         max_body: Bytes that the body of a request may have, compressed and unpacked.
         head_timeout: Seconds within which the head of a request has to come.
         body_timeout: Seconds that may pass without more of a body.
         idle_timeout: Seconds after which a connection without a request is closed.
         write_timeout: Seconds after which an answer is cut of which nothing more is taken, and the call for it ends.
+        drain_timeout: Seconds for which what is being answered may go on once the end was asked for.
         heartbeat: Seconds of silence after which a stream shows that it is alive.
         cors: Origins whose pages may ask, such as `http://localhost:3000`.
         access_log: File to which each request adds a line of JSON; `-` is stderr, None no log.
@@ -119,12 +128,14 @@ class Settings:
     port: int = attrs.field(default=4242, validator=_is_port)
     models: tuple[str, ...] | None = None
     keys: Mapping[str, KeySettings] = attrs.field(factory=dict)
+    keys_file: str | None = None
     unsupported: Literal["refuse", "leave_out"] = "refuse"
     max_body: int = attrs.field(default=32 * 1024 * 1024, validator=_positive)
     head_timeout: float = attrs.field(default=15.0, validator=_positive)
     body_timeout: float = attrs.field(default=30.0, validator=_positive)
     idle_timeout: float = attrs.field(default=75.0, validator=_positive)
     write_timeout: float = attrs.field(default=60.0, validator=_positive)
+    drain_timeout: float = attrs.field(default=30.0, validator=_positive)
     heartbeat: float = attrs.field(default=15.0, validator=_positive)
     cors: tuple[str, ...] = ()
     access_log: str | None = None
@@ -143,42 +154,119 @@ class Settings:
         return any(getattr(table, each.name) is not None for table in tables for each in attrs.fields(BudgetSettings))
 
     @property
+    def wants_keys(self) -> bool:
+        """Whether nobody is served without a key."""
+        return bool(self.keys) or self.keys_file is not None
+
+    @property
     def is_local(self) -> bool:
         """Whether only this machine can reach it."""
         return is_loopback(self.host)
 
 
-def read_settings(table: Mapping[str, Any], source: str = "the configuration") -> Settings:
-    """Return the settings of a table.
+def settings_of(config: Config, over: Mapping[str, Any] | None = None) -> Settings:
+    """Return the settings of a configuration; `over` are those that the command line has.
+
+    Raises:
+        ConfigError: Something in them is unknown or wrong; the message names it and its line.
+    """
+    table = {**config.gateway, **(over or {})}
+    folder = None if config.path is None else config.path.parent
+    return read_settings(table, str(config.path or "the configuration"), folder, config.sources)
+
+
+def read_settings(
+    table: Mapping[str, Any],
+    source: str = "the configuration",
+    folder: Path | None = None,
+    lines: Mapping[str, str] | None = None,
+) -> Settings:
+    """Return the settings of a table, with the keys of the file that it names.
+
+    Args:
+        table: As the configuration has it.
+        source: Where it stands, for errors.
+        folder: Where the file of keys is looked for; None means the current one.
+        lines: Dotted name of a setting to where exactly it stands.
 
     Raises:
         ConfigError: Something in it is unknown or wrong; the message names it.
     """
-    try:
-        settings: Settings = _converter.structure(table, Settings)
-    except Exception as error:  # noqa: BLE001 - cattrs wraps whatever a converter raises
-        said = "; ".join(cattrs.transform_error(error, "gateway", format_exception=_told))
-        raise ConfigError(f"{source}: {said}") from None
-    for name, key in settings.keys.items():
-        if not key.hash:
-            raise ConfigError(
-                f"{source}: gateway.keys.{name}: hash is missing",
-                hint="`ipfs-accel serve keys new` prints a key and it",
-            )
-        if key.group is not None and key.group not in settings.groups:
-            raise ConfigError(
-                f"{source}: gateway.keys.{name}: group: there is no gateway.groups.{key.group}",
-                hint="the table holds what its keys may spend together",
-            )
-    hashes = [key.hash for key in settings.keys.values()]
-    if len(set(hashes)) < len(hashes):
-        raise ConfigError(f"{source}: gateway.keys: two of them have the same hash")
-    if not settings.is_local and not settings.keys:
+    settings: Settings = _structured(table, Settings, source, "gateway", lines or {})
+    where = dict.fromkeys(settings.keys, f"{source}: gateway.keys.")
+    if settings.keys_file is not None:
+        path = Path(folder or "", settings.keys_file).absolute()
+        found = read_keys(path)
+        twice = sorted(set(found) & set(settings.keys))
+        if twice:
+            raise ConfigError(f"{path}: {twice[0]}: {source} has a key of this name, too", hint="rename one of them")
+        where |= dict.fromkeys(found, f"{path}: ")
+        settings = attrs.evolve(settings, keys={**settings.keys, **found}, keys_file=str(path))
+    _check_hashes(settings.keys, where)
+    _check_groups(settings, where)
+    if not settings.is_local and not settings.wants_keys:
         raise ConfigError(
             f"{source}: gateway.host: {settings.host!r} can be reached from other machines, and there are no keys",
             hint="make one with `ipfs-accel serve keys new`, or listen at 127.0.0.1",
         )
     return settings
+
+
+def read_keys(path: Path) -> dict[str, KeySettings]:
+    """Return the keys of a file of keys.
+
+    Raises:
+        ConfigError: It cannot be read, or something in it is unknown or wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        hint = "`ipfs-accel serve keys new --owner …` makes it"
+        raise ConfigError(f"gateway.keys_file: there is no file {path}", hint=hint) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"gateway.keys_file: cannot read {path}: {error}") from None
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    found: dict[str, KeySettings] = _structured(tables, dict[str, KeySettings], str(path), "", {})
+    return found
+
+
+def _structured(values: Mapping[str, Any], kind: Any, source: str, name: str, lines: Mapping[str, str]) -> Any:
+    try:
+        return _converter.structure(values, kind)
+    except Exception as error:  # noqa: BLE001 - cattrs wraps whatever a converter raises
+        told = [each.rpartition(" @ ") for each in cattrs.transform_error(error, name, format_exception=_told)]
+        faults = [(_IN_BRACKETS.sub(r".\1", path).lstrip("."), message) for message, _, path in told]
+        said = [f"{_place(path, message, lines) or source}: {path}{path and ': '}{message}" for path, message in faults]
+        raise ConfigError("; ".join(said)) from None
+
+
+def _place(path: str, message: str, lines: Mapping[str, str]) -> str | None:
+    """Return where a setting stands; what a class finds wrong begins with the field's name."""
+    return lines.get(path) or lines.get(f"{path}.{message.partition(':')[0]}")
+
+
+def _check_groups(settings: Settings, where: Mapping[str, str]) -> None:
+    for name, key in settings.keys.items():
+        if key.group is not None and key.group not in settings.groups:
+            raise ConfigError(
+                f"{where[name]}{name}: group: there is no gateway.groups.{key.group}",
+                hint="the table holds what its keys may spend together",
+            )
+
+
+def _check_hashes(keys: Mapping[str, KeySettings], where: Mapping[str, str]) -> None:
+    seen: dict[str, str] = {}
+    for name, key in keys.items():
+        if not key.hash:
+            raise ConfigError(
+                f"{where[name]}{name}: hash is missing", hint="`ipfs-accel serve keys new` prints a key and it"
+            )
+        other = seen.setdefault(key.hash, name)
+        if other != name:
+            raise ConfigError(f"{where[name]}{name}: it has the same hash as {other}", hint="each key has its own")
 
 
 def _told(error: BaseException, kind: type[Any] | None) -> str:

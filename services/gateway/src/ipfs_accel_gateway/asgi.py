@@ -20,7 +20,7 @@ from ._incoming import Incoming
 from ._reader import ONCE, Bad
 from ._reply import Headers, LeftError
 from ._run import Gateway
-from ._settings import read_settings
+from ._settings import settings_of
 
 __all__ = ["Application", "app"]
 
@@ -77,9 +77,7 @@ class Application:
     async def _open(self) -> Gateway:
         if self._gateway is None:
             config = AsyncClient().config if self._config is None else self._config
-            self._gateway = Gateway(
-                config, read_settings(config.gateway, str(config.path or "the configuration")), *self._objects
-            )
+            self._gateway = Gateway(config, settings_of(config), *self._objects)
             self._gateway.open()
             try:
                 await self._gateway.open_pages()
