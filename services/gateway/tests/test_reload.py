@@ -24,7 +24,7 @@ from ipfs_accel_gateway._source import Source, Watch
 
 from .gateways import Running
 from .processes import process
-from .wires import CHAT, PATIENCE, asked, chunk, connected, post
+from .wires import CHAT, PATIENCE, asked, chunk, connected, post, until
 
 ALICE, BOB = "ia-of-alice", "ia-of-bob"
 STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
@@ -326,3 +326,35 @@ def test_a_process_reads_on_change_and_when_it_is_told(tmp_path: Path, upstreams
         assert status(BOB) == 200
         gateway.send(signal.SIGTERM)
         assert gateway.end() == 0
+
+
+def test_the_call_of_who_has_left_ends_by_the_settings_that_it_began_with(
+    written: Any, upstreams: Any, tmp_path: Path
+) -> None:
+    (one, first), (_, second) = upstreams
+    log = f"[gateway]\naccess_log = '{tmp_path / 'log'}'\n"
+    at = written(endpoint(first) + log)
+    gateway = at.running.gateway
+    ends, is_ending = asyncio.Event(), threading.Event()
+    handle = gateway.app.handle
+
+    async def slow(request: Any, reply: Any) -> None:
+        try:
+            await handle(request, reply)
+        finally:
+            is_ending.set()
+            await ends.wait()
+
+    at.running.call(lambda: setattr(gateway._server, "handler", slow))
+    with connected(at.running.url) as sock:
+        sock.sendall(post(asked(stream=True)))
+        sock.recv(100)
+    assert is_ending.wait(PATIENCE)
+    client, records = gateway._client, gateway._log
+    assert at.change(endpoint(second) + log)
+    assert at.ask().status_code == 200
+    assert not client._core.is_closed
+    assert records._file is not None
+    one.may_end.set()
+    at.running.call(ends.set)
+    until(lambda: client._core.is_closed and records._file is None)

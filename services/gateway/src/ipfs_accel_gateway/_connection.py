@@ -56,6 +56,10 @@ class Shared(Protocol):
         """Return why the body of a request, whose head has come, is not waited for; None if it is."""
         ...
 
+    def leaves(self, task: asyncio.Task[None]) -> None:
+        """Remember what still ends the call of who has left."""
+        ...
+
     def date(self) -> str:
         """Return the time as answers tell it."""
         ...
@@ -126,6 +130,7 @@ class Connection(asyncio.BufferedProtocol):
         self._wake()
         if self.task is not None:
             self.task.cancel()
+            self.server.leaves(self.task)
 
     def pause_writing(self) -> None:
         self._may_write = False

@@ -70,6 +70,7 @@ class Server:
         self.loop = asyncio.get_running_loop()
         self.buffer = memoryview(bytearray(_BUFFER))
         self.connections: set[Connection] = set()
+        self._leaving: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Server | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._date: tuple[int, str] = (0, "")
@@ -112,9 +113,14 @@ class Server:
             self._date = now, http_date()
         return self._date[1]
 
+    def leaves(self, task: asyncio.Task[None]) -> None:
+        """Remember what still ends the call of who has left: it uses clients and logs until its end."""
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
     def tasks(self) -> set[asyncio.Task[None]]:
-        """Return what serves the requests that are under way."""
-        return {each.task for each in self.connections if each.task is not None}
+        """Return what serves the requests that are under way, and what ends those of who has left."""
+        return self._leaving | {each.task for each in self.connections if each.task is not None}
 
     async def drain(self, seconds: float) -> None:
         """Take no more connections, let what is being answered end, for so many seconds at most."""
@@ -136,7 +142,7 @@ class Server:
             if connection.task is None:
                 connection.abort()
         until = self.loop.time() + _GRACE
-        while self.connections and self.loop.time() < until:  # noqa: ASYNC110 - it happens once, at the end
+        while (self.connections or self._leaving) and self.loop.time() < until:  # noqa: ASYNC110 - as in `drain`
             await asyncio.sleep(_STEP)
         for connection in list(self.connections):
             connection.abort()
