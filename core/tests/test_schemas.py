@@ -11,6 +11,7 @@ import pytest
 from ipfs_accel import Client, EndpointConfig, JsonSchema, Tool, errors, hookimpl
 from ipfs_accel.errors import ConfigError, SchemaViolationError, UnsupportedParameterError
 from ipfs_accel.plans import Endpoint, Held
+from ipfs_accel.testing.raw_server import answer as raw_answer
 from ipfs_accel.types import ChatRequest
 from ipfs_accel.wire import schema_check
 
@@ -72,6 +73,31 @@ def test_a_plan_may_be_held_twice(world: Any, operation: str) -> None:
     assert [each for each in told if each.startswith("said")][:1] == ["said before"]
     _, told = asked(world, operation, '{"p": 0}', plugin=Twice)
     assert [each for each in told if each.startswith("said")] == ["said before", 'said of {"p": 0}']
+
+
+class Refuser(Holder):
+    """Knows that its server fails over patterns."""
+
+    def _held(self, request: ChatRequest, plan: Any) -> Any:
+        held = super()._held(request, plan)
+        return attrs.evolve(held, refused=lambda schema: ("pattern",) if "pattern" in json.dumps(schema) else ())
+
+
+@WORLDS
+@KINDS
+@pytest.mark.parametrize("status", ["500 Oops", "503 Full"])
+@pytest.mark.parametrize("keyword", ["pattern", "maximum"])
+def test_an_error_without_a_reason_is_about_the_schema_where_its_server_fails_over_it(
+    world: Any, operation: str, status: str, keyword: str
+) -> None:
+    asks = {"response_format": JsonSchema(schema={**BOUND, keyword: 1}), "on_unsupported": "warn"}
+    failed = raw_answer(b'{"error": {"message": "Internal server error"}}', status)
+    with scripted(failed) as server, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        error = outcome(world, server, operation, options=asks, plugin=Refuser)
+    is_blamed = status.startswith("500") and keyword == "pattern"
+    assert (error.hint == "Acme fails over a schema with pattern; write it otherwise") is is_blamed
+    assert error.retryable is not is_blamed
 
 
 @WORLDS

@@ -39,6 +39,8 @@ from .statuses import status_error
 from .watching import WatchedBody
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ipfs_accel._headers import Headers
     from ipfs_accel._resilience.gate import Priority
     from ipfs_accel._resilience.guard import Hold
@@ -95,6 +97,7 @@ class Call:
     key_id: str | None = None
     sent_keys: list[str] = attrs.field(factory=list, repr=False)
     is_over: bool = False
+    blame: Callable[[APIError], None] | None = None
 
     def branch(self) -> Call:
         """Return a call of its own for one of several plans that are performed side by side."""
@@ -366,7 +369,10 @@ class Call:
 
     def status_error(self, response: HttpResponse) -> APIError:
         """Read a response that is not a success."""
-        return status_error(response, self.error_detail, self.target.guard.clock.time())
+        error = status_error(response, self.error_detail, self.target.guard.clock.time())
+        if response.status == 500 and self.blame is not None:  # noqa: PLR2004
+            self.blame(error)
+        return error
 
     def error_detail(self, response: HttpResponse) -> ErrorDetail:
         """Let the plugin read an error body; where it cannot, the status and the text are what is known."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ipfs_accel import strict_json
@@ -14,6 +15,7 @@ from ipfs_accel.wire import schema_check
 from .call import Call, UnsupportedParameterWarning
 
 if TYPE_CHECKING:
+    from ipfs_accel.errors import APIError
     from ipfs_accel.plans import Held
 
 __all__ = ["hold"]
@@ -33,6 +35,8 @@ def hold(held: Held[Any], call: Call, outer: Callable[[Any], None] | None = None
     """
     if held.told is not None:
         warnings.warn(held.told, UnsupportedParameterWarning, stacklevel=2)
+    if held.refused is not None:
+        call.blame = partial(_blame, held, held.refused)
     follows = _schema_check(held, call) if held.schema is not None or held.tools else None
     checks = [each for each in (_asked(held.doubt), outer, follows) if each is not None]
     if len(checks) < 2:  # noqa: PLR2004 - nothing to bring together
@@ -43,6 +47,15 @@ def hold(held: Held[Any], call: Call, outer: Callable[[Any], None] | None = None
             check(answer)
 
     return look
+
+
+def _blame(held: Held[Any], refused: Callable[[Mapping[str, Any]], tuple[str, ...]], error: APIError) -> None:
+    """Say of an error without a reason that it is about a schema, where its server answers so to what is in it."""
+    asked = [*([] if held.schema is None else [held.schema.schema]), *held.tools.values()]
+    names = [name for schema in asked for name in refused(schema)][:_SHOWN]
+    if names:
+        error.retryable = False
+        error.about(hint=f"{held.server} fails over a schema with {', '.join(names)}; write it otherwise")
 
 
 def _asked(doubt: Callable[[Any], str | None] | None) -> Callable[[Any], None] | None:

@@ -41,7 +41,7 @@ def refuse_awaitable(who: str, value: Any) -> None:
 
 
 def sendable(message: Message) -> Message:
-    """Return a model's turn as any provider takes it back: many take an object alone, whatever the model wrote."""
+    """Return a model's turn as any provider takes it back: many take only an object as the arguments of a call."""
     return attrs.evolve(message, content=tuple([_sendable(part) for part in message.content]))
 
 

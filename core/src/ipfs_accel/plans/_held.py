@@ -26,6 +26,7 @@ class Held(Generic[T]):
         tools: Name of each tool with `strict` to the schema of its arguments.
         server: What enforces, for messages, such as "llama.cpp's chat completions".
         lost: Names what of a schema that server does not enforce; None means that nothing is known of it.
+        refused: Names what of a schema that server answers with an error; None as well.
         way_out: What to do where a schema is refused.
         told: What callers are warned of before the plan is performed; None if there is nothing.
         doubt: Is given the answer, and returns what its server did not say of it, such as that the prompt was cut;
@@ -37,6 +38,7 @@ class Held(Generic[T]):
     tools: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     server: str = "the server"
     lost: Callable[[Mapping[str, Any]], tuple[str, ...]] | None = None
+    refused: Callable[[Mapping[str, Any]], tuple[str, ...]] | None = None
     way_out: str | None = None
     told: str | None = None
     doubt: Callable[[Any], str | None] | None = None

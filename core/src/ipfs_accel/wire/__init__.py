@@ -5,7 +5,7 @@
 - Answers: `fields`, `lists`, `vectors`, `ranks`, `pictures`, `several`, `distinct`, `words`
 - Conversations: `returned`, `roles`, `tools`, `names`, `documents`, `token_ranges`
 - Requests of others: `relays`, `keepsakes`
-- Schemas: `schemas`, `schema_forms`, `schema_keywords`, `schema_check`
+- Schemas: `schemas`, `schema_forms`, `schema_drafts`, `schema_keywords`, `schema_check`
 - Any request: `raw`, `raw_plans`
 - Servers of one's own: `shown`, `windows`
 - Late imports: `late`

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-__all__ = ["Construct", "constructs", "lost", "tables"]
+__all__ = ["Construct", "constructs", "lost", "refused", "tables"]
 
 Node: TypeAlias = Mapping[str, Any]
 
@@ -45,8 +45,16 @@ def tables() -> Mapping[str, Mapping[str, Any]]:
 
 def lost(server: str, schema: Node) -> tuple[str, ...]:
     """Return what of a schema a server of `tables` does not enforce."""
-    dropped = frozenset(tables()[server]["lost"])
-    return tuple(dict.fromkeys([str(found) for found in constructs(schema) if found.name in dropped]))
+    return _found(schema, tables()[server]["lost"])
+
+
+def refused(server: str, schema: Node) -> tuple[str, ...]:
+    """Return what of a schema a server of `tables` answers with an error."""
+    return _found(schema, tables()[server]["refused"])
+
+
+def _found(schema: Node, names: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([str(found) for found in constructs(schema) if found.name in names]))
 
 
 def constructs(schema: Node) -> Iterator[Construct]:

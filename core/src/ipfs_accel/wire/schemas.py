@@ -13,7 +13,7 @@ from ipfs_accel.errors import APIConnectionError, APIError
 from ipfs_accel.plans import Endpoint, Held, Http, HttpRequest, HttpResponse
 from ipfs_accel.types import JsonSchema
 
-from .schema_keywords import lost, tables
+from .schema_keywords import lost, refused, tables
 
 if TYPE_CHECKING:
     from ipfs_accel.types import Request
@@ -38,8 +38,10 @@ def held(plan: Any, request: Request, server: str | None, way_out: str | None = 
     tools = {tool.name: tool.parameters for tool in getattr(request, "tools", ()) if tool.strict}
     if schema is None and not tools:
         return plan
-    known = partial(lost, server) if server in tables() else None  # type: ignore[arg-type]
-    return Held(plan=plan, schema=schema, tools=tools, server=server or "the server", lost=known, way_out=way_out)
+    known: dict[str, Any] = {}
+    if server is not None and server in tables():
+        known = {"lost": partial(lost, server), "refused": partial(refused, server)}
+    return Held(plan=plan, schema=schema, tools=tools, server=server or "the server", way_out=way_out, **known)
 
 
 def schema_of(request: Request) -> JsonSchema | None:

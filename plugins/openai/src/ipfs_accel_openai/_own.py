@@ -19,9 +19,10 @@ from ipfs_accel.wire.schema_forms import GRAMMAR, in_form
 from ._rules import SERVER, fewer, needs_responses
 
 if TYPE_CHECKING:
+    from ipfs_accel.wire import schema_drafts as drafts
     from ipfs_accel.wire import schemas, tools, windows
 else:  # most chats need none of them
-    schemas, tools, windows = late("ipfs_accel.wire", "schemas", "tools", "windows")
+    schemas, drafts, tools, windows = late("ipfs_accel.wire", "schemas", "schema_drafts", "tools", "windows")
 
 __all__ = ["doubted", "settled", "steps"]
 
@@ -75,6 +76,8 @@ def steps(
         by_responses = False
     if server in _GRAMMARS and getattr(request.response_format, "adapts", False):
         request = in_form(request, GRAMMAR)
+    elif server == "vLLM":
+        request = drafts.in_other_words(request)
     asked, lost, told = tools.asked(server, request) if request.tools else (request, (), None)
     planned = plan(asked, by_responses)
     lost = (*lost, *_lost(asked)) if server == "Ollama" else lost

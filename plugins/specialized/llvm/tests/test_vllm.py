@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ipfs_accel import Client, EndpointConfig
+from ipfs_accel import Client, Config, EndpointConfig, JsonSchema
 from ipfs_accel import errors as e
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
@@ -403,3 +403,17 @@ def test_errors_of_mlc(
     httpserver.expect_request("/v1/chat/completions").respond_with_json(body, status=status)
     with pytest.raises(kind, match=message):
         client.chat("mlc/x", "hi")
+
+
+@pytest.mark.parametrize("endpoint", ["vllm", "dialect"])
+def test_a_schema_over_which_it_fails_is_written_otherwise(
+    endpoint: str, client: Client, httpserver: HTTPServer
+) -> None:
+    pair = [{"type": "integer"}, {"type": "boolean"}]
+    httpserver.expect_request("/v1/models").respond_with_json({"data": [{"id": "big", "owned_by": "vllm"}]})
+    httpserver.expect_request("/v1/chat/completions").respond_with_json(CHAT)
+    at = {"dialect": EndpointConfig(backend="openai", base_url=httpserver.url_for("/v1"), key="k")}
+    with Client(Config(environ={}), endpoints=at) as other:
+        asked = client if endpoint == "vllm" else other
+        asked.chat(f"{endpoint}/big", "hi", response_format=JsonSchema(schema={"type": "array", "items": pair}))
+    assert sent(httpserver)["response_format"]["json_schema"]["schema"] == {"type": "array", "prefixItems": pair}

@@ -347,6 +347,8 @@ def _chat_body(server: Answering, request: ChatRequest, *, stream: bool) -> dict
     kind = server.kind
     if kind == "llama.cpp" and getattr(request.response_format, "adapts", False):
         request = in_form(request, GRAMMAR)
+    elif kind == "vllm" and (request.response_format is not None or request.tools):
+        request = schemas.in_other_words(request)
     body = requests.chat_body(request, stream=stream, leave_out=refused(kind), place=place_of(kind))
     return adapt(kind, body)
 

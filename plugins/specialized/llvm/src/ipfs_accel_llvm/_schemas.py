@@ -9,9 +9,9 @@ import attrs
 from ipfs_accel.types import ChatRequest, CompletionRequest, Request
 from ipfs_accel.wire.late import late
 
-_schemas, _tools = late("ipfs_accel.wire", "schemas", "tools")
+_schemas, _drafts, _tools = late("ipfs_accel.wire", "schemas", "schema_drafts", "tools")
 
-__all__ = ["asked", "chat", "held"]
+__all__ = ["asked", "chat", "held", "in_other_words"]
 
 _TABLES = {"llama.cpp": "llama.cpp's chat completions", "vllm": "vLLM"}
 _OF_TEXTS = {**_TABLES, "llama.cpp": "llama.cpp's completions"}
@@ -26,6 +26,12 @@ def held(plan: Any, request: Request, kind: str) -> Any:
     """Return a plan as one whose answer is held to the request's schemas, if there are any."""
     table = (_OF_TEXTS if isinstance(request, CompletionRequest) else _TABLES).get(kind)
     return _schemas.held(plan, request, table, _WAY_OUT.get(kind))
+
+
+def in_other_words(request: ChatRequest) -> ChatRequest:
+    """Return a chat with its schemas as vLLM takes them."""
+    found: ChatRequest = _drafts.in_other_words(request)
+    return found
 
 
 def asked(server: str | None, request: ChatRequest) -> ChatRequest:
