@@ -613,6 +613,17 @@ def test_several_prompts_are_streamed_by_the_dialect(endpoint: str, client: Clie
     assert caught.value.code == "batch size exceeded"
 
 
+def test_an_end_token_at_the_limit_is_left_out_once_its_text_is_known(client: Client, tgi: Tgi) -> None:
+    asked = {"model": "oai/", "prompt": ["What", "What is"]}
+    at_limit = client.stream_complete(**asked, max_tokens=6).read()
+    assert [each.text for each in at_limit.choices] == [f" {ALL}</s>"] * 2  # nothing tells what it is
+    assert client.stream_complete(**asked).read().choices[0].text == f" {ALL}"
+    at_limit = client.stream_complete(**asked, max_tokens=6).read()
+    assert [(each.text, each.finish_reason) for each in at_limit.choices] == [(f" {ALL}", "length")] * 2
+    cut = client.stream_complete(**asked, max_tokens=5).read()
+    assert [(each.text, each.finish_reason) for each in cut.choices] == [(f" {ALL}", "length")] * 2
+
+
 # tokens, models, health, calls
 
 

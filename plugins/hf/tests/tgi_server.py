@@ -199,7 +199,10 @@ class Tgi:
             text += word
             if any(text.endswith(stop) for stop in p.get("stop", ())):
                 return found, "stop_sequence"
-        return ([*found, END], "eos_token") if most > len(found) else (found, "length")
+        if most <= len(found):
+            return found, "length"
+        # The limit is looked at first, so that an end at the last allowed token is told as one by it.
+        return [*found, END], "eos_token" if most > len(found) + 1 else "length"
 
     def sequence(self, p: Json) -> Json:
         tokens, reason = self.tokens(p)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import enum
 import hashlib
 import json
 import math
@@ -9,8 +11,9 @@ import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import annotated_types
 import pytest
 from click.testing import CliRunner
 from ipfs_accel import AsyncClient, Client, Config, EndpointConfig, JsonSchema, Message, Tool
@@ -553,3 +556,65 @@ def test_the_command_line(client: Client, url: str, monkeypatch: pytest.MonkeyPa
     run("rm", "ollama/cli", "ollama/cli2", "ollama/cli3")
     assert "ollama/tiny:latest" in run("models", "ollama").stdout
     assert "server        ollama listens" in run("doctor").stdout
+
+
+class Size(enum.Enum):
+    SMALL = "small"
+    LARGE = "large"
+
+
+@dataclasses.dataclass
+class Pick:
+    size: Size
+    pair: tuple[Literal[1, 2], Literal["x"]]
+    code: Annotated[str, annotated_types.Len(2, 2)]
+    note: Literal["n"] | None = None
+
+
+@pytest.fixture(params=["ollama", "openai"])
+def model(request: pytest.FixtureRequest, url: str, client: Client) -> Iterator[tuple[Client, str]]:
+    """A client that reaches the server by its own API, or by OpenAI's dialect, and the endpoint's name."""
+    at = EndpointConfig(backend=request.param, base_url=url if request.param == "ollama" else f"{url}/v1", key="none")
+    assert client.healthcheck("ollama").ok  # the models are there
+    with Client(Config(environ={}), endpoints={"x": at}) as other:
+        yield other, "x"
+
+
+def test_it_is_held_to_a_class(model: tuple[Client, str]) -> None:
+    client, at = model
+    for seed in range(3):
+        reply = client.chat(f"{at}/tiny", "hello", response_format=Pick, seed=seed, max_tokens=400)
+        assert reply.parsed.size in Size
+        assert reply.parsed.pair in {(1, "x"), (2, "x")}
+        assert len(reply.parsed.code) == 2
+    with client.stream(f"{at}/tiny", "hello", response_format=list[Size], seed=1, max_tokens=400) as stream:
+        *_, last = [stream.partial for _ in stream]
+    assert [Size(each) for each in last or ()] == stream.response.parsed
+
+
+def test_a_run_asks_and_ends_in_a_value(model: tuple[Client, str]) -> None:
+    """The model is random and calls nothing; what it is told of a call that was made, and the value, are the server's."""
+    client, at = model
+
+    def get_weather(city: str) -> str:
+        """Tell the weather."""
+        return f"14 C in {city}"
+
+    # A model that may think is held to no form before it has ended its thoughts.
+    asked: dict[str, Any] = {
+        "tools": [get_weather],
+        "response_format": Size,
+        "reasoning_effort": "none",
+        "seed": 1,
+        "max_tokens": 50,
+    }
+    before = [
+        Message.user("hello"),
+        Message.assistant(ToolCall(id="call_1", name="get_weather", arguments='{"city": "paris"}')),
+        Message.tool("call_1", "14 C"),
+    ]
+    for messages in ("hello", before):
+        result = client.run(f"{at}/able", messages, **asked)
+        assert (result.parsed in Size, result.rounds, result.stopped) == (True, 1, None)
+        with client.stream_run(f"{at}/able", messages, **asked) as stream:
+            assert stream.read().parsed is result.parsed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 import attrs
@@ -234,11 +234,15 @@ class ChatEvents(openai_streams.ChatDecoder):
         return error
 
 
+_END = "text of the end token"
+
+
 class CompletionEvents:
     """Tells an assembler what a completion's events mean; made anew for each stream."""
 
-    def __init__(self, request: CompletionRequest) -> None:
+    def __init__(self, request: CompletionRequest, memo: MutableMapping[Any, Any]) -> None:
         limit = request.extra.get("max_tokens", request.max_tokens)
+        self._memo = memo
         self._limit = limit if isinstance(limit, int) and limit > PIECE else None
         self._made = [0] * len(request.prompt)
 
@@ -262,8 +266,8 @@ class CompletionEvents:
                     out.done()
 
     def _take(self, event: ServerSentEvent, out: Assembler[CompletionResponse]) -> None:
-        if "eos_token" in event.data:
-            event = _without_end_token(event)
+        if "eos_token" in event.data or ('"length"' in event.data and _END in self._memo):
+            event = _without_end_token(event, self._memo)
         before, out.usage = out.usage, None
         try:
             openai_streams.decode_completion(event, out)
@@ -280,11 +284,17 @@ def _choice_of(event: ServerSentEvent) -> int | None:
     return choices[0].get("index") or 0 if choices else None
 
 
-def _without_end_token(event: ServerSentEvent) -> ServerSentEvent:
-    """Take out the text of the end token, which this route does not keep apart from the answer."""
+def _without_end_token(event: ServerSentEvent, memo: MutableMapping[Any, Any]) -> ServerSentEvent:
+    """Take out the text of the end token, which this route does not keep apart from the answer.
+
+    One that is the last token that was allowed is told as `length`, and known by the text that it had before.
+    """
     chunk = strict_json.loads(event.data)
     for choice in chunk.get("choices") or () if isinstance(chunk, dict) else ():
-        if choice.get("finish_reason") == "eos_token":
+        reason, text = choice.get("finish_reason"), choice.get("text")
+        if reason == "eos_token":
+            memo[_END] = text
+        if reason == "eos_token" or (reason == "length" and text == memo.get(_END)):
             choice["text"] = ""
     return ServerSentEvent(event.event, strict_json.dumps(chunk).decode())
 

@@ -151,7 +151,7 @@ class TGI(OneModel, OpenAICompatible):
                     self.path(endpoint, "/completions"), self.completion_body(endpoint, request, stream=True)
                 ),
                 frames=SSEDecoder,
-                decoder=lambda: dialect.CompletionEvents(request),
+                decoder=lambda: dialect.CompletionEvents(request, endpoint.memo),
                 assembler=lambda: StoppedAssembler(build_completion, request.stop),
                 unsupported=self.unsupported(endpoint, request),
             )
