@@ -208,6 +208,23 @@ def test_what_is_wrong_is_told_with_its_line(
     assert run("config", "edit", "--config", str(config), input="n\n").exit_code == 3
 
 
+@pytest.mark.parametrize("named", [None, "", " "])
+def test_without_a_terminal_and_an_editor_nobody_is_waited_for(
+    named: str | None, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("VISUAL", "EDITOR"):
+        monkeypatch.delenv(name, raising=False)
+        if named is not None:
+            monkeypatch.setenv(name, named)
+    path = tmp_path / "config.toml"
+    result = run("config", "edit", "--config", str(path))
+    assert (result.exit_code, result.stdout, path.exists()) == (2, "", False)
+    assert result.stderr == (
+        "error: there is no terminal to edit at, and no editor is named\n"
+        f"hint: set EDITOR, or change the file otherwise: {path}\n"
+    )
+
+
 def test_an_editor_that_fails_and_a_folder_that_cannot_be(run: Run, editor: Callable[..., None], config: Path) -> None:
     editor("timeout = 5", code=1)
     result = run("config", "edit", "--config", str(config))

@@ -17,7 +17,7 @@ from ipfs_accel._config.paths import config_dir, is_there
 from ipfs_accel._endpoints.target import Target
 from ipfs_accel._secret import SECRET_NAME
 from ipfs_accel._url import masked_url
-from ipfs_accel.errors import AccelError, ConfigError
+from ipfs_accel.errors import AccelError, ConfigError, InvalidRequestError
 
 from . import arguments, failures
 from .command import Group, State, pass_state
@@ -87,10 +87,11 @@ def config_path(state: State) -> Path:
 def edit(state: State) -> None:
     """Edit the file."""
     path = config_path(state)
+    editor = _editor(path)
     is_new = _begin(path)
     state.config = str(path)
     while True:
-        click.edit(filename=str(path))
+        click.edit(editor=editor, filename=str(path))
         try:
             loaded = state.load_config()
         except ConfigError as error:
@@ -104,6 +105,17 @@ def edit(state: State) -> None:
     if os.name == "posix" and path.stat().st_mode & 0o077 and _may_hold_secrets(loaded):
         note(state, f"note: others may read {path}, which has headers or a password in it; run: chmod 600 {path}")
     emit(state, {"path": str(path), "created": is_new}, lambda: note(state, f"{path} is well-formed"))
+
+
+def _editor(path: Path) -> str | None:
+    """Return the editor that is named, or None for what there is, which wants somebody at a terminal."""
+    named = next((each for name in ("VISUAL", "EDITOR") if (each := os.environ.get(name, "").strip())), None)
+    if named is None and not arguments.stdin_is_terminal():
+        raise InvalidRequestError(
+            "there is no terminal to edit at, and no editor is named",
+            hint=f"set EDITOR, or change the file otherwise: {path}",
+        )
+    return named
 
 
 def _begin(path: Path) -> bool:
