@@ -148,6 +148,16 @@ def test_a_request_that_is_at_fault_itself_is_not_asked_for_each_line(run: Run, 
     assert len(asked(lengths)) < 40
 
 
+def test_lines_of_which_each_is_refused_have_an_error_each(run: Run, lengths: HTTPServer) -> None:
+    result = run("embed", "-m", "studio/m", input="bad\n\nbad too\n")
+    told = [json.loads(line)["error"]["message"] for line in result.stdout.splitlines()]
+    assert told == ["that text is bad", "it is blank: there is nothing to make a vector of", "that text is bad"]
+    assert (result.exit_code, result.stderr) == (1, "no vector: line 1: that text is bad, and 2 more\n")
+    document = json.loads(run("embed", "-m", "studio/m", "--json", input="bad\nbad too\n").stdout)
+    assert (document["vectors"], document["usage"]["input_tokens"]) == ([None, None], None)
+    assert [each["line"] for each in document["errors"]] == [1, 2]
+
+
 def test_a_single_text_that_is_refused_is_an_error(run: Run, lengths: HTTPServer) -> None:
     result = run("embed", "-m", "studio/m", "bad")
     assert (result.exit_code, result.stdout) == (1, "")

@@ -93,7 +93,8 @@ def embed(
         first = min(work.errors)
         more = f", and {len(work.errors) - 1} more" if len(work.errors) > 1 else ""
         note(state, f"no vector: line {first + 1}: {failures.redact(work.errors[first].message, state)}{more}")
-        raise click.exceptions.Exit(failures.FAILURE)
+        said = [error for place, error in work.errors.items() if work.texts[place].strip()]
+        raise click.exceptions.Exit(failures.FAILURE if work.vectors else failures.exit_code(said[0]))
 
 
 def _lines() -> list[str]:
@@ -130,7 +131,7 @@ class _Work:
         """Ask for all, and of what is refused for less at a time.
 
         Raises:
-            AccelError: There is nothing to ask for, or not one vector came.
+            AccelError: There is nothing to ask for, or not one vector came, and not because each text was refused.
         """
         said = [position for position, text in enumerate(self.texts) if text.strip()]
         if not said:
@@ -140,7 +141,7 @@ class _Work:
         waiting = deque([said])
         while waiting and self.fault is None:
             waiting.extendleft(reversed(self._ask(waiting.popleft())))
-        if not self.vectors:
+        if not self.vectors and (self.fault is not None or len(said) == 1):
             raise self.fault or self.errors[said[0]]
 
     def _ask(self, some: list[int]) -> list[list[int]]:
@@ -199,7 +200,7 @@ class _Work:
             return self._answers[0]
         known = [cost for cost in self._costs if cost is not None]
         cost = sum(known) if len(known) == len(self._costs) else None
-        found = EmbedResponse(vectors=vectors, usage=added(self._usages))
+        found = EmbedResponse(vectors=vectors, usage=added(self._usages) if self._usages else Usage())
         if not self._answers:
             return found
         first = self._answers[0]
