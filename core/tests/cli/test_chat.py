@@ -210,7 +210,7 @@ def test_an_attachment_of_no_known_kind_is_refused(run: Run, tmp_path: Path) -> 
     (tmp_path / "blob").write_bytes(b"\x00\xff\x00")
     result = run("chat", "-m", "studio/m", "What?", "-a", str(tmp_path / "blob"))
     assert result.exit_code == 2
-    assert "neither an image, nor sound, nor PDF, nor text" in result.stderr
+    assert "neither an image, nor sound, nor PDF, nor text\nhint: text has to be UTF-8\n" in result.stderr
 
 
 @pytest.mark.parametrize("from_file", [True, False])

@@ -56,6 +56,13 @@ def test_what_is_no_field_is_told_with_its_position(text: str, message: str) -> 
     assert "a field is NAME" in str(caught.value.hint)
 
 
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_nothing_is_no_file(text: str) -> None:
+    with pytest.raises(InvalidRequestError, match="^--schema: it is empty$") as caught:
+        parse_schema(text)
+    assert caught.value.hint == "give fields ('name, age int'), a file, or JSON"
+
+
 def test_a_file_goes_before_a_field_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a person").write_text('{"type": "object"}')

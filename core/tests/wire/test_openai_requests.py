@@ -198,6 +198,10 @@ def test_messages(expected: Any, message: Message) -> None:
             "messages\\[0\\]: document: a.txt is said to be text/plain, and is not UTF-8",
             Message.user(Document(data=b"gr\xfcn", media_type="text/plain", name="a.txt")),
         ),
+        (
+            "messages\\[0\\]: document: a.md is said to be text/markdown, and has null bytes in it, as UTF-16 does",
+            Message.user(Document(data="green".encode("utf-16-le"), media_type="text/markdown", name="a.md")),
+        ),
         ("messages\\[0\\]: a tool message", Message(role="tool", content="17 C")),
         ("messages\\[0\\]: a tool message", Message(role="tool", content=())),
         ("messages\\[0\\]: .* hold a ToolCall", Message.tool("c1", [ToolCall(id="c2", name="f")])),

@@ -169,6 +169,8 @@ def parse_options(kind: Any, pairs: Iterable[str], extra: Iterable[str]) -> dict
 def parse_schema(text: str) -> JsonSchema:
     """Read a JSON Schema from a file, or from the argument itself if it is JSON or the short form of one."""
     source = "--schema"
+    if not text.strip():
+        raise InvalidRequestError(f"{source}: it is empty", hint="give fields ('name, age int'), a file, or JSON")
     if not text.lstrip().startswith("{"):
         from .short_schema import is_short, schema_of  # noqa: PLC0415 - few calls ask for a schema
 
@@ -206,7 +208,8 @@ def attachment(where: str) -> Image | Audio | Document:
     except InvalidValueError as error:
         raise InvalidRequestError(f"--attach {where}: {str(error).rpartition(': ')[2]}") from None
     if not isinstance(part, Image | Audio | Document) or part.media_type is None:
-        raise InvalidRequestError(f"--attach {where}: neither an image, nor sound, nor PDF, nor text")
+        message = f"--attach {where}: neither an image, nor sound, nor PDF, nor text"
+        raise InvalidRequestError(message, hint="text has to be UTF-8")
     return part
 
 

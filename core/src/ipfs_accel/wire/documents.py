@@ -16,17 +16,22 @@ def text_of(part: Document) -> str | None:
     """Return what a document says if it is text, which its content tells; None for a PDF, or one that is elsewhere.
 
     Raises:
-        InvalidRequestError: It is said to be text and is not UTF-8.
+        InvalidRequestError: It is said to be text and is not UTF-8, or has null bytes, as other encodings do.
     """
     kind, data = part.media_type or "", part.data
     if data is None or kind == "application/pdf" or not (kind.startswith("text/") or is_text(data)):
         return None
     try:
-        return data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise InvalidRequestError(
-            f"document: {part.name or 'it'} is said to be {kind}, and is not UTF-8", hint="convert it to UTF-8"
-        ) from None
+        why = "is not UTF-8"
+    else:
+        if "\0" not in text:
+            return text
+        why = "has null bytes in it, as UTF-16 does"
+    raise InvalidRequestError(
+        f"document: {part.name or 'it'} is said to be {kind}, and {why}", hint="convert it to UTF-8"
+    )
 
 
 def as_text(part: Document) -> Text | None:
