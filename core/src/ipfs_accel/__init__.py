@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ._calls.run_streams import RunStream as RunStream
     from ._calls.streams import AsyncStream as AsyncStream
     from ._calls.streams import Stream as Stream
+    from ._client.batch_runs import AsyncBatchRun as AsyncBatchRun
+    from ._client.batch_runs import BatchRun as BatchRun
     from ._client.clients import AsyncClient as AsyncClient
     from ._client.clients import Client as Client
     from ._config.config import Config as Config
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
 
 _HOMES: dict[str, tuple[str, ...]] = {
     "._calls.call": ("UnsupportedParameterWarning",),
+    "._client.batch_runs": ("AsyncBatchRun", "BatchRun"),
     "._client.clients": ("AsyncClient", "Client"),
     "._config.config": ("Config", "EndpointConfig", "ModelOverride", "PluginPolicy", "load_config"),
     "._plugins.registry": ("PluginRecord",),
@@ -98,11 +101,13 @@ _HOMES: dict[str, tuple[str, ...]] = {
 __all__ = [
     "APIError",
     "AccelError",
+    "AsyncBatchRun",
     "AsyncClient",
     "AsyncRunStream",
     "AsyncStream",
     "Audio",
     "BackendInfo",
+    "BatchRun",
     "BatchingConfig",
     "BreakerConfig",
     "BreakerState",

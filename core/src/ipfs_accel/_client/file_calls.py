@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 from ipfs_accel._calls import operations as ops
 from ipfs_accel._calls.streams import AsyncStream, Stream
+from ipfs_accel._lazy import late
 from ipfs_accel.errors import InvalidRequestError
 
 from .base import AsyncBase, SyncBase
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ipfs_accel.types import (
         Batch,
         BatchResult,
+        BatchRunOptions,
         BatchSummary,
         CallOptions,
         ChatOptions,
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
         Transfer,
         UploadSource,
     )
+
+    from . import batch_runs
+    from .batch_runs import AsyncBatchRun, BatchRun
+else:  # few programs have that many rows
+    (batch_runs,) = late(__package__, "batch_runs")
 
 __all__ = ["AsyncFileCalls", "FileCalls", "replacing"]
 
@@ -123,6 +130,30 @@ class FileCalls(SyncBase):
         """Delete a batch that is over, where the provider can."""
         self._run(self._core.named("delete_batch", endpoint, batch=batch))
 
+    def batch_run(
+        self, model: str | None, source: str | Path, output: str | Path, **options: Unpack[BatchRunOptions]
+    ) -> BatchRun:
+        """Ask for each row of a file, and write a line for each, in this process: exactly one, whatever is cut short.
+
+        What is done is noted beside the output, in a folder whose name ends in `.run`. The same call goes on where an
+        earlier one ended, be it by a crash, and asks for nothing again that was answered.
+
+        Args:
+            model: `endpoint/model`, an alias or a route; an endpoint with a slash leaves the model to each row.
+            source: The input: JSON lines in the form of OpenAI's batches, or with messages or a prompt or, by a
+                template, any fields; or CSV.
+            output: Where the lines go: the id of the row with its answer or its error.
+            options: See `BatchRunOptions`.
+
+        Returns:
+            The run: iterate over it for each row's `BatchResult`, or call `complete` for its `BatchReport`.
+
+        Raises:
+            InvalidRequestError: The settings are wrong. What is wrong with the input is raised once it begins.
+        """
+        work = batch_runs.Work.of(self._core, model, source, output, dict(options))
+        return batch_runs.BatchRun(work, self._world)
+
 
 class AsyncFileCalls(AsyncBase):
     """The same, awaited."""
@@ -197,6 +228,13 @@ class AsyncFileCalls(AsyncBase):
     async def delete_batch(self, endpoint: str, batch: str) -> None:
         """As `Client.delete_batch`."""
         await self._run(self._core.named("delete_batch", endpoint, batch=batch))
+
+    def batch_run(
+        self, model: str | None, source: str | Path, output: str | Path, **options: Unpack[BatchRunOptions]
+    ) -> AsyncBatchRun:
+        """As `Client.batch_run`; not awaited itself."""
+        work = batch_runs.Work.of(self._core, model, source, output, dict(options))
+        return batch_runs.AsyncBatchRun(work, self._world)
 
 
 @contextlib.contextmanager

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ._info import ModelInfo as ModelInfo
     from ._jobs import Batch as Batch
     from ._jobs import BatchItem as BatchItem
+    from ._jobs import BatchReport as BatchReport
     from ._jobs import BatchRequest as BatchRequest
     from ._jobs import BatchResult as BatchResult
     from ._jobs import BatchStatus as BatchStatus
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
     from ._objects import PresignOptions as PresignOptions
     from ._objects import PutObjectRequest as PutObjectRequest
     from ._objects import PutOptions as PutOptions
+    from ._options import BatchRunOptions as BatchRunOptions
     from ._options import CallOptions as CallOptions
     from ._options import ChatOptions as ChatOptions
     from ._options import CompleteOptions as CompleteOptions
@@ -174,7 +176,7 @@ _HOMES = {
         "ToolCallDelta UsageEvent",
         "._files": "FileInfo Transfer Upload UploadRequest UploadSource",
         "._info": "Health ModelInfo",
-        "._jobs": "Batch BatchItem BatchRequest BatchResult BatchStatus BatchSummary",
+        "._jobs": "Batch BatchItem BatchReport BatchRequest BatchResult BatchStatus BatchSummary",
         "._local": "CreateModelOptions CreateModelRequest ModelResult RunningModel",
         "._media": "ClassifyRequest ClassifyResponse EditImageRequest GenerateImageRequest GeneratedImage "
         "ImageResponse Label ModerateRequest ModerateResponse Moderation Segment SpeakRequest "
@@ -185,8 +187,9 @@ _HOMES = {
         "DownloadObjectRequest GetObjectRequest ListObjectsRequest ObjectEvent ObjectFailure ObjectInfo "
         "ObjectListing ObjectOptions ObjectPrefix ObjectRequest ObjectSource PresignObjectRequest "
         "PresignOptions PresignedRequest PutObjectRequest PutOptions",
-        "._options": "CallOptions ChatOptions CompleteOptions ConversationOptions EmbedOptions FreeRunOptions "
-        "ImageOptions PredictOptions RawOptions RunOptions SpeakOptions StreamRawOptions TranscribeOptions",
+        "._options": "BatchRunOptions CallOptions ChatOptions CompleteOptions ConversationOptions EmbedOptions "
+        "FreeRunOptions ImageOptions PredictOptions RawOptions RunOptions SpeakOptions StreamRawOptions "
+        "TranscribeOptions",
         "._parsed": "ParsedResponse",
         "._pieces": "DataDelta PartialImage Progress StreamedEvent",
         "._predict": "PredictRequest PredictResponse as_inputs",
@@ -210,8 +213,10 @@ __all__ = [
     "AudioDelta",
     "Batch",
     "BatchItem",
+    "BatchReport",
     "BatchRequest",
     "BatchResult",
+    "BatchRunOptions",
     "BatchStatus",
     "BatchSummary",
     "BlockEnd",

@@ -107,3 +107,56 @@ class BatchSummary(Answer):
 
     succeeded: int
     failed: int
+
+
+@frozen(kw_only=True)
+class BatchReport:
+    """How far a run over many rows is, or how it ended.
+
+    Attributes:
+        output: The path of the output.
+        rows: How many rows the input has.
+        succeeded: How many have an answer, in whichever process.
+        failed: How many have an error instead.
+        failures: How many failed, by the class of the error.
+        unreadable: Rows of the input that are no rows, which fail when it is their turn.
+        input_tokens: Of all rows, as far as was told; so the next.
+        output_tokens: Likewise.
+        cost: US dollars; None if that of any row is not known.
+        maybe_paid_twice: Rows for which more than one answer may have been paid: they were under way when a process
+            ended, or an attempt may have been served without an answer that came.
+        answered: Rows that this process has brought to an end.
+        under_way: Rows that it has asked for and that have none.
+        seconds: Since it began.
+        ended: Why no more rows are asked for: complete, stopped, failed, max_cost or max_failures; None while they are.
+    """
+
+    output: str
+    rows: int
+    succeeded: int = 0
+    failed: int = 0
+    failures: Mapping[str, int] = attrs.field(factory=dict)
+    unreadable: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = None
+    maybe_paid_twice: int = 0
+    answered: int = 0
+    under_way: int = 0
+    seconds: float = 0.0
+    ended: Literal["complete", "stopped", "failed", "max_cost", "max_failures"] | None = None
+
+    @property
+    def left(self) -> int:
+        """How many rows have neither an answer nor an error."""
+        return self.rows - self.succeeded - self.failed
+
+    @property
+    def rows_per_second(self) -> float:
+        """How many rows this process brings to an end, on average."""
+        return self.answered / self.seconds if self.seconds else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the rest takes at this rate; None while there is none."""
+        return self.left / self.rows_per_second if self.answered else None

@@ -116,6 +116,43 @@ class ChatOptions(ConversationOptions, total=False):
     response_format: ResponseFormat | Mapping[str, Any]
 
 
+class BatchRunOptions(ChatOptions, total=False):
+    """Options of `batch_run`: its own, and those of each row's call, before which goes what the row says itself.
+
+    Keys:
+        operation: What is asked of each row: chat (default), complete, embed, rerank or classify.
+        template: A text with fields of a row, such as `"Translate: {text}"`; a brace of its own stands there twice.
+        system: Instructions above each conversation.
+        format: Of the input: jsonl or csv; by default as its name ends.
+        order: Of the lines: of the input (`input`, default), all of them at the end; or as answers come (`done`).
+        concurrency: Rows under way at once; 32 if it is not given.
+        rounds: How often a row is asked for whose failure may be gone the next time; 3 if it is not given.
+        max_cost: US dollars, after which no further row is asked for; the price of the model has to be known.
+        max_failures: Failed rows, after more than which no further row is asked for.
+        patience: Seconds for which a server is asked again that has no time or cannot be reached; 600 if it is not
+            given.
+        retry_failed: Whether rows that failed are asked for again.
+        dimensions: Of `embed`: how many numbers a vector has.
+        suffix: Of `complete`: what follows the continuation.
+        echo: Of `complete`: whether the prompt is part of the answer.
+    """
+
+    operation: Literal["chat", "complete", "embed", "rerank", "classify"]
+    template: str | None
+    system: str | None
+    format: Literal["jsonl", "csv"] | None
+    order: Literal["input", "done"]
+    concurrency: int
+    rounds: int
+    max_cost: float | None
+    max_failures: int | None
+    patience: float
+    retry_failed: bool
+    dimensions: int
+    suffix: str
+    echo: bool
+
+
 class RunOptions(TurnOptions, total=False):
     """Options of `run` and `stream_run` but for the tools and the form of the answer.
 
