@@ -198,9 +198,7 @@ def test_a_storm_of_refusals_fails_no_row(world: World, tmp_path: Path, out: Pat
     assert max(clock.slept) <= 7
 
 
-def test_a_server_that_is_away_for_long_ends_the_run_and_loses_nothing(
-    world: World, tmp_path: Path, out: Path
-) -> None:
+def test_a_server_that_is_away_for_long_ends_the_run_and_loses_nothing(world: World, tmp_path: Path, out: Path) -> None:
     clock = FakeClock()
     source = prompts(tmp_path, 9)
     with upstream(lambda text, before: fault(503)) as server:
@@ -306,7 +304,10 @@ def test_a_run_costs_no_more_than_it_may(tmp_path: Path, out: Path) -> None:
 def test_ids_that_stand_twice_are_told(world: World, tmp_path: Path, out: Path) -> None:
     source = tmp_path / "in.jsonl"
     source.write_text("".join(json.dumps({"id": name, "prompt": "q"}) + "\n" for name in ["a", "b", "a", "c", "b"]))
-    with upstream() as server, pytest.raises(e.InvalidRequestError, match="'a' of row 3 is that of row 1, 'b' of row 5"):
+    with (
+        upstream() as server,
+        pytest.raises(e.InvalidRequestError, match="'a' of row 3 is that of row 1, 'b' of row 5"),
+    ):
         world(server.url, source, out)
     assert server.asked == []
     assert list(tmp_path.iterdir()) == [source]
@@ -414,7 +415,7 @@ def test_a_finished_part_of_an_input_that_changes_is_told_too(tmp_path: Path, ou
         with made(Client, server.url) as client, client.batch_run("acme/m", source, out, concurrency=1) as run:
             for _, _result in zip(range(20), run, strict=False):
                 pass
-        source.write_bytes(source.read_bytes().replace(b"q1\"", b"x1\""))
+        source.write_bytes(source.read_bytes().replace(b'q1"', b'x1"'))
         os.utime(source, (1, 1))
         with pytest.raises(e.InvalidRequestError, match="rows 1 to 7 are not what they were"):
             blocking(server.url, source, out)
@@ -431,9 +432,11 @@ def test_an_input_may_move(tmp_path: Path, out: Path) -> None:
 def test_two_do_not_work_on_one_run(tmp_path: Path, out: Path) -> None:
     source = prompts(tmp_path, 9)
     with upstream() as server, made(Client, server.url) as client:
-        with client.batch_run("acme/m", source, out, concurrency=1):
-            with pytest.raises(e.InvalidRequestError, match="another process works on this run"):
-                client.batch_run("acme/m", source, out).complete()
+        with (
+            client.batch_run("acme/m", source, out, concurrency=1),
+            pytest.raises(e.InvalidRequestError, match="another process works on this run"),
+        ):
+            client.batch_run("acme/m", source, out).complete()
         assert client.batch_run("acme/m", source, out).complete().ended == "complete"
 
 
@@ -451,7 +454,7 @@ def test_an_output_that_was_changed_is_not_taken_apart(tmp_path: Path, out: Path
     source = prompts(tmp_path, 20)
     with upstream(lambda text, before: fault(422) if text == "q3" else echo(text, before)) as server:
         blocking(server.url, source, out)
-        changed = out.read_bytes().replace(b"re q1\"", b"re x1\"")
+        changed = out.read_bytes().replace(b're q1"', b're x1"')
         out.write_bytes(changed)
         with pytest.raises(e.InvalidRequestError, match="it is not what the run wrote"):
             blocking(server.url, source, out, retry_failed=True)

@@ -120,6 +120,15 @@ class Folder:
             os.close(self._lock)
             self._lock = None
 
+    @property
+    def is_held(self) -> bool:
+        """Whether a process works on it."""
+        try:
+            os.close(_locked(self.path / "lock"))
+        except InvalidRequestError:
+            return True
+        return False
+
     # the manifest
 
     def _read(self, manifest: Log) -> None:

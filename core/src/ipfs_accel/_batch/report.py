@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ipfs_accel.types import BatchReport
 
 from .folder import Folder
 from .plan import Plan
 from .totals import Totals
 
-__all__ = ["report_of", "status"]
+__all__ = ["report_of", "status_of"]
 
 
 def report_of(
@@ -52,16 +54,28 @@ def report_of(
     )
 
 
-def status(folder: Folder, plan: Plan) -> BatchReport:
-    """Return how far a run is that nobody works on."""
+def status_of(output: Path) -> BatchReport:
+    """Return how far the run is whose output this is; another process may be at work on it.
+
+    Raises:
+        InvalidRequestError: There is no run.
+    """
     totals = Totals()
-    for done in folder.finished.values():
-        totals.merge(done.totals)
-    for each in folder.carried.values():
-        totals.merge(each)
-    for shard in folder.open_shards(plan):
-        journal = folder.journal(shard)
-        totals.merge(journal.totals)
-        journal.close()
-    lost = folder.lost + min(folder.under_way or 0, plan.rows - totals.rows)
-    return report_of(folder, plan, totals, lost=lost, ended="complete" if folder.is_complete else None)
+    with Folder(output, reads_only=True) as folder:
+        plan = Plan.load(folder.path / "plan.json")
+        for found in (*[each.totals for each in folder.finished.values()], *folder.carried.values()):
+            totals.merge(found)
+        for shard in folder.open_shards(plan):
+            journal = folder.journal(shard)
+            totals.merge(journal.totals)
+            journal.close()
+        is_held = folder.is_held
+        under_way = min(folder.under_way or 0, plan.rows - totals.rows)
+        return report_of(
+            folder,
+            plan,
+            totals,
+            lost=folder.lost if is_held else folder.lost + under_way,
+            under_way=under_way if is_held else 0,
+            ended="complete" if folder.is_complete else None,
+        )

@@ -59,6 +59,11 @@ class Settings:
         names = ("operation", "model", "template", "system", "form", "order", "options")
         return {name: getattr(self, name) for name in names}
 
+    def given(self) -> dict[str, Any]:
+        """Return what makes the same settings, as options of a run."""
+        names = ("operation", "template", "system", "order")
+        return {**self.options, **{name: getattr(self, name) for name in names}, "format": self.form}
+
     def fingerprint(self) -> str:
         """Return a hash of what is asked."""
         text = json.dumps(self.document(), sort_keys=True, ensure_ascii=False)

@@ -59,6 +59,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "transcribe": ("media", "Write down what is said."),
         "translate": ("media", "Write down in English what is said."),
         "moderate": ("media", "Judge whether texts are harmful."),
+        "batch": ("batch", "Ask for each row of a file."),
         "batches": ("files", "Many chats, worked off later for less money."),
         "files": ("files", "Files that a provider keeps."),
         "objects": ("objects", "Objects in stores such as S3."),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ipfs_accel._worlds.worlds import AsyncWorld, World
     from ipfs_accel.types import BatchReport, BatchResult
 
-__all__ = ["AsyncBatchRun", "BatchRun", "Work"]
+__all__ = ["AsyncBatchRun", "BatchRun", "Work", "limits_of"]
 
 _OPERATIONS: Mapping[str, ops.Operation[Any]] = {
     "chat": ops.CHAT,
@@ -56,7 +56,7 @@ class Work:
     def __init__(
         self, core: Core, source: Path, output: Path, settings: Settings, limits: Limits, *, retry_failed: bool
     ) -> None:
-        self.limits = checked_limits(limits)
+        self.limits = limits
         self._core = core
         self._operation = _OPERATIONS[settings.operation]
         self._begin = partial(opened, source, output, settings, limits, now=core.clock.now, retry_failed=retry_failed)
@@ -68,7 +68,7 @@ class Work:
         Raises:
             InvalidRequestError: One of them is wrong; names it.
         """
-        limits = Limits(**{name: given.pop(name) for name in LIMITS if name in given})
+        limits = limits_of(given)
         retry_failed = given.pop("retry_failed", False)
         settings = checked_settings(Path(source), model, given)
         return cls(core, Path(source), Path(output), settings, limits, retry_failed=retry_failed)
@@ -81,6 +81,15 @@ class Work:
         """Return the steps of a row's call."""
         model, value, options = asked
         return self._core.whole(self._operation, model, value, options)
+
+
+def limits_of(given: dict[str, Any]) -> Limits:
+    """Take how a process works on a run out of the options.
+
+    Raises:
+        InvalidRequestError: One of them makes no sense; names it.
+    """
+    return checked_limits(Limits(**{name: given.pop(name) for name in LIMITS if name in given}))
 
 
 class _Run:
@@ -99,6 +108,16 @@ class _Run:
             RuntimeError: It has not begun.
         """
         return self._at_work().report()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the input is read, and rows are asked for."""
+        return self._engine is not None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether no more rows are asked for."""
+        return self._engine is not None and self._engine.report().ended is not None
 
     def stop(self) -> None:
         """Ask for no further row; what is under way comes to its end."""
