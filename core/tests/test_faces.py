@@ -8,9 +8,14 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from ipfs_accel import AsyncClient, AsyncRunStream, AsyncStream, Client, RunStream, Stream
+from ipfs_accel import AsyncBatchRun, AsyncClient, AsyncRunStream, AsyncStream, BatchRun, Client, RunStream, Stream
 
-PAIRS: list[tuple[type[Any], type[Any]]] = [(Client, AsyncClient), (Stream, AsyncStream), (RunStream, AsyncRunStream)]
+PAIRS: list[tuple[type[Any], type[Any]]] = [
+    (Client, AsyncClient),
+    (Stream, AsyncStream),
+    (RunStream, AsyncRunStream),
+    (BatchRun, AsyncBatchRun),
+]
 # Protocols of the language that have a twin of another name; what is listed alone waits for nothing.
 TWINS = {
     "__enter__": "__aenter__",
@@ -30,7 +35,7 @@ MEMBERS = [
 
 def in_the_other_world(text: str) -> str:
     """Return an annotation or a sentence as the asynchronous face has it."""
-    return re.sub(r"\b(RunStream|Stream|Client|Iterator|Iterable)\b", r"Async\1", text)
+    return re.sub(r"\b(BatchRun|RunStream|Stream|Client|Iterator|Iterable)\b", r"Async\1", text)
 
 
 @pytest.mark.parametrize(("sync", "twin"), PAIRS, ids=lambda kind: kind.__name__)
@@ -55,7 +60,7 @@ def test_they_have_the_same_signatures(sync: type[Any], twin: type[Any], name: s
     assert list(theirs.parameters.values()) == list(ours.parameters.values())
     assert theirs.return_annotation in {ours.return_annotation, in_the_other_world(ours.return_annotation)}
     is_stream = (
-        ours.return_annotation.startswith(("Stream[", "RunStream[", "Iterator[", "Self")) and name != "__enter__"
+        ours.return_annotation.startswith(("Stream[", "RunStream[", "BatchRun", "Iterator[", "Self")) and name != "__enter__"
     )
     assert inspect.iscoroutinefunction(other) is not is_stream
     assert not inspect.iscoroutinefunction(one)

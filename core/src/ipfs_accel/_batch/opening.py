@@ -14,7 +14,7 @@ from ipfs_accel.errors import InvalidRequestError
 from . import rows
 from .engine import Engine, Limits
 from .folder import Folder
-from .plan import Plan, read_shard
+from .plan import PLAN, Plan, read_shard
 from .planning import planned
 from .requests import Asked, asker
 from .settings import Settings
@@ -80,14 +80,14 @@ def opened(
         engine.begin()
     except BaseException:
         folder.close()
-        if is_new:
+        if is_new and not (folder.path / PLAN).exists():
             shutil.rmtree(folder.path, ignore_errors=True)
         raise
     return engine
 
 
 def _plan(folder: Folder, source: Path, settings: Settings, check: Check) -> Plan:
-    path = folder.path / "plan.json"
+    path = folder.path / PLAN
     if not path.exists():
         plan = planned(source, settings, folder.path)
         _check_first(plan, settings, check)
@@ -123,7 +123,7 @@ def _at(plan: Plan, source: Path, folder: Folder) -> Plan:
 
 def settings_of(output: Path) -> tuple[Path, Settings]:
     """Return the input of a run, and what is asked, as its plan has them."""
-    plan = Plan.load(Folder(output).path / "plan.json")
+    plan = Plan.load(Folder(output).path / PLAN)
     return plan.source, Settings(**plan.settings)
 
 

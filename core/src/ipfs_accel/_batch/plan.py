@@ -15,9 +15,10 @@ from ipfs_accel.errors import InvalidRequestError
 from . import rows
 from .logs import sync_folder
 
-__all__ = ["Plan", "Shard", "read_shard", "replaced"]
+__all__ = ["PLAN", "Plan", "Shard", "read_shard", "replaced"]
 
 VERSION = 1
+PLAN = "plan.json"
 
 
 @frozen(kw_only=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from ipfs_accel.types import BatchReport
 
 from .folder import Folder
-from .plan import Plan
+from .plan import PLAN, Plan
 from .totals import Totals
 
 __all__ = ["report_of", "status_of"]
@@ -62,7 +62,7 @@ def status_of(output: Path) -> BatchReport:
     """
     totals = Totals()
     with Folder(output, reads_only=True) as folder:
-        plan = Plan.load(folder.path / "plan.json")
+        plan = Plan.load(folder.path / PLAN)
         for found in (*[each.totals for each in folder.finished.values()], *folder.carried.values()):
             totals.merge(found)
         for shard in folder.open_shards(plan):

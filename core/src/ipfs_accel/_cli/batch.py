@@ -79,7 +79,7 @@ def _limits(function: Callable[..., Any]) -> Callable[..., Any]:
     help="Ask for each row of SOURCE and write its line to OUTPUT, which appears when all are there. Rows are JSON "
     "lines in the form of OpenAI's batches, with messages or a prompt, or with any fields that --template names; or "
     "CSV. A line has the id of its row, and the answer or the error. Exit code 1 says that rows failed, 5 that they cost "
-    "too much, 130 that it was interrupted, upon which the rows under way come to their end; others say what ended it.",
+    "too much, 130 that it was interrupted, upon which rows under way come to their end; others say what ended it.",
 )
 @click.argument("source", type=kinds.FILE)
 @_output

@@ -232,8 +232,9 @@ class BatchRun(_Run):
         try:
             for thread in self._threads:
                 thread.join()
-        finally:
+        except BaseException:
             self._close()
+            raise
         self._end()
         return self.report
 
