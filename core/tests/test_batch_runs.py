@@ -8,13 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
-from ipfs_accel import AsyncClient, Client, ModelOverride
+from ipfs_accel import AsyncClient, Client, Config, ModelOverride, hookimpl
 from ipfs_accel import errors as e
 from ipfs_accel._batch import planning
 from ipfs_accel._batch.folder import folder_of
+from ipfs_accel.plans import Endpoint, Ready
+from ipfs_accel.types import ChatRequest, ChatResponse, Choice, Message, PutObjectRequest
 
 from .both_worlds import fault, fine
+from .cli import shelf
 from .fake_clock import FakeClock
 from .many_rows import Counting, awaiting, blocking, echo, made, on_trio, prompts, rows_of, upstream
 
@@ -459,3 +463,68 @@ def test_an_output_that_was_changed_is_not_taken_apart(tmp_path: Path, out: Path
         with pytest.raises(e.InvalidRequestError, match="it is not what the run wrote"):
             blocking(server.url, source, out, retry_failed=True)
     assert out.read_bytes() == changed
+
+
+# stores
+
+
+class Shelf(shelf.Shelf):
+    """Keeps objects, and answers chats."""
+
+    @hookimpl
+    def chat(self, endpoint: Endpoint, request: ChatRequest) -> Any:
+        message = Message.assistant(f"re {request.messages[-1].text}")
+        return Ready(value=ChatResponse(choices=(Choice(message=message, finish_reason="stop"),)))
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    monkeypatch.chdir(tmp_path)
+    found = Shelf()
+    found.objects["b", "in.jsonl"] = b'"one"\n"two"\n'
+    return found
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_input_and_output_may_be_in_a_store(kept: Shelf, is_async: bool) -> None:
+    async def awaited() -> Any:
+        async with AsyncClient(Config(environ={}), plugins=[kept]) as client:
+            return await client.batch_run("shelf/m", "shelf/b/in.jsonl", "shelf/b/to/out.jsonl").complete()
+
+    def run() -> Any:
+        if is_async:
+            return anyio.run(awaited)
+        with Client(Config(environ={}), plugins=[kept]) as client:
+            return client.batch_run("shelf/m", "shelf/b/in.jsonl", "shelf/b/to/out.jsonl").complete()
+
+    assert run().ended == "complete"
+    lines = kept.objects["b", "to/out.jsonl"].splitlines()
+    assert [json.loads(line)["text"] for line in lines] == ["re one", "re two"]
+    del kept.objects["b", "in.jsonl"]
+    before = len(kept.log)
+    assert run().answered == 0
+    assert not [each for each in kept.log[before:] if isinstance(each, PutObjectRequest)]
+
+
+def test_an_object_of_somebody_else_is_left_alone(kept: Shelf) -> None:
+    kept.objects["b", "out.jsonl"] = b"precious"
+    with (
+        Client(Config(environ={}), plugins=[kept]) as client,
+        pytest.raises(e.InvalidRequestError, match=r"output: shelf/b/out.jsonl is there already"),
+    ):
+        client.batch_run("shelf/m", "shelf/b/in.jsonl", "shelf/b/out.jsonl").complete()
+    assert kept.objects["b", "out.jsonl"] == b"precious"
+    assert list(Path().iterdir()) == []
+
+
+def test_an_output_that_a_store_did_not_take_is_stored_later(kept: Shelf) -> None:
+    Path("in.jsonl").write_text('"one"\n')
+    with Client(Config(environ={}), plugins=[kept]) as client:
+        with client.batch_run("shelf/m", "in.jsonl", "shelf/b/out.jsonl") as run:
+            next(run)
+            kept.failure = e.PermissionDeniedError("no")
+            with pytest.raises(e.PermissionDeniedError):
+                next(run)
+        kept.failure = None
+        assert client.batch_run("shelf/m", "in.jsonl", "shelf/b/out.jsonl").complete().answered == 0
+    assert kept.objects["b", "out.jsonl"] == Path("out.jsonl").read_bytes()

@@ -60,7 +60,8 @@ def test_they_have_the_same_signatures(sync: type[Any], twin: type[Any], name: s
     assert list(theirs.parameters.values()) == list(ours.parameters.values())
     assert theirs.return_annotation in {ours.return_annotation, in_the_other_world(ours.return_annotation)}
     is_stream = (
-        ours.return_annotation.startswith(("Stream[", "RunStream[", "BatchRun", "Iterator[", "Self")) and name != "__enter__"
+        ours.return_annotation.startswith(("Stream[", "RunStream[", "BatchRun", "Iterator[", "Self"))
+        and name != "__enter__"
     )
     assert inspect.iscoroutinefunction(other) is not is_stream
     assert not inspect.iscoroutinefunction(one)

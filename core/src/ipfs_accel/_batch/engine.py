@@ -378,6 +378,11 @@ class Engine:
         else:
             self._folder.note("complete")
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the output is there."""
+        return self._folder.is_complete
+
     def report(self) -> BatchReport:
         """Return how far it is."""
         with self._lock:

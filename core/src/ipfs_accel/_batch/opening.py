@@ -70,7 +70,7 @@ def opened(
             hint="have the lines in the order of the input",
         )
     folder = Folder(output)
-    is_new = not folder.path.exists()
+    is_new = not (folder.path / PLAN).exists()
     if is_new and output.exists():
         raise InvalidRequestError(f"{output}: it is there already, and of no run", hint="name another output")
     folder.open()

@@ -26,7 +26,8 @@ class Tail:
         os.ftruncate(self._fd, self._end)
         os.lseek(self._fd, self._end, os.SEEK_SET)
         for shard, journal in journals.items():
-            for line in journal.after(emitted.get(shard.number, 0)):
+            journal.emitted = emitted.get(shard.number, 0)
+            for line in journal.after(journal.emitted):
                 self.add(journal, line)
 
     def add(self, journal: Journal, line: bytes) -> None:

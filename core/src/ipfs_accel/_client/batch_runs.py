@@ -20,6 +20,8 @@ from ipfs_accel._calls import operations as ops
 from ipfs_accel._worlds.perform import aperform, perform
 from ipfs_accel.errors import AccelError
 
+from .batch_places import Places
+
 if TYPE_CHECKING:
     import anyio
     from anyio.abc import TaskGroup
@@ -46,20 +48,20 @@ class Work:
 
     Args:
         core: The client's.
-        source: The input.
-        output: Where the lines go.
+        places: The input, and where the lines go.
         settings: What is asked.
         limits: How this process works on it.
         retry_failed: Whether rows that failed are asked for again.
     """
 
-    def __init__(
-        self, core: Core, source: Path, output: Path, settings: Settings, limits: Limits, *, retry_failed: bool
-    ) -> None:
+    def __init__(self, core: Core, places: Places, settings: Settings, limits: Limits, *, retry_failed: bool) -> None:
+        self.places = places
         self.limits = limits
         self._core = core
         self._operation = _OPERATIONS[settings.operation]
-        self._begin = partial(opened, source, output, settings, limits, now=core.clock.now, retry_failed=retry_failed)
+        self._begin = partial(
+            opened, places.source, places.output, settings, limits, now=core.clock.now, retry_failed=retry_failed
+        )
 
     @classmethod
     def of(cls, core: Core, model: str | None, source: str | Path, output: str | Path, given: dict[str, Any]) -> Work:
@@ -71,7 +73,7 @@ class Work:
         limits = limits_of(given)
         retry_failed = given.pop("retry_failed", False)
         settings = checked_settings(Path(source), model, given)
-        return cls(core, Path(source), Path(output), settings, limits, retry_failed=retry_failed)
+        return cls(core, Places(core, source, output), settings, limits, retry_failed=retry_failed)
 
     def begin(self) -> Engine:
         """Plan it, or find out what is done already."""
@@ -239,6 +241,7 @@ class BatchRun(_Run):
         return self.report
 
     def _start(self, *, is_read: bool) -> None:
+        perform(self._work.places.fetched(), self._world)
         engine = self._engine = self._work.begin()
         workers = self._workers(engine)
         self._results = _Results(workers, workers, is_read=is_read)
@@ -253,9 +256,11 @@ class BatchRun(_Run):
         if self._is_over:
             return
         self._close()
-        fault = self._at_work().fault
-        if fault is not None:
-            raise fault
+        engine = self._at_work()
+        if engine.fault is not None:
+            raise engine.fault
+        if engine.is_complete:
+            perform(self._work.places.stored(), self._world)
 
     def _close(self) -> None:
         if self._is_over or self._engine is None:
@@ -340,6 +345,7 @@ class AsyncBatchRun(_Run):
     async def _start(self, *, is_read: bool) -> None:
         from anyio import Event, create_memory_object_stream, create_task_group  # noqa: PLC0415 - as above
 
+        await aperform(self._work.places.fetched(), self._world)
         engine = self._engine = await self._begun()
         workers = self._workers(engine)
         self._woken: anyio.Event = Event()
@@ -373,9 +379,11 @@ class AsyncBatchRun(_Run):
         if self._is_over:
             return
         await self._close()
-        fault = self._at_work().fault
-        if fault is not None:
-            raise fault
+        engine = self._at_work()
+        if engine.fault is not None:
+            raise engine.fault
+        if engine.is_complete:
+            await aperform(self._work.places.stored(), self._world)
 
     async def _close(self) -> None:
         """Wait for the rows under way, and have all on the disk."""
