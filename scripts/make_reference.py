@@ -70,7 +70,7 @@ def client_page() -> str:
 
 def returned_page() -> str:
     """Return the page of what clients return beside values."""
-    streams = ("Stream", "AsyncStream", "RunStream", "AsyncRunStream")
+    streams = ("Stream", "AsyncStream", "RunStream", "AsyncRunStream", "BatchRun", "AsyncBatchRun")
     states = ("UsageTotal", "EndpointState", "BreakerState", "PluginRecord")
     others = ("load_config", "Secret", "UnsupportedParameterWarning", "__version__")
     return page(

@@ -127,7 +127,9 @@ def requests_of(options: type[Any]) -> list[type[Any]]:
     for name, method in inspect.getmembers(Client, inspect.isfunction):
         forms = [method, *get_overloads(method)]
         taken = {each for form in forms for each in re.findall(r"Unpack\[(\w+)\]", str(inspect.signature(form)))}
-        hook = {"run": "chat", "stream_run": "stream", "iter_objects": "list_objects"}.get(name, name)
+        hook = {"run": "chat", "batch_run": "chat", "stream_run": "stream", "iter_objects": "list_objects"}.get(
+            name, name
+        )
         wider = [kind for kind in OPTIONS if kind.__name__ in taken and takes(kind, options)]
         if wider and hook in reference.hooks():
             request = inspect.signature(reference.hooks()[hook]).parameters["request"].annotation

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,16 @@ def test_a_server_that_is_away_for_long_ends_the_run_and_loses_nothing(world: Wo
         report, _ = world(server.url, source, out, clock)
 
     assert (report.ended, report.succeeded, report.failed) == ("complete", 9, 0)
+
+
+def test_a_server_that_is_not_there_is_not_waited_for_as_long(world: World, tmp_path: Path, out: Path) -> None:
+    clock = FakeClock()
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        with pytest.raises(e.APIConnectionError):
+            world(url, prompts(tmp_path, 9), out, clock, concurrency=2)
+    assert 30 <= clock.at - 1000 < 100
 
 
 def test_a_row_whose_failure_may_pass_is_asked_for_some_times(world: World, tmp_path: Path, out: Path) -> None:

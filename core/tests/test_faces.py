@@ -75,7 +75,9 @@ def test_the_second_face_refers_to_the_first_for_its_words(name: str) -> None:
     assert one.__doc__
     starts = ("As `Client." + name + "`", one.__doc__)
     assert other.__doc__.startswith(starts)
-    gives_stream = inspect.signature(other).return_annotation.startswith(("AsyncStream[", "AsyncRunStream["))
+    gives_stream = inspect.signature(other).return_annotation.startswith(
+        ("AsyncStream[", "AsyncRunStream[", "AsyncBatchRun")
+    )
     assert other.__doc__.endswith("not awaited itself.") is gives_stream
 
 

@@ -18,7 +18,11 @@ Reply = Callable[[str], bytes]
 
 
 def echo(text: str) -> bytes:
-    choice = {"index": 0, "message": {"role": "assistant", "content": f"re {text}"}, "finish_reason": "stop"}
+    return said(f"re {text}")
+
+
+def said(text: str) -> bytes:
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
     usage = {"prompt_tokens": 4, "completion_tokens": 2, "total_tokens": 6}
     return answer(json.dumps({"id": "c", "model": "m", "choices": [choice], "usage": usage}).encode())
 
@@ -119,7 +123,7 @@ def test_a_report_as_json(run: Run, studio: Upstream) -> None:
 
 def test_the_answer_has_to_follow_a_schema(run: Run, studio: Upstream) -> None:
     write("in.jsonl", {"id": "a", "prompt": "q"})
-    studio.reply = lambda text: echo("").replace(b"re ", b'{\\"n\\": 1}')
+    studio.reply = lambda text: said('{"n": 1}')
     found = run("batch", "run", "in.jsonl", "out.jsonl", "-m", "studio/m", "--schema", "n int")
     assert found.exit_code == 0, found.stderr
     assert studio.bodies[0]["response_format"]["json_schema"]["schema"]["required"] == ["n"]
@@ -181,7 +185,7 @@ def test_there_has_to_be_a_run(run: Run, studio: Upstream) -> None:
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_an_interrupt_lets_rows_come_to_their_end_or_gives_them_up(start: Start, studio: Upstream, times: int) -> None:
+def test_an_interrupt_lets_rows_come_to_their_end_or_gives_them_up(studio: Upstream, start: Start, times: int) -> None:
     write("in.jsonl", *[{"id": str(n), "prompt": f"q{n}"} for n in range(50)])
     asked, may = threading.Event(), threading.Event()
 

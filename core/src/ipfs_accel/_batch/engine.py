@@ -106,6 +106,7 @@ class Engine:
     Attributes:
         ask: Makes calls of rows.
         fault: What ended the run before its time.
+        trouble: Why all rows wait; None once one is answered.
     """
 
     def __init__(
@@ -120,6 +121,7 @@ class Engine:
     ) -> None:
         self.ask = asker(settings)
         self.fault: Exception | None = None
+        self.trouble: AccelError | None = None
         self.limits = limits
         self.operation = settings.operation
         self._folder = folder
@@ -131,6 +133,8 @@ class Engine:
         self._ended: str | None = None
         self._totals = Totals()
         self._journals: dict[Shard, Journal] = {}
+        # Those of which no row is left, though the disk may not know it yet.
+        self._settled: set[Shard] = set()
         self._again: deque[Row] = deque()
         self._under_way = self._answers = self._kept = self._lost = 0
         self._fresh: Iterator[Row] = iter(())
@@ -150,6 +154,7 @@ class Engine:
             self._totals.merge(done.totals)
         for carried in folder.carried.values():
             self._totals.merge(carried)
+        self._settled.update([shard for shard in plan.shards if shard.number in folder.finished])
         for shard in folder.open_shards(plan):
             self._open(shard)
         if plan.settings["order"] == "done" and not folder.is_complete:
@@ -172,11 +177,9 @@ class Engine:
     def _rows(self) -> Iterator[Row]:
         """Yield the rows that have no end, in the order of the input."""
         for shard in self._plan.shards:
-            if shard.number in self._folder.finished:
+            if shard in self._settled:
                 continue
             journal = self._journals.get(shard)
-            if journal is not None and not journal.waiting:
-                continue
             records = read_shard(self._plan, shard, self._plan.source)
             if journal is None:
                 journal = self._open(shard)
@@ -272,8 +275,10 @@ class Engine:
             if self._answers > row.since or (self._is_read and self._totals.rows > self._totals.failed):
                 return True
             found = "end"
-        if found in {"busy", "broken"} and not self._pace.failed(self._now(), getattr(error, "retry_after", None)):
-            found = "end"
+        if found in {"busy", "broken"}:
+            self.trouble = error
+            if not self._pace.failed(self._now(), getattr(error, "retry_after", None), is_met=found == "busy"):
+                found = "end"
         if found == "end":
             self._end("failed", error)
             return False
@@ -289,6 +294,7 @@ class Engine:
             self._under_way -= 1
             if is_answer:
                 self._answers += 1
+                self.trouble = None
                 self._pace.answered(self._now())
             if not self._keep(row, outcome, line):
                 return None
@@ -324,6 +330,7 @@ class Engine:
         if disk is None:
             raise RuntimeError("the run has not begun")
         del self._journals[shard]
+        self._settled.add(shard)
         if tail is None:
             disk.submit(lambda: self._folder.finish(shard, journal))
             return

@@ -44,27 +44,32 @@ class Pace:
         patience: Seconds without an answer after which a server that has no time, or cannot be reached, ends the run.
     """
 
-    FIRST, LONGEST = 1.0, 60.0
+    FIRST, LONGEST, UNMET = 1.0, 60.0, 30.0
+    """Seconds of the first pause and of the longest, and those for a server that was never reached."""
 
     def __init__(self, now: float, patience: float) -> None:
         self._patience = patience
         self._answered_at = now
+        self._is_met = False
         self._until = now
         self._delay = self.FIRST
 
     def answered(self, now: float) -> None:
         """Take note of an answer."""
         self._answered_at = now
+        self._is_met = True
         self._delay = self.FIRST
 
-    def failed(self, now: float, retry_after: float | None) -> bool:
-        """Take note that the server does not answer; return whether there is patience left."""
+    def failed(self, now: float, retry_after: float | None, *, is_met: bool) -> bool:
+        """Take note that the server has no time, or (if not `is_met`) is not there; return whether there is patience."""
+        self._is_met = self._is_met or is_met
         if retry_after is not None:
             self._until = max(self._until, now + retry_after)
         elif now >= self._until:  # of those that failed together the first counts
             self._until = now + self._delay
             self._delay = min(self.LONGEST, 2 * self._delay)
-        return now - self._answered_at < self._patience
+        patience = self._patience if self._is_met else min(self._patience, self.UNMET)
+        return now - self._answered_at < patience
 
     def pause(self, now: float) -> float:
         """Return the seconds for which no row may be asked for."""

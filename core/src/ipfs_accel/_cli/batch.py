@@ -78,8 +78,9 @@ def _limits(function: Callable[..., Any]) -> Callable[..., Any]:
     short_help="Ask for each row, or go on with it.",
     help="Ask for each row of SOURCE and write its line to OUTPUT, which appears when all are there. Rows are JSON "
     "lines in the form of OpenAI's batches, with messages or a prompt, or with any fields that --template names; or "
-    "CSV. A line has the id of its row, and the answer or the error. Exit code 1 says that rows failed, 5 that they cost "
-    "too much, 130 that it was interrupted, upon which rows under way come to their end; others say what ended it.",
+    "CSV. A line has the id of its row, and the answer or the error. Both files may be endpoint/bucket/key.\n\n"
+    "Exit code 1 says that rows failed, 5 that they cost too much, 130 that it was interrupted, upon which the rows "
+    "under way come to their end; others say what ended it.",
 )
 @click.argument("source", type=kinds.FILE)
 @_output

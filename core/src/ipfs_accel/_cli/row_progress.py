@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from ipfs_accel.errors import AccelError
 from ipfs_accel.types import BatchReport
 
 from .command import State
-from .output import is_terminal, money, write
+from .output import clean, is_terminal, money, write
 
 if TYPE_CHECKING:
     from ipfs_accel._client.batch_runs import AsyncBatchRun
@@ -59,13 +60,13 @@ class RowProgress:
             while True:
                 await anyio.sleep(_REDRAW_SECONDS if self._is_terminal else _LINE_SECONDS)
                 if run.has_begun:
-                    self._show(run.report)
+                    self._show(run.report, run.trouble)
         finally:
             if self._is_drawn:
                 write("\r\x1b[K", err=True)
 
-    def _show(self, report: BatchReport) -> None:
-        text = self.text(report)
+    def _show(self, report: BatchReport, trouble: AccelError | None) -> None:
+        text = self.text(report) + ("" if trouble is None else f"; waiting: {clean(str(trouble))}")
         if self._is_terminal:
             write(f"\r\x1b[K{text}", err=True)
             self._is_drawn = True

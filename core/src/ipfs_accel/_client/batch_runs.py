@@ -117,6 +117,11 @@ class _Run:
         return self._engine is not None
 
     @property
+    def trouble(self) -> AccelError | None:
+        """Why all rows wait for the server; None if they do not."""
+        return None if self._engine is None else self._engine.trouble
+
+    @property
     def is_stopped(self) -> bool:
         """Whether no more rows are asked for."""
         return self._engine is not None and self._engine.report().ended is not None
