@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from ipfs_accel._batch import folder as folders
 from ipfs_accel._batch import logs, planning, tail
+from ipfs_accel._batch.disk import Disk
 from ipfs_accel.testing.raw_server import Connection, answer, serve
 
 from .many_rows import blocking, echo, prompts, rows_of, upstream
@@ -227,3 +228,36 @@ def test_a_line_of_a_journal_that_is_not_whole_is_dropped(tmp_path: Path, damage
         report, _ = blocking(server.url, source, output)
     assert (report.ended, report.failed) == ("complete", 0)
     assert output.read_bytes() == whole
+
+
+@pytest.mark.parametrize("order", ["input", "done"])
+def test_a_shard_of_which_no_row_is_left_is_not_begun_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, order: str
+) -> None:
+    """What the disk is still busy with when the next shard is looked for."""
+    source, output = prompts(tmp_path, ROWS), tmp_path / "out"
+    monkeypatch.setattr(planning, "SHARD_ROWS", 5)
+    with upstream() as server:
+        with monkeypatch.context() as patched:
+            patched.setattr(folders.Folder, "note", failing(folders.Folder.note, "finished"))
+            with pytest.raises(OSError, match="full"):
+                blocking(server.url, source, output, order=order, concurrency=1)
+        done = len(server.asked)
+        assert done >= 5
+        jobs: list[Callable[[], None]] = []
+        late, close = Disk.submit, Disk.close
+        monkeypatch.setattr(Disk, "submit", lambda self, job: jobs.append(job))
+        monkeypatch.setattr(Disk, "close", lambda self: ([late(self, job) for job in jobs], close(self)))
+        report, _ = blocking(server.url, source, output, order=order, concurrency=1)
+
+    assert (report.ended, report.succeeded, len(server.asked)) == ("complete", ROWS, ROWS)
+    assert sorted(row["text"] for row in rows_of(output)) == sorted(f"re q{n}" for n in range(ROWS))
+
+
+def failing(note: Any, wanted: str) -> Any:
+    def step(self: Any, what: str, **known: Any) -> None:
+        if what == wanted:
+            raise OSError(errno.ENOSPC, "full")
+        note(self, what, **known)
+
+    return step

@@ -61,7 +61,7 @@ class Pace:
         self._delay = self.FIRST
 
     def failed(self, now: float, retry_after: float | None, *, is_met: bool) -> bool:
-        """Take note that the server has no time, or (if not `is_met`) is not there; return whether there is patience."""
+        """Take note that the server has no time, or is not there (`is_met` is False); return whether to go on."""
         self._is_met = self._is_met or is_met
         if retry_after is not None:
             self._until = max(self._until, now + retry_after)
