@@ -26,7 +26,7 @@ from ipfs_accel_gateway._spend import Row, Store, read
 
 from .gateways import Running
 from .test_leaving import LANES, STREAM, until
-from .wires import CHAT, PATIENCE, asked, chunk, connected, post
+from .wires import CHAT, PATIENCE, asked, chunk, connected, post, rest
 
 KEY = "ia-of-a-caller"
 PRICES = {"input_price": 1.0, "output_price": 10.0}
@@ -150,6 +150,52 @@ def test_an_answer_costs_what_it_used(spending: Any, lane: str, *, is_stream: bo
         assert at.running.call(at.counts)["tokens"] == (4, 0)
         (row,) = at.rows()
     assert row[1:] == ("alice", "up", "m", 1, 1, 3, USED, 0, 0)
+
+
+ASKED_FOR = b'"stream_options":{"include_usage":true}'
+
+
+def test_usage_is_asked_for_and_taken_out(spending: Any) -> None:
+    with spending(once(WHOLE_STREAM), budget_per_day=1.0) as at:
+        said = at.ask(stream=True)
+        (sent,) = at.server.bodies
+        assert json.loads(sent) == {**json.loads(asked(stream=True)), **json.loads(b"{%b}" % ASKED_FOR), "model": "m"}
+        assert said.content == chunk("Hello") + chunk(".", "stop") + DONE
+        assert at.spent() == USED
+        (row,) = at.rows()
+    assert (row.output_tokens, row.estimated) == (3, 0)
+
+
+def test_usage_that_is_asked_for_is_told(spending: Any) -> None:
+    with spending(once(WHOLE_STREAM), budget_per_day=1.0) as at:
+        said = at.ask(stream=True, stream_options={"include_usage": True})
+        assert said.content == WHOLE_STREAM.removeprefix(STREAM)
+
+
+@pytest.mark.parametrize(
+    ("key", "options", "is_asked"),
+    [
+        ({"tokens_per_minute": 1000}, {}, True),
+        ({}, {}, False),
+        ({"tokens_per_minute": 1000}, {"stream_usage": False}, False),
+    ],
+    ids=["limit", "nothing", "unknown there"],
+)
+def test_usage_is_asked_for_where_somebody_wants_it(
+    key: dict[str, Any], options: dict[str, Any], *, is_asked: bool
+) -> None:
+    with serve(once(WHOLE_STREAM)) as server:
+        up = EndpointConfig(backend="openai", base_url=f"{server.url}/v1", key="sk-of-the-operator", options=options)
+        table = {"keys": {"alice": {"hash": hash_of(KEY), **key}}}
+        running = Running(Config(endpoints={"up": up}, environ={}), table)
+        try:
+            with connected(running.url) as sock:
+                sock.sendall(post(asked(stream=True), f"authorization: Bearer {KEY}", "connection: close"))
+                came, _ = rest(sock)
+        finally:
+            running.close()
+        assert (ASKED_FOR in server.bodies[-1]) == is_asked
+        assert (b'"usage"' in came) != is_asked
 
 
 @pytest.mark.parametrize("lane", LANES)
@@ -406,12 +452,79 @@ spend_file = "{spend}"
 
 [gateway.keys.alice]
 hash = "{hash}"
-budget_per_month = 1.0
+budget_per_month = {budget}
 """
 
 
+class Process:
+    """What starts `ipfs-accel serve` with one key, in a process of its own, and tells of its spend file."""
+
+    def __init__(self, folder: Path, upstream: str, budget: float) -> None:
+        config = folder / "config.toml"
+        spend = folder / "spend.sqlite3"
+        config.write_text(CONFIG.format(url=upstream, spend=spend, hash=hash_of(KEY), budget=budget))
+        self._environ = {**os.environ, "IPFS_ACCEL_CONFIG": str(config), "UP_KEY": "sk-of-the-operator"}
+
+    @contextmanager
+    def serving(self) -> Iterator[tuple[str, Any]]:
+        command = [sys.executable, "-m", "ipfs_accel", "--json", "serve"]
+        with subprocess.Popen(command, env=self._environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as gateway:
+            assert gateway.stdout is not None
+            try:
+                yield json.loads(gateway.stdout.readline())["url"], gateway
+            finally:
+                gateway.kill()
+
+    def told(self) -> Any:
+        command = [sys.executable, "-m", "ipfs_accel", "serve", "spend", "--json"]
+        return json.loads(subprocess.run(command, env=self._environ, capture_output=True, check=True).stdout)
+
+
+def _ask(http: httpx.Client, url: str, **members: Any) -> httpx.Response:
+    return http.post(f"{url}/v1/chat/completions", content=asked(**members), headers={"authorization": f"Bearer {KEY}"})
+
+
+def test_a_hundred_at_once_at_a_process(tmp_path: Path) -> None:
+    """Whole and streamed, served, failed and broken off, in rounds until nothing more is let in."""
+    numbers, served = iter(range(10**6)), []
+
+    def handle(connection: Connection) -> None:
+        while connection.request() is not None:
+            number = next(numbers)
+            if number % 5 == 4:
+                connection.send(answer(b"{}", "400 Bad Request"))
+            elif b'"stream"' in connection.server.bodies[-1]:
+                served.append(number)
+                connection.send(WHOLE_STREAM)
+                return
+            else:
+                served.append(number)
+                connection.send(answer(CHAT, content_type="application/json"))
+
+    budget = 0.004
+    limits = httpx.Limits(max_connections=200)
+    with serve(handle) as server, httpx.Client(timeout=PATIENCE, trust_env=False, limits=limits) as http:
+        process = Process(tmp_path, server.url, budget)
+        with process.serving() as (url, gateway), ThreadPoolExecutor(100) as threads:
+            for _ in range(4):
+                waiting = [
+                    threads.submit(_ask, http, url, max_tokens=10, **({"stream": True} if number % 2 else {}))
+                    for number in range(100)
+                ]
+                statuses = Counter([each.result().status_code for each in waiting])
+                assert set(statuses) <= {200, 400, 429}
+            gateway.send_signal(signal.SIGTERM)
+            gateway.wait(PATIENCE)
+        told = process.told()
+    assert statuses[429] > 90
+    (row,) = [row for row in told["spend"] if row["cost"]]
+    assert row["cost"] * DOLLAR == pytest.approx(len(served) * USED)
+    assert told["budgets"][0]["spent"] == pytest.approx(row["cost"])
+    assert budget * 0.9 < row["cost"] <= budget
+
+
 def test_a_gateway_that_is_killed_has_counted_what_was_under_way(tmp_path: Path) -> None:
-    """A process of `ipfs-accel serve`, killed in the middle of a stream, after an answer that it had settled."""
+    """Killed in the middle of a stream, after an answer that it had settled."""
     came = threading.Event()
 
     def handle(connection: Connection) -> None:
@@ -423,38 +536,21 @@ def test_a_gateway_that_is_killed_has_counted_what_was_under_way(tmp_path: Path)
                 return
             connection.send(answer(CHAT, content_type="application/json"))
 
-    spend, config = tmp_path / "spend.sqlite3", tmp_path / "config.toml"
-    with serve(handle) as server:
-        config.write_text(CONFIG.format(url=server.url, spend=spend, hash=hash_of(KEY)))
-        environ = {**os.environ, "IPFS_ACCEL_CONFIG": str(config), "UP_KEY": "sk-of-the-operator"}
-        key = f"authorization: Bearer {KEY}"
-
-        @contextmanager
-        def process() -> Iterator[tuple[str, Any]]:
-            command = [sys.executable, "-m", "ipfs_accel", "--json", "serve"]
-            with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as gateway:
-                assert gateway.stdout is not None
-                try:
-                    yield json.loads(gateway.stdout.readline())["url"], gateway
-                finally:
-                    gateway.kill()
-
-        with process() as (url, gateway), connected(url) as sock:
-            body = {"content": asked(max_tokens=10), "headers": {"authorization": f"Bearer {KEY}"}}
-            assert httpx.post(f"{url}/v1/chat/completions", **body, trust_env=False).status_code == 200
-            sock.sendall(post(asked(stream=True, max_tokens=50_000), key))
+    with serve(handle) as server, httpx.Client(timeout=PATIENCE, trust_env=False) as http:
+        process = Process(tmp_path, server.url, 1.0)
+        with process.serving() as (url, gateway), connected(url) as sock:
+            assert _ask(http, url, max_tokens=10).status_code == 200
+            sock.sendall(post(asked(stream=True, max_tokens=50_000), f"authorization: Bearer {KEY}"))
             assert came.wait(PATIENCE)
             assert sock.recv(1)
             os.kill(gateway.pid, signal.SIGKILL)
             gateway.wait(PATIENCE)
-        with process() as (url, gateway):
-            body = {"content": asked(max_tokens=50_000), "headers": {"authorization": f"Bearer {KEY}"}}
-            said = httpx.post(f"{url}/v1/chat/completions", **body, trust_env=False)
+        with process.serving() as (url, gateway):
+            said = _ask(http, url, max_tokens=50_000)
             assert (said.status_code, said.json()["error"]["code"]) == (429, "budget_exceeded")
             gateway.send_signal(signal.SIGTERM)
             gateway.wait(PATIENCE)
-        command = [sys.executable, "-m", "ipfs_accel", "serve", "spend", "--json"]
-        told = json.loads(subprocess.run(command, env=environ, capture_output=True, check=True).stdout)
+        told = process.told()
     (budget,) = told["budgets"]
     assert 0.5 + USED / DOLLAR < budget["spent"] < 0.52
     assert sum(row["cost"] for row in told["spend"]) == pytest.approx(budget["spent"])

@@ -13,7 +13,7 @@ import attrs
 
 from ipfs_accel._worlds.effects import Next, Open, ReadAll, Shut, Steps
 from ipfs_accel.errors import AccelError, APIConnectionError, InvalidResponseError, StreamIncomplete, StreamInterrupted
-from ipfs_accel.plans import Relay, RelayFlow, RelayFormat
+from ipfs_accel.plans import Relay, RelayFlow, RelayFormat, Trim
 
 from . import operations
 from .abilities import suitable
@@ -172,6 +172,25 @@ class Relayed:
         return error
 
 
+class _Trimmed(Relayed):
+    """A stream out of which something is taken that its reader has not asked for."""
+
+    def __init__(self, call: Call, exchange: Any, reads: RelayFormat, trim: Trim) -> None:
+        super().__init__(call, exchange, reads, is_stream=True)
+        self._trim = trim
+
+    async def __anext__(self) -> bytes:
+        while True:
+            try:
+                piece = self._trim.feed(await super().__anext__())
+            except StopAsyncIteration:
+                piece = self._trim.flush()
+                if not piece:
+                    raise
+            if piece:
+                return piece
+
+
 def relaying(
     core: Core,
     model: Model,
@@ -265,7 +284,10 @@ def _opened(plan: Relay, call: Call, *, is_stream: bool) -> Steps[Relayed]:
             raise call.status_error((yield ReadAll(exchange)))
         if is_stream and not plan.any_type and is_document(exchange.headers.get("content-type", "")):
             raise no_stream(call, (yield ReadAll(exchange)))
-        answer = Relayed(call, exchange, plan.reads, is_stream=is_stream, at_once=plan.at_once)
+        if plan.trims is None:
+            answer = Relayed(call, exchange, plan.reads, is_stream=is_stream, at_once=plan.at_once)
+        else:
+            answer = _Trimmed(call, exchange, plan.reads, plan.trims())
         return (yield from _begun(answer))
 
     return (yield from attempted(call, once, repeatable=may_repeat(call, plan.send.method, has_idempotency_key=False)))

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ._paths import below_base as below_base
     from ._relay import Relay as Relay
     from ._relay import RelayFormat as RelayFormat
+    from ._relay import Trim as Trim
 
 __all__ = [
     "Body",
@@ -60,6 +61,7 @@ __all__ = [
     "RelayFormat",
     "StreamFlow",
     "StreamPlan",
+    "Trim",
     "below_base",
     "get",
     "json_bytes",
@@ -76,7 +78,7 @@ __getattr__ = lazy(
         "._held": ("Held",),
         "._local": ("Local", "LocalStream"),
         "._paths": ("below_base",),
-        "._relay": ("Relay", "RelayFormat"),
+        "._relay": ("Relay", "RelayFormat", "Trim"),
     },
 )
 

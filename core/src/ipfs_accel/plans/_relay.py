@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from ipfs_accel._values import frozen
@@ -27,6 +28,18 @@ class RelayFormat(Protocol):
         ...
 
 
+class Trim(Protocol):
+    """Takes out of a stream what its reader has not asked for. Pure, and cheap: most pieces cost one look."""
+
+    def feed(self, piece: bytes) -> bytes:
+        """Return what of a piece, and of what waits, may go on."""
+        ...
+
+    def flush(self) -> bytes:
+        """Return what waits when the stream is over."""
+        ...
+
+
 @frozen(kw_only=True)
 class Relay:
     """Somebody else's request, and an answer that goes back to them as bytes.
@@ -37,9 +50,11 @@ class Relay:
         any_type: Whether a stream may have the media type of one whole document.
         at_once: Whether a whole answer goes on while it comes, as sound does that is made while it is heard. Others are
             waited for, up to a bound, so that one which breaks off can be asked for again.
+        trims: Makes what takes out of a stream what was asked for beside the request; None if nothing was.
     """
 
     send: HttpRequest
     reads: RelayFormat
     any_type: bool = False
     at_once: bool = False
+    trims: Callable[[], Trim] | None = None

@@ -27,9 +27,13 @@ class RelayRequest:
         headers: Of the request, what the dialect has beside the body, such as a version; no key.
         query: Names and values, likewise.
         is_stream: Whether the answer is to come while it is made.
+        wants_usage: Whether who passes it on wants to know what it used, also where the request does not ask for it. A
+            server that tells it in a stream only if it is asked is asked, and the one event more is taken out again.
     """
 
-    __slots__ = ("_after", "_before", "dialect", "headers", "is_stream", "members", "model", "operation", "query")
+    __slots__ = (
+        "_after", "_before", "dialect", "headers", "is_stream", "members", "model", "operation", "query", "wants_usage",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -41,6 +45,7 @@ class RelayRequest:
         model: str = "",
         headers: tuple[tuple[str, str], ...] = (),
         query: tuple[tuple[str, str], ...] = (),
+        wants_usage: bool = False,
     ) -> None:
         """Make one of a body.
 
@@ -53,6 +58,7 @@ class RelayRequest:
             model: See above.
             headers: See above.
             query: See above.
+            wants_usage: See above.
         """
         self.dialect = dialect
         self.operation = operation
@@ -61,6 +67,7 @@ class RelayRequest:
         self.members = members
         self.headers = headers
         self.query = query
+        self.wants_usage = wants_usage
         self._before, self._after = around
 
     def __repr__(self) -> str:
@@ -102,5 +109,12 @@ class RelayRequest:
             return self
         around = self._before, self._after
         return RelayRequest(
-            self.dialect, self.operation, self.members, around, model=model, headers=self.headers, query=self.query
+            self.dialect,
+            self.operation,
+            self.members,
+            around,
+            model=model,
+            headers=self.headers,
+            query=self.query,
+            wants_usage=self.wants_usage,
         )

@@ -10,6 +10,7 @@ from ipfs_accel.plans import Endpoint, HttpRequest, Relay
 
 from .openai_answers import read_usage
 from .openai_errors import error_in_body, error_in_event, in_list, is_error
+from .openai_usage_events import UsageEvents, asking, may_ask
 from .relays import Ends
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ def relayed(backend: Routes, endpoint: Endpoint, request: RelayRequest) -> Relay
     if "stream_options" in members and not backend.fact(endpoint, "stream_usage"):
         return None
     path = backend.model_path(endpoint, route, request.model)
+    if may_ask(request) and request.dialect in ROUTES and backend.fact(endpoint, "stream_usage"):
+        return passed(request, path, content=asking(request.content), trims=UsageEvents)
     if request.dialect == "openai.audio.speech":
         return passed(request, path, _SOUND, accept="*/*", at_once=True)
     return passed(request, path, _PICTURES if request.operation == "stream_image" else CHAT)
@@ -102,13 +105,21 @@ def relayed_responses(backend: Routes, endpoint: Endpoint, request: RelayRequest
 
 
 def passed(
-    request: RelayRequest, path: str, reads: Ends = CHAT, *, accept: str = "application/json", at_once: bool = False
+    request: RelayRequest,
+    path: str,
+    reads: Ends = CHAT,
+    *,
+    accept: str = "application/json",
+    content: bytes | None = None,
+    **known: Any,
 ) -> Relay:
-    """Plan one request to a path."""
+    """Plan one request to a path, with another body than it has if there is one; `known` are members of the plan."""
     headers = (
         ("content-type", "application/json"),
         ("accept", "text/event-stream" if request.is_stream else accept),
         *request.headers,
     )
-    send = HttpRequest(method="POST", path=path, query=request.query, headers=headers, content=request.content)
-    return Relay(send=send, reads=reads, at_once=at_once)
+    send = HttpRequest(
+        method="POST", path=path, query=request.query, headers=headers, content=content or request.content
+    )
+    return Relay(send=send, reads=reads, **known)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ipfs_accel.types import Capabilities
 
-__all__ = ["suits", "uses"]
+__all__ = ["has_media", "suits", "uses"]
 
 _CONVERSATIONS = ("messages", "input", "contents")
 # Type of a part, and the feature that it needs.
@@ -59,6 +59,11 @@ def uses(members: Mapping[str, Any]) -> set[str]:
     if any(effort not in _NO_EFFORT for effort in _efforts(members)):
         found.add("reasoning")
     return found
+
+
+def has_media(members: Mapping[str, Any]) -> bool:
+    """Whether a body shows a model something else than text."""
+    return any(True for name in _CONVERSATIONS if name in members for _ in _in_parts(members[name]))
 
 
 def _in_parts(conversation: Any) -> Iterator[str]:

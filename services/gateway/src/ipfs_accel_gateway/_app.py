@@ -85,6 +85,7 @@ class App:
         self._noting = tuple(noting)
         self._ledger = ledger
         self.numbers: Iterator[int] = itertools.count(1) if before is None else before.numbers
+        self._counts = ledger is not None or bool(self._noting)
         self._lenient = settings.unsupported == "leave_out"
 
     async def handle(self, request: Incoming, reply: Reply) -> None:
@@ -164,6 +165,7 @@ class App:
             _around(body, is_form=is_form, is_named=place is not None),
             headers=dialect.passes(headers),
             query=_PASSED.get(request.query, ()) if place is None else place.query,
+            wants_usage=self._counts or caller.counts_tokens,
         )
         record.operation, record.is_stream = asked.operation, asked.is_stream
         call = Call(dialect, asked, model=model, target=target, record=record)

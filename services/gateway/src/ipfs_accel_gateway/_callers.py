@@ -107,6 +107,11 @@ class Caller:
         return self._models is None or any(fnmatchcase(model, pattern) for pattern in self._models)
 
     @property
+    def counts_tokens(self) -> bool:
+        """Whether it matters how many tokens a request has used."""
+        return self._tokens is not None
+
+    @property
     def has_expired(self) -> bool:
         """Whether the key is no longer good."""
         return self._expires is not None and time.time() >= self._expires.timestamp()

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from ipfs_accel import AccelError
 
-from ._abilities import uses
+from ._abilities import has_media
 from ._budgets import DOLLAR
 
 if TYPE_CHECKING:
@@ -34,28 +34,52 @@ _LIKELY = 2
 _BYTES_PER_SECOND = 500
 """Of sound in the most frugal form that is in use: so long it may be."""
 _TOKENS_PER_SECOND = 50
-# Where each dialect says how long an answer may be, and how many there are to be; a name within another stands behind a
-# dot. What another dialect has is not looked at: a server that does not know it would not heed it.
-_MOST: Mapping[str, tuple[str, ...]] = {
-    "openai.chat": ("max_completion_tokens", "max_tokens"),
-    "openai.chat.items": ("max_output_tokens", "max_completion_tokens", "max_tokens"),
-    "openai.completions": ("max_tokens",),
-    "openai.responses": ("max_output_tokens",),
-    "anthropic.messages": ("max_tokens",),
-    "ollama.chat": ("options.num_predict",),
-    "ollama.generate": ("options.num_predict",),
-    "gemini.generate": tuple(
-        f"{config}.{name}"
-        for config in ("generationConfig", "generation_config")
-        for name in ("maxOutputTokens", "max_output_tokens")
+_Place: TypeAlias = tuple[str, str]
+
+
+def _places(*names: str) -> tuple[_Place, ...]:
+    """Return names of members; one within another stands behind a dot."""
+    parts = [name.rpartition(".") for name in names]
+    return tuple([(outer, inner) for outer, _, inner in parts])
+
+
+# Where each dialect says how long an answer may be. What another dialect has is not looked at: a server that does not
+# know it would not heed it.
+_MOST: Mapping[str, tuple[_Place, ...]] = {
+    "openai.chat": _places("max_completion_tokens", "max_tokens"),
+    "openai.chat.items": _places("max_output_tokens", "max_completion_tokens", "max_tokens"),
+    "openai.completions": _places("max_tokens"),
+    "openai.responses": _places("max_output_tokens"),
+    "anthropic.messages": _places("max_tokens"),
+    "ollama.chat": _places("options.num_predict"),
+    "ollama.generate": _places("options.num_predict"),
+    "gemini.generate": _places(
+        "generationConfig.maxOutputTokens",
+        "generationConfig.max_output_tokens",
+        "generation_config.maxOutputTokens",
+        "generation_config.max_output_tokens",
     ),
 }
-_SEVERAL = ("n", "best_of", "generationConfig.candidateCount", "generation_config.candidate_count")
-_KEPT = (
-    "previous_response_id", "conversation", "prompt_id", "cachedContent", "cached_content", "container", "mcp_servers",
-    "web_search_options",
-)  # fmt: skip
-_MEDIA = frozenset({"vision", "audio", "video", "documents"})
+_SEVERAL = _places(
+    "n",
+    "best_of",
+    "generationConfig.candidateCount",
+    "generationConfig.candidate_count",
+    "generation_config.candidateCount",
+    "generation_config.candidate_count",
+)
+_MANY = frozenset(["prompt", *[outer or inner for outer, inner in _SEVERAL]])
+_KEPT = frozenset(
+    [
+        "previous_response_id",
+        "conversation",
+        "cachedContent",
+        "cached_content",
+        "container",
+        "mcp_servers",
+        "web_search_options",
+    ]
+)
 # Tools that the provider runs, which put into a conversation what no body shows.
 _RUN_THERE = re.compile("search|fetch|code|mcp|image_gen|url_?context|retriev", re.IGNORECASE)
 _USUAL_TIERS = (None, "auto", "default", "standard", "standard_only", "on_demand")
@@ -214,9 +238,9 @@ def _fixed(tariff: Tariff, operation: str, members: Mapping[str, Any], size: int
     """Return what something that is not paid by tokens may cost; None if it is paid by them, or nobody knows."""
     if operation in _HEARD and tariff.second is not None:
         return max(size / _BYTES_PER_SECOND, tariff.least_seconds) * tariff.second
-    if operation == "generate_image" and tariff.picture is not None:
+    if "image" in operation and tariff.picture is not None:
         return _times(members) * tariff.picture
-    if operation == "speak" and tariff.letter is not None:
+    if operation.endswith("speak") and tariff.letter is not None:
         return len(str(members.get("input") or "")) * tariff.letter
     return None
 
@@ -235,12 +259,12 @@ def _input(tariff: Tariff, operation: str, members: Mapping[str, Any], size: int
 
 def _has_unseen(members: Mapping[str, Any]) -> bool:
     """Whether models are shown something that the body only names, or that takes other tokens than its bytes."""
-    if any(members.get(name) for name in _KEPT) or isinstance(members.get("prompt"), dict):
+    if not _KEPT.isdisjoint(members) and any(members.get(name) for name in _KEPT):
         return True
     tools = members.get("tools")
     if isinstance(tools, list) and any(_is_run_there(tool) for tool in tools if isinstance(tool, dict)):
         return True
-    return not _MEDIA.isdisjoint(uses(members))
+    return has_media(members) or isinstance(members.get("prompt"), dict)
 
 
 def _is_run_there(tool: Mapping[str, Any]) -> bool:
@@ -251,6 +275,8 @@ def _is_run_there(tool: Mapping[str, Any]) -> bool:
 
 def _times(members: Mapping[str, Any]) -> int:
     """Return how many answers a body asks for."""
+    if _MANY.isdisjoint(members):
+        return 1
     prompts = members.get("prompt")
     several = len(prompts) if isinstance(prompts, list) and prompts and not isinstance(prompts[0], int) else 1
     return several * max([1, *_numbers(members, _SEVERAL)])
@@ -265,13 +291,12 @@ def _longest(tariff: Tariff, request: RelayRequest, assumed: int) -> int:
     return max(said) if limit is None else min(max(said), limit)
 
 
-def _numbers(members: Mapping[str, Any], names: Sequence[str]) -> list[int]:
-    """Return the numbers above 0 that stand in members of these names."""
+def _numbers(members: Mapping[str, Any], places: Sequence[_Place]) -> list[int]:
+    """Return the numbers above 0 that stand in these places."""
     found = []
-    for name in names:
-        outer, _, inner = name.rpartition(".")
+    for outer, inner in places:
         within = members.get(outer) if outer else members
-        value = within.get(inner) if isinstance(within, Mapping) else None
+        value = within.get(inner) if isinstance(within, dict) else None
         if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
             found.append(math.ceil(value))
     return found
