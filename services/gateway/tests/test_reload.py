@@ -129,6 +129,32 @@ def test_what_was_taken_of_a_limit_remains_taken(written: Any, upstreams: Any) -
     assert [at.ask(each).status_code for each in (ALICE, BOB, BOB)] == [429, 200, 200]
 
 
+def test_what_is_spent_and_counted_remains(written: Any, upstreams: Any, tmp_path: Path) -> None:
+    """A lower budget holds against what was spent before; metrics go on, and tell of a new alias by its name."""
+    (_, url), _ = upstreams
+    table = f"[gateway]\nspend_file = '{tmp_path / 'spend'}'\nmetrics_port = 0\n"
+    at = written(endpoint(url) + table + key("alice", ALICE, tokens_per_day=1_000_000))
+    assert at.ask(ALICE, max_tokens=10).status_code == 200
+    aliased = '[aliases]\nquick = "up/m"\n' + endpoint(url) + table.replace("_port = 0", "_port = 1")
+    assert at.change(aliased + key("alice", ALICE, tokens_per_day=3, tokens_per_month=1_000_000))
+    told = at.ask(ALICE, model="quick", max_tokens=10)
+    assert (told.status_code, told.json()["error"]["code"]) == (429, "budget_exceeded")
+    assert at.change(aliased + key("alice", ALICE, tokens_per_day=1_000_000))
+    assert at.ask(ALICE, model="quick", max_tokens=10).status_code == 200
+    host, port = at.running.gateway.metrics_address
+    counted = httpx.get(f"http://{host}:{port}/metrics", trust_env=False).text
+    for model, status in (("up/*", "2xx"), ("quick", "2xx"), ("quick", "4xx")):
+        assert f'model="{model}"' in counted
+        (line,) = [
+            each
+            for each in counted.splitlines()
+            if each.startswith("ipfs_accel_gateway_requests_total{")
+            and f'model="{model}"' in each
+            and f'status="{status}"' in each
+        ]
+        assert line.endswith(" 1")
+
+
 def test_a_stream_ends_by_the_settings_that_it_began_with(written: Any, upstreams: Any) -> None:
     (one, first), (two, second) = upstreams
     at = written(endpoint(first))
