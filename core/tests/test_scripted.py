@@ -45,7 +45,7 @@ RICH = ChatResponse(
                 content=(
                     Reasoning(text="Let me think.", signature="s", field="thoughts"),
                     Text(text="It is sunny.", annotations=({"url": "https://example.com"},)),
-                    Text(text="And warm."),
+                    Text(text="And warm.", extra={"note": "u"}),
                     CALL,
                     ToolCall(id="c2", name="time", extra={"signature": "t"}),
                     Audio(data=b"RIFF....WAVE", id="a", transcript="hi"),
@@ -143,6 +143,7 @@ def test_all_of_an_answer_comes_by_a_stream_too(world: Any) -> None:
     for mine, theirs in zip(streamed.choices, RICH.choices, strict=True):
         assert (mine.extra, mine.message.extra) == (theirs.extra, theirs.message.extra)
     assert (streamed.extra, streamed.tool_calls[1].extra) == (RICH.extra, {"signature": "t"})
+    assert [part.extra for part in streamed.message.content if isinstance(part, Text)] == [{}, {"note": "u"}]
 
 
 def test_a_text_comes_in_pieces_and_a_list_as_it_is_cut(world: Any) -> None:

@@ -60,6 +60,8 @@ def _steps(part: Any, out: Assembler[Any], choice: int, number: int, size: int |
     if isinstance(part, Text):
         yield from [lambda piece=piece: out.text(piece, choice) for piece in _cut(part.text, size)]
         yield from [lambda note=note: out.annotation(note, choice) for note in part.annotations]
+        if part.extra:
+            yield lambda: out.about_text(part.extra, choice)
     elif isinstance(part, Reasoning):
         pieces = _cut(part.text, size)
         yield from [lambda piece=piece: out.reasoning(piece, choice, field=part.field) for piece in pieces]
