@@ -9,7 +9,7 @@ import enum
 import functools
 import pathlib
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any, Literal, NamedTuple
 
 import annotated_types
@@ -137,8 +137,21 @@ def test_a_name_and_a_description_may_be_given() -> None:
     assert tool.parameters == {"type": "object", "properties": {}, "additionalProperties": False}
 
 
+class Stepper:
+    def __call__(self, n: int) -> Iterator[int]:
+        yield n
+
+
 def star(*args: int) -> None: ...
 def double(**more: int) -> None: ...
+def steps(n: int) -> Iterator[int]:
+    yield n
+
+
+async def awaited_steps(n: int) -> AsyncIterator[int]:
+    yield n
+
+
 def naked(a) -> None: ...  # type: ignore[no-untyped-def]  # noqa: ANN001
 def binary(a: list[bytes]) -> None: ...
 
@@ -148,6 +161,10 @@ def binary(a: list[bytes]) -> None: ...
     [
         (star, r"star: \*args takes what has no name"),
         (double, r"double: \*\*more takes what has no name"),
+        (steps, "steps: it yields"),
+        (functools.partial(steps, 1), "steps: it yields"),
+        (awaited_steps, "awaited_steps: it yields"),
+        (Stepper(), "Stepper: it yields"),
         (naked, "naked: a has no annotation"),
         (binary, r"\$\.a\[\]: bytes cannot be written"),
         (lambda: 1, "is no name of a tool"),

@@ -39,6 +39,10 @@ class Function:
                 f"{shown(function)} is no function", hint="give a function, or a method of an object"
             )
         self.name = name or _name_of(function)
+        if _yields(function):
+            raise InvalidValueError(
+                f"{self.name}: it yields, and a model is told what a function returns", hint="return a list"
+            )
         self.is_async = _is_async(function)
         self._function = function
         doc = inspect.getdoc(_annotated(function))
@@ -123,6 +127,11 @@ def _annotated(function: Any) -> Any:
     """Return what has annotations and words of a callable: the function in a partial, or an object's `__call__`."""
     function = inspect.unwrap(getattr(function, "func", function))
     return function if inspect.isroutine(function) else type(function).__call__
+
+
+def _yields(function: Any) -> bool:
+    kinds = inspect.isgeneratorfunction, inspect.isasyncgenfunction
+    return any(is_one(each) for is_one in kinds for each in (function, getattr(function, "__call__", None)))  # noqa: B004
 
 
 def _is_async(function: Any) -> bool:
