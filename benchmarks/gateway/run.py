@@ -1,6 +1,7 @@
 """What a call through a gateway costs it: CPU time by the kernel, each gateway on one core, all in one run.
 
-    python benchmarks/gateway/run.py                     # ours, and what of the peers is in PATH
+    python benchmarks/gateway/run.py                                 # ours, and Go's where there is a `go`
+    python benchmarks/gateway/run.py --peers litellm,vllm-router     # and these, which are installed the first time
     python benchmarks/gateway/run.py --seconds 5 --rounds 5
 
 Peers are `litellm` (its proxy), `vllm-router`, and a reverse proxy of Go's standard library, built by `go`. Keys,
@@ -26,6 +27,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).parent
+CACHE = HERE.parent.parent / ".cache" / "gateways"
+PEERS = {"litellm": "litellm[proxy]==1.108.7", "vllm-router": "vllm-router==0.1.17"}
 KEY = "ia-of-the-benchmark"
 PROVIDER, GATEWAY = 8231, 8232
 CASES = (("chat", 1), ("chat", 16), ("chat", 128), ("large", 16), ("stream", 64), ("embed", 4))
@@ -54,20 +57,31 @@ general_settings: {{master_key: {KEY}}}
 """
 
 
-def commands(folder: Path) -> dict[str, list[str]]:
+def installed(name: str) -> str:
+    """Return the program of a peer, which is installed into an environment of its own the first time."""
+    folder = CACHE / name
+    if not (folder / "complete").exists():
+        python, uv = str(folder / "bin" / "python"), shutil.which("uv")
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+        command = [uv, "pip", "install", "-q", "--python", python] if uv else [python, "-m", "pip", "install", "-q"]
+        subprocess.run([*command, PEERS[name]], check=True)
+        (folder / "complete").touch()
+    return str(folder / "bin" / name)
+
+
+def commands(folder: Path, peers: list[str]) -> dict[str, list[str]]:
     """Return how each gateway that can be had is started."""
     (folder / "ours.toml").write_text(OURS)
     found = {"ipfs-accel": [sys.executable, "-m", "ipfs_accel", "serve", "--config", str(folder / "ours.toml")]}
     if shutil.which("go"):
         subprocess.run(["go", "build", "-o", str(folder / "proxy"), str(HERE / "proxy.go")], check=True)
         found["Go's ReverseProxy"] = [str(folder / "proxy"), str(GATEWAY), f"http://127.0.0.1:{PROVIDER}"]
-    if shutil.which("vllm-router"):
-        where = ["--worker-urls", f"http://127.0.0.1:{PROVIDER}", "--port", str(GATEWAY), "--host", "127.0.0.1"]
-        found["vllm-router"] = ["vllm-router", *where]
-    if shutil.which("litellm"):
-        (folder / "litellm.yaml").write_text(LITELLM)
-        found["litellm"] = ["litellm", "--config", str(folder / "litellm.yaml"), "--port", str(GATEWAY)]
-    return found
+    (folder / "litellm.yaml").write_text(LITELLM)
+    options = {
+        "vllm-router": ["--worker-urls", f"http://127.0.0.1:{PROVIDER}", "--port", str(GATEWAY), "--host", "127.0.0.1"],
+        "litellm": ["--config", str(folder / "litellm.yaml"), "--port", str(GATEWAY), "--host", "127.0.0.1"],
+    }
+    return found | {name: [installed(name), *options[name]] for name in peers}
 
 
 @contextmanager
@@ -147,7 +161,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=3.0, help="for each case and round")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="", help="gateways whose names have this in them")
+    parser.add_argument("--peers", default="", help=f"which to install and measure, of {', '.join(PEERS)}")
     given = parser.parse_args()
+    peers = [name for name in given.peers.split(",") if name]
+    if unknown := set(peers) - set(PEERS):
+        parser.error(f"--peers: there is no {', '.join(sorted(unknown))}")
     first, last = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {last})
     with ExitStack() as stack:
@@ -155,7 +174,9 @@ def main() -> None:
         stack.enter_context(running([sys.executable, str(HERE / "traffic.py"), "serve", str(PROVIDER)], last))
         titles = [f"{kind} {count}" for kind, count in CASES]
         print(f"| microseconds of CPU | {' | '.join(titles)} | start, s | RSS, MB |\n|---{'|---' * (len(CASES) + 2)}|")
-        for name, command in commands(folder).items():
+        for name, command in commands(folder, peers).items():
+            if given.only not in name:
+                continue
             with running(command, first) as pid:
                 start = wait_until_it_listens(GATEWAY)
                 rows = [
