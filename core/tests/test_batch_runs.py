@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -539,3 +541,38 @@ def test_an_output_that_a_store_did_not_take_is_stored_later(kept: Shelf) -> Non
         kept.failure = None
         assert client.batch_run("shelf/m", "in.jsonl", "shelf/b/out.jsonl").complete().answered == 0
     assert kept.objects["b", "out.jsonl"] == Path("out.jsonl").read_bytes()
+
+
+# Parquet
+
+
+def test_rows_of_parquet(world: World, tmp_path: Path, out: Path) -> None:
+    pa = pytest.importorskip("pyarrow", reason="pyarrow reads Parquet")
+    pq = pytest.importorskip("pyarrow.parquet")
+    source = tmp_path / "in.parquet"
+    day = dt.date(2026, 1, 2)
+    columns = {"id": [f"r{n}" for n in range(30)], "text": [f"t{n}" for n in range(30)], "day": [day] * 30}
+    pq.write_table(pa.table(columns), source, row_group_size=7)
+    asked = {"template": "{text} of {day}", "concurrency": 3}
+    with upstream() as server:
+        cut_short(server.url, source, out, template=asked["template"])
+        os.utime(source, (1, 1))
+        report, _ = world(server.url, source, out, **asked)
+        assert [row["text"] for row in rows_of(out)] == [f"re t{n} of 2026-01-02" for n in range(30)]
+        assert (report.ended, len(server.asked)) == ("complete", 30)
+        pq.write_table(pa.table({"text": ["other"]}), source)
+        with pytest.raises(e.InvalidRequestError, match="it is not what it was"):
+            world(server.url, source, out, **asked)
+
+
+def test_what_is_no_parquet_is_told(tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow reads Parquet")
+    source = prompts(tmp_path, 3, "in.parquet")
+    with upstream() as server:
+        with pytest.raises(e.InvalidRequestError, match="it is no Parquet that can be read"):
+            blocking(server.url, source, out)
+        monkeypatch.setitem(sys.modules, "pyarrow", None)
+        with pytest.raises(e.InvalidRequestError, match="pyarrow, which is not installed") as caught:
+            blocking(server.url, source, out)
+    assert "ipfs-accel[parquet]" in (caught.value.hint or "")
+    assert not folder_of(out).exists()

@@ -110,6 +110,8 @@ def _plan(folder: Folder, source: Path, settings: Settings, check: Check) -> Pla
 
 def _at(plan: Plan, source: Path, folder: Folder) -> Plan:
     """Return the plan for an input that may be elsewhere now, and have another date."""
+    if plan.origin is not None:
+        return _of_copy(plan, source)
     try:
         found = source.stat()
     except OSError as error:
@@ -119,6 +121,21 @@ def _at(plan: Plan, source: Path, folder: Folder) -> Plan:
             if shard.number in folder.finished:
                 read_shard(plan, shard, source)
     return attrs.evolve(plan, source=source)
+
+
+def _of_copy(plan: Plan, source: Path) -> Plan:
+    from .parquet import fingerprint  # noqa: PLC0415 - few inputs are copied
+
+    try:
+        is_same = source == plan.source or fingerprint(source) == plan.origin
+    except OSError as error:
+        raise InvalidRequestError(f"{source}: {error.strerror}") from None
+    if not is_same:
+        raise InvalidRequestError(
+            f"{source}: it is not what it was when the run was planned",
+            hint="put the input back as it was, or begin another run with another output; what is done is kept",
+        )
+    return plan
 
 
 def settings_of(output: Path) -> tuple[Path, Settings]:

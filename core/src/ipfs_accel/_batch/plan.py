@@ -55,6 +55,7 @@ class Plan:
         settings: What is asked, as JSON values.
         fingerprint: A hash of the settings.
         unreadable: Rows that are not of their form, each of which will be a failed row.
+        origin: Of an input that was copied into the folder, as its rows are no lines: its hash.
     """
 
     source: Path
@@ -65,6 +66,7 @@ class Plan:
     settings: Mapping[str, Any]
     fingerprint: str
     unreadable: int = 0
+    origin: str | None = None
 
     @property
     def rows(self) -> int:
@@ -73,8 +75,8 @@ class Plan:
 
     @property
     def form(self) -> str:
-        """Of the input."""
-        return str(self.settings["form"])
+        """That of the file that is read."""
+        return "jsonl" if self.origin else str(self.settings["form"])
 
     def save(self, path: Path) -> None:
         """Write it, all or nothing."""
@@ -85,6 +87,7 @@ class Plan:
             "settings": dict(self.settings),
             "fingerprint": self.fingerprint,
             "unreadable": self.unreadable,
+            "origin": self.origin,
             "shards": [[each.start, each.end, each.rows, each.sha256] for each in self.shards],
         }
         replaced(path, json.dumps(document).encode())
@@ -114,6 +117,7 @@ class Plan:
                 settings=document["settings"],
                 fingerprint=document["fingerprint"],
                 unreadable=document["unreadable"],
+                origin=document["origin"],
             )
         except FileNotFoundError:
             raise InvalidRequestError(

@@ -7,6 +7,8 @@ import itertools
 import os
 from pathlib import Path
 
+import attrs
+
 from ipfs_accel.errors import InvalidRequestError
 
 from . import rows
@@ -62,14 +64,27 @@ def planned(source: Path, settings: Settings, folder: Path) -> Plan:
     Raises:
         InvalidRequestError: The input cannot be read, is empty, changes meanwhile, or has an id twice.
     """
+    if settings.form != "parquet":
+        return _planned(source, settings.form, settings, folder)
+    from . import parquet  # noqa: PLC0415 - pyarrow is an extra
+
+    copy = folder / "rows.jsonl"
+    try:
+        parquet.copied(source, copy)
+        return attrs.evolve(_planned(copy, "jsonl", settings, folder), origin=parquet.fingerprint(source))
+    except OSError as error:
+        raise InvalidRequestError(f"{source}: {error.strerror}") from None
+
+
+def _planned(source: Path, form: str, settings: Settings, folder: Path) -> Plan:
     shards: list[Shard] = []
     unreadable, number = 0, 0
     try:
         with source.open("rb") as file, Duplicates(folder) as ids:
             before = os.fstat(file.fileno())
-            header = rows.header_of(file, settings.form)
+            header = rows.header_of(file, form)
             cut = _Cut(0, len(header), 1)
-            for record in rows.records(file, settings.form):
+            for record in rows.records(file, form):
                 is_row = bool(record.strip())
                 if is_row and cut.is_full:
                     shards.append(cut.shard())
@@ -77,7 +92,7 @@ def planned(source: Path, settings: Settings, folder: Path) -> Plan:
                 cut.add(record, is_row=is_row)
                 if is_row:
                     number += 1
-                    unreadable += not _noted(ids, record, number, settings.form, header)
+                    unreadable += not _noted(ids, record, number, form, header)
             shards += [cut.shard()] if cut.rows else []
             after = os.fstat(file.fileno())
             twice = list(itertools.islice(ids.found(), _SHOWN + 1))

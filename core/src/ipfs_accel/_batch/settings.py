@@ -18,7 +18,8 @@ from ipfs_accel.types import JsonSchema, Tool
 __all__ = ["FORMS", "OPERATIONS", "ORDERS", "Settings", "checked_settings"]
 
 OPERATIONS = ("chat", "complete", "embed", "rerank", "classify")
-FORMS = ("jsonl", "csv")
+FORMS = ("jsonl", "csv", "parquet")
+_ENDINGS = {".csv": "csv", ".parquet": "parquet"}
 ORDERS = ("input", "done")
 
 _OF_THE_PROCESS = frozenset({"timeout", "priority", "key", "cache"})
@@ -39,7 +40,7 @@ class Settings:
         model: As given: `endpoint/model`, an alias or a route.
         template: What is made of a row's fields; None takes the row as it is.
         system: Instructions above each conversation.
-        form: jsonl or csv.
+        form: jsonl, csv or parquet.
         order: Of the lines: `input`, or `done` as answers come.
         options: Of each call, as JSON values.
         passed: Options of the calls that are not part of what is asked, such as the timeout.
@@ -90,7 +91,7 @@ def checked_settings(source: Path, model: str | None, given: dict[str, Any]) -> 
             "model: a run takes one name", hint="name a route in the configuration, and give that"
         )
     operation, order = given.pop("operation", "chat"), given.pop("order", "input")
-    form = given.pop("format", None) or ("csv" if source.suffix.lower() == ".csv" else "jsonl")
+    form = given.pop("format", None) or _ENDINGS.get(source.suffix.lower(), "jsonl")
     template, system = given.pop("template", None), given.pop("system", None)
     _one_of("operation", operation, OPERATIONS)
     _one_of("order", order, ORDERS)

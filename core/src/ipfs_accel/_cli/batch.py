@@ -78,7 +78,8 @@ def _limits(function: Callable[..., Any]) -> Callable[..., Any]:
     short_help="Ask for each row, or go on with it.",
     help="Ask for each row of SOURCE and write its line to OUTPUT, which appears when all are there. Rows are JSON "
     "lines in the form of OpenAI's batches, with messages or a prompt, or with any fields that --template names; or "
-    "CSV. A line has the id of its row, and the answer or the error. Both files may be endpoint/bucket/key.\n\n"
+    "CSV; or Parquet, by pyarrow. A line has the id of its row, and the answer or the error. Both files may be "
+    "endpoint/bucket/key.\n\n"
     "Exit code 1 says that rows failed, 5 that they cost too much, 130 that it was interrupted, upon which the rows "
     "under way come to their end; others say what ended it.",
 )
@@ -94,7 +95,7 @@ def _limits(function: Callable[..., Any]) -> Callable[..., Any]:
 )
 @arguments.system_option
 @arguments.schema_option
-@click.option("--format", type=click.Choice(["jsonl", "csv"]), help="Of SOURCE. Default: as its name ends.")
+@click.option("--format", type=click.Choice(["jsonl", "csv", "parquet"]), help="Of SOURCE. Default: as its name ends.")
 @click.option(
     "--order",
     type=click.Choice(["input", "done"]),

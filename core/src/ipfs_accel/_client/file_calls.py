@@ -141,7 +141,7 @@ class FileCalls(SyncBase):
         Args:
             model: `endpoint/model`, an alias or a route; an endpoint with a slash leaves the model to each row.
             source: The input, a path or `endpoint/bucket/key`: JSON lines in the form of OpenAI's batches, or with
-                messages or a prompt or, by a template, any fields; or CSV.
+                messages or a prompt or, by a template, any fields; or CSV or Parquet.
             output: Where the lines go, likewise: the id of each row with its answer or its error. What goes to a store
                 is a file of that name in the working directory first.
             options: See `BatchRunOptions`.

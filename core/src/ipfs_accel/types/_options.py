@@ -123,7 +123,7 @@ class BatchRunOptions(ChatOptions, total=False):
         operation: What is asked of each row: chat (default), complete, embed, rerank or classify.
         template: A text with fields of a row, such as `"Translate: {text}"`; a brace of its own stands there twice.
         system: Instructions above each conversation.
-        format: Of the input: jsonl or csv; by default as its name ends.
+        format: Of the input: jsonl, csv, or parquet, which needs pyarrow; by default as its name ends.
         order: Of the lines: of the input (`input`, default), all of them at the end; or as answers come (`done`).
         concurrency: Rows under way at once; 32 if it is not given.
         rounds: How often a row is asked for whose failure may be gone the next time; 3 if it is not given.
@@ -140,7 +140,7 @@ class BatchRunOptions(ChatOptions, total=False):
     operation: Literal["chat", "complete", "embed", "rerank", "classify"]
     template: str | None
     system: str | None
-    format: Literal["jsonl", "csv"] | None
+    format: Literal["jsonl", "csv", "parquet"] | None
     order: Literal["input", "done"]
     concurrency: int
     rounds: int
