@@ -12,11 +12,6 @@ from ipfs_accel import strict_json
 
 from ._reader import Bad
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
 __all__ = ["around_model", "members", "plain"]
 
 _KEY = b'"model"'
@@ -41,10 +36,21 @@ def plain(body: bytes, coding: str, limit: int) -> bytes:
         if coding in {"gzip", "x-gzip"}:
             return _inflated(zlib.decompressobj(wbits=31), body, limit)
         if coding == "zstd":
-            return _inflated(zstd.ZstdDecompressor(), body, limit)
-    except (zlib.error, zstd.ZstdError, EOFError):
+            return _unpacked(body, limit)
+    except (zlib.error, EOFError):
         raise Bad(400, f"the body is no whole {coding}") from None
     raise Bad(415, f"content-encoding: {coding!r} is not known here; gzip and zstd are")
+
+
+def _unpacked(body: bytes, limit: int) -> bytes:
+    if sys.version_info >= (3, 14):  # few bodies are compressed so
+        from compression import zstd  # noqa: PLC0415
+    else:
+        from backports import zstd  # noqa: PLC0415
+    try:
+        return _inflated(zstd.ZstdDecompressor(), body, limit)
+    except zstd.ZstdError:
+        raise EOFError from None
 
 
 def _inflated(decoder: Any, body: bytes, limit: int) -> bytes:

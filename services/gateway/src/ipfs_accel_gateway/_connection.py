@@ -12,7 +12,6 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Protocol, TypeAlias
 
@@ -348,6 +347,12 @@ class Connection(asyncio.BufferedProtocol):
             waiter.set_result(None)
 
 
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
 def http_date() -> str:
     """Return the time as answers tell it."""
-    return formatdate(time.time(), usegmt=True)
+    now = time.gmtime()  # names of days and months are English in any locale
+    day, month = _DAYS[now.tm_wday], _MONTHS[now.tm_mon - 1]
+    return f"{day}, {now.tm_mday:02} {month} {now.tm_year} {now.tm_hour:02}:{now.tm_min:02}:{now.tm_sec:02} GMT"

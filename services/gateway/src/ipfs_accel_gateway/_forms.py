@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from email.message import Message
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._reader import Bad
+
+if TYPE_CHECKING:
+    from email.message import Message
 
 __all__ = ["KIND", "File", "fields"]
 
@@ -69,6 +71,8 @@ def _add(part: bytes, found: dict[str, Any]) -> None:
 
 
 def _headers(text: str) -> Message:
+    from email.message import Message  # noqa: PLC0415 - few bodies are forms
+
     found = Message()
     for line in text.splitlines():
         name, _, value = line.partition(":")

@@ -11,8 +11,7 @@ from ipfs_accel.types import Usage
 from ._abilities import suits
 from ._errors import Refusal, refusal_of
 from ._reply import JSON, LeftError
-from .dialects._base import GivenError
-from .dialects._ollama import NDJSON
+from .dialects._base import NDJSON, GivenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

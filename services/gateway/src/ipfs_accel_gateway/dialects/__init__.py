@@ -1,83 +1,120 @@
-"""The dialects that clients speak: each reads requests and writes answers, streams and errors, without any I/O."""
+"""The dialects that clients speak: each reads requests and writes answers, streams and errors, without any I/O.
+
+A dialect is loaded when the first request comes that is in it: most gateways are asked in one or two.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from . import gemini_models, ollama_models, openai_models
-from ._anthropic import ANTHROPIC
-from ._base import Dialect, Family
-from ._gemini import GEMINI
-from ._looks import Look, Looker
-from ._ollama import OLLAMA
-from ._openai import OPENAI
-from .anthropic_messages import COUNT, MESSAGES
-from .gemini_models import named
-from .ollama_chat import CHAT as OLLAMA_CHAT
-from .ollama_chat import GENERATE
-from .ollama_embed import EMBED
-from .ollama_embed import EMBEDDINGS as OLLAMA_EMBEDDINGS
-from .openai_chat import CHAT
-from .openai_completions import COMPLETIONS
-from .openai_embeddings import EMBEDDINGS
-from .openai_images import EDITS, IMAGES, VARIATIONS
-from .openai_items import CHAT_OF_ITEMS, has_items
-from .openai_judgements import MODERATIONS, RERANK
-from .openai_media import SPEECH, TRANSCRIPTIONS, TRANSLATIONS
-from .openai_responses import COMPACT, INPUT_TOKENS, RESPONSES
+if TYPE_CHECKING:
+    from ._base import Dialect, Family, Named
+    from ._looks import Look
 
 __all__ = ["ROUTES", "family_of", "look_of", "named", "spoken", "takes_forms"]
 
-_DIALECTS: Mapping[str, Dialect] = {
-    "/chat/completions": CHAT,
-    "/completions": COMPLETIONS,
-    "/embeddings": EMBEDDINGS,
-    "/images/generations": IMAGES,
-    "/images/edits": EDITS,
-    "/images/variations": VARIATIONS,
-    "/audio/speech": SPEECH,
-    "/audio/transcriptions": TRANSCRIPTIONS,
-    "/audio/translations": TRANSLATIONS,
-    "/moderations": MODERATIONS,
-    "/rerank": RERANK,
-    "/responses": RESPONSES,
-    "/responses/compact": COMPACT,
-    "/responses/input_tokens": INPUT_TOKENS,
-    "/messages": MESSAGES,
-    "/messages/count_tokens": COUNT,
+# Path to module and name in it.
+_OPENAIS_AND_ANTHROPICS = {
+    "/chat/completions": ("openai_chat", "CHAT"),
+    "/completions": ("openai_completions", "COMPLETIONS"),
+    "/embeddings": ("openai_embeddings", "EMBEDDINGS"),
+    "/images/generations": ("openai_images", "IMAGES"),
+    "/images/edits": ("openai_images", "EDITS"),
+    "/images/variations": ("openai_images", "VARIATIONS"),
+    "/audio/speech": ("openai_media", "SPEECH"),
+    "/audio/transcriptions": ("openai_media", "TRANSCRIPTIONS"),
+    "/audio/translations": ("openai_media", "TRANSLATIONS"),
+    "/moderations": ("openai_judgements", "MODERATIONS"),
+    "/rerank": ("openai_judgements", "RERANK"),
+    "/responses": ("openai_responses", "RESPONSES"),
+    "/responses/compact": ("openai_responses", "COMPACT"),
+    "/responses/input_tokens": ("openai_responses", "INPUT_TOKENS"),
+    "/messages": ("anthropic_messages", "MESSAGES"),
+    "/messages/count_tokens": ("anthropic_messages", "COUNT"),
 }
-_OLLAMAS: Mapping[str, Dialect] = {
-    "/api/chat": OLLAMA_CHAT,
-    "/api/generate": GENERATE,
-    "/api/embed": EMBED,
-    "/api/embeddings": OLLAMA_EMBEDDINGS,
+_OLLAMAS = {
+    "/api/chat": ("ollama_chat", "CHAT"),
+    "/api/generate": ("ollama_chat", "GENERATE"),
+    "/api/embed": ("ollama_embed", "EMBED"),
+    "/api/embeddings": ("ollama_embed", "EMBEDDINGS"),
 }
-ROUTES: dict[str, Dialect] = {
-    **{prefix + path: dialect for path, dialect in _DIALECTS.items() for prefix in ("", "/v1")},
-    **_OLLAMAS,
-}
-"""Path to what is spoken there; clients are set up with and without the version."""
-_LOOKERS: tuple[Looker, ...] = (gemini_models.look, openai_models.look, ollama_models.look)
+_LOOKERS = (
+    ("gemini_models", ("/v1beta/", "/v1alpha/", "/v1/models")),
+    ("openai_models", ("/v1/models", "/models")),
+    ("ollama_models", ("/",)),
+)
+"""Modules that know what of the models is asked for, and how paths begin at which it may be."""
+
+
+def _loaded(module: str, name: str) -> Any:
+    return getattr(import_module(f".{module}", __name__), name)
+
+
+class _Routes(Mapping[str, "Dialect"]):
+    """Path to what is spoken there; clients are set up with and without the version."""
+
+    def __init__(self) -> None:
+        versioned = {prefix + path: home for path, home in _OPENAIS_AND_ANTHROPICS.items() for prefix in ("", "/v1")}
+        self._homes = {**versioned, **_OLLAMAS}
+
+    def __getitem__(self, path: str) -> Dialect:
+        found: Dialect = _loaded(*self._homes[path])
+        return found
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._homes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._homes)
+
+    def __len__(self) -> int:
+        return len(self._homes)
+
+
+ROUTES = _Routes()
+
+
+def named(method: str, path: str, query: str) -> Named | None:
+    """Return what is spoken at a path that names the model; None if it is another."""
+    if ":" not in path:
+        return None
+    found: Named | None = _loaded("gemini_models", "named")(method, path, query)
+    return found
 
 
 def look_of(method: str, path: str, headers: Mapping[str, str], said: Callable[[], Mapping[str, Any]]) -> Look | None:
     """Return what of the models somebody wants to know; `said` reads the JSON of the body."""
-    return next((look for looker in _LOOKERS if (look := looker(method, path, headers, said)) is not None), None)
+    for module, beginnings in _LOOKERS:
+        if path.startswith(beginnings):
+            look: Look | None = _loaded(module, "look")(method, path, headers, said)
+            if look is not None:
+                return look
+    return None
 
 
 def family_of(path: str, headers: Mapping[str, str]) -> Family:
     """Return in whose words an error is told where no route says it."""
     if "x-goog-api-key" in headers or path.startswith("/v1beta/"):
-        return GEMINI
-    if path.startswith("/api/"):
-        return OLLAMA
-    return ANTHROPIC if "anthropic-version" in headers else OPENAI
+        name = "gemini"
+    elif path.startswith("/api/"):
+        name = "ollama"
+    else:
+        name = "anthropic" if "anthropic-version" in headers else "openai"
+    found: Family = _loaded(f"_{name}", name.upper())
+    return found
 
 
 def spoken(dialect: Dialect, members: Mapping[str, Any]) -> Dialect:
-    """Return what a body is written in, which some clients send to the route of another."""
-    return CHAT_OF_ITEMS if dialect is CHAT and has_items(members) else dialect
+    """Return what a body is written in: some clients send those of the Responses API to the route of chats.
+
+    Some of these have an empty list of messages beside.
+    """
+    if dialect.name != "openai.chat" or "input" not in members or members.get("messages"):
+        return dialect
+    found: Dialect = _loaded("openai_items", "CHAT_OF_ITEMS")
+    return found
 
 
 def takes_forms(dialect: Dialect) -> bool:

@@ -7,7 +7,10 @@ from typing import Any, NamedTuple, Protocol
 
 from ipfs_accel_gateway._errors import Refusal
 
-__all__ = ["Dialect", "Family", "GivenError", "Named", "Writer"]
+__all__ = ["NDJSON", "Dialect", "Family", "GivenError", "Named", "Writer"]
+
+
+NDJSON = "application/x-ndjson"
 
 
 class Family(Protocol):

@@ -13,9 +13,8 @@ from ipfs_accel_gateway._errors import Refusal
 
 from ._base import Family
 
-__all__ = ["NDJSON", "OLLAMA", "counts", "failure", "format_of", "head", "sampling"]
+__all__ = ["OLLAMA", "counts", "failure", "format_of", "head", "sampling"]
 
-NDJSON = "application/x-ndjson"
 _SAMPLING = {
     "temperature": "temperature",
     "top_p": "top_p",

@@ -22,8 +22,8 @@ from ipfs_accel.types import Refusal as Refused
 
 from ipfs_accel_gateway._errors import Refusal
 
-from ._base import Family, GivenError
-from ._ollama import NDJSON, OLLAMA, counts, failure, format_of, head, sampling
+from ._base import NDJSON, Family, GivenError
+from ._ollama import OLLAMA, counts, failure, format_of, head, sampling
 from ._openai import leftover, logprobs
 
 __all__ = ["CHAT", "GENERATE"]

@@ -17,12 +17,7 @@ from ._responses_requests import conversation, options
 from ._responses_tools import as_input, called
 from .openai_chat import Chat, Writer
 
-__all__ = ["CHAT_OF_ITEMS", "has_items"]
-
-
-def has_items(members: Mapping[str, Any]) -> bool:
-    """Whether the body of a chat is one of the Responses API; some have an empty list of messages beside."""
-    return "input" in members and not members.get("messages")
+__all__ = ["CHAT_OF_ITEMS"]
 
 
 class _ChatOfItems(Chat):
