@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx  # noqa: TID251 - a client that nobody here wrote
 import pytest
@@ -150,11 +150,11 @@ def test_a_span_under_which_the_server_was_started_has_no_part_in_it(told: Any) 
     from ipfs_accel_gateway._tracing import Tracing
     from opentelemetry import trace
 
-    tracing = Tracing(Names(Config(environ={}), None))
+    tracing, reply = Tracing(Names(Config(environ={}), None)), cast("Any", None)
     with trace.get_tracer("whoever starts it").start_as_current_span("start"):
-        with tracing.serving(Incoming("POST", "/v1/chat/completions", {})):
+        with tracing.around(Incoming("POST", "/v1/chat/completions", {}), reply):
             pass
-        with tracing.serving(Incoming("POST", "/v1/chat/completions", dict(TRACED))):
+        with tracing.around(Incoming("POST", "/v1/chat/completions", dict(TRACED)), reply):
             pass
     alone, below, _ = told()[0]
     assert alone.parent is None

@@ -1,10 +1,11 @@
-"""Whoever is told of requests: the log, metrics, OpenTelemetry. Made once; what they know of names follows changes."""
+"""Whoever is told of requests: the log, metrics, OpenTelemetry, the audit."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ipfs_accel.errors import ConfigError
 from ipfs_accel.installing import install_command
@@ -14,10 +15,14 @@ from ._metrics import Metrics, Names
 from ._records import AccessLog, Record
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from types import ModuleType
 
-    from ipfs_accel import AsyncClient, Config
+    from ipfs_accel import AsyncClient
 
+    from ._audit import Audit
+    from ._incoming import Incoming
+    from ._reply import Reply
     from ._settings import Settings
     from ._tracing import Tracing
 
@@ -40,6 +45,29 @@ def tracing() -> ModuleType:
     return found
 
 
+class Layer(Protocol):
+    """What stands around the answer to a request."""
+
+    def around(self, request: Incoming, reply: Reply) -> AbstractContextManager[Reply]:
+        """Begin, and end once it is answered; the answer goes to the reply that comes of it."""
+        ...
+
+
+class ObservedApp(App):
+    """A gateway with something around the answers of what may ask for models."""
+
+    def __init__(self, layers: Sequence[Layer], *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._layers = layers
+
+    async def handle(self, request: Incoming, reply: Reply) -> None:
+        """Answer a request."""
+        with ExitStack() as stack:
+            for layer in self._layers if request.method == "POST" else ():
+                reply = stack.enter_context(layer.around(request, reply))
+            await super().handle(request, reply)
+
+
 class Observers:
     """Those that the configuration asks for.
 
@@ -47,33 +75,40 @@ class Observers:
         metrics: What is counted; None where nobody asked for it.
     """
 
-    def __init__(self, log: AccessLog | None, metrics: Metrics | None, tracing: Tracing | None) -> None:
+    def __init__(
+        self, log: AccessLog | None, metrics: Metrics | None, tracing: Tracing | None, audit: Audit | None
+    ) -> None:
         self.metrics = metrics
-        self._log = log
         self._tracing = tracing
-        told = (log, metrics, tracing)
+        self._files = [each for each in (log, audit) if each is not None]
+        self._layers: list[Layer] = [each for each in (tracing, audit) if each is not None]
+        told = (log, metrics, tracing, audit)
         self.noting: tuple[Callable[[Record], object], ...] = tuple([each.add for each in told if each is not None])
 
     @classmethod
-    def of(cls, config: Config, settings: Settings, names: Mapping[str, str]) -> Observers:
+    def of(cls, client: AsyncClient, settings: Settings, names: Mapping[str, str]) -> Observers:
         """Return those that a configuration asks for.
 
         Raises:
-            ConfigError: The log cannot be written, or OpenTelemetry is not installed.
+            ConfigError: A file cannot be written, a library is not installed, or what was said would be kept with
+                nothing taken out.
         """
+        config = client.config
         known = Names(config, settings.models, names)
         is_traced = config.telemetry is not None and config.telemetry.otel
         metrics = None if settings.metrics_port is None else Metrics(known)
-        return cls(_log_of(settings), metrics, tracing().Tracing(known) if is_traced else None)
+        audit = _audit_of(client, settings)
+        return cls(_log_of(settings), metrics, tracing().Tracing(known) if is_traced else None, audit)
 
-    def following(self, config: Config, settings: Settings, names: Mapping[str, str]) -> Observers:
-        """Return those for another configuration: a log of its own, and what was counted goes on.
+    def following(self, client: AsyncClient, settings: Settings, names: Mapping[str, str]) -> Observers:
+        """Return those for another configuration: files of their own, and what was counted goes on.
 
         Raises:
-            ConfigError: The log cannot be written.
+            ConfigError: As above.
         """
-        found = Observers(_log_of(settings), self.metrics, self._tracing)
-        known = Names(config, settings.models, names)
+        audit = _audit_of(client, settings)
+        found = Observers(_log_of(settings), self.metrics, self._tracing, audit)
+        known = Names(client.config, settings.models, names)
         for each in (self.metrics, self._tracing):
             if each is not None:
                 each.names = known
@@ -81,17 +116,24 @@ class Observers:
 
     def app(self, client: AsyncClient, settings: Settings, **options: Any) -> App:
         """Return what answers requests, and tells of them."""
-        if self._tracing is None:
+        if not self._layers:
             return App(client, settings, noting=self.noting, **options)
-        found: App = tracing().TracedApp(self._tracing, client, settings, noting=self.noting, **options)
-        return found
+        return ObservedApp(self._layers, client, settings, noting=self.noting, **options)
 
     def close(self) -> None:
         """Write what waits."""
-        if self._log is not None:
-            self._log.close()
+        for each in self._files:
+            each.close()
 
 
 def _log_of(settings: Settings) -> AccessLog | None:
     path = settings.access_log
     return None if path is None else AccessLog(path, asyncio.get_running_loop())
+
+
+def _audit_of(client: AsyncClient, settings: Settings) -> Audit | None:
+    if settings.audit is None:
+        return None
+    from ._audit import Audit  # noqa: PLC0415 - most gateways have none
+
+    return Audit(client, settings, settings.audit)

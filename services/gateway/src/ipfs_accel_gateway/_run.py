@@ -83,7 +83,7 @@ class Gateway:
         """Make what answers requests; for the tasks of the running loop."""
         names = self._names_of(self._config)
         self._client = self._client_of(self._config)
-        self._observers = Observers.of(self._config, self.settings, names)
+        self._observers = Observers.of(self._client, self.settings, names)
         self._ledger = Ledger.opened(self.settings, self._client)
         self.app = self._app_of(names)
         return self.app
@@ -163,7 +163,7 @@ class Gateway:
             await _checked(client)
             names = self._names_of(config)
             ledger = self._ledger or Ledger.opened(settings, client)
-            observers = self._observers.following(config, settings, names)
+            observers = self._observers.following(client, settings, names)
         except BaseException:
             if not is_kept:
                 await client.close()

@@ -113,6 +113,11 @@ class Settings:
         heartbeat: Seconds of silence after which a stream shows that it is alive.
         cors: Origins whose pages may ask, such as `http://localhost:3000`.
         access_log: File to which each request adds a line of JSON; `-` is stderr, None no log.
+        audit: File to which each request adds a line of JSON with what was asked and answered, as it is left by the
+            middleware that `plugins.middleware` names before `audit`; None means that nothing that was said is kept.
+        audit_raw: Whether that is kept as it is, with nothing taken out.
+        audit_max_record: Letters of what was said that a line has at most.
+        audit_max_file: Bytes after which the file is moved to its name with `.1`, and begun anew.
         metrics_port: Port at which Prometheus finds what is counted, as `/metrics`; 0 takes a free one, None is none.
         metrics_host: Address of that port. Whoever reaches it reads who uses what, and needs no key.
         groups: Name to the budget that several keys share.
@@ -139,6 +144,10 @@ class Settings:
     heartbeat: float = attrs.field(default=15.0, validator=_positive)
     cors: tuple[str, ...] = ()
     access_log: str | None = None
+    audit: str | None = None
+    audit_raw: bool = False
+    audit_max_record: int = attrs.field(default=256 * 1024, validator=_positive)
+    audit_max_file: int = attrs.field(default=256 * 1024 * 1024, validator=_positive)
     metrics_port: int | None = attrs.field(default=None, validator=_is_port)
     metrics_host: str = "127.0.0.1"
     groups: Mapping[str, BudgetSettings] = attrs.field(factory=dict)
@@ -307,5 +316,5 @@ def _names(value: Any, _kind: Any) -> tuple[str, ...]:
 _converter = cattrs.Converter(forbid_extra_keys=True)
 _converter.register_structure_hook(datetime, _moment)
 _converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], _names)
-for _kind, _name in ((str, "a string"), (int, "a whole number"), (float, "a number")):
+for _kind, _name in ((str, "a string"), (int, "a whole number"), (float, "a number"), (bool, "true or false")):
     _converter.register_structure_hook(_kind, _strict(_kind, _name))

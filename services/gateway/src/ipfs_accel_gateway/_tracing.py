@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ipfs_accel.errors import ConfigError
@@ -17,15 +17,13 @@ from ipfs_accel.installing import install_command
 from opentelemetry import context, metrics, trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from ._app import App
-
 if TYPE_CHECKING:
     from ._incoming import Incoming
     from ._metrics import Names
     from ._records import Record
     from ._reply import Reply
 
-__all__ = ["TracedApp", "Tracing", "exporting"]
+__all__ = ["Tracing", "exporting"]
 
 _SCHEMA = "https://opentelemetry.io/schemas/1.41.0"
 _PROVIDER = "ipfs_accel"
@@ -65,7 +63,7 @@ class Tracing:
         ]
 
     @contextmanager
-    def serving(self, request: Incoming) -> Iterator[None]:
+    def around(self, request: Incoming, reply: Reply) -> Iterator[Reply]:
         """Have a span that is current while a request is answered, as a part of the caller's."""
         # Not below what was current where the server was started, which its tasks have inherited.
         beyond = self._propagator.extract(request.headers, context=context.Context())
@@ -77,7 +75,7 @@ class Tracing:
         )
         token = context.attach(trace.set_span_in_context(span, beyond))
         try:
-            yield
+            yield reply
         finally:
             context.detach(token)
             span.end()
@@ -109,21 +107,6 @@ class Tracing:
         usage = record.usage
         if usage is not None and usage.output_tokens is not None and usage.output_tokens > 1:
             self._per_token.record((seconds - first) / (usage.output_tokens - 1), common)
-
-
-class TracedApp(App):
-    """A gateway whose requests are traced."""
-
-    def __init__(self, tracing: Tracing, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._tracing = tracing
-
-    async def handle(self, request: Incoming, reply: Reply) -> None:
-        """Answer a request; what asks for no model makes no span."""
-        with ExitStack() as stack:
-            if request.method == "POST":
-                stack.enter_context(self._tracing.serving(request))
-            await super().handle(request, reply)
 
 
 def exporting(environ: Mapping[str, str] = os.environ) -> Callable[[], None]:
