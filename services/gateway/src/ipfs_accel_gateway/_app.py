@@ -118,6 +118,12 @@ class App:
         finally:
             self._note(record)
 
+    async def handle_as(self, caller: Caller, request: Incoming, reply: Reply) -> None:
+        """Answer a request of which it is known already whose it is."""
+        head = request.noted[self.callers] = _Head(request)
+        head.caller = caller
+        await self.handle(request, reply)
+
     def refusal(self, bad: Bad, path: str, headers: Mapping[str, str]) -> tuple[bytes, tuple[tuple[str, str], ...]]:
         """Return the body and the headers of the answer to what is no whole request, given what came of its head."""
         record, refusal = Record(next(self.numbers)), refusal_of(bad)

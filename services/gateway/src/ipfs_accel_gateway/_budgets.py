@@ -223,9 +223,7 @@ class Purse:
         Raises:
             Refusal: It is more than is left.
         """
-        if self._book.calendar.look() or self._day != self._book.calendar.day:
-            self._day = self._book.calendar.day
-            self._counts = [(each, self._book.count(each.scope, each.kind, each.unit)) for each in self._limits]
+        self._look()
         for limit, count in self._counts:
             amount = dollars if limit.unit == "dollars" else tokens
             if count.spent + count.reserved + amount > limit.most:
@@ -237,6 +235,11 @@ class Purse:
             shares.append((count, amount, count.spent + count.reserved))
         return Reservation(shares)
 
+    def _look(self) -> None:
+        if self._book.calendar.look() or self._day != self._book.calendar.day:
+            self._day = self._book.calendar.day
+            self._counts = [(each, self._book.count(each.scope, each.kind, each.unit)) for each in self._limits]
+
     def ahead(self) -> list[tuple[Count, int]]:
         """Return up to which sums the file may say at once that these are spent, so that not each request waits for it.
 
@@ -246,6 +249,11 @@ class Purse:
             (count, min(count.total + min(_AHEAD * count.reserved, limit.most // _SHARE), max(limit.most, count.total)))
             for limit, count in self._counts
         ]
+
+    def levels(self) -> list[tuple[Limit, Count]]:
+        """Return each limit, with what is spent of it in the present period."""
+        self._look()
+        return self._counts
 
     def left(self) -> dict[str, float]:
         """Return what is left of each limit, by its name, dollars as such; a group's stand behind `group.`."""

@@ -49,6 +49,10 @@ class _Bucket:
         """Return what of an amount can be held ready: nobody owes more than it for what is only expected."""
         return min(amount, self._size)
 
+    def level(self, now: float) -> tuple[float, float]:
+        """Return how much it can hold, and how much it has; less than nothing is what is owed."""
+        return self._size, min(self._size, self._left + (now - self._at) * self._size / _MINUTE)
+
     def take(self, amount: float) -> None:
         """Take it, or give back what was taken too much."""
         self._left = min(self._size, self._left - amount)
@@ -115,6 +119,11 @@ class Caller:
     def has_expired(self) -> bool:
         """Whether the key is no longer good."""
         return self._expires is not None and time.time() >= self._expires.timestamp()
+
+    def levels(self) -> list[tuple[str, float, float]]:
+        """Return its limits by the minute: name, amount, and what of it is there."""
+        buckets = (("requests_per_minute", self._requests), ("tokens_per_minute", self._tokens))
+        return [(name, *bucket.level(self._now())) for name, bucket in buckets if bucket is not None]
 
     def enter(self, tokens: Callable[[], float]) -> Ticket:
         """Let a request in; `tokens` tells how many it may need, and is asked only if that is limited.

@@ -11,6 +11,7 @@ import click
 from ipfs_accel.commands import Group, State, pass_state
 
 from ._cli_keys import keys
+from ._console.links import tell_link, tell_links_on_signal
 from ._run import GUIDE, Gateway
 from ._run import serve as run
 from ._source import Source
@@ -62,8 +63,12 @@ def serve(context: click.Context, state: State, host: str | None, port: int | No
 def _tell_ready(state: State, gateway: Gateway) -> None:
     url = _url(gateway.address)
     metrics = None if gateway.metrics_address is None else f"{_url(gateway.metrics_address)}/metrics"
+    if gateway.console_address is not None:
+        tell_links_on_signal(gateway)
     if state.json:
-        click.echo(json.dumps({"url": url, "pid": os.getpid()} | ({} if metrics is None else {"metrics": metrics})))
+        pages = {"metrics": metrics, "console": gateway.console_link()}
+        told = {name: where for name, where in pages.items() if where is not None}
+        click.echo(json.dumps({"url": url, "pid": os.getpid()} | told))
         return
     if state.quiet:
         return
@@ -80,6 +85,7 @@ def _tell_ready(state: State, gateway: Gateway) -> None:
     )
     if metrics is not None:
         click.echo(f"metrics, for whoever reaches them, at {metrics}", err=True)
+    tell_link(gateway)
 
 
 def _url(address: tuple[str, int]) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ipfs_accel import AsyncClient
     from ipfs_accel.types import RelayRequest
 
+    from ._budgets import Limit
     from ._prices import Need
     from ._settings import Settings
 
@@ -135,6 +136,11 @@ class Ledger:
         sums = self._rows.setdefault(row[:4], [0, 0, 0, 0, 0, 0])
         for at, number in enumerate(row[4:]):
             sums[at] += number
+
+    def levels(self, caller: str) -> list[tuple[Limit, Count]]:
+        """Return the budgets of a key and of its group, with what is spent of each."""
+        purse = self._purses.get(caller)
+        return [] if purse is None else purse.levels()
 
     async def close(self) -> None:
         """Write what waits, and close the file. What is under way then counts as spent."""

@@ -173,6 +173,14 @@ class Metrics:
             [("_total", "", str(self._folded))],
         )
 
+    def counted(self) -> Iterator[tuple[tuple[str, ...], _Series]]:
+        """Return the counters, each with its key, dialect, model, endpoint, lane and status."""
+        yield from self._series.items()
+
+    def timed(self) -> Iterator[tuple[tuple[str, str], _Times]]:
+        """Return the histograms, each with its model and endpoint."""
+        yield from self._times.items()
+
     def _begun(self, key: tuple[str, ...]) -> _Series:
         _, dialect, model, endpoint, lane, state = key
         if len(self._series) >= _MOST:

@@ -96,7 +96,7 @@ class Observers:
         config = client.config
         known = Names(config, settings.models, names)
         is_traced = config.telemetry is not None and config.telemetry.otel
-        metrics = None if settings.metrics_port is None else Metrics(known)
+        metrics = Metrics(known) if settings.is_counting else None
         audit = _audit_of(client, settings)
         return cls(_log_of(settings), metrics, tracing().Tracing(known) if is_traced else None, audit)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ._exposition import Family, number
 
-__all__ = ["process_families"]
+__all__ = ["process_families", "resident_bytes"]
 
 _SELF = Path("/proc/self")
 _HAS_PROC = sys.platform == "linux"
@@ -43,6 +43,14 @@ def process_families() -> Iterator[Family]:
     yield _family(
         "process_max_fds", "gauge", "How many may be.", float("inf") if most == resource.RLIM_INFINITY else most
     )
+
+
+def resident_bytes() -> int | None:
+    """Return the memory that this process has; None where the system does not tell."""
+    try:
+        return int((_SELF / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, AttributeError):  # Windows
+        return None
 
 
 def _family(name: str, kind: str, said: str, value: float) -> Family:

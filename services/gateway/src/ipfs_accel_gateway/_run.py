@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import time
 from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self
@@ -15,6 +16,7 @@ from ipfs_accel import AsyncClient, Config
 from ipfs_accel.errors import ConfigError
 from ipfs_accel.installing import install_command
 
+from ._console.view import View
 from ._differences import differences, is_same
 from ._faults import faults_of, keyless
 from ._gauges import gauges
@@ -29,6 +31,7 @@ from ._systemd import notify
 
 if TYPE_CHECKING:
     from ._app import App
+    from ._console.site import Console
     from ._exposition import Family
     from ._metrics import Metrics
     from ._settings import Settings
@@ -41,7 +44,7 @@ _GUIDE_TARGET = "llvm/guide"
 _LAST = 1.0
 """Seconds that calls by earlier settings may take to end once they were broken off."""
 
-_FIXED = ("host", "port", "metrics_host", "metrics_port", "spend_file", "budget_zone")
+_FIXED = ("host", "port", "metrics_host", "metrics_port", "console_port", "spend_file", "budget_zone")
 """Settings of what is opened once."""
 _FIXED_NAMES = {"telemetry.otel changed", *[f"gateway.{name} changed" for name in _FIXED]}
 
@@ -56,6 +59,7 @@ class Gateway:
         app: What answers requests, once it is open.
         address: Where it listens: host and port.
         metrics_address: Where it tells what is counted; None if it does not.
+        console_address: Where it has a page about itself; None if it has none.
     """
 
     def __init__(
@@ -73,6 +77,9 @@ class Gateway:
         self.under_way: Callable[[], set[Any]] = set
         self.address: tuple[str, int] = ("", 0)
         self.metrics_address: tuple[str, int] | None = None
+        self.console_address: tuple[str, int] | None = None
+        self._console: Console | None = None
+        self._started = time.time()
 
     @property
     def is_guide(self) -> bool:
@@ -100,6 +107,35 @@ class Gateway:
             pages = Pages("metrics", {("GET", "/metrics"): page}, settings)
             self._pages.append(pages)
             self.metrics_address = await pages.listen(settings.metrics_host, settings.metrics_port)
+        if settings.console_port is not None and metrics is not None:
+            from ._console.site import MAX_BODY, Console  # noqa: PLC0415 - nobody else is to wait for it
+
+            self._console = Console(lambda: self._view(metrics))
+            pages = Pages("console", self._console.table, settings, max_body=MAX_BODY)
+            self._pages.append(pages)
+            self.console_address = await pages.listen("127.0.0.1", settings.console_port)
+
+    def console_link(self) -> str | None:
+        """Return an address at which a browser is let into the console, once and for some minutes."""
+        if self._console is None or self.console_address is None:
+            return None
+        host, port = self.console_address
+        return f"http://{host}:{port}/#{self._console.ticket()}"
+
+    def _view(self, metrics: Metrics) -> View:
+        return View(
+            config=self._config,
+            settings=self.settings,
+            names=self._names_of(self._config),
+            app=self.app,
+            states=self._client.states(),
+            metrics=metrics,
+            ledger=self._ledger,
+            connections=0 if self._server is None else len(self._server.connections),
+            address=self.address,
+            port=0 if self.console_address is None else self.console_address[1],
+            started=self._started,
+        )
 
     def _families(self, metrics: Metrics) -> Iterator[Family]:
         yield from metrics.families()

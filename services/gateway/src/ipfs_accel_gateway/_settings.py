@@ -120,6 +120,9 @@ class Settings:
         audit_max_file: Bytes after which the file is moved to its name with `.1`, and begun anew.
         metrics_port: Port at which Prometheus finds what is counted, as `/metrics`; 0 takes a free one, None is none.
         metrics_host: Address of that port. Whoever reaches it reads who uses what, and needs no key.
+        console_port: Port of this machine at which browsers find a page about the gateway, by a link that is printed; 0
+            takes a free one, None is none.
+        console_key: Name of the key under which that page's playground asks models; None means that it has none.
         groups: Name to the budget that several keys share.
         budget_zone: Time zone in which days and months begin, such as Europe/Berlin.
         spend_file: File in which what was spent is kept. None means `gateway/spend.sqlite3` in the folder of data where
@@ -150,6 +153,8 @@ class Settings:
     audit_max_file: int = attrs.field(default=256 * 1024 * 1024, validator=_positive)
     metrics_port: int | None = attrs.field(default=None, validator=_is_port)
     metrics_host: str = "127.0.0.1"
+    console_port: int | None = attrs.field(default=None, validator=_is_port)
+    console_key: str | None = None
     groups: Mapping[str, BudgetSettings] = attrs.field(factory=dict)
     budget_zone: str = attrs.field(default="UTC", validator=_is_zone)
     spend_file: str | None = None
@@ -161,6 +166,11 @@ class Settings:
         """Whether anything limits what may be spent."""
         tables = (*self.keys.values(), *self.groups.values())
         return any(getattr(table, each.name) is not None for table in tables for each in attrs.fields(BudgetSettings))
+
+    @property
+    def is_counting(self) -> bool:
+        """Whether anybody may ask what was counted."""
+        return self.metrics_port is not None or self.console_port is not None
 
     @property
     def wants_keys(self) -> bool:
@@ -213,6 +223,11 @@ def read_settings(
         settings = attrs.evolve(settings, keys={**settings.keys, **found}, keys_file=str(path))
     _check_hashes(settings.keys, where)
     _check_groups(settings, where)
+    if settings.console_key is not None and settings.console_key not in settings.keys:
+        raise ConfigError(
+            f"{source}: gateway.console_key: there is no key {settings.console_key!r}",
+            hint="it names one of the gateway's keys; without it the console has no playground",
+        )
     if not settings.is_local and not settings.wants_keys:
         raise ConfigError(
             f"{source}: gateway.host: {settings.host!r} can be reached from other machines, and there are no keys",

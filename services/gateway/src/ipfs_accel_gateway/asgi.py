@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 from ipfs_accel import AsyncClient, Config
 from ipfs_accel.errors import ConfigError
 
+from ._console.links import tell_link
 from ._incoming import Incoming
 from ._reader import ONCE, Bad
 from ._reply import Headers, LeftError
@@ -84,6 +85,7 @@ class Application:
             except ConfigError:
                 await self.close()
                 raise
+            tell_link(self._gateway)
         return self._gateway
 
     async def close(self) -> None:
