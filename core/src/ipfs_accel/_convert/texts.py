@@ -297,7 +297,8 @@ def _response_format(value: Any) -> Any:
 
 def _format_of(value: Any) -> str | JsonSchema:
     if not isinstance(value, Mapping):
-        raise InvalidRequestError(f"response_format: expected 'text', 'json' or a JsonSchema, got {short(value)}")
+        wanted = "expected 'text', 'json', a JsonSchema or a type"
+        raise InvalidRequestError(f"response_format: {wanted}, got {short(value)}")
     kind = value.get("type")
     if kind == "text":
         return "text"
