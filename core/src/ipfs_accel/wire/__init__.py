@@ -12,6 +12,6 @@
 - OpenAI's dialect, to inherit from: `openai`, `openai_audio`, `openai_images`, `openai_files`, `openai_responses`,
   `openai_routes`, `openai_facts`
 - OpenAI's dialect, its parts: `openai_requests`, `openai_answers`, `openai_messages`, `openai_streams`, `openai_calls`,
-  `openai_errors`, `openai_vectors`, `openai_tokens`, `openai_relays`, `openai_responses_requests`,
-  `openai_responses_answers`
+  `openai_errors`, `openai_vectors`, `openai_tokens`, `openai_relays`, `openai_usage_events`,
+  `openai_responses_requests`, `openai_responses_answers`
 """
