@@ -6,18 +6,22 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ipfs_accel import EndpointConfig
 from ipfs_accel.errors import BadRequestError, RateLimitError
 from ipfs_accel.testing import Scripted
+from ipfs_accel.testing.raw_server import Connection, serve
 from ipfs_accel.types import Reasoning, ToolCall, ToolResult
 
 from conftest import peer_node
 
 from .gateways import Start
+from .wires import CHUNKED, chunk, framed
 
 pytestmark = pytest.mark.peer
 
@@ -57,14 +61,14 @@ def run(command: list[str], folder: Path, **environ: str) -> str:
     return done.stdout
 
 
-def claude(at: At, folder: Path, prompt: str) -> str:
+def claude(at: Any, folder: Path, prompt: str, *options: str, model: str = "scripted/any") -> str:
     program = peer_node("claude-code", CLAUDE_CODE) / ".bin" / "claude"
     return run(
-        [str(program), "-p", prompt],
+        [str(program), "-p", prompt, *options],
         folder,
         ANTHROPIC_BASE_URL=at.url,
         ANTHROPIC_AUTH_TOKEN="any",
-        ANTHROPIC_MODEL="scripted/any",
+        ANTHROPIC_MODEL=model,
         CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1",
     )
 
@@ -109,6 +113,23 @@ def test_claude_code_goes_on_where_a_model_takes_no_instruction_between_the_turn
     assert claude(at, tmp_path, "What is two and two?").strip() == "Four."
     assert [message.role for message in asked[0].messages].count("system") == 2
     assert [message.role for message in asked[-1].messages] == ["system", "user"]
+
+
+def test_claude_code_takes_the_counts_that_are_told_with_the_end(running: Start, tmp_path: Path) -> None:
+    used = {"prompt_tokens": 4321, "completion_tokens": 7, "total_tokens": 4328}
+    event = json.dumps({"choices": [], "usage": used}).encode()
+
+    def handle(connection: Connection) -> None:
+        while connection.request() is not None:
+            connection.send(CHUNKED + framed(chunk("Four.", "stop")))
+            time.sleep(0.2)  # so that the counts come by themselves, whatever is read at once
+            connection.send(framed(b"data: %b\n\n" % event) + framed(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+
+    with serve(handle) as server:
+        up = EndpointConfig(backend="openai", base_url=f"{server.url}/v1", key="k")
+        at = running(endpoints={"up": up}, settings={"unsupported": "leave_out"})
+        told = json.loads(claude(at, tmp_path, "What is two and two?", "--output-format", "json", model="up/m"))
+    assert (told["result"], told["usage"]["input_tokens"], told["usage"]["output_tokens"]) == ("Four.", 4321, 7)
 
 
 PROGRAM = """
