@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import logging
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import attrs
 import httpx  # noqa: TID251 - a client that nobody here wrote
 import pytest
 from ipfs_accel import EndpointConfig, PluginPolicy, hookimpl
@@ -297,3 +299,27 @@ def test_without_an_audit_nothing_is_kept_and_its_hook_does_nothing(running: Sta
     at = running(Scripted(echo), plugins=PluginPolicy(middleware=("audit",)))
     assert "I write" in http.post(at.url + ASK, json=body("scripted/any")).text
     assert at.gateway._observers._layers == []
+
+
+def test_a_configuration_that_would_keep_too_much_changes_nothing(
+    running: Start, http: httpx.Client, path: Path
+) -> None:
+    at = running(Scripted(echo), plugins=BEHIND, settings={"audit": str(path)})
+    http.post(at.url + ASK, json=body("scripted/any"))
+    gateway, config = at.gateway, at.gateway._config
+
+    def change(policy: PluginPolicy, **settings: Any) -> None:
+        wanted = gateway.change(attrs.evolve(config, plugins=policy), attrs.evolve(gateway.settings, **settings))
+        asyncio.run_coroutine_threadsafe(wanted, at.loop).result(60)
+
+    with pytest.raises(ConfigError, match="nothing would take out"):
+        change(PluginPolicy())
+    http.post(at.url + ASK, json=body("scripted/any"))
+    change(PluginPolicy(), audit=None)
+    http.post(at.url + ASK, json=body("scripted/any"))
+    change(BEHIND, audit=str(path))
+    http.post(at.url + ASK, json=body("scripted/any"))
+    at.close()
+    assert [line["said"][0]["request"]["messages"][0]["content"] for line in lines(path)] == [
+        [{"text": "Write to [EMAIL_1]"}]
+    ] * 3
