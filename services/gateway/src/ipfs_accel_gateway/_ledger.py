@@ -63,7 +63,8 @@ class Ledger:
         self._book = Book(self._calendar, self._known)
         self.follow(settings, client)
         self._rows: dict[tuple[str, str, str, str], list[int]] = {}
-        self._wanting: set[Purse] = set()
+        self._leaving: dict[tuple[str, str, str, str], list[int]] = {}
+        self._wanting: dict[Reservation, Purse] = {}
         self._raising: asyncio.Task[Exception | None] | None = None
         self._flushing: asyncio.Task[Exception | None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -165,7 +166,7 @@ class Ledger:
     async def _assure(self, purse: Purse, reservation: Reservation) -> None:
         """Wait until the file says that what was reserved is spent; those that wait together are written together."""
         while not reservation.is_sure:
-            self._wanting.add(purse)
+            self._wanting[reservation] = purse
             if self._raising is None:
                 self._raising = self._loop.create_task(self._raise())
             error = await asyncio.shield(self._raising)
@@ -173,12 +174,16 @@ class Ledger:
                 raise Refusal(503, "overloaded", "what is spent cannot be noted at present", retry_after=_SECONDS)
 
     async def _raise(self) -> Exception | None:
-        wanting, self._wanting = self._wanting, set()
-        amounts = {count: upto for purse in wanting for count, upto in purse.ahead() if count.sure < count.total}
+        wanting, self._wanting = self._wanting, {}
+        # What was reserved before midnight is no longer among what its purse limits.
+        counts = {count: count.total for reservation in wanting for count, _, _ in reservation.shares}
+        counts |= dict([each for purse in wanting.values() for each in purse.ahead()])
+        amounts = {count: upto for count, upto in counts.items() if count.sure < count.total}
         try:
             return await self._write([*amounts.items()], ())
         finally:
             self._raising = None
+            self._soon()  # those who waited may have left, and the file then says too much
 
     def _soon(self) -> None:
         if self._timer is None and self._ending is None:
@@ -191,8 +196,10 @@ class Ledger:
     async def _settle(self) -> Exception | None:
         """Write what was used, and what is spent in truth where nothing is reserved any more, or more than was held."""
         rows, self._rows = self._rows, {}
+        self._leaving = rows
         wrong = [count for count in self._book.unsettled() if not count.reserved or count.sure < count.total]
         error = await self._write([(count, count.total) for count in wrong], [Row(*at, *n) for at, n in rows.items()])
+        self._leaving = {}
         if error is None:
             self._has_failed = False
         else:
@@ -225,8 +232,9 @@ class Ledger:
             await asyncio.sleep(_STEP)
         if self._timer is not None:
             self._timer.cancel()
-        if self._flushing is not None:
-            await self._flushing
+        for task in (self._raising, self._flushing):
+            if task is not None:
+                await task
         error = await self._settle()
         self._thread.shutdown()
         self._store.close(is_settled=error is None and not self._open)
@@ -237,7 +245,15 @@ class Ledger:
         counted = self._store.counted(place) or 0
         kind, _, name = scope.partition(":")
         keys = [name] if kind == "key" else self._groups.get(name, [])
-        return max(counted, self._store.used(keys, period, unit))
+        waiting = sum(
+            [
+                numbers[3] if unit == "dollars" else numbers[1] + numbers[2]
+                for rows in (self._rows, self._leaving)
+                for (day, key, _, _), numbers in rows.items()
+                if key in keys and day.startswith(period)
+            ]
+        )
+        return max(counted, self._store.used(keys, period, unit) + waiting)
 
     def _count_what_was_lost(self) -> None:
         """Put what a killed gateway held for spent into the table by model, without one: its sums are then the same."""
