@@ -162,6 +162,23 @@ def peer_node(name: str, *packages: str) -> Path:
     return folder / "node_modules"
 
 
+def peer_debian(package: str) -> Path:
+    """Return the folder with what a package of Debian's holds, which is not installed; unpacked once, likewise."""
+    folder = HERE / ".cache" / f"debian-{package}"
+    if not (folder / "complete").exists():
+        if not os.environ.get("IPFS_ACCEL_PEERS"):
+            pytest.skip(f"Debian's {package} is not in .cache; make test-peers gets it")
+        if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+            pytest.skip("apt-get and dpkg-deb, which get it, are not here")
+        folder.mkdir(parents=True, exist_ok=True)
+        for command in (["apt-get", "download", package], ["sh", "-c", "dpkg-deb --extract *.deb ."]):
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            if done.returncode:
+                pytest.skip(f"Debian's {package} cannot be had: {done.stderr[-300:]}")
+        (folder / "complete").touch()
+    return folder
+
+
 def sent(httpserver: Any) -> Any:
     """Return the JSON of the last request that pytest-httpserver recorded."""
     return json.loads(httpserver.log[-1][0].get_data())
