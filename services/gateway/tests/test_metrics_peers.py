@@ -74,9 +74,10 @@ def asked(http: httpx.Client, url: str, **query: str) -> Any:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         try:
-            data = http.get(url, params=query).json()["data"]
+            answer = http.get(url, params=query)
         except httpx.TransportError:  # it does not listen yet
-            data = {}
+            answer = httpx.Response(503)
+        data = answer.json()["data"] if answer.status_code == 200 else {}  # nor is it ready as soon as it does
         if data and data.get("result") != []:
             return data
         time.sleep(0.2)
