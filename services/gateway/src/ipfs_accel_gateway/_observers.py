@@ -80,7 +80,7 @@ class Observers:
     ) -> None:
         self.metrics = metrics
         self._tracing = tracing
-        self._files = [each for each in (log, audit) if each is not None]
+        self._log, self._audit = log, audit
         self._layers: list[Layer] = [each for each in (tracing, audit) if each is not None]
         told = (log, metrics, tracing, audit)
         self.noting: tuple[Callable[[Record], object], ...] = tuple([each.add for each in told if each is not None])
@@ -122,8 +122,9 @@ class Observers:
 
     def close(self) -> None:
         """Write what waits."""
-        for each in self._files:
-            each.close()
+        for each in (self._log, self._audit):
+            if each is not None:
+                each.close()
 
 
 def _log_of(settings: Settings) -> AccessLog | None:
