@@ -376,7 +376,7 @@ def test_the_call_of_who_has_left_ends_by_the_settings_that_it_began_with(
         sock.sendall(post(asked(stream=True)))
         sock.recv(100)
     assert is_ending.wait(PATIENCE)
-    client, records = gateway._client, gateway._log
+    client, records = gateway._client, gateway._observers._log
     assert at.change(endpoint(second) + log)
     assert at.ask().status_code == 200
     assert not client._core.is_closed
