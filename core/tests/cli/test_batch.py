@@ -87,7 +87,7 @@ def test_rows_in_the_form_of_openais_batches(run: Run, studio: Upstream) -> None
     assert (found.exit_code, found.stdout) == (0, "out.jsonl\n")
     assert "1 of 1 rows have an answer" in found.stderr
     usage = {"input_tokens": 4, "output_tokens": 2}
-    assert read() == [{"id": "a", "text": "re q", "finish_reason": "stop", "model": "m", "usage": usage}]
+    assert read() == [{"custom_id": "a", "text": "re q", "finish_reason": "stop", "model": "m", "usage": usage}]
     sent = studio.bodies[0]
     assert (sent["model"], sent["service_tier"], sent["messages"]) == ("m", "flex", body["messages"])
     assert sent.get("max_completion_tokens", sent.get("max_tokens")) == 9

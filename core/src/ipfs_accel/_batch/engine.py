@@ -11,7 +11,6 @@ from ipfs_accel._values import frozen
 from ipfs_accel.errors import AccelError, InvalidRequestError, InvalidResponseError
 from ipfs_accel.types import Answer, BatchReport, BatchResult
 
-from . import rows
 from .disk import Disk
 from .folder import Folder
 from .journal import Journal
@@ -19,12 +18,13 @@ from .judging import Pace, verdict
 from .lines import error_line, line_of
 from .plan import Plan, Shard, read_shard
 from .report import report_of
-from .requests import Asked, asker
+from .requests import asker
+from .row import Row
 from .settings import Settings
 from .tail import Tail
 from .totals import Outcome, Totals
 
-__all__ = ["LIMITS", "Engine", "Limits", "Row"]
+__all__ = ["LIMITS", "Engine", "Limits"]
 
 
 @frozen(kw_only=True)
@@ -49,47 +49,6 @@ class Limits:
 
 _SET_ASIDE = 16
 LIMITS = tuple(Limits.__annotations__)
-
-
-class Row:
-    """A row on its way.
-
-    Attributes:
-        id: Its own, or one made of it.
-        fault: Why it is not one, if it cannot be read.
-        number: Its place in the input, from 1.
-        place: Its place in the shard.
-        rounds: How often it was asked for.
-        tries: How often of these it may have been the row's own fault that it failed.
-        since: How many answers the run had when it was first asked for.
-        seen: The same when it was last asked for.
-    """
-
-    __slots__ = ("_value", "fault", "id", "journal", "number", "place", "rounds", "seen", "shard", "since", "tries")
-
-    def __init__(self, shard: Shard, journal: Journal, place: int, record: bytes, plan: Plan) -> None:
-        self.shard = shard
-        self.journal = journal
-        self.place = place
-        self.number = shard.first + place
-        self.rounds = self.tries = self.since = self.seen = 0
-        self.fault: InvalidRequestError | None = None
-        self._value: Any = None
-        try:
-            self._value = rows.read(record, plan.form, plan.header)
-        except InvalidRequestError as error:
-            self.fault = error
-        self.id = rows.id_of(self._value, record, self.number)[0]
-
-    def asked(self, ask: Callable[[Any], Asked]) -> Asked:
-        """Return the model, the main argument and the options of its call.
-
-        Raises:
-            InvalidRequestError: It does not say what a call needs.
-        """
-        if self.fault is not None:
-            raise self.fault
-        return ask(self._value)
 
 
 class Engine:
@@ -136,7 +95,9 @@ class Engine:
         # Those of which no row is left, though the disk may not know it yet.
         self._settled: set[Shard] = set()
         self._again: deque[Row] = deque()
-        self._under_way = self._answers = self._kept = self._lost = 0
+        self._under_way = self._kept = self._lost = 0
+        # How often rows were asked for, and the last such time that brought an answer.
+        self._asked = self._latest = 0
         self._fresh: Iterator[Row] = iter(())
         self._is_read = False
         self._tail: Tail | None = None
@@ -206,7 +167,8 @@ class Engine:
             if row is not None:
                 self._under_way += 1
                 row.rounds += 1
-                row.seen = self._answers
+                self._asked += 1
+                row.seen = self._asked
                 if row.rounds == 1:
                     row.since = row.seen
             return row
@@ -214,7 +176,7 @@ class Engine:
     def _next(self) -> Row | None:
         again = self._again
         # One that failed waits until another has fared better, but only few wait.
-        if again and (again[0].seen < self._answers or len(again) >= max(_SET_ASIDE, self.limits.concurrency)):
+        if again and (again[0].seen < self._latest or len(again) >= max(_SET_ASIDE, self.limits.concurrency)):
             return again.popleft()
         try:
             row = next(self._fresh, None)
@@ -240,10 +202,10 @@ class Engine:
     def answered(self, row: Row, answer: Answer) -> BatchResult | None:
         """Keep an answer; return what became of the row, or None if it could not be kept."""
         try:
-            line = line_of(self.operation, row.id, answer)
+            line = line_of(self.operation, row, answer)
         except ValueError as error:
             found = InvalidResponseError(f"the answer has no form in JSON: {error}")
-            return self._settle(row, found, Outcome.of_error(found, row.rounds), error_line(row.id, found))
+            return self._settle(row, found, Outcome.of_error(found, row.rounds), error_line(row, found))
         outcome = Outcome.of(answer, row.rounds)
         if outcome.cost is None and self.limits.max_cost is not None:
             why = "max_cost: what the model costs is not known, so that nothing can be held to it"
@@ -256,7 +218,7 @@ class Engine:
             if not self._is_final(row, error):
                 self._under_way -= 1
                 return None
-        line = error_line(row.id, error)
+        line = error_line(row, error)
         return self._settle(row, error, Outcome.of_error(error, row.rounds), line)
 
     def dropped(self, error: Exception | None = None) -> None:
@@ -270,9 +232,9 @@ class Engine:
     def _is_final(self, row: Row, error: AccelError) -> bool:
         """Whether a failure is what became of the row."""
         found = verdict(error)
-        if found == "unclear" and (row.rounds > 1 or self._answers > row.since):
+        if found == "unclear" and (row.rounds > 1 or self._latest > row.since):
             # Where others are answered, it is the row; so it is where others were, and only such rows are left.
-            if self._answers > row.since or (self._is_read and self._totals.rows > self._totals.failed):
+            if self._latest > row.since or (self._is_read and self._totals.rows > self._totals.failed):
                 return True
             found = "end"
         if found in {"busy", "broken"}:
@@ -282,7 +244,7 @@ class Engine:
         if found == "end":
             self._end("failed", error)
             return False
-        row.tries += found == "again" or (found == "broken" and self._answers > row.seen)
+        row.tries += found == "again" or (found == "broken" and self._latest > row.seen)
         if found == "own" or row.tries >= self.limits.rounds:
             return True
         self._again.append(row)
@@ -293,7 +255,7 @@ class Engine:
         with self._lock:
             self._under_way -= 1
             if is_answer:
-                self._answers += 1
+                self._latest = max(self._latest, row.seen)
                 self.trouble = None
                 self._pace.answered(self._now())
             if not self._keep(row, outcome, line):

@@ -1,6 +1,7 @@
-"""The line that a row has in the output: its id and its answer, or its error; nothing of how that came about.
+"""The line that a row has in the output: its id, as it has it itself, and its answer or its error.
 
-No line has a time, an attempt, or an id that a request was given, so that equal answers give equal bytes.
+Nothing is said of how that came about: no line has a time, an attempt, or an id that a request was given, so that equal
+answers give equal bytes.
 """
 
 from __future__ import annotations
@@ -22,18 +23,20 @@ from ipfs_accel.types import (
     Usage,
 )
 
+from .row import Row
+
 __all__ = ["error_line", "line_of"]
 
 _TOKENS = tuple(each.name for each in Usage.__attrs_attrs__)
 
 
-def line_of(operation: str, name: str, answer: Any) -> bytes:
+def line_of(operation: str, row: Row, answer: Any) -> bytes:
     """Return the line of an answer.
 
     Raises:
         ValueError: Something in it has no form in JSON, such as a score that is no number.
     """
-    said: dict[str, Any] = {"id": name, **_WRITERS[operation](answer)}
+    said: dict[str, Any] = {row.field: row.id, **_WRITERS[operation](answer)}
     if answer.model is not None:
         said["model"] = answer.model
     used = answer.usage
@@ -43,14 +46,14 @@ def line_of(operation: str, name: str, answer: Any) -> bytes:
     return strict_json.dumps(said)
 
 
-def error_line(name: str, error: AccelError) -> bytes:
+def error_line(row: Row, error: AccelError) -> bytes:
     """Return the line of a failure."""
     said: dict[str, Any] = {"type": type(error).__name__, "message": error.message}
     for each in ("status", "code"):
         value = getattr(error, each, None)
         if value is not None:
             said[each] = value
-    return strict_json.dumps({"id": name, "error": said})
+    return strict_json.dumps({row.field: row.id, "error": said})
 
 
 def _chat(answer: ChatResponse) -> dict[str, Any]:

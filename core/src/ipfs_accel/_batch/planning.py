@@ -123,8 +123,8 @@ def _noted(ids: Duplicates, record: bytes, number: int, form: str, header: bytes
         row = rows.read(record, form, header)
     except InvalidRequestError:
         return False
-    name, is_own = rows.id_of(row, record, number)
-    if is_own:
+    field, name = rows.id_of(row, record, number)
+    if field is not None:
         ids.note(name, number)
     return True
 
@@ -134,7 +134,7 @@ def _refuse(plan: Plan, twice: list[tuple[int, int]]) -> None:
     for number, first in sorted(twice)[:_SHOWN]:
         shard = next(each for each in plan.shards if each.first <= number < each.first + each.rows)
         record = read_shard(plan, shard, plan.source)[number - shard.first]
-        name, _ = rows.id_of(rows.read(record, plan.form, plan.header), record, number)
+        _, name = rows.id_of(rows.read(record, plan.form, plan.header), record, number)
         told.append(f"{name!r} of row {number} is that of row {first}")
     more = ", and there are more" if len(twice) > _SHOWN else ""
     raise InvalidRequestError(

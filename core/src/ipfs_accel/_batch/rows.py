@@ -70,8 +70,8 @@ def _cells(record: bytes) -> list[str]:
     return next(csv.reader(io.StringIO(text, newline=""), strict=True), [])
 
 
-def id_of(row: Any, record: bytes, number: int) -> tuple[str, bool]:
-    """Return a row's id, and whether it is its own: one without has the hash of its bytes and of its place.
+def id_of(row: Any, record: bytes, number: int) -> tuple[str | None, str]:
+    """Return the field in which a row has its id, and the id; one without has the hash of its bytes and of its place.
 
     Args:
         row: What is in it; None if it cannot be read.
@@ -82,8 +82,8 @@ def id_of(row: Any, record: bytes, number: int) -> tuple[str, bool]:
         for name in _ID_FIELDS:
             value = row.get(name)
             if isinstance(value, int) and not isinstance(value, bool):
-                return str(value), True
+                return name, str(value)
             if isinstance(value, str) and value:
-                return value, True
+                return name, value
     content = hashlib.blake2b(record.strip(), digest_size=8, salt=number.to_bytes(16, "big")).hexdigest()
-    return content, False
+    return None, content

@@ -9,7 +9,7 @@ from typing import Any
 from ipfs_accel._batch.opening import sample
 from ipfs_accel._batch.planning import planned
 from ipfs_accel._batch.settings import checked_settings
-from ipfs_accel._client.batch_runs import limits_of
+from ipfs_accel._client.batch_work import limits_of
 from ipfs_accel.errors import InvalidRequestError
 from ipfs_accel.types import Bounds, Estimate
 

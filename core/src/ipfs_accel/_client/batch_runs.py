@@ -4,94 +4,28 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections import deque
-from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from ipfs_accel._batch.engine import LIMITS, Engine, Limits, Row
-from ipfs_accel._batch.opening import checked_limits, opened
-from ipfs_accel._batch.requests import Asked
-from ipfs_accel._batch.settings import Settings, checked_settings
-from ipfs_accel._calls import operations as ops
+from ipfs_accel._batch.row import Row
 from ipfs_accel._worlds.perform import aperform, perform
 from ipfs_accel.errors import AccelError
 
-from .batch_places import Places
+from .batch_results import Results
+from .batch_work import Work
 
 if TYPE_CHECKING:
     import anyio
     from anyio.abc import TaskGroup
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-    from ipfs_accel._calls.core import Core
-    from ipfs_accel._worlds.effects import Steps
+    from ipfs_accel._batch.engine import Engine
     from ipfs_accel._worlds.worlds import AsyncWorld, World
     from ipfs_accel.types import BatchReport, BatchResult
 
-__all__ = ["AsyncBatchRun", "BatchRun", "Work", "limits_of"]
-
-_OPERATIONS: Mapping[str, ops.Operation[Any]] = {
-    "chat": ops.CHAT,
-    "complete": ops.COMPLETE,
-    "embed": ops.EMBED,
-    "rerank": ops.RERANK,
-    "classify": ops.CLASSIFY,
-}
-
-
-class Work:
-    """A run as it was asked for; nothing has happened yet.
-
-    Args:
-        core: The client's.
-        places: The input, and where the lines go.
-        settings: What is asked.
-        limits: How this process works on it.
-        retry_failed: Whether rows that failed are asked for again.
-    """
-
-    def __init__(self, core: Core, places: Places, settings: Settings, limits: Limits, *, retry_failed: bool) -> None:
-        self.places = places
-        self.limits = limits
-        self._core = core
-        self._operation = _OPERATIONS[settings.operation]
-        self._begin = partial(
-            opened, places.source, places.output, settings, limits, now=core.clock.now, retry_failed=retry_failed
-        )
-
-    @classmethod
-    def of(cls, core: Core, model: str | None, source: str | Path, output: str | Path, given: dict[str, Any]) -> Work:
-        """Return it from what a caller gave; `given` are `BatchRunOptions`.
-
-        Raises:
-            InvalidRequestError: One of them is wrong; names it.
-        """
-        limits = limits_of(given)
-        retry_failed = given.pop("retry_failed", False)
-        settings = checked_settings(Path(source), model, given)
-        return cls(core, Places(core, source, output), settings, limits, retry_failed=retry_failed)
-
-    def begin(self) -> Engine:
-        """Plan it, or find out what is done already."""
-        return self._begin(check=lambda asked: self.steps(asked).close())
-
-    def steps(self, asked: Asked) -> Steps[Any]:
-        """Return the steps of a row's call."""
-        model, value, options = asked
-        return self._core.whole(self._operation, model, value, options)
-
-
-def limits_of(given: dict[str, Any]) -> Limits:
-    """Take how a process works on a run out of the options.
-
-    Raises:
-        InvalidRequestError: One of them makes no sense; names it.
-    """
-    return checked_limits(Limits(**{name: given.pop(name) for name in LIMITS if name in given}))
+__all__ = ["AsyncBatchRun", "BatchRun"]
 
 
 class _Run:
@@ -144,53 +78,6 @@ class _Run:
     def _workers(self, engine: Engine) -> int:
         """Return how many rows are under way at once at most."""
         return max(1, min(self._work.limits.concurrency, engine.report().left))
-
-
-class _Results:
-    """Results on their way from threads to whoever reads them; few, so that who reads slowly is not outrun.
-
-    Args:
-        room: How many may wait.
-        givers: How many give some.
-        is_read: Whether anybody reads.
-    """
-
-    def __init__(self, room: int, givers: int, *, is_read: bool) -> None:
-        self._room = room
-        self._givers = givers
-        self._is_read = is_read
-        self._found: deque[BatchResult] = deque()
-        self._changed = threading.Condition()
-
-    def put(self, result: BatchResult) -> None:
-        """Give one."""
-        with self._changed:
-            while self._is_read and len(self._found) >= self._room:
-                self._changed.wait()
-            if self._is_read:
-                self._found.append(result)
-                self._changed.notify_all()
-
-    def leave(self) -> None:
-        """Give no more."""
-        with self._changed:
-            self._givers -= 1
-            self._changed.notify_all()
-
-    def get(self) -> BatchResult | None:
-        """Take one; None if there are no more."""
-        with self._changed:
-            while not self._found and self._givers:
-                self._changed.wait()
-            self._changed.notify_all()
-            return self._found.popleft() if self._found else None
-
-    def close(self) -> None:
-        """Read no more."""
-        with self._changed:
-            self._is_read = False
-            self._found.clear()
-            self._changed.notify_all()
 
 
 class BatchRun(_Run):
@@ -249,7 +136,7 @@ class BatchRun(_Run):
         perform(self._work.places.fetched(), self._world)
         engine = self._engine = self._work.begin()
         workers = self._workers(engine)
-        self._results = _Results(workers, workers, is_read=is_read)
+        self._results = Results(workers, workers, is_read=is_read)
         for _ in range(workers):
             context = contextvars.copy_context()
             work = partial(context.run, self._ask, engine)

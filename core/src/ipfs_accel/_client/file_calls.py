@@ -32,10 +32,10 @@ if TYPE_CHECKING:
         UploadSource,
     )
 
-    from . import batch_runs
+    from . import batch_runs, batch_work
     from .batch_runs import AsyncBatchRun, BatchRun
 else:  # few programs have that many rows
-    (batch_runs,) = late(__package__, "batch_runs")
+    batch_runs, batch_work = late(__package__, "batch_runs", "batch_work")
 
 __all__ = ["AsyncFileCalls", "FileCalls", "replacing"]
 
@@ -152,7 +152,7 @@ class FileCalls(SyncBase):
         Raises:
             InvalidRequestError: The settings are wrong. What is wrong with the input is raised once it begins.
         """
-        work = batch_runs.Work.of(self._core, model, source, output, dict(options))
+        work = batch_work.Work.of(self._core, model, source, output, dict(options))
         return batch_runs.BatchRun(work, self._world)
 
 
@@ -234,7 +234,7 @@ class AsyncFileCalls(AsyncBase):
         self, model: str | None, source: str | Path, output: str | Path, **options: Unpack[BatchRunOptions]
     ) -> AsyncBatchRun:
         """As `Client.batch_run`; not awaited itself."""
-        work = batch_runs.Work.of(self._core, model, source, output, dict(options))
+        work = batch_work.Work.of(self._core, model, source, output, dict(options))
         return batch_runs.AsyncBatchRun(work, self._world)
 
 
