@@ -42,7 +42,15 @@ def test_what_the_table_says_is_what_the_command_says() -> None:
         command = app.get_command(None, name)  # type: ignore[arg-type]
         assert command is not None
         assert command.get_short_help_str(200) == summary
-        assert isinstance(command, Command) or name in {"keys", "config", "files", "batch", "batches", "objects", "plugin"}
+        assert isinstance(command, Command) or name in {
+            "keys",
+            "config",
+            "files",
+            "batch",
+            "batches",
+            "objects",
+            "plugin",
+        }
 
 
 def test_without_a_command_the_help_is_shown(run: Run) -> None:
