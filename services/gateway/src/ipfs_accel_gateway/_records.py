@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 import sys
 import time
 from typing import IO, TYPE_CHECKING, Any, Protocol
@@ -24,7 +23,7 @@ __all__ = ["AccessLog", "Record"]
 _log = logging.getLogger("ipfs_accel_gateway")
 _SECONDS = 0.2
 _PLAIN = "".join(map(chr, range(0x21, 0x7F)))
-_salt = secrets.token_hex(6)
+_salt = os.urandom(6).hex()
 
 
 class Billed(Protocol):

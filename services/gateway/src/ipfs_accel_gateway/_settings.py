@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from zoneinfo import ZoneInfo
 
 import attrs
 import cattrs
@@ -43,6 +42,10 @@ def _is_port(_instance: object, attribute: Any, value: int | None) -> None:
 
 
 def _is_zone(_instance: object, _attribute: object, value: str) -> None:
+    if value == "UTC":
+        return
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - few name another one
+
     try:
         ZoneInfo(value)
     except (ValueError, OSError, KeyError):  # what is not there, a path, a folder

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -79,7 +79,7 @@ def passed(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 def new_id() -> str:
     """Return an id of a message."""
-    return f"msg_{secrets.token_hex(16)}"
+    return f"msg_{os.urandom(16).hex()}"
 
 
 def usage(used: Usage) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -76,7 +76,7 @@ def counts(used: Usage) -> dict[str, int] | None:
 
 def head(kind: str, prefix: str, model: str) -> dict[str, Any]:
     """Return what every answer begins with; `created` is in seconds since 1970."""
-    return {"id": prefix + secrets.token_hex(12), "object": kind, "created": int(time.time()), "model": model}
+    return {"id": prefix + os.urandom(12).hex(), "object": kind, "created": int(time.time()), "model": model}
 
 
 def asks_for_usage(members: Mapping[str, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
@@ -65,7 +65,7 @@ class Frame:
     """
 
     def __init__(self, members: Mapping[str, Any], model: str) -> None:
-        self.token = secrets.token_hex(16)
+        self.token = os.urandom(16).hex()
         said = {name: usual if members.get(name) is None else members[name] for name, usual in _ECHOED.items()}
         self._before = strict_json.dumps(
             {

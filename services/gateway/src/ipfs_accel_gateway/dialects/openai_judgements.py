@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,7 +34,7 @@ class _Moderations(Whole):
     def write(self, answer: ModerateResponse, members: Mapping[str, Any], model: str) -> bytes:  # noqa: ARG002
         """Return the judgements."""
         results = [_judged(each) for each in answer.results]
-        found = {"id": f"modr-{secrets.token_hex(12)}", "model": answer.model or model, "results": results}
+        found = {"id": f"modr-{os.urandom(12).hex()}", "model": answer.model or model, "results": results}
         return strict_json.dumps(found)
 
 
@@ -74,7 +74,7 @@ class _Rerank(Whole):
         """Return the documents in their new order, with their texts unless they are not wanted."""
         shows = members.get("return_documents") is not False
         found = {
-            "id": f"rerank-{secrets.token_hex(12)}",
+            "id": f"rerank-{os.urandom(12).hex()}",
             "model": answer.model or model,
             "results": [
                 {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -78,7 +78,7 @@ class _Compact(Whole):
         """
         if not answer.text.strip():
             raise Refusal(502, "server", "the model did not write down what was said")
-        token = secrets.token_hex(16)
+        token = os.urandom(16).hex()
         locked = keepsakes.written({"summary": answer.text})
         body = {
             "id": f"resp_{token}",
