@@ -18,7 +18,9 @@ import httpx  # noqa: TID251 - a client that nobody here wrote
 import pytest
 from ipfs_accel import Config, EndpointConfig
 from ipfs_accel.testing.raw_server import Connection, answer, serve
+from ipfs_accel_gateway._budgets import Calendar
 from ipfs_accel_gateway._callers import hash_of
+from ipfs_accel_gateway._spend import read
 from ipfs_accel_gateway._systemd import notify
 
 from .gateways import Running
@@ -257,3 +259,17 @@ def test_a_whole_answer_is_still_given() -> None:
         end.result(PATIENCE)
     assert b"connection: close" in head
     assert body == CHAT
+
+
+def test_what_is_broken_off_may_have_cost(tmp_path: Path) -> None:
+    upstream, file = Upstream(b""), tmp_path / "spend.sqlite3"
+    keys = {"alice": {"hash": hash_of("a"), "tokens_per_day": 1_000_000}}
+    settings = {"drain_timeout": 0.01, "keys": keys, "spend_file": str(file)}
+    with gateway(upstream, **settings) as running, connected(running.url) as sock:
+        sock.sendall(post(asked(max_tokens=5), "authorization: Bearer a"))
+        assert upstream.asked.acquire(timeout=PATIENCE)
+        closing(running).result(PATIENCE)
+        assert rest(sock)[0].startswith(b"HTTP/1.1 503 ")
+    ((row,), _) = read(file, Calendar("UTC").month)
+    assert row.key == "alice"
+    assert row.input_tokens > 0

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from ipfs_accel import AccelError, strict_json
 from ipfs_accel.types import RelayRequest
 
-from ._bills import Metered
 from ._bodies import around_model, members, plain
 from ._callers import Caller, Callers, Ticket
 from ._errors import Refusal, refusal_of
@@ -180,7 +179,7 @@ class App:
         try:
             if self._ledger is not None:
                 bill = record.bill = await self._ledger.begin(caller.id, asked, target, len(body))
-                reply = Metered(reply, bill)
+                reply = bill.counting(reply)
             await perform(self._client, call, reply, lenient=self._lenient)
             record.status = 200
         except AccelError as error:
@@ -195,6 +194,8 @@ class App:
             await tell_failure(error, call, reply)
         except (Refusal, Bad, asyncio.CancelledError) as error:
             refusal = self._as_refusal(error)
+            if bill is not None and isinstance(error, asyncio.CancelledError):
+                bill.broken_off()
             if not reply.has_begun:
                 record.status = refusal.status
                 raise refusal from None

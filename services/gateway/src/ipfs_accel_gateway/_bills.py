@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ._records import Record
     from ._reply import Headers, Reply
 
-__all__ = ["Bill", "Metered"]
+__all__ = ["Bill"]
 
 _BYTES_PER_TOKEN = 2
 """Text in all but rare languages has more, so that the estimate is rather too high."""
@@ -63,6 +63,10 @@ class Bill:
         self.reservation: Reservation | None = None
         self.settled: str | None = None
 
+    def counting(self, reply: Reply) -> Reply:
+        """Return a reply that goes where another one does, and whose bytes are counted."""
+        return _Counted(reply, self)
+
     def saw(self, piece: bytes) -> None:
         """Count a piece of a stream, in which some events end."""
         size = len(piece)
@@ -80,6 +84,10 @@ class Bill:
     def failed(self, error: AccelError) -> None:
         """Note how it failed: whoever broke off may charge for what they had read."""
         self._may_cost = bool(getattr(error, "maybe_billed", False))
+
+    def broken_off(self) -> None:
+        """Note that nobody waited for its end, though it may have been at work."""
+        self._may_cost = True
 
     def settle(self, record: Record) -> None:
         """Count what was used in truth, or what it is by all that was seen, once it is over."""
@@ -123,7 +131,7 @@ class Bill:
         return min(self._need.output, max(self._events, math.ceil(text / _BYTES_PER_TOKEN)))
 
 
-class Metered:
+class _Counted:
     """A reply whose bytes are counted on their way out."""
 
     def __init__(self, reply: Reply, bill: Bill) -> None:

@@ -6,22 +6,41 @@ import asyncio
 import json
 import logging
 import os
+from importlib import import_module
 
 import click
 from ipfs_accel.commands import Group, State, pass_state
 
-from ._cli_keys import keys
 from ._console.links import tell_link, tell_links_on_signal
 from ._run import GUIDE, Gateway
 from ._run import serve as run
 from ._source import Source
-from ._spend_cli import spend
 
 __all__ = ["serve"]
 
 
+_COMMANDS = {"keys": "_cli_keys", "spend": "_spend_cli"}
+
+
+class _Serve(Group):
+    """Loads a command when it is used, and none to serve."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        del ctx
+        return [*_COMMANDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load a command."""
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        found: click.Command = getattr(import_module(f".{_COMMANDS[cmd_name]}", __package__), cmd_name)
+        return found
+
+
 @click.group(
-    cls=Group,
+    cls=_Serve,
     invoke_without_command=True,
     short_help="Serve models to any client, behind one address.",
     help="Serve what is configured (endpoints, routes and aliases) to clients of OpenAI's, Anthropic's, Ollama's and "
@@ -91,9 +110,3 @@ def _tell_ready(state: State, gateway: Gateway) -> None:
 def _url(address: tuple[str, int]) -> str:
     host, port = address
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-serve.add_command(spend)
-
-
-serve.add_command(keys)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from ._exposition import Family, Sample, labels, number
@@ -77,4 +76,6 @@ def _outcomes(state: EndpointState) -> dict[str, int]:
 
 @cache
 def _version() -> str:
+    from importlib.metadata import version  # noqa: PLC0415 - it takes longer to load than all of this
+
     return version("ipfs-accel-gateway")

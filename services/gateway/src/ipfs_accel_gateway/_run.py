@@ -16,15 +16,10 @@ from ipfs_accel import AsyncClient, Config
 from ipfs_accel.errors import ConfigError
 from ipfs_accel.installing import install_command
 
-from ._console.view import View
 from ._differences import differences, is_same
 from ._faults import faults_of, keyless
-from ._gauges import gauges
-from ._ledger import Ledger
 from ._life import Life
 from ._observers import Observers, tracing
-from ._pages import Pages, metrics_page
-from ._process import process_families
 from ._reload import Reloader
 from ._server import Server
 from ._systemd import notify
@@ -32,8 +27,11 @@ from ._systemd import notify
 if TYPE_CHECKING:
     from ._app import App
     from ._console.site import Console
+    from ._console.view import View
     from ._exposition import Family
+    from ._ledger import Ledger
     from ._metrics import Metrics
+    from ._pages import Pages
     from ._settings import Settings
     from ._source import Source
 
@@ -91,7 +89,7 @@ class Gateway:
         names = self._names_of(self._config)
         self._client = self._client_of(self._config)
         self._observers = Observers.of(self._client, self.settings, names)
-        self._ledger = Ledger.opened(self.settings, self._client)
+        self._ledger = _ledger_of(self.settings, self._client)
         self.app = self._app_of(names)
         return self.app
 
@@ -102,12 +100,16 @@ class Gateway:
             ConfigError: One of them is taken.
         """
         settings, metrics = self.settings, self._observers.metrics
-        if settings.metrics_port is not None and metrics is not None:
+        if metrics is None:
+            return
+        from ._pages import Pages, metrics_page  # noqa: PLC0415 - few gateways have such ports
+
+        if settings.metrics_port is not None:
             page = metrics_page(lambda: self._families(metrics))
             pages = Pages("metrics", {("GET", "/metrics"): page}, settings)
             self._pages.append(pages)
             self.metrics_address = await pages.listen(settings.metrics_host, settings.metrics_port)
-        if settings.console_port is not None and metrics is not None:
+        if settings.console_port is not None:
             from ._console.site import MAX_BODY, Console  # noqa: PLC0415 - nobody else is to wait for it
 
             self._console = Console(lambda: self._view(metrics))
@@ -123,6 +125,8 @@ class Gateway:
         return f"http://{host}:{port}/#{self._console.ticket()}"
 
     def _view(self, metrics: Metrics) -> View:
+        from ._console.view import View  # noqa: PLC0415 - as above
+
         return View(
             config=self._config,
             settings=self.settings,
@@ -138,6 +142,9 @@ class Gateway:
         )
 
     def _families(self, metrics: Metrics) -> Iterator[Family]:
+        from ._gauges import gauges  # noqa: PLC0415 - as in `open_pages`
+        from ._process import process_families  # noqa: PLC0415 - as above
+
         yield from metrics.families()
         connections = 0 if self._server is None else len(self._server.connections)
         yield from gauges(self._client.states(), self.app.callers.active(), connections)
@@ -198,7 +205,7 @@ class Gateway:
         try:
             await _checked(client)
             names = self._names_of(config)
-            ledger = self._ledger or Ledger.opened(settings, client)
+            ledger = self._ledger or _ledger_of(settings, client)
             observers = self._observers.following(client, settings, names)
         except BaseException:
             if not is_kept:
@@ -245,6 +252,14 @@ class Gateway:
     def _app_of(self, names: dict[str, str], before: App | None = None) -> App:
         options = {"names": names, "ledger": self._ledger, "before": before, "life": self._life}
         return self._observers.app(self._client, self.settings, **options)
+
+
+def _ledger_of(settings: Settings, client: AsyncClient) -> Ledger | None:
+    if settings.spend_file is None and not settings.has_budgets:
+        return None
+    from ._ledger import Ledger  # noqa: PLC0415 - it loads a database
+
+    return Ledger.opened(settings, client)
 
 
 async def _checked(client: AsyncClient) -> None:

@@ -12,7 +12,7 @@ from ipfs_accel.errors import ConfigError, InvalidRequestError
 
 from ._budgets import DOLLAR, Calendar, Place, limits_of
 from ._ledger import spend_path
-from ._settings import Settings, read_settings
+from ._settings import Settings, settings_of
 from ._spend import Row, read
 
 __all__ = ["spend"]
@@ -36,7 +36,7 @@ _PERIOD = re.compile(r"\d{4}-\d{2}(?:-\d{2})?")
 def spend(state: State, period: str | None) -> None:
     """Tell what keys have spent."""
     config = state.load_config()
-    settings = read_settings(config.gateway, str(config.path) if config.path else "the configuration")
+    settings = settings_of(config)
     path = spend_path(settings)
     if path is None:
         raise ConfigError(
