@@ -176,8 +176,13 @@ class Browser:
             if "id" in message:
                 self._answers[message["id"]] = message
                 self._changed.notify_all()
-            elif message["method"] in _COMPLAINTS and message.get("sessionId") in self.tabs:
+            elif _is_complaint(message) and message.get("sessionId") in self.tabs:
                 self.tabs[message["sessionId"]].complaints.append(message)
+
+
+def _is_complaint(message: dict[str, Any]) -> bool:
+    is_about_speed = message["params"].get("issue", {}).get("code") == "PerformanceIssue"
+    return message["method"] in _COMPLAINTS and not is_about_speed
 
 
 @contextmanager

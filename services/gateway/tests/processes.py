@@ -32,7 +32,8 @@ class Process:
         if not first:
             self.process.wait(PATIENCE)
             raise AssertionError(self.said)
-        self.url: str = json.loads(first)["url"]
+        self.told: dict[str, str] = json.loads(first)
+        self.url = self.told["url"]
 
     def _read(self) -> None:
         assert self.process.stderr is not None

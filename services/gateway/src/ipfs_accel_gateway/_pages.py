@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -70,6 +71,10 @@ class Pages:
         """Take no more requests; let those that are answered end, for so many seconds at most."""
         await self._server.drain(seconds)
         await self._server.close()
+
+    def tasks(self) -> set[asyncio.Task[None]]:
+        """Return what answers requests that are under way."""
+        return self._server.tasks()
 
     def refusal(self, bad: Bad, _path: str, _headers: Mapping[str, str]) -> tuple[bytes, Headers]:
         """Return the body and the headers of the answer to what is no request."""

@@ -217,7 +217,8 @@ class Gateway:
             ledger.follow(settings, client)
         self._ledger = ledger
         self.app = self._app_of(names, self.app)
-        leaving = asyncio.ensure_future(_close_after(self.under_way(), *old))
+        under_way = self.under_way().union(*[each.tasks() for each in self._pages])
+        leaving = asyncio.ensure_future(_close_after(under_way, *old))
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
         if self._server is not None:

@@ -169,6 +169,8 @@ def _times(metrics: Metrics) -> dict[str, Any]:
     models: dict[str, dict[str, list[int]]] = {"": {}}
     bounds: dict[str, tuple[float, ...]] = {}
     for (model, _), times in metrics.timed():
+        if not any(times.duration.counts):
+            continue  # it was asked for, and nobody was asked
         for name in times.__slots__:
             histogram = getattr(times, name)
             bounds[name] = histogram.bounds
