@@ -280,7 +280,9 @@ def test_the_playground_is_limited_as_its_key_is(http: httpx.Client) -> None:
         entered(at, http)
         asked = [http.post(f"{site(at)}/playground", json=CHAT, headers={"origin": site(at)}) for _ in range(2)]
         assert [each.status_code for each in asked] == [200, 429]
-        other = http.post(f"{site(at)}/playground", json={**CHAT, "model": "scripted/any"}, headers={"origin": site(at)})
+        other = http.post(
+            f"{site(at)}/playground", json={**CHAT, "model": "scripted/any"}, headers={"origin": site(at)}
+        )
         assert other.status_code == 403
     finally:
         at.close()
@@ -332,7 +334,9 @@ def test_a_port_that_is_taken_is_named(at: Running, running: Start) -> None:
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="this system has no such signal")
 def test_the_command_prints_a_link_and_another_when_it_is_asked(tmp_path: Path, http: httpx.Client) -> None:
     path = tmp_path / "config.toml"
-    path.write_text('[endpoints.up]\nbackend = "openai"\nbase_url = "http://127.0.0.1:9/v1"\nkey_env = ""\n[gateway]\nport = 0\nconsole_port = 0\n')
+    path.write_text(
+        '[endpoints.up]\nbackend = "openai"\nbase_url = "http://127.0.0.1:9/v1"\nkey_env = ""\n[gateway]\nport = 0\nconsole_port = 0\n'
+    )
     with process(path) as found:
         assert found.told["console"].startswith("http://127.0.0.1:")
         found.send(signal.SIGUSR1)

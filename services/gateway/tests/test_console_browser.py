@@ -196,7 +196,10 @@ def test_one_talks_with_a_model_and_stops_it(chromium: Browser, at: Running, swi
     tab.type("And now?")
     tab.press("Enter", ctrl=True)
     assert switch.begun.wait(60)
-    assert tab.run("[document.querySelector('#stop').disabled, document.querySelector('#send').disabled]") == [False, True]
+    assert tab.run("[document.querySelector('#stop').disabled, document.querySelector('#send').disabled]") == [
+        False,
+        True,
+    ]
     tab.press("Escape")
     tab.until("document.querySelector('#talked').textContent.startsWith('stopped')")
     switch.may_end.set()

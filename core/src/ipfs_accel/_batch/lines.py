@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import attrs
+
 from ipfs_accel import strict_json
 from ipfs_accel.errors import AccelError
 from ipfs_accel.types import (
@@ -27,7 +29,7 @@ from .row import Row
 
 __all__ = ["error_line", "line_of"]
 
-_TOKENS = tuple(each.name for each in Usage.__attrs_attrs__)
+_TOKENS = tuple([each.name for each in attrs.fields(Usage)])
 
 
 def line_of(operation: str, row: Row, answer: Any) -> bytes:
