@@ -208,15 +208,13 @@ class Call:
             return
         message = f"the backend {self.target.backend.name!r} cannot honour: {', '.join(unsupported)}"
         if self.on_unsupported == "raise":
-            raise UnsupportedParameterError(
-                message, hint="leave it out, or pass on_unsupported='warn' to go on without it"
-            )
+            hint = "leave it out, or pass on_unsupported='warn' to go on without it"
+            raise UnsupportedParameterError(message, hint=hint)
         warnings.warn(message, UnsupportedParameterWarning, stacklevel=2)
 
     def received(self, headers: Any, head_at: float, connect: float) -> None:
         """Note a response's head, when it came, and how long the connection had taken."""
-        self.first_at = head_at
-        self.connect, self.headers = connect, headers
+        self.first_at, self.connect, self.headers = head_at, connect, headers
         gate = self.target.guard.gate
         if gate is not None and self.hold is not None and self.hold.ticket is not None:
             gate.read(headers, self.hold.ticket, self.target.guard.clock.time())
@@ -273,8 +271,7 @@ class Call:
 
     def info(self, answer: Any = None) -> CallInfo:
         """Return how the answer came about."""
-        endpoint = self.target.endpoint
-        journey = self.journey
+        endpoint, journey = self.target.endpoint, self.journey
         first = None if self.first_at is None else self.first_at - journey.started
         total = self.now() - journey.started
         timing = Timing(queue=journey.queued, connect=self.connect, first_event=first, total=total)
@@ -382,8 +379,8 @@ class Call:
                 return read(response)
             except Exception:  # noqa: BLE001, S110 - an error body can be anything; the status still counts
                 pass
-        text = response.text().strip()[:512]
-        return ErrorDetail(message=text or f"the server answered with status {response.status} and no body")
+        said = response.text().strip()[:512] or f"the server answered with status {response.status} and no body"
+        return ErrorDetail(message=said)
 
     def unreadable(self, error: Exception, response: HttpResponse) -> InvalidResponseError:
         """Turn whatever a plugin's parser raised into one kind of error."""
