@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from .wires import PATIENCE
 
@@ -26,14 +27,15 @@ class Process:
         )
         self._lines: queue.Queue[str] = queue.Queue()
         self.said: list[str] = []
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
         assert self.process.stdout is not None
         first = self.process.stdout.readline()
         if not first:
             self.process.wait(PATIENCE)
             raise AssertionError(self.said)
-        self.told: dict[str, str] = json.loads(first)
-        self.url = self.told["url"]
+        self.told: dict[str, Any] = json.loads(first)
+        self.url: str = self.told["url"]
 
     def _read(self) -> None:
         assert self.process.stderr is not None
@@ -68,6 +70,7 @@ def process(config: Path, **environ: str) -> Iterator[Process]:
     finally:
         found.process.kill()
         found.process.wait()
+        found.reader.join(PATIENCE)  # processes that it has started end a moment later
         for each in (found.process.stdout, found.process.stderr):
             assert each is not None
             each.close()

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +31,8 @@ from .dialects import ROUTES, family_of, look_of, named, spoken, takes_forms
 if TYPE_CHECKING:
     from ipfs_accel import AsyncClient
 
-    from ._bills import Bill
-    from ._ledger import Ledger
+    from ._asking import Asking
+    from ._bills import Bill, Ledger
     from ._reply import Reply
     from ._settings import Settings
     from .dialects._base import Dialect, Family, Named
@@ -61,6 +62,7 @@ class App:
         ledger: Where what is spent is counted; None means nowhere.
         before: What answered until now, by other settings: limits and numbers of requests go on from there.
         life: Of the gateway.
+        asking: Who has the limits of keys, where that is another process.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class App:
         ledger: Ledger | None = None,
         before: App | None = None,
         life: Life | None = None,
+        asking: Asking | None = None,
     ) -> None:
         self.settings = settings
         known: Mapping[str, Caller] = {} if before is None else before.callers.by_name()
@@ -83,6 +86,7 @@ class App:
         self._client = client
         self._noting = tuple(noting)
         self._ledger = ledger
+        self._asking = asking
         self.numbers: Iterator[int] = itertools.count(1) if before is None else before.numbers
         self._counts = ledger is not None or bool(self._noting)
         self._lenient = settings.unsupported == "leave_out"
@@ -174,7 +178,8 @@ class App:
         )
         record.operation, record.is_stream = asked.operation, asked.is_stream
         call = Call(dialect, asked, model=model, target=target, record=record)
-        ticket = caller.enter(lambda: 0.0 if asked.operation == "count_tokens" else asked.tokens)
+        needed = partial(_tokens, asked)
+        ticket = caller.enter(needed) if self._asking is None else await self._asking.enter(caller, needed)
         bill: Bill | None = None
         try:
             if self._ledger is not None:
@@ -313,6 +318,11 @@ def _around(body: bytes, *, is_form: bool, is_named: bool) -> tuple[bytes, bytes
     if is_form:
         return b"", b""
     return (body, b"") if is_named else around_model(body)
+
+
+def _tokens(asked: RelayRequest) -> float:
+    """Return how many a request may need, as limits by the minute count."""
+    return 0.0 if asked.operation == "count_tokens" else asked.tokens
 
 
 def _settle(ticket: Ticket, bill: Bill | None, record: Record) -> None:

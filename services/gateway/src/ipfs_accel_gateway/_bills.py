@@ -13,14 +13,15 @@ from ._spend import Row
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from ipfs_accel import AccelError
+    from ipfs_accel import AccelError, AsyncClient
+    from ipfs_accel.types import RelayRequest
 
-    from ._budgets import Purse, Reservation
     from ._prices import Need
     from ._records import Record
     from ._reply import Headers, Reply
+    from ._settings import Settings
 
-__all__ = ["Bill"]
+__all__ = ["Bill", "Ledger"]
 
 _BYTES_PER_TOKEN = 2
 """Text in all but rare languages has more, so that the estimate is rather too high."""
@@ -33,8 +34,40 @@ _TEXT = re.compile(
 _LEFT = 499
 
 
-class _Books(Protocol):
-    def used(self, row: Row) -> None: ...
+class Books(Protocol):
+    """Where it is counted what a request has used."""
+
+    def used(self, row: Row) -> None:
+        """Count it."""
+
+
+class Purse(Protocol):
+    """The budgets of a key."""
+
+    def left(self) -> dict[str, float]:
+        """Return what is left of each."""
+        ...
+
+
+class Reservation(Protocol):
+    """What was reserved of them."""
+
+    def settle(self, dollars: int, tokens: int) -> None:
+        """Give it back, and count what was used."""
+
+
+class Ledger(Books, Protocol):
+    """Counts what keys spend, here or in another process."""
+
+    async def begin(self, caller: str, request: RelayRequest, target: str, size: int) -> Bill:
+        """Reserve what a request may need at most; raises a Refusal where that cannot be."""
+        ...
+
+    def follow(self, settings: Settings, client: AsyncClient) -> None:
+        """Hold requests that begin from now on to these limits and prices."""
+
+    async def close(self) -> None:
+        """Write what waits."""
 
 
 class Bill:
@@ -51,7 +84,7 @@ class Bill:
         "purse", "reservation", "settled",
     )  # fmt: skip
 
-    def __init__(self, books: _Books, caller: str, day: str, need: Need) -> None:
+    def __init__(self, books: Books, caller: str, day: str, need: Need) -> None:
         self._books = books
         self._caller = caller
         self._day = day

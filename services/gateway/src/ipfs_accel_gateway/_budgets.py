@@ -29,6 +29,7 @@ __all__ = [
     "Reservation",
     "Unit",
     "in_billionths",
+    "limits_for",
     "limits_of",
     "shown",
 ]
@@ -198,24 +199,24 @@ class Reservation:
 
 
 class Purse:
-    """The limits of one key and of its group."""
+    """The limits of one key and of its group.
+
+    Attributes:
+        units: What is limited.
+    """
 
     def __init__(self, book: Book, limits: Iterable[Limit]) -> None:
         self._book = book
         self._limits = tuple(limits)
         self._day = ""
         self._counts: list[tuple[Limit, Count]] = []
+        self.units = frozenset([limit.unit for limit in self._limits])
 
     @classmethod
     def of(cls, book: Book, name: str, settings: Settings) -> Purse | None:
         """Return the limits of a key; None if it has none."""
-        scopes = {f"key:{name}", f"group:{settings.keys[name].group}"}
-        limits = [limit for limit in limits_of(settings) if limit.scope in scopes]
+        limits = limits_for(settings, name)
         return cls(book, limits) if limits else None
-
-    def has(self, unit: Unit) -> bool:
-        """Whether something limits it."""
-        return any(limit.unit == unit for limit in self._limits)
 
     def reserve(self, dollars: int, tokens: int) -> Reservation:
         """Reserve what a request may need at most.
@@ -269,6 +270,12 @@ def limits_of(settings: Settings) -> list[Limit]:
     for name, group in settings.groups.items():
         found += _limits(f"group:{name}", f"the group {name!r}", group)
     return found
+
+
+def limits_for(settings: Settings, name: str) -> list[Limit]:
+    """Return those of one key and of its group."""
+    scopes = {f"key:{name}", f"group:{settings.keys[name].group}"}
+    return [limit for limit in limits_of(settings) if limit.scope in scopes]
 
 
 def _limits(scope: str, whose: str, settings: BudgetSettings) -> Iterable[Limit]:

@@ -116,6 +116,11 @@ class Caller:
         return self._tokens is not None
 
     @property
+    def is_limited(self) -> bool:
+        """Whether anything limits how much may be asked with it by the minute or at once."""
+        return self._most is not None or self._requests is not None or self._tokens is not None
+
+    @property
     def has_expired(self) -> bool:
         """Whether the key is no longer good."""
         return self._expires is not None and time.time() >= self._expires.timestamp()
@@ -177,16 +182,17 @@ class Callers:
         wants_keys: bool = False,
     ) -> None:
         self._by_hash: dict[str, Caller] = {}
+        self._by_name: dict[str, Caller] = {}
         self._everybody = None if keys or wants_keys else Caller("", KeySettings(), now)
         known = before or {}
         for name, settings in keys.items():
             caller = known.get(name) or Caller(name, settings, now)
             caller.change(settings)
-            self._by_hash[settings.hash] = caller
+            self._by_hash[settings.hash] = self._by_name[name] = caller
 
-    def by_name(self) -> dict[str, Caller]:
+    def by_name(self) -> Mapping[str, Caller]:
         """Return the owners of keys by the names of these."""
-        return {caller.id: caller for caller in self._by_hash.values()}
+        return self._by_name
 
     @property
     def wants_keys(self) -> bool:

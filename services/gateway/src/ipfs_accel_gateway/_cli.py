@@ -7,13 +7,14 @@ import json
 import logging
 import os
 from importlib import import_module
+from typing import Any
 
 import click
 from ipfs_accel.commands import Group, State, pass_state
 
 from ._console.links import tell_link, tell_links_on_signal
 from ._run import GUIDE, Gateway
-from ._run import serve as run
+from ._serve import serve as run
 from ._source import Source
 
 __all__ = ["serve"]
@@ -57,16 +58,17 @@ class _Serve(Group):
 )
 @click.option("--host", help="Address to listen at; beyond this machine's own it wants keys. Default: 127.0.0.1.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen at; 0 takes a free one. Default: 4242.")
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes that share the port. Default: 1.")
 @click.option(
     "--check", is_flag=True, help="Say all that is wrong with the configuration; asks no server, and serves nothing."
 )
 @pass_state
 @click.pass_context
-def serve(context: click.Context, state: State, host: str | None, port: int | None, *, check: bool) -> None:
+def serve(context: click.Context, state: State, /, *, check: bool, **given: Any) -> None:
     """Serve."""
     if context.invoked_subcommand is not None:
         return
-    over = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    over = {name: value for name, value in given.items() if value is not None}
     source = Source(state.load_config, over)
     if check:
         from ._check import check as check_all  # noqa: PLC0415 - servers do not
@@ -76,7 +78,7 @@ def serve(context: click.Context, state: State, host: str | None, port: int | No
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     if not state.quiet:
         logging.getLogger("ipfs_accel_gateway.life").setLevel(logging.INFO)
-    asyncio.run(run(source, lambda gateway: _tell_ready(state, gateway)))
+    asyncio.run(run(source, lambda gateway: _tell_ready(state, gateway), state.config))
 
 
 def _tell_ready(state: State, gateway: Gateway) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ._bills import Bill
 from ._budgets import Book, Calendar, Count, Place, Purse, Reservation
 from ._errors import Refusal
-from ._prices import Prices
+from ._prices import Prices, check_price
 from ._spend import Row, Store
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ipfs_accel.types import RelayRequest
 
     from ._budgets import Limit
-    from ._prices import Need
     from ._settings import Settings
 
 __all__ = ["Ledger", "spend_path"]
@@ -117,22 +116,56 @@ class Ledger:
         self._calendar.look()
         bill = Bill(self, caller, self._calendar.day, need)
         if purse is not None:
-            self._check_price(purse, need)
+            check_price(self._settings, purse.units, need)
             reservation = purse.reserve(need.dollars or 0, need.tokens)
             bill.purse, bill.reservation = purse, reservation
-            if not reservation.is_sure:
-                try:
-                    await self._assure(purse, reservation)
-                except BaseException:
-                    reservation.settle(0, 0)
-                    self._soon()
-                    raise
+            await self.assured(purse, reservation)
         self._open += 1
         return bill
 
-    def used(self, row: Row) -> None:
-        """Count what one request has used."""
+    def reserve(self, caller: str, dollars: int, tokens: int) -> tuple[Purse, Reservation] | None:
+        """Reserve what a request in another process may need at most; None where nothing limits the key.
+
+        Raises:
+            Refusal: A budget does not reach.
+        """
+        purse = self._purses.get(caller)
+        self._calendar.look()
+        if purse is None:
+            return None
+        reservation = purse.reserve(dollars, tokens)
+        self._open += 1
+        return purse, reservation
+
+    async def assured(self, purse: Purse, reservation: Reservation) -> None:
+        """Wait until the file holds what was reserved for spent, or give it back.
+
+        Raises:
+            Refusal: Nothing can be noted.
+        """
+        if reservation.is_sure:
+            return
+        try:
+            await self._assure(purse, reservation)
+        except BaseException:
+            reservation.settle(0, 0)
+            self._soon()
+            raise
+
+    def lost(self, caller: str, dollars: int, tokens: int) -> Row:
+        """Return what is counted of a request whose process is gone, as after a kill."""
+        return Row(self._calendar.day, caller, "", "", 0, tokens, 0, dollars, 0, 0)
+
+    def used(self, row: Row | None) -> None:
+        """Count what one request has used; None is nothing, of nobody."""
         self._open -= 1
+        if row is None:
+            self._soon()
+        else:
+            self.add(row)
+
+    def add(self, row: Row) -> None:
+        """Count what was used."""
         self._soon()
         sums = self._rows.setdefault(row[:4], [0, 0, 0, 0, 0, 0])
         for at, number in enumerate(row[4:]):
@@ -148,20 +181,6 @@ class Ledger:
         if self._ending is None:
             self._ending = self._loop.create_task(self._end())
         await asyncio.shield(self._ending)
-
-    def _check_price(self, purse: Purse, need: Need) -> None:
-        if need.dollars is not None or not purse.has("dollars"):
-            return
-        said = f"no price is known of {need.unpriced} as it is asked here, so that no budget of this key can count it"
-        endpoint, _, model = need.unpriced.partition("/")
-        way = f'state input_price and output_price in [endpoints.{endpoint}.models."{model}"]'
-        if self._settings.unknown_price == "count_tokens":
-            if purse.has("tokens"):
-                return
-            said += f"; the operator can {way}, or give the key tokens_per_day or tokens_per_month beside its budget"
-        else:
-            said += f'; the operator can {way}, or set gateway.unknown_price = "count_tokens"'
-        raise Refusal(403, "permission", said, code="unknown_price")
 
     async def _assure(self, purse: Purse, reservation: Reservation) -> None:
         """Wait until the file says that what was reserved is spent; those that wait together are written together."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from ipfs_accel.errors import ConfigError
 from ipfs_accel.installing import install_command
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from ._settings import Settings
     from ._tracing import Tracing
 
-__all__ = ["Observers", "tracing"]
+__all__ = ["Observers", "access_log", "tracing"]
+
+Opens: TypeAlias = Callable[["Settings"], AccessLog | None]
 
 
 def tracing() -> ModuleType:
@@ -76,9 +78,11 @@ class Observers:
     """
 
     def __init__(
-        self, log: AccessLog | None, metrics: Metrics | None, tracing: Tracing | None, audit: Audit | None
+        self, opens: Opens, settings: Settings, metrics: Metrics | None, tracing: Tracing | None, audit: Audit | None
     ) -> None:
         self.metrics = metrics
+        self._opens = opens
+        log = opens(settings)
         self._tracing = tracing
         self._log, self._audit = log, audit
         self._layers: list[Layer] = [each for each in (tracing, audit) if each is not None]
@@ -86,8 +90,14 @@ class Observers:
         self.noting: tuple[Callable[[Record], object], ...] = tuple([each.add for each in told if each is not None])
 
     @classmethod
-    def of(cls, client: AsyncClient, settings: Settings, names: Mapping[str, str]) -> Observers:
+    def of(cls, client: AsyncClient, settings: Settings, names: Mapping[str, str], opens: Opens) -> Observers:
         """Return those that a configuration asks for.
+
+        Args:
+            client: Of the configuration.
+            settings: Of the gateway.
+            names: What is served beside it.
+            opens: Opens the log.
 
         Raises:
             ConfigError: A file cannot be written, a library is not installed, or what was said would be kept with
@@ -98,7 +108,7 @@ class Observers:
         is_traced = config.telemetry is not None and config.telemetry.otel
         metrics = Metrics(known) if settings.is_counting else None
         audit = _audit_of(client, settings)
-        return cls(_log_of(settings), metrics, tracing().Tracing(known) if is_traced else None, audit)
+        return cls(opens, settings, metrics, tracing().Tracing(known) if is_traced else None, audit)
 
     def following(self, client: AsyncClient, settings: Settings, names: Mapping[str, str]) -> Observers:
         """Return those for another configuration: files of their own, and what was counted goes on.
@@ -107,7 +117,7 @@ class Observers:
             ConfigError: As above.
         """
         audit = _audit_of(client, settings)
-        found = Observers(_log_of(settings), self.metrics, self._tracing, audit)
+        found = Observers(self._opens, settings, self.metrics, self._tracing, audit)
         known = Names(client.config, settings.models, names)
         for each in (self.metrics, self._tracing):
             if each is not None:
@@ -120,6 +130,11 @@ class Observers:
             return App(client, settings, noting=self.noting, **options)
         return ObservedApp(self._layers, client, settings, noting=self.noting, **options)
 
+    def write(self, lines: bytes) -> None:
+        """Write lines of the log that another process has made."""
+        if self._log is not None:
+            self._log.write(lines)
+
     def close(self) -> None:
         """Write what waits."""
         for each in (self._log, self._audit):
@@ -127,7 +142,12 @@ class Observers:
                 each.close()
 
 
-def _log_of(settings: Settings) -> AccessLog | None:
+def access_log(settings: Settings) -> AccessLog | None:
+    """Return the log that settings ask for.
+
+    Raises:
+        ConfigError: It cannot be written.
+    """
     path = settings.access_log
     return None if path is None else AccessLog(path, asyncio.get_running_loop())
 

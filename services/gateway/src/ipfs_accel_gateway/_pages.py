@@ -106,7 +106,7 @@ class Pages:
             await _say(reply, 404, f"there is nothing here; there is: {paths}")
 
 
-def metrics_page(families: Callable[[], Iterable[Family]]) -> Page:
+def metrics_page(families: Callable[[], Awaitable[Iterable[Family]]]) -> Page:
     """Return the page that tells what is counted."""
 
     async def page(request: Incoming, reply: Reply) -> None:
@@ -116,7 +116,7 @@ def metrics_page(families: Callable[[], Iterable[Family]]) -> Page:
             await reply.whole(200, head, b"")
             return
         await reply.begin(200, head)
-        for block in written(families(), is_open=is_open):
+        for block in written(await families(), is_open=is_open):
             await reply.write(block)
         await reply.end()
 

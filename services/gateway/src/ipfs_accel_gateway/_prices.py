@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from ipfs_accel import AccelError
 
 from ._abilities import has_media
 from ._budgets import DOLLAR
+from ._errors import Refusal
 
 if TYPE_CHECKING:
     from ipfs_accel import AsyncClient
     from ipfs_accel.types import ModelInfo, RelayRequest
 
-__all__ = ["Need", "Prices"]
+    from ._settings import Settings
+
+__all__ = ["Need", "Prices", "check_price"]
 
 _PER_TOKEN = DOLLAR / 1_000_000
 _ANSWERED = frozenset({"chat", "stream", "complete", "stream_complete"})
@@ -310,3 +313,28 @@ def _tier(members: Mapping[str, Any]) -> Any:
 def _dearest(prices: Sequence[float | None]) -> float | None:
     known = [price for price in prices if price is not None]
     return max(known) * _PER_TOKEN if known else None
+
+
+def check_price(settings: Settings, units: Collection[str], need: Need) -> None:
+    """Refuse what no budget of its key can count.
+
+    Args:
+        settings: Of the gateway.
+        units: What the key's budgets limit.
+        need: Of the request.
+
+    Raises:
+        Refusal: A price is not known.
+    """
+    if need.dollars is not None or "dollars" not in units:
+        return
+    said = f"no price is known of {need.unpriced} as it is asked here, so that no budget of this key can count it"
+    endpoint, _, model = need.unpriced.partition("/")
+    way = f'state input_price and output_price in [endpoints.{endpoint}.models."{model}"]'
+    if settings.unknown_price == "count_tokens":
+        if "tokens" in units:
+            return
+        said += f"; the operator can {way}, or give the key tokens_per_day or tokens_per_month beside its budget"
+    else:
+        said += f'; the operator can {way}, or set gateway.unknown_price = "count_tokens"'
+    raise Refusal(403, "permission", said, code="unknown_price")

@@ -172,8 +172,11 @@ class AccessLog:
     def flush(self) -> None:
         """Write what waits; soon after the first line of it came."""
         text, self._lines = b"".join(self._lines), []
-        if not text:
-            return
+        if text:
+            self.write(text)
+
+    def write(self, text: bytes) -> None:
+        """Write whole lines."""
         try:
             if self._file is not None:
                 self._file.write(text)

@@ -1,15 +1,14 @@
-"""A gateway as a process: from the configuration to the end."""
+"""A gateway from its configuration to its end."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 import attrs
 from ipfs_accel import AsyncClient, Config
@@ -19,30 +18,31 @@ from ipfs_accel.installing import install_command
 from ._differences import differences, is_same
 from ._faults import faults_of, keyless
 from ._life import Life
-from ._observers import Observers, tracing
-from ._reload import Reloader
+from ._observers import Observers, access_log, tracing
 from ._server import Server
-from ._systemd import notify
 
 if TYPE_CHECKING:
+    from . import _bills as bills
     from ._app import App
+    from ._asking import Asking
     from ._console.site import Console
     from ._console.view import View
     from ._exposition import Family
     from ._ledger import Ledger
     from ._metrics import Metrics
     from ._pages import Pages
+    from ._records import AccessLog
     from ._settings import Settings
-    from ._source import Source
 
-__all__ = ["Gateway", "names_of", "serve"]
+__all__ = ["GUIDE", "Gateway", "exporting", "names_of"]
 
+_T = TypeVar("_T")
 GUIDE = "guide"
 _GUIDE_TARGET = "llvm/guide"
 _LAST = 1.0
 """Seconds that calls by earlier settings may take to end once they were broken off."""
 
-_FIXED = ("host", "port", "metrics_host", "metrics_port", "console_port", "spend_file", "budget_zone")
+_FIXED = ("host", "port", "workers", "metrics_host", "metrics_port", "console_port", "spend_file", "budget_zone")
 """Settings of what is opened once."""
 _FIXED_NAMES = {"telemetry.otel changed", *[f"gateway.{name} changed" for name in _FIXED]}
 
@@ -71,6 +71,8 @@ class Gateway:
         self._server: Server | None = None
         self._pages: list[Pages] = []
         self._life = Life()
+        self._ledger: bills.Ledger | None = None
+        self._asking: Asking | None = None
         self._leaving: set[asyncio.Task[None]] = set()
         self.under_way: Callable[[], set[Any]] = set
         self.address: tuple[str, int] = ("", 0)
@@ -88,8 +90,8 @@ class Gateway:
         """Make what answers requests; for the tasks of the running loop."""
         names = self._names_of(self._config)
         self._client = self._client_of(self._config)
-        self._observers = Observers.of(self._client, self.settings, names)
-        self._ledger = _ledger_of(self.settings, self._client)
+        self._observers = Observers.of(self._client, self.settings, names, self._log_of)
+        self._ledger = self._ledger_of(self.settings, self._client)
         self.app = self._app_of(names)
         return self.app
 
@@ -105,8 +107,7 @@ class Gateway:
         from ._pages import Pages, metrics_page  # noqa: PLC0415 - few gateways have such ports
 
         if settings.metrics_port is not None:
-            page = metrics_page(lambda: self._families(metrics))
-            pages = Pages("metrics", {("GET", "/metrics"): page}, settings)
+            pages = Pages("metrics", {("GET", "/metrics"): metrics_page(self.families)}, settings)
             self._pages.append(pages)
             self.metrics_address = await pages.listen(settings.metrics_host, settings.metrics_port)
         if settings.console_port is not None:
@@ -134,18 +135,24 @@ class Gateway:
             app=self.app,
             states=self._client.states(),
             metrics=metrics,
-            ledger=self._ledger,
+            ledger=cast("Ledger | None", self._ledger),  # who asks another process has no console
             connections=0 if self._server is None else len(self._server.connections),
             address=self.address,
             port=0 if self.console_address is None else self.console_address[1],
             started=self._started,
         )
 
-    def _families(self, metrics: Metrics) -> Iterator[Family]:
+    async def families(self) -> Iterable[Family]:
+        """Return what is counted."""
+        return self.figures()
+
+    def figures(self) -> Iterator[Family]:
+        """Return what this process has counted."""
         from ._gauges import gauges  # noqa: PLC0415 - as in `open_pages`
         from ._process import process_families  # noqa: PLC0415 - as above
 
-        yield from metrics.families()
+        if self._observers.metrics is not None:
+            yield from self._observers.metrics.families()
         connections = 0 if self._server is None else len(self._server.connections)
         yield from gauges(self._client.states(), self.app.callers.active(), connections)
         yield from process_families()
@@ -162,8 +169,11 @@ class Gateway:
         return self
 
     async def _listen(self, server: Server) -> tuple[str, int]:
+        return (await self._listening(server.listen))[0]
+
+    async def _listening(self, listen: Callable[[str, int], Awaitable[_T]]) -> _T:
         try:
-            return (await server.listen(self.settings.host, self.settings.port))[0]
+            return await listen(self.settings.host, self.settings.port)
         except OSError as error:
             raise ConfigError(
                 f"gateway: cannot listen at {self.settings.host} port {self.settings.port}: {error.strerror}",
@@ -205,7 +215,7 @@ class Gateway:
         try:
             await _checked(client)
             names = self._names_of(config)
-            ledger = self._ledger or _ledger_of(settings, client)
+            ledger = self._ledger or self._ledger_of(settings, client)
             observers = self._observers.following(client, settings, names)
         except BaseException:
             if not is_kept:
@@ -244,6 +254,16 @@ class Gateway:
             await self._ledger.close()
         self._observers.close()
 
+    def _ledger_of(self, settings: Settings, client: AsyncClient) -> bills.Ledger | None:
+        if settings.spend_file is None and not settings.has_budgets:
+            return None
+        from ._ledger import Ledger  # noqa: PLC0415 - it loads a database
+
+        return Ledger.opened(settings, client)
+
+    def _log_of(self, settings: Settings) -> AccessLog | None:
+        return access_log(settings)
+
     def _client_of(self, config: Config) -> AsyncClient:
         return AsyncClient(config, plugins=self._plugins, middleware=self._middleware)
 
@@ -251,16 +271,9 @@ class Gateway:
         return {} if self._plugins else names_of(config)
 
     def _app_of(self, names: dict[str, str], before: App | None = None) -> App:
-        options = {"names": names, "ledger": self._ledger, "before": before, "life": self._life}
+        options: dict[str, Any] = {"names": names, "before": before, "life": self._life}
+        options |= {"ledger": self._ledger, "asking": self._asking}
         return self._observers.app(self._client, self.settings, **options)
-
-
-def _ledger_of(settings: Settings, client: AsyncClient) -> Ledger | None:
-    if settings.spend_file is None and not settings.has_budgets:
-        return None
-    from ._ledger import Ledger  # noqa: PLC0415 - it loads a database
-
-    return Ledger.opened(settings, client)
 
 
 async def _checked(client: AsyncClient) -> None:
@@ -281,7 +294,7 @@ async def _close_after(tasks: set[Any], client: AsyncClient | None, observers: O
 
 
 @contextlib.contextmanager
-def _exporting(config: Config) -> Iterator[None]:
+def exporting(config: Config) -> Iterator[None]:
     """Send what OpenTelemetry is told, where it is told of anything."""
     if config.telemetry is None or not config.telemetry.otel:
         yield
@@ -307,39 +320,3 @@ def names_of(config: Config) -> dict[str, str]:
         "gateway: there is nothing to serve: no endpoint, alias or route is configured, and no model is built in",
         hint=f"configure an endpoint, or install the engine: {install_command('ipfs-accel-llvm[embedded]')}",
     )
-
-
-async def serve(source: Source, ready: Callable[[Gateway], None]) -> None:
-    """Serve until SIGINT or SIGTERM; a second one ends at once what is still being answered.
-
-    Raises:
-        ConfigError: What the source says cannot be read or served.
-    """
-    config, settings = source.read()
-    with _exporting(config):
-        async with Gateway(config, settings) as gateway:
-            await gateway.check()
-            await _until_ended(gateway, Reloader(gateway.change, source), ready)
-
-
-async def _until_ended(gateway: Gateway, reloader: Reloader, ready: Callable[[Gateway], None]) -> None:
-    loop = asyncio.get_running_loop()
-    ends = asyncio.Event(), asyncio.Event()
-
-    def end() -> None:
-        ends[ends[0].is_set()].set()
-
-    handlers = {"SIGINT": end, "SIGTERM": end, "SIGHUP": reloader.ask}
-    for name, handler in handlers.items():
-        with contextlib.suppress(NotImplementedError, AttributeError):  # Windows, where Ctrl-C raises an error
-            loop.add_signal_handler(getattr(signal, name), handler)
-    watching = loop.create_task(reloader.run())
-    ready(gateway)
-    notify("READY=1")
-    await ends[0].wait()
-    notify("STOPPING=1")
-    _log.info("ends; answers under way have %g seconds", gateway.settings.drain_timeout)
-    watching.cancel()
-    closing = loop.create_task(gateway.close())
-    await asyncio.wait([closing, loop.create_task(ends[1].wait())], return_when=asyncio.FIRST_COMPLETED)
-    closing.cancel()

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Protocol
 from ._connection import Connection, Handler, http_date
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from ._incoming import Incoming
     from ._reader import Bad
     from ._reply import Headers, Reply
     from ._settings import Settings
 
-__all__ = ["Application", "Server"]
+__all__ = ["Application", "Server", "bound"]
 
 _BUFFER = 64 * 1024
 _BACKLOG = 2048
@@ -49,6 +49,29 @@ class Application(Protocol):
         """Return why the body of a request is not waited for."""
 
 
+class _Listening(socket.socket):
+    """A socket that listens already, with a backlog of its own."""
+
+    def listen(self, _backlog: int = 0, /) -> None:
+        """Leave it as it is."""
+
+
+async def bound(host: str, port: int) -> list[socket.socket]:
+    """Return sockets that listen at an address, for `Server.listen_at` of other processes.
+
+    Raises:
+        OSError: It cannot be.
+    """
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(asyncio.Protocol, host, port, start_serving=False)
+    found = [each.dup() for each in server.sockets]
+    server.close()
+    for each in found:
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SENDING)
+        each.listen(_BACKLOG)
+    return found
+
+
 class Server:
     """What all connections share.
 
@@ -71,7 +94,7 @@ class Server:
         self.buffer = memoryview(bytearray(_BUFFER))
         self.connections: set[Connection] = set()
         self._leaving: set[asyncio.Task[None]] = set()
-        self._listener: asyncio.Server | None = None
+        self._listeners: list[asyncio.Server] = []
         self._timer: asyncio.TimerHandle | None = None
         self._date: tuple[int, str] = (0, "")
         self.serve_by(app)
@@ -92,11 +115,20 @@ class Server:
 
     async def listen(self, host: str, port: int) -> list[tuple[str, int]]:
         """Begin to listen; returns the addresses and ports."""
-        self._listener = await self.loop.create_server(lambda: Connection(self), host, port, backlog=_BACKLOG)
-        for each in self._listener.sockets:  # those that are accepted inherit it
+        listener = await self.loop.create_server(lambda: Connection(self), host, port, backlog=_BACKLOG)
+        for each in listener.sockets:  # those that are accepted inherit it
             each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SENDING)
+        self._listeners.append(listener)
         self._look()
-        return [each.getsockname()[:2] for each in self._listener.sockets if each.family != socket.AF_UNIX]
+        return [each.getsockname()[:2] for each in listener.sockets if each.family != socket.AF_UNIX]
+
+    async def listen_at(self, numbers: Iterable[int]) -> None:
+        """Accept connections from sockets that listen already, and from which other processes accept, too."""
+        for each in numbers:
+            # The backlog is also how many asyncio accepts at once, and others are to have some of them.
+            listener = self.loop.create_server(lambda: Connection(self), sock=_Listening(fileno=each), backlog=1)
+            self._listeners.append(await listener)
+        self._look()
 
     def refusal(self, bad: Bad, path: str, headers: Mapping[str, str]) -> tuple[bytes, Headers]:
         """Return the body and the headers of the answer to what is no request, given what came of it."""
@@ -124,8 +156,8 @@ class Server:
 
     async def drain(self, seconds: float) -> None:
         """Take no more connections, let what is being answered end, for so many seconds at most."""
-        if self._listener is not None:
-            self._listener.close()
+        for listener in self._listeners:
+            listener.close()
         until = self.loop.time() + seconds
         while True:
             for connection in list(self.connections):  # those too that were accepted a moment ago

@@ -101,6 +101,7 @@ class Settings:
     Attributes:
         host: Address to listen at. Beyond this machine's own it wants keys.
         port: Port to listen at; 0 takes a free one.
+        workers: Processes that serve; with several, one more holds what they share, such as limits and budgets.
         models: Names under which models are served, of what is configured: aliases, routes and endpoint/model; `*`
             stands for anything. None means all that is configured.
         keys: Name to key; those of `keys_file` are among them.
@@ -137,6 +138,7 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = attrs.field(default=4242, validator=_is_port)
+    workers: int = attrs.field(default=1, validator=_positive)
     models: tuple[str, ...] | None = None
     keys: Mapping[str, KeySettings] = attrs.field(factory=dict)
     keys_file: str | None = None

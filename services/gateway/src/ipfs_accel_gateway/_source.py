@@ -33,6 +33,7 @@ class Source:
 
     Attributes:
         files: From which it was last read, or was to be read.
+        over: As below.
 
     Args:
         load: Reads all but the gateway's table.
@@ -41,7 +42,7 @@ class Source:
 
     def __init__(self, load: Callable[[], Config], over: Mapping[str, Any] | None = None) -> None:
         self._load = load
-        self._over = dict(over or {})
+        self.over = dict(over or {})
         self._path: Path | None = None
         self.files: tuple[Path, ...] = ()
 
@@ -59,7 +60,7 @@ class Source:
         named = config.gateway.get("keys_file")
         files = (config.path, (folder / named if folder else None) if isinstance(named, str) else None)
         self.files = tuple([each for each in files if each is not None])
-        return Reading(config, settings_of(config, self._over))
+        return Reading(config, settings_of(config, self.over))
 
 
 class Watch:
