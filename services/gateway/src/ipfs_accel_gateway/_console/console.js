@@ -185,9 +185,13 @@ function lock(isSpent) {
   at("gate-title").textContent = isSpent ? "This link is no longer good" : "A link is wanted";
 }
 
+function isPaused() {
+  return at("pause").getAttribute("aria-pressed") === "true";
+}
+
 async function look() {
   clearTimeout(timer);
-  if (document.hidden || at("pause").getAttribute("aria-pressed") === "true") return;
+  if (document.hidden || isPaused()) return;
   try {
     const answer = await fetch("state", { cache: "no-store" });
     if (answer.status === 401) {
@@ -197,7 +201,7 @@ async function look() {
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     last = await answer.json();
     show(last);
-    become("live");
+    become(isPaused() ? "paused" : "live"); // it may have been paused while it asked
   } catch (error) {
     if (!(error instanceof TypeError) && !String(error.message).startsWith("status")) console.error(error);
     become("lost");
@@ -220,7 +224,7 @@ async function enter() {
 }
 
 at("pause").addEventListener("click", () => {
-  const paused = at("pause").getAttribute("aria-pressed") !== "true";
+  const paused = !isPaused();
   at("pause").setAttribute("aria-pressed", String(paused));
   if (paused) become("paused");
   look();
