@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import httpx  # noqa: TID251 - a client that nobody here wrote
 import pytest
-from ipfs_accel import BreakerConfig, Config, EndpointConfig, ModelOverride, RouteConfig
+from ipfs_accel import AsyncClient, BreakerConfig, Config, EndpointConfig, ModelOverride, RouteConfig
 from ipfs_accel.errors import APIConnectionError, ConfigError
 from ipfs_accel.testing import Scripted
 from ipfs_accel.types import ChatResponse, Choice, Message, Text, Usage
@@ -308,6 +310,45 @@ def test_who_stops_the_playground_ends_the_call(http: httpx.Client) -> None:
             pass
         assert (told["active"], told["statuses"]) == (0, {"left": 1})
     finally:
+        at.close()
+
+
+def test_what_the_playground_is_told_outlives_another_configuration(
+    http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+    closed: list[AsyncClient] = []
+    close = AsyncClient.close
+
+    async def noted(client: AsyncClient) -> None:
+        closed.append(client)
+        await close(client)
+
+    monkeypatch.setattr(AsyncClient, "close", noted)
+
+    def slowly(_request: object) -> ChatResponse:
+        begun.set()
+        may_end.wait(60)
+        return answer()
+
+    plain = Config(endpoints={"scripted": EndpointConfig()}, aliases={"fast": "scripted/any"}, environ={})
+    at = Running(plain, SETTINGS | {"groups": {"all": {}}}, (Scripted(slowly),))
+    try:
+        entered(at, http)
+        with ThreadPoolExecutor(1) as aside:
+            own = {"origin": site(at)}
+            asked = aside.submit(http.post, f"{site(at)}/playground", json=CHAT, headers=own, timeout=60)
+            assert begun.wait(60)
+            changing = at.gateway.change(plain, at.gateway.settings, anew=True)
+            asyncio.run_coroutine_threadsafe(changing, at.loop).result(60)
+            for _ in range(5):
+                at.call(lambda: None)
+            assert closed == []
+            may_end.set()
+            assert asked.result(60).text.endswith("data: [DONE]\n\n")
+        assert http.get(f"{site(at)}/state").json()["playground"] == "play"
+    finally:
+        may_end.set()
         at.close()
 
 
