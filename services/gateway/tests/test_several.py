@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,11 +21,15 @@ from typing import Any
 
 import httpx  # noqa: TID251 - a client that nobody here wrote
 import pytest
+from ipfs_accel import Config
+from ipfs_accel.errors import ConfigError
 from ipfs_accel.testing.raw_server import Connection, answer, serve
+from ipfs_accel_gateway import read_settings
 from ipfs_accel_gateway._budgets import DOLLAR
 from ipfs_accel_gateway._callers import hash_of
 from ipfs_accel_gateway._exposition import Family
 from ipfs_accel_gateway._link import Link
+from ipfs_accel_gateway._owner import Owner
 from ipfs_accel_gateway._sums import as_said, lasting, summed
 
 from .processes import Process, process
@@ -366,6 +371,33 @@ def test_a_worker_that_cannot_be_started_anew_holds_up_nobody(several: Start) ->
         with ExitStack() as stack:
             until(lambda: len(at.workers()) == 2)
             at.each(2, 1, stack)
+
+
+def test_all_ends_where_no_worker_can_be_started_any_more(several: Start) -> None:
+    with several(_chat, "concurrency = 9") as at:
+        at.config.write_text(at.config.read_text().replace("[gateway]", "[gateway]\nnonsense = 1"))
+        for each in at.workers():
+            os.kill(each, signal.SIGKILL)
+        at.gateway.heard("none of 2 workers can be started any more")
+        assert at.gateway.end() == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("console_port = 0", "gateway.console_port: the console shows one process"),
+        ('[gateway.audit]\nfile = "a"\nunredacted = true', "gateway.audit: its file has one writer"),
+    ],
+    ids=["console", "audit"],
+)
+def test_what_wants_one_process_is_refused(setting: str, said: str) -> None:
+    settings = read_settings(tomllib.loads(f"[gateway]\nworkers = 2\n{setting}")["gateway"])
+
+    async def main() -> None:
+        with pytest.raises(ConfigError, match=said):
+            Owner(Config(environ={}), settings, {})
+
+    asyncio.run(main())
 
 
 def test_messages_come_whole_however_they_are_cut() -> None:

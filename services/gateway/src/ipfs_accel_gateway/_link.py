@@ -40,6 +40,11 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it has ever been."""
+        return self._transport is not None
+
     async def open(self, sock: socket.socket) -> None:
         """Begin to listen and to speak."""
         await asyncio.get_running_loop().create_connection(lambda: self, sock=sock)
@@ -53,7 +58,11 @@ class Link(asyncio.Protocol):
         """Hang up, once all that was said is sent."""
         if self._transport is not None:
             self._transport.close()
-            await self.gone
+            await self.lost()
+
+    async def lost(self) -> None:
+        """Wait until the other end is gone, or this one."""
+        await asyncio.wait([self.gone])  # which is left as it is where nobody waits any more
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note with whom it speaks."""

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from ipfs_accel import AccelError
 from ipfs_accel.errors import ConfigError
 
 from ._ledger import Ledger
@@ -96,15 +95,19 @@ class Owner(Gateway):
         for each in self._sockets:
             each.close()
         patience = self.settings.drain_timeout if seconds is None else seconds
-        for peer in self._peers:
-            peer.end(patience)
-        if self._keeping:
-            await asyncio.wait(self._keeping, timeout=patience + _GRACE)
-        for peer in self._peers:
-            peer.kill()
         for task in self._keeping:
             task.cancel()
-        await asyncio.gather(*[peer.over() for peer in self._peers])
+        for peer in self._peers:
+            if peer.is_serving:
+                peer.end(patience)
+            else:
+                peer.kill()
+        ending = [asyncio.ensure_future(peer.over()) for peer in self._peers]
+        if ending:
+            await asyncio.wait(ending, timeout=patience + _GRACE)
+        for peer in self._peers:
+            peer.kill()
+        await asyncio.gather(*ending)
         await super().close(0.0)
 
     def caller(self, name: str) -> Caller | None:
@@ -134,31 +137,27 @@ class Owner(Gateway):
         while True:
             begun = loop.time()
             code = await self._peers[at].over()
-            if self._life.is_draining:
-                return
             self._counted = summed([as_said(self._counted), lasting(self._peers[at].figures)])
             _log.error("worker %d has ended (%s); it is started anew", at + 1, _how(code))
             wait = _FIRST_WAIT if loop.time() - begun >= _LONGEST_WAIT else min(wait * 2, _LONGEST_WAIT)
-            if not await self._begin_anew(at, wait):
-                return
+            await self._begin_anew(at, wait)
 
-    async def _begin_anew(self, at: int, wait: float) -> bool:
-        """Start a worker, as often as it takes; returns whether it serves."""
+    async def _begin_anew(self, at: int, wait: float) -> None:
+        """Start a worker, as often as it takes."""
         failures = 0
-        while not self._life.is_draining:
+        while True:
             self._peers[at] = self._peer()
             await asyncio.sleep(wait)
             try:
                 await self._peers[at].start(self._sockets, self._start)
-            except (AccelError, OSError) as error:
+            except ConfigError as error:
                 _log.error("worker %d cannot be started: %s", at + 1, error)
             else:
-                return True
+                return
             wait = min(wait * 2, _LONGEST_WAIT)
             failures += 1
             if failures >= _MOST and not any(each.is_serving for each in self._peers) and not self.failed.done():
                 self.failed.set_result(f"gateway.workers: none of {len(self._peers)} workers can be started any more")
-        return False
 
 
 def _check_that_several_can(settings: Settings) -> None:

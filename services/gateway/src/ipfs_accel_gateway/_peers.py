@@ -21,6 +21,8 @@ __all__ = ["Peer"]
 
 _PATIENCE = 5.0
 """Seconds in which a process ends that has hung up."""
+_RELOADING = 30.0
+"""Seconds for which a worker is waited for that reads the configuration."""
 _FIGURES = 2.0
 """Seconds in which a worker tells its figures; else those of the last time stand."""
 
@@ -71,9 +73,13 @@ class Peer:
         command = (sys.executable, "-P", "-m", "ipfs_accel_gateway._worker", str(theirs.fileno()))
         environ = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
         with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                *command, pass_fds=(theirs.fileno(), *numbers), env=environ, process_group=0
-            )
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *command, pass_fds=(theirs.fileno(), *numbers), env=environ, process_group=0
+                )
+            except OSError as error:
+                ours.close()
+                raise ConfigError(f"gateway.workers: a worker cannot be started: {error.strerror}") from None
         await self._link.open(ours)
         self._link.say("start", {**start, "sockets": numbers})
         why = await self._ready
@@ -83,7 +89,7 @@ class Peer:
 
     async def reload(self, *, anew: bool) -> None:
         """Have it read the configuration anew; returns once it serves by it, or is gone."""
-        await self._ask("reloaded", "reload", anew)
+        await asyncio.wait([asyncio.ensure_future(self._ask("reloaded", "reload", anew))], timeout=_RELOADING)
 
     async def ask_figures(self) -> None:
         """Have it tell what it has counted."""
@@ -102,8 +108,8 @@ class Peer:
         """Wait until it is gone, and return its exit code, or the number of its signal below 0."""
         if self._process is None:
             return 0
-        await self._link.gone
-        await self._link.close()
+        if self._link.is_open:
+            await self._link.lost()
         try:
             return await asyncio.wait_for(self._process.wait(), _PATIENCE)
         except TimeoutError:
