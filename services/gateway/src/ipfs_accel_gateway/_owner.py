@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
@@ -47,7 +46,6 @@ class Owner(Gateway):
 
     def __init__(self, config: Config, settings: Settings, start: Mapping[str, Any]) -> None:
         """Say what to serve; `start` is what workers need to read the same configuration."""
-        _check_that_several_can(settings)
         super().__init__(config, settings)
         self._start = start
         self._sockets: list[socket.socket] = []
@@ -84,7 +82,6 @@ class Owner(Gateway):
         Raises:
             ConfigError: It cannot be served; nothing has changed.
         """
-        _check_that_several_can(settings)
         told = await super().change(config, settings, anew=anew)
         await asyncio.gather(*[each.reload(anew=anew) for each in self._peers if each.is_serving])
         return told
@@ -158,16 +155,6 @@ class Owner(Gateway):
             failures += 1
             if failures >= _MOST and not any(each.is_serving for each in self._peers) and not self.failed.done():
                 self.failed.set_result(f"gateway.workers: none of {len(self._peers)} workers can be started any more")
-
-
-def _check_that_several_can(settings: Settings) -> None:
-    hint = "leave it out, or gateway.workers at 1"
-    if sys.platform == "win32":
-        raise ConfigError("gateway.workers: Windows lets processes share no port in this way", hint="leave it at 1")
-    if settings.console_port is not None:
-        raise ConfigError("gateway.console_port: the console shows one process, and there are several", hint=hint)
-    if settings.audit is not None:
-        raise ConfigError("gateway.audit: its file has one writer, and there are several workers", hint=hint)
 
 
 def _how(code: int) -> str:

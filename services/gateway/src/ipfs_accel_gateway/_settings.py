@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
@@ -228,6 +229,7 @@ def read_settings(
         settings = attrs.evolve(settings, keys={**settings.keys, **found}, keys_file=str(path))
     _check_hashes(settings.keys, where)
     _check_groups(settings, where)
+    _check_workers(settings, source)
     if settings.console_key is not None and settings.console_key not in settings.keys:
         raise ConfigError(
             f"{source}: gateway.console_key: there is no key {settings.console_key!r}",
@@ -284,6 +286,23 @@ def _check_groups(settings: Settings, where: Mapping[str, str]) -> None:
                 f"{where[name]}{name}: group: there is no gateway.groups.{key.group}",
                 hint="the table holds what its keys may spend together",
             )
+
+
+def _check_workers(settings: Settings, source: str) -> None:
+    """Refuse what wants one process where there are to be several."""
+    if settings.workers == 1:
+        return
+    if sys.platform == "win32":
+        raise ConfigError(
+            f"{source}: gateway.workers: Windows lets no processes share a port in this way", hint="leave it at 1"
+        )
+    hint = "leave it out, or gateway.workers at 1"
+    if settings.console_port is not None:
+        said = "gateway.console_port: the console shows one process, and there are to be several"
+        raise ConfigError(f"{source}: {said}", hint=hint)
+    if settings.audit is not None:
+        said = "gateway.audit: its file has one writer, and there are to be several workers"
+        raise ConfigError(f"{source}: {said}", hint=hint)
 
 
 def _check_hashes(keys: Mapping[str, KeySettings], where: Mapping[str, str]) -> None:
