@@ -153,37 +153,18 @@ class App:
         return None
 
     async def _ask(self, request: Incoming, reply: Reply, dialect: Dialect, record: Record, head: _Head) -> None:
-        headers, place = request.headers, head.place
         record.dialect = dialect.name
         caller = head.caller
         if caller is None or caller.has_expired:
-            caller = head.caller = self.callers.who(headers, request.query)
+            caller = head.caller = self.callers.who(request.headers, request.query)
         record.caller = caller.id
-        is_form = takes_forms(dialect)
-        said, body = self._said(request, is_form=is_form)
-        dialect = spoken(dialect, said)
-        model = said.get("model") if place is None else place.model
-        if not isinstance(model, str) or not model or not model.isprintable():
-            raise Refusal(400, "invalid_request", "model: expected the name of a model", param="model")
-        record.model = model
-        target = self.models.target(model, caller)
-        asked = RelayRequest(
-            dialect.name,
-            dialect.operation(said),
-            said,
-            _around(body, is_form=is_form, is_named=place is not None),
-            headers=dialect.passes(headers),
-            query=_PASSED.get(request.query, ()) if place is None else place.query,
-            wants_usage=self._counts or caller.counts_tokens,
-        )
-        record.operation, record.is_stream = asked.operation, asked.is_stream
-        call = Call(dialect, asked, model=model, target=target, record=record)
-        needed = partial(_tokens, asked)
+        call, size = self._call(request, dialect, record, head.place, caller)
+        needed = partial(_tokens, call.request)
         ticket = caller.enter(needed) if self._asking is None else await self._asking.enter(caller, needed)
         bill: Bill | None = None
         try:
             if self._ledger is not None:
-                bill = record.bill = await self._ledger.begin(caller.id, asked, target, len(body))
+                bill = record.bill = await self._ledger.begin(caller.id, call.request, call.target, size)
                 reply = bill.counting(reply)
             await perform(self._client, call, reply, lenient=self._lenient)
             record.status = 200
@@ -208,6 +189,30 @@ class App:
             await tell_failure(refusal, call, reply)
         finally:
             _settle(ticket, bill, record)
+
+    def _call(
+        self, request: Incoming, dialect: Dialect, record: Record, place: Named | None, caller: Caller
+    ) -> tuple[Call, int]:
+        """Return what a request asks for, and the bytes of its body."""
+        is_form = takes_forms(dialect)
+        said, body = self._said(request, is_form=is_form)
+        dialect = spoken(dialect, said)
+        model = said.get("model") if place is None else place.model
+        if not isinstance(model, str) or not model or not model.isprintable():
+            raise Refusal(400, "invalid_request", "model: expected the name of a model", param="model")
+        record.model = model
+        target = self.models.target(model, caller)
+        asked = RelayRequest(
+            dialect.name,
+            dialect.operation(said),
+            said,
+            _around(body, is_form=is_form, is_named=place is not None),
+            headers=dialect.passes(request.headers),
+            query=_PASSED.get(request.query, ()) if place is None else place.query,
+            wants_usage=self._counts or caller.counts_tokens,
+        )
+        record.operation, record.is_stream = asked.operation, asked.is_stream
+        return Call(dialect, asked, model=model, target=target, record=record), len(body)
 
     async def _look_up(self, request: Incoming, reply: Reply, record: Record) -> None:
         method, path = request.method, request.path
