@@ -142,7 +142,7 @@ def test_completions_too(config: Any) -> None:
 
 
 def test_what_is_not_whole_is_not_kept(world: Any, config: Any) -> None:
-    with scripted(streamed("bl", end=False), streamed("bl", "!"), fine("whole")) as server:
+    with scripted(lambda each: each.send(streamed("bl", end=False)), streamed("bl", "!"), fine("whole")) as server:
         results = world(server, asked(), asked(), asked("chat"), config=config())
     assert [type(each.error) for each in results[:2]] == [e.StreamInterrupted, e.InvalidResponseError]
     assert (results[2].answer.text, results[2].answer.cached) == ("whole", None)

@@ -208,7 +208,7 @@ def test_a_log_that_cannot_be_written_stops_nobody(caplog: pytest.LogCaptureFixt
     with gateway(_answers, access_log="/dev/full") as (running, _):
         for _ in range(3):
             assert talk(running.url, post(asked(), CLOSE)).startswith(b"HTTP/1.1 200 ")
-            running.call(running.gateway._observers._files[0].flush)
+            running.call(running.gateway._observers._log.flush)
     told = [each.getMessage() for each in caplog.records if "access_log" in each.getMessage()]
     assert told == ["gateway.access_log: lines are lost: No space left on device"]
 
@@ -217,7 +217,7 @@ def test_a_log_is_whole_after_the_end(tmp_path: Path) -> None:
     path = tmp_path / "log"
     with gateway(_answers, access_log=str(path)) as (running, _):
         talk(running.url, post(asked(), CLOSE))
-        log = running.gateway._observers._files[0]
+        log = running.gateway._observers._log
         running.call(lambda: [log.close(), log.close()])  # as the end by a signal does
     lines = [json.loads(each) for each in path.read_text().splitlines()]
     assert [each["output_tokens"] for each in lines] == [3]

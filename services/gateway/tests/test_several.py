@@ -353,6 +353,7 @@ def test_signals_hold_for_all(several: Start) -> None:
             for each in (sock, other):
                 came, _ = rest(each)
                 assert b"the gateway is being shut down" in came
+        upstream.may_end.set()
         assert at.gateway.end() == 0
         assert not [line for line in at.gateway.said if line.startswith("ERROR")]
 
