@@ -197,6 +197,11 @@ class TestCheck:
         assert done.exit_code == 0
         assert done.stdout == "would serve at 127.0.0.1 port 4242: up/…\nkeys: none yet\n"
 
+    def test_what_is_left_of_all_that_is_configured(self, run: Run, config: Path) -> None:
+        (config.parent / "keys.toml").touch()
+        config.write_text(config.read_text().replace("[gateway]", "[gateway]\nmodels = ['up/small', 'up/b*']"))
+        assert run("--check").stdout.startswith("would serve at 127.0.0.1 port 4242: up/small, up/b*\n")
+
     def test_all_that_is_wrong_is_said(self, run: Run, config: Path) -> None:
         config.write_text(
             "[endpoints.up]\nbackend = 'none'\n[endpoints.openai]\n[endpoints.far]\nbackend = 'openai'\n"

@@ -7,7 +7,7 @@ import threading
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from ipfs_accel._batch.row import Row
 from ipfs_accel._worlds.perform import aperform, perform
@@ -28,8 +28,14 @@ if TYPE_CHECKING:
 __all__ = ["AsyncBatchRun", "BatchRun"]
 
 
-class _Run:
+E = TypeVar("E", threading.Event, "anyio.Event")
+
+
+class _Run(Generic[E]):
     """What both faces have that waits for nothing."""
+
+    _woken: E
+    """Set where nobody is to wait any more who waits for its turn."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
@@ -64,11 +70,7 @@ class _Run:
         """Ask for no further row; what is under way comes to its end."""
         if self._engine is not None:
             self._engine.stop()
-            self._wake()
-
-    def _wake(self) -> None:
-        """Have nobody wait who waits for its turn."""
-        raise NotImplementedError
+            self._woken.set()
 
     def _at_work(self) -> Engine:
         if self._engine is None:
@@ -80,7 +82,7 @@ class _Run:
         return max(1, min(self._work.limits.concurrency, engine.report().left))
 
 
-class BatchRun(_Run):
+class BatchRun(_Run[threading.Event]):
     """A run over many rows: iterate over it for what becomes of each row, or `complete` it.
 
     Use it in a `with` block. Leaving that early asks for no further row, and waits for those under way; the same call
@@ -164,9 +166,6 @@ class BatchRun(_Run):
         self._is_over = True
         self._engine.finish()
 
-    def _wake(self) -> None:
-        self._woken.set()
-
     def _ask(self, engine: Engine) -> None:
         try:
             while (row := engine.take()) is not None:
@@ -190,7 +189,7 @@ class BatchRun(_Run):
         return engine.answered(row, answer)
 
 
-class AsyncBatchRun(_Run):
+class AsyncBatchRun(_Run["anyio.Event"]):
     """The same, awaited; on asyncio and trio. Leaving the block by an error gives up the rows that are under way."""
 
     def __init__(self, work: Work, world: AsyncWorld) -> None:
@@ -240,7 +239,7 @@ class AsyncBatchRun(_Run):
         await aperform(self._work.places.fetched(), self._world)
         engine = self._engine = await self._begun()
         workers = self._workers(engine)
-        self._woken: anyio.Event = Event()
+        self._woken = Event()
         give, self._found = create_memory_object_stream["BatchResult"](workers)
         self._group = create_task_group()
         await self._group.__aenter__()
@@ -293,9 +292,6 @@ class AsyncBatchRun(_Run):
         finally:
             with CancelScope(shield=True):
                 await to_thread.run_sync(engine.finish, limiter=self._world.threads)
-
-    def _wake(self) -> None:
-        self._woken.set()
 
     async def _ask(self, engine: Engine, give: MemoryObjectSendStream[BatchResult] | None) -> None:
         from anyio import BrokenResourceError  # noqa: PLC0415 - as above

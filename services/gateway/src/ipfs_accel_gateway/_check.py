@@ -35,6 +35,8 @@ def check(state: State, source: Source) -> None:
         faults.append(error)
     faults += asyncio.run(_faults_of(config))
     served = [*names, *config.aliases, *config.routes, *[f"{each}/…" for each in config.endpoints]]
+    if settings.models is not None:  # nothing else of all that is configured
+        served = [*settings.models]
     if state.json:
         told = {
             "host": settings.host,
